@@ -1,0 +1,26 @@
+//! The words every other crate of Heirloom shares: identifiers, the canonical
+//! binary codec, time, content hashes and the limits of everything.
+//!
+//! It is not a place for behaviour: nothing here knows what an account, a
+//! record or a peer does. It depends on nothing of ours.
+//!
+//! A walk: [`codec::Writer`] lays out a structure as little-endian bytes,
+//! [`hash::content`] names those bytes, and an [`id`] newtype carries that
+//! name through the rest of the house so that a chunk is never taken for an
+//! entry.
+
+pub mod blob;
+pub mod codec;
+pub mod hash;
+pub mod id;
+pub mod limits;
+pub mod time;
+
+pub use blob::{BlobRef, ChunkRef};
+pub use codec::{Decode, DecodeError, Encode, Reader, Writer};
+pub use id::{
+    AccountId, ActorId, ChangeHash, ChunkId, DeviceId, EntryId, EpochId, Incarnation, LogId, OpId,
+    ParseIdError, RecordId, SpaceId,
+};
+pub use limits::Limit;
+pub use time::{Hlc, Now};

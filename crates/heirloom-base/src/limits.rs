@@ -1,0 +1,80 @@
+//! Every limit of the house, in one table with its reason.
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// The constant's name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: usize,
+    /// Why it exists and why it has this value.
+    pub reason: &'static str,
+}
+
+macro_rules! limits {
+    ($($name:ident = $value:expr, $reason:literal;)*) => {
+        $(#[doc = $reason] pub const $name: usize = $value;)*
+        /// All limits, for the manual and the tests.
+        pub const ALL: &[Limit] = &[$(Limit { name: stringify!($name), value: $value, reason: $reason },)*];
+    };
+}
+
+limits! {
+    ENTRY_BODY_BYTES_MAX = 256 * 1024, "The plaintext of one entry: small enough to verify and apply without a pause.";
+    ENTRY_BYTES_MAX = 320 * 1024, "A whole entry on disk or wire: body, padding, header and signature.";
+    CHANGE_BYTES_MAX = 256 * 1024, "One automerge change.";
+    CHANGE_OPS_MAX = 8_192, "Operations in one automerge change: 69 crafted bytes can claim 134 million.";
+    CHANGE_DEPS_MAX = 256, "Dependencies of one automerge change.";
+    VALUE_INLINE_BYTES_MAX = 16 * 1024, "A field's value inside its document; a larger one is a sealed chunk.";
+    CARD_TEXT_BYTES_MAX = 1024 * 1024, "The text of one card, event or note without its photo.";
+    CARD_PHOTO_BYTES_MAX = 10 * 1024 * 1024, "One photo inside a card, as encoded there.";
+    CARD_PROPERTIES_MAX = 1_000, "Properties of one card.";
+    CARD_DEPTH_MAX = 64, "Nested components of one calendar item.";
+    CHUNK_BYTES_MAX = 1024 * 1024, "Plaintext of one chunk.";
+    ENTRY_CHUNKS_MAX = 64, "Chunks that one entry may name.";
+    ROSTER_OPS_MAX = 4_096, "Operations of one account's roster.";
+    ROSTER_OP_BYTES_MAX = 64 * 1024, "One signed roster operation.";
+    ROSTER_PARENTS_MAX = 16, "Parents of one roster operation.";
+    ENTRY_ROSTER_HEADS_MAX = 8, "Roster heads that one entry names.";
+    ENTRY_VECTOR_DELTA_MAX = 64, "Logs in one entry's vector delta; more simply follow in the next entry.";
+    DEVICES_MAX = 64, "Devices of one account.";
+    LOGS_MAX = 4_096, "Logs of one space.";
+    HOLES_MAX = 16, "Ranges of missing entries that a hello may name.";
+    FRAME_BYTES_MAX = 512 * 1024, "One frame of the sync protocol, checked before allocation.";
+    STRANGER_BYTES_MAX = 64 * 1024, "Everything a stranger may send on one connection.";
+    STRANGERS_MAX = 4, "Connections of strangers at one time.";
+    STRANGER_MS_MAX = 10_000, "Life of a stranger's connection.";
+    PAIRING_MS_MAX = 300_000, "Life of an invite unless it was given another.";
+    PAIRING_TRIES_MAX = 3, "Wrong tries that burn an invite.";
+    CREDIT_BYTES = 1024 * 1024, "Bytes of entries that may travel unacknowledged to one peer.";
+    CREDIT_ENTRIES = 256, "Entries that may travel unacknowledged to one peer.";
+    RECEIPT_ENTRIES_MAX = 64, "Entries after which a receipt is due at the latest.";
+    RECEIPT_DELAY_MS_MAX = 1_000, "Time after which a receipt is due at the latest.";
+    BLOB_STREAMS_MAX = 4, "Transfers of chunks at one time with one peer.";
+    DOCUMENTS_LOADED_MAX = 256, "Documents held loaded at one time: each costs 17.5 kB.";
+    WAITING_CHANGES_MAX = 10_000, "Changes that wait for a dependency.";
+    SEGMENT_BYTES = 16 * 1024 * 1024, "One segment file of the log.";
+    INDEX_VALUE_BYTES_MAX = 60 * 1024, "One value in the index: sled puts larger ones into files it never syncs.";
+    INDEX_BATCH_MAX = 1_000, "Writes in one batch of the index: larger ones grow the memory past 1 GB.";
+    API_REQUEST_BYTES_MAX = 16 * 1024 * 1024, "One request on the control socket.";
+    IMPORT_BATCH_BYTES_MAX = 4 * 1024 * 1024, "Item text that one import request carries.";
+    BACKOFF_MS_MAX = 60_000, "Longest pause between two dials of one peer.";
+    PING_MS = 60_000, "Pause between two pings of an idle connection.";
+    PING_TIMEOUT_MS = 10_000, "Wait for the answer to a ping before the connection is closed.";
+    STREAM_OPEN_MS_MAX = 10_000, "Wait for the first byte of an opened stream.";
+    DISK_RESERVE_BYTES = 4 * 1024 * 1024, "Reserve released on a full disk so that deletes still work.";
+    LOCK_WAIT_MS_MAX = 10_000, "Wait of a command for the folder's lock.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_fits_its_frame_and_a_body_fits_its_entry() {
+        const { assert!(ENTRY_BYTES_MAX < FRAME_BYTES_MAX) };
+        const { assert!(CHANGE_BYTES_MAX <= ENTRY_BODY_BYTES_MAX) };
+        const { assert!(ENTRY_BODY_BYTES_MAX < ENTRY_BYTES_MAX) };
+        assert!(ALL.iter().all(|limit| limit.value > 0 && !limit.reason.is_empty()));
+    }
+}

@@ -1,0 +1,3 @@
+//! The node: one state machine composed of small ones.
+
+pub mod storage;

@@ -1,0 +1,43 @@
+//! A record's content: a flat map of keys to values.
+
+use heirloom_base::BlobRef;
+use std::collections::BTreeMap;
+
+/// The value of one key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    /// A text that is edited character by character (a note's body).
+    Text(String),
+    /// A text that is replaced as a whole (a content line, a title).
+    Str(String),
+    /// A number.
+    Int(i64),
+    /// Bytes that are not UTF-8 (a foreign content line).
+    Bytes(Vec<u8>),
+    /// A large value, stored as sealed chunks beside the record.
+    Blob(BlobRef),
+}
+
+impl Value {
+    /// Returns the text of a [`Value::Text`] or [`Value::Str`].
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Str(text) => Some(text),
+            Self::Int(_) | Self::Bytes(_) | Self::Blob(_) => None,
+        }
+    }
+
+    /// Returns the bytes of a text or byte value as they stand in a file.
+    #[must_use]
+    pub fn as_raw(&self) -> Option<&[u8]> {
+        match self {
+            Self::Text(text) | Self::Str(text) => Some(text.as_bytes()),
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Int(_) | Self::Blob(_) => None,
+        }
+    }
+}
+
+/// A record's content.
+pub type Content = BTreeMap<String, Value>;

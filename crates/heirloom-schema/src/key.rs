@@ -1,0 +1,16 @@
+//! The keys of a record that belong to the house and not to its category.
+
+/// The category's number ([`crate::Value::Int`]); set at birth, never changed.
+pub const CATEGORY: &str = "!category";
+/// The item's own identifier ([`crate::Value::Str`]); set at birth, never changed.
+pub const UID: &str = "!uid";
+/// The clock reading of the deletion ([`crate::Value::Int`]).
+pub const DELETED: &str = "!deleted";
+/// The text of the last import that changed the record, where it was not the birth.
+pub const IMPORT: &str = "!import";
+
+/// Returns whether `key` belongs to the house.
+#[must_use]
+pub fn is_reserved(key: &str) -> bool {
+    key.starts_with('!')
+}
