@@ -56,7 +56,7 @@ mod tests {
     fn the_context_hash_is_frozen() {
         assert_eq!(
             crate::id::to_hex(&content("golden", &[b"heirloom"])),
-            "GOLDEN"
+            "d7ce9b560f2d91ed427405ad87049f03c0ffba44a7e297f3e7c935b2212c16a6"
         );
     }
 }

@@ -1,0 +1,498 @@
+//! The commands that a program gives to the node, and its answers.
+//!
+//! These types cross the control socket as JSON, so their field names are
+//! part of the control interface.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How far a write must have travelled before it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Durable on this device.
+    Local,
+    /// Durable on this many other devices.
+    Peer(u32),
+    /// Durable on a keeper.
+    Keeper,
+}
+
+/// A level and how long to wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The level.
+    pub level: Level,
+    /// Milliseconds to wait.
+    pub timeout_ms: u64,
+}
+
+impl Default for Wait {
+    fn default() -> Self {
+        Self { level: Level::Local, timeout_ms: 10_000 }
+    }
+}
+
+/// One item of a file that is imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportItem {
+    /// The category's id.
+    pub category: String,
+    /// The file's path relative to what was imported.
+    pub file: String,
+    /// The line in the file where the item begins, from 1.
+    pub line: usize,
+    /// The item's bytes in base64.
+    pub base64: String,
+}
+
+/// What a program asks of the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// One screen about the account.
+    Status,
+    /// A hash over every live record.
+    Digest,
+    /// The devices of the account.
+    Devices,
+    /// Gives a device another name.
+    Rename {
+        /// The device: id prefix, peer id or name.
+        device: String,
+        /// The new name.
+        name: String,
+    },
+    /// Opens an invite.
+    Invite {
+        /// `member`, `keeper` or `blind-keeper`.
+        role: String,
+        /// Life of the invite in milliseconds.
+        ttl_ms: Option<u64>,
+    },
+    /// Makes a record.
+    Add {
+        /// The category's id.
+        category: String,
+        /// `FIELD=VALUE` texts.
+        assignments: Vec<String>,
+        /// When to answer.
+        #[serde(default)]
+        wait: Wait,
+    },
+    /// Changes a record.
+    Set {
+        /// The category's id.
+        category: String,
+        /// Id prefix, or the namespace of a settings record.
+        id: String,
+        /// `FIELD=VALUE`, `FIELD+=VALUE`, `FIELD-=VALUE` texts.
+        assignments: Vec<String>,
+        /// When to answer.
+        #[serde(default)]
+        wait: Wait,
+    },
+    /// Puts a record into the trash, everywhere.
+    Delete {
+        /// The category's id.
+        category: String,
+        /// Id prefix.
+        id: String,
+        /// When to answer.
+        #[serde(default)]
+        wait: Wait,
+    },
+    /// Brings a record back from the trash or to an earlier state.
+    Restore {
+        /// The category's id.
+        category: String,
+        /// Id prefix.
+        id: String,
+        /// RFC 3339 time of the state wanted; without it the state before the deletion.
+        at: Option<String>,
+        /// When to answer.
+        #[serde(default)]
+        wait: Wait,
+    },
+    /// Lists records by id.
+    List {
+        /// The category's id.
+        category: String,
+        /// Text that the record must contain, in any case.
+        search: Option<String>,
+        /// Continue after this id.
+        after: Option<String>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Shows one record.
+    Show {
+        /// The category's id.
+        category: String,
+        /// Id prefix.
+        id: String,
+    },
+    /// Lists the changes of one record.
+    History {
+        /// The category's id.
+        category: String,
+        /// Id prefix.
+        id: String,
+    },
+    /// Lists fields with concurrent values.
+    Conflicts {
+        /// The category's id.
+        category: String,
+    },
+    /// Imports items of files.
+    Import {
+        /// The items.
+        items: Vec<ImportItem>,
+        /// Whether only to report what would happen.
+        dry_run: bool,
+        /// When to answer.
+        #[serde(default)]
+        wait: Wait,
+    },
+    /// Returns records as files.
+    Export {
+        /// The category's id.
+        category: String,
+        /// Continue after this id.
+        after: Option<String>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Waits until every reachable device is level with this one.
+    Sync {
+        /// Milliseconds to wait.
+        timeout_ms: u64,
+    },
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    /// The exit code of the command line.
+    pub exit: u8,
+    /// A stable code for programs.
+    pub code: String,
+    /// A sentence: what failed and with which value.
+    pub text: String,
+    /// A sentence: what to do next.
+    pub fix: String,
+}
+
+/// A record as lists show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordRow {
+    /// The record's id.
+    pub id: String,
+    /// The category's id.
+    pub category: String,
+    /// What a person would call it.
+    pub title: String,
+    /// Fields: a value, or for a repeatable field a list of `{value, type}`.
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    /// RFC 3339 time of the newest change.
+    pub updated_at: String,
+    /// The device that made it.
+    pub updated_by: String,
+    /// Whether it is in the trash.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// The original text, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// One change of one record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// The change's hash.
+    pub change: String,
+    /// RFC 3339 time by the author's clock; absent for the birth.
+    pub at: Option<String>,
+    /// The author's device; absent for the birth, which every importer makes alike.
+    pub by: Option<String>,
+    /// The changed lines: field, value before, value after.
+    pub edits: Vec<HistoryEdit>,
+}
+
+/// One changed value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEdit {
+    /// The field.
+    pub field: String,
+    /// The value before.
+    pub before: Option<String>,
+    /// The value after.
+    pub after: Option<String>,
+}
+
+/// One of several concurrent values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConcurrentValue {
+    /// The value; absent where one side removed it.
+    pub value: Option<String>,
+    /// The device.
+    pub by: String,
+    /// RFC 3339 time by the author's clock.
+    pub at: String,
+}
+
+/// A field with concurrent values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConflictRow {
+    /// The record's id.
+    pub id: String,
+    /// The category's id.
+    pub category: String,
+    /// The field.
+    pub field: String,
+    /// The value that is shown everywhere.
+    pub winner: ConcurrentValue,
+    /// The values that stay recoverable.
+    pub losers: Vec<ConcurrentValue>,
+}
+
+/// One item that an import left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedItem {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportReport {
+    /// Records made.
+    pub accepted: u64,
+    /// Records changed.
+    pub updated: u64,
+    /// Records that hold the item already.
+    pub unchanged: u64,
+    /// Items left out.
+    pub skipped: Vec<SkippedItem>,
+}
+
+/// A file of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportFile {
+    /// Path below the export folder.
+    pub path: String,
+    /// The bytes in base64.
+    pub base64: String,
+}
+
+/// A device of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    /// The device's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `member`, `keeper` or `blind-keeper`.
+    pub role: String,
+    /// Whether it is this device.
+    pub this: bool,
+    /// Whether it is connected.
+    pub online: bool,
+    /// RFC 3339 time of the last contact.
+    pub last_seen: Option<String>,
+    /// Whether it was taken out.
+    pub revoked: bool,
+    /// Entries of ours that it has not acknowledged.
+    pub behind_entries: u64,
+}
+
+/// A category in the status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CategoryRow {
+    /// The category's id.
+    pub name: String,
+    /// Live records.
+    pub records: u64,
+    /// Records durable here.
+    pub local: u64,
+    /// Records that at least one other device acknowledged.
+    pub peer: u64,
+    /// Records that a keeper acknowledged.
+    pub keeper: u64,
+    /// Records with enough acknowledged copies: two, or all other devices if fewer.
+    pub safe: u64,
+    /// Records that no other device acknowledged.
+    pub pending: u64,
+    /// RFC 3339 time of the newest change.
+    pub newest_at: Option<String>,
+}
+
+/// Something the user should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A stable code.
+    pub code: String,
+    /// What is the matter.
+    pub text: String,
+    /// What to do.
+    pub fix: String,
+}
+
+/// One screen about the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The account.
+    pub account_id: String,
+    /// This device.
+    pub device_id: String,
+    /// Whether a node runs for this folder.
+    pub running: bool,
+    /// The devices.
+    pub devices: Vec<DeviceRow>,
+    /// The categories.
+    pub categories: Vec<CategoryRow>,
+    /// Records per category that only this device holds.
+    pub at_risk: BTreeMap<String, u64>,
+    /// Entries kept aside because they may not count.
+    pub quarantined: u64,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// A device that is behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BehindRow {
+    /// The device.
+    pub device_id: String,
+    /// Entries missing there or here.
+    pub entries: u64,
+    /// Their bytes, as far as known here.
+    pub bytes: u64,
+}
+
+/// What the node answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Command::Status`].
+    Status(StatusReport),
+    /// To [`Command::Digest`].
+    Digest {
+        /// Hash over (record id, heads) of every live record.
+        digest: String,
+        /// Live records by category.
+        records: BTreeMap<String, u64>,
+    },
+    /// To [`Command::Devices`].
+    Devices {
+        /// The devices.
+        rows: Vec<DeviceRow>,
+    },
+    /// To [`Command::Rename`].
+    Done,
+    /// To [`Command::Invite`].
+    Invite {
+        /// For scanning and pasting.
+        link: String,
+        /// For typing.
+        words: String,
+        /// Seconds until it ends.
+        expires_in_s: u64,
+    },
+    /// To every write of one record: saved here.
+    Saved {
+        /// The record's id.
+        id: String,
+        /// Whether the level asked for was reached in time.
+        reached: bool,
+    },
+    /// To [`Command::List`].
+    Records {
+        /// The records.
+        rows: Vec<RecordRow>,
+        /// Continue after this id.
+        next: Option<String>,
+    },
+    /// To [`Command::Show`].
+    Record(RecordRow),
+    /// To [`Command::History`].
+    History {
+        /// The changes, oldest first.
+        rows: Vec<HistoryRow>,
+    },
+    /// To [`Command::Conflicts`].
+    Conflicts {
+        /// The fields.
+        rows: Vec<ConflictRow>,
+    },
+    /// To [`Command::Import`].
+    Imported {
+        /// What was done.
+        report: ImportReport,
+        /// Whether the level asked for was reached in time.
+        reached: bool,
+    },
+    /// To [`Command::Export`].
+    Files {
+        /// The files.
+        files: Vec<ExportFile>,
+        /// Continue after this id.
+        next: Option<String>,
+    },
+    /// To [`Command::Sync`].
+    Synced {
+        /// Reachable devices that are level.
+        level: Vec<String>,
+        /// Reachable devices that are not.
+        behind: Vec<BehindRow>,
+    },
+}
+
+/// What happens while a node runs, as `up` and `watch` print it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Records were made or changed, here or elsewhere.
+    RecordsChanged {
+        /// The category's id.
+        category: String,
+        /// The records.
+        ids: Vec<String>,
+    },
+    /// A device is connected.
+    PeerUp {
+        /// The device.
+        device_id: String,
+    },
+    /// A device is gone.
+    PeerDown {
+        /// The device.
+        device_id: String,
+    },
+    /// Entries arrive or leave.
+    Progress {
+        /// The device.
+        device_id: String,
+        /// Entries still to receive.
+        receiving: u64,
+        /// Entries still to send.
+        sending: u64,
+    },
+    /// A device joined the account.
+    DeviceJoined {
+        /// The device.
+        device_id: String,
+    },
+    /// Something unusual.
+    Warning {
+        /// A stable code.
+        code: String,
+        /// What it is.
+        text: String,
+    },
+}

@@ -1,0 +1,187 @@
+//! What goes into the node and what comes out of it.
+
+use crate::command::{Answer, Command, Failure};
+use crate::storage::{Frame, Lsn};
+use heirloom_base::{ChunkId, DeviceId};
+use std::collections::BTreeSet;
+
+/// Correlates a command with its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u64);
+
+/// Correlates an effect with its completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EffectId(pub u64);
+
+/// One pairing conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PairingId(pub u64);
+
+/// One question of a stranger who presents a roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HelloId(pub u64);
+
+/// Why nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The disk is full; reads and deletions still work.
+    #[error("the disk is full")]
+    Full,
+    /// The disk refused for another reason; the log was closed.
+    #[error("the log cannot be written: {0}")]
+    Failed(String),
+}
+
+/// What goes into the node.
+#[derive(Debug)]
+pub enum Input {
+    /// A program asks something.
+    Command {
+        /// Comes back in [`Effect::Reply`].
+        id: CommandId,
+        /// What is asked.
+        command: Command,
+    },
+    /// The sync stream with a member is open.
+    PeerUp {
+        /// The member.
+        device: DeviceId,
+    },
+    /// The sync stream with a member is gone.
+    PeerDown {
+        /// The member.
+        device: DeviceId,
+    },
+    /// A member sent a frame on the sync stream.
+    Frame {
+        /// The member.
+        device: DeviceId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// A stranger presents roster operations (`/heirloom/hello/1`).
+    Hello {
+        /// Comes back in [`Effect::HelloReply`].
+        id: HelloId,
+        /// The stranger's proven identity.
+        device: DeviceId,
+        /// What it presents.
+        bytes: Vec<u8>,
+    },
+    /// A frame of a pairing conversation that somebody else opened.
+    Pairing {
+        /// The conversation.
+        id: PairingId,
+        /// The other side's proven identity.
+        device: DeviceId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// A pairing conversation ended.
+    PairingClosed {
+        /// The conversation.
+        id: PairingId,
+    },
+    /// An [`Effect::Append`] ended.
+    Appended {
+        /// The effect.
+        id: EffectId,
+        /// The frames' positions, in order.
+        result: Result<Vec<Lsn>, AppendError>,
+    },
+    /// An [`Effect::Fetch`] ended: these chunks are durable here.
+    Fetched {
+        /// The effect.
+        id: EffectId,
+        /// The chunks that arrived.
+        chunks: Vec<ChunkId>,
+    },
+    /// The addresses at which this device can be reached.
+    Listening {
+        /// Multiaddresses with the peer id.
+        addresses: Vec<String>,
+    },
+    /// Addresses at which a device was seen, by discovery or a user.
+    Seen {
+        /// The device.
+        device: DeviceId,
+        /// Multiaddresses.
+        addresses: Vec<String>,
+    },
+}
+
+/// What the node wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write chunks, then frames, durably; answered by [`Input::Appended`].
+    /// Appends are carried out in the order of their ids.
+    Append {
+        /// Comes back.
+        id: EffectId,
+        /// Chunks that must be durable before the frames.
+        chunks: Vec<(ChunkId, Vec<u8>)>,
+        /// The frames.
+        frames: Vec<Frame>,
+    },
+    /// Send a frame to a member.
+    Send {
+        /// The member.
+        device: DeviceId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Fetch chunks from a member and store them; answered by [`Input::Fetched`].
+    Fetch {
+        /// Comes back.
+        id: EffectId,
+        /// The member.
+        device: DeviceId,
+        /// The chunks.
+        chunks: Vec<ChunkId>,
+    },
+    /// Dial a device; [`Input::PeerUp`] follows when it worked.
+    Dial {
+        /// The device.
+        device: DeviceId,
+        /// Multiaddresses, best first.
+        addresses: Vec<String>,
+    },
+    /// These devices, and no others, are members.
+    SetMembers {
+        /// All members but this device.
+        devices: BTreeSet<DeviceId>,
+    },
+    /// Whether strangers may pair now.
+    SetPairing {
+        /// True while an invite is open.
+        open: bool,
+    },
+    /// Send a frame in a pairing conversation.
+    PairingSend {
+        /// The conversation.
+        id: PairingId,
+        /// The frame.
+        bytes: Vec<u8>,
+        /// Whether the conversation ends with it.
+        last: bool,
+    },
+    /// Answer a stranger.
+    HelloReply {
+        /// The question.
+        id: HelloId,
+        /// The answer.
+        bytes: Vec<u8>,
+    },
+    /// Close every connection with a device.
+    Disconnect {
+        /// The device.
+        device: DeviceId,
+    },
+    /// Answer a program.
+    Reply {
+        /// The command.
+        id: CommandId,
+        /// The answer.
+        result: Box<Result<Answer, Failure>>,
+    },
+}
