@@ -251,8 +251,8 @@ pub struct ConflictRow {
     pub category: String,
     /// The field.
     pub field: String,
-    /// The value that is shown everywhere.
-    pub winner: ConcurrentValue,
+    /// The value that is shown everywhere; absent where it was removed.
+    pub winner: Option<String>,
     /// The values that stay recoverable.
     pub losers: Vec<ConcurrentValue>,
 }

@@ -1,0 +1,581 @@
+//! Who holds which entries, and what must travel.
+
+use crate::entry::Entry;
+use crate::ledger::Ledger;
+use crate::message::{Hello, Message, Reachable, VERSIONS};
+use crate::receipt::Receipt;
+use crate::session::Session;
+use crate::vector::{Tip, VersionVector};
+use heirloom_base::{
+    AccountId, ChunkId, DeviceId, EntryId, Incarnation, LogId, Now, OpId, SpaceId, limits,
+};
+use heirloom_identity::DeviceKeys;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How far one log is held here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogState {
+    /// Whose log it is.
+    pub device: DeviceId,
+    /// Last entry handed out for storing; equals `durable` at rest.
+    pub staged: u64,
+    /// Its id.
+    pub staged_id: EntryId,
+    /// Last durable entry.
+    pub durable: u64,
+    /// Its id.
+    pub durable_id: EntryId,
+    /// Durable entries that refer to chunks that are not here yet.
+    pub incomplete: BTreeMap<u64, BTreeSet<ChunkId>>,
+}
+
+impl LogState {
+    /// Returns the state of a log that is not held at all.
+    #[must_use]
+    pub fn empty(device: DeviceId) -> Self {
+        Self::at(device, 0, EntryId([0; 32]))
+    }
+
+    /// Returns the state of a log that is durably held up to `seq`.
+    #[must_use]
+    pub fn at(device: DeviceId, seq: u64, id: EntryId) -> Self {
+        Self {
+            device,
+            staged: seq,
+            staged_id: id,
+            durable: seq,
+            durable_id: id,
+            incomplete: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the last entry before the first one that lacks a chunk.
+    fn complete(&self) -> u64 {
+        self.incomplete.first_key_value().map_or(self.durable, |(seq, _)| seq - 1)
+    }
+}
+
+/// What the replication wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send a message to a peer.
+    Send(DeviceId, Message),
+    /// Store a verified entry; [`Replication::durable`] follows.
+    Store {
+        /// The entry.
+        entry: Box<Entry>,
+        /// Who showed it.
+        from: DeviceId,
+    },
+    /// A peer holds entries of this device's own log that are not here: the
+    /// folder was rolled back, so the log must not be continued.
+    RolledBack(LogId),
+    /// Two entries of this device's log share one sequence number.
+    Forked(LogId, u64),
+    /// A peer broke the rules.
+    Offence(DeviceId, &'static str),
+    /// A receipt of a device is news: keep it.
+    Receipt(DeviceId, Vec<u8>),
+}
+
+/// The replication of one space on one device.
+#[derive(Debug)]
+pub struct Replication {
+    account: AccountId,
+    space: SpaceId,
+    device: DeviceId,
+    generation: Incarnation,
+    counter: u64,
+    logs: BTreeMap<LogId, LogState>,
+    own_log: Option<LogId>,
+    sessions: BTreeMap<DeviceId, Session>,
+    ledger: Ledger,
+    outputs: VecDeque<Output>,
+    urgent: bool,
+    unreceipted: usize,
+    receipt_due_ms: Option<u64>,
+}
+
+impl Replication {
+    /// Returns the replication of `space` on `device`.
+    ///
+    /// `generation` and `counter` continue the device's receipts: the counter
+    /// must be larger than any that was used in this generation.
+    #[must_use]
+    pub fn new(
+        account: AccountId,
+        space: SpaceId,
+        device: DeviceId,
+        generation: Incarnation,
+        counter: u64,
+    ) -> Self {
+        Self {
+            account,
+            space,
+            device,
+            generation,
+            counter,
+            logs: BTreeMap::new(),
+            own_log: None,
+            sessions: BTreeMap::new(),
+            ledger: Ledger::default(),
+            outputs: VecDeque::new(),
+            urgent: false,
+            unreceipted: 0,
+            receipt_due_ms: None,
+        }
+    }
+
+    /// Sets how far a log is held, at start.
+    pub fn load_log(&mut self, log: LogId, state: LogState) {
+        self.logs.insert(log, state);
+    }
+
+    /// Names the log that this device writes; another one ends its being written.
+    pub fn set_own_log(&mut self, log: LogId) {
+        self.own_log = Some(log);
+    }
+
+    /// Returns the copies ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Returns how far a log is held.
+    #[must_use]
+    pub fn log(&self, log: LogId) -> Option<&LogState> {
+        self.logs.get(&log)
+    }
+
+    /// Returns all logs.
+    pub fn logs(&self) -> impl Iterator<Item = (LogId, &LogState)> {
+        self.logs.iter().map(|(log, state)| (*log, state))
+    }
+
+    /// Returns what is durable here.
+    #[must_use]
+    pub fn vector(&self) -> VersionVector {
+        self.vector_of(|state| state.durable)
+    }
+
+    fn vector_of(&self, seq: impl Fn(&LogState) -> u64) -> VersionVector {
+        let held = self.logs.iter().map(|(log, state)| (log, state, seq(state)));
+        let tips = held.filter(|(_, _, seq)| *seq > 0).map(|(log, state, seq)| {
+            // A tip before the durable end is named by its number alone: its
+            // id is not at hand and no decision needs it.
+            let known = seq == state.durable;
+            let id = if known { state.durable_id } else { EntryId([0; 32]) };
+            (*log, Tip::new(seq, id))
+        });
+        VersionVector { tips: tips.collect() }
+    }
+
+    /// Begins a conversation: queues our hello.
+    pub fn peer_up(
+        &mut self,
+        device: DeviceId,
+        roster_heads: Vec<OpId>,
+        reachable: Vec<Reachable>,
+    ) {
+        self.sessions.insert(device, Session::default());
+        let hello = Hello {
+            versions: VERSIONS,
+            space: self.space,
+            roster_heads,
+            vector: self.vector(),
+            holes: Vec::new(),
+            checkpoints: Vec::new(),
+            reachable,
+        };
+        self.send(device, Message::Hello(hello));
+    }
+
+    /// Ends a conversation.
+    pub fn peer_down(&mut self, device: DeviceId) {
+        self.sessions.remove(&device);
+    }
+
+    /// Returns the peers in conversation.
+    pub fn peers(&self) -> impl Iterator<Item = DeviceId> {
+        self.sessions.keys().copied()
+    }
+
+    /// Returns the peers that said hello.
+    pub fn peers_ready(&self) -> impl Iterator<Item = DeviceId> {
+        self.sessions.iter().filter(|(_, session)| session.ready).map(|(device, _)| *device)
+    }
+
+    /// Takes in a peer's hello; the roster in it is the caller's.
+    pub fn receive_hello(&mut self, device: DeviceId, hello: &Hello) {
+        if hello.space != self.space || hello.versions.0 > VERSIONS.1 {
+            self.outputs.push_back(Output::Offence(device, "hello of another space or version"));
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&device) else { return };
+        session.greet(hello);
+        let receipts: Vec<Vec<u8>> = self
+            .ledger
+            .signed()
+            .filter(|(holder, _)| *holder != device)
+            .map(|(_, bytes)| bytes.to_vec())
+            .collect();
+        if !receipts.is_empty() {
+            self.send(device, Message::Receipts(receipts));
+        }
+        self.receipt_due_ms = Some(0);
+    }
+
+    /// Takes in entries; `known` says whether a device is in the roster.
+    ///
+    /// What is out of order, doubled or badly signed is dropped and counted;
+    /// what is missing before it is asked for.
+    pub fn receive_entries(
+        &mut self,
+        from: DeviceId,
+        urgent: bool,
+        entries: Vec<Vec<u8>>,
+        known: &dyn Fn(DeviceId) -> bool,
+    ) {
+        let Some(session) = self.sessions.get_mut(&from) else { return };
+        session.receipt_asked |= urgent;
+        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
+        for bytes in entries {
+            match Entry::parse(bytes) {
+                Ok(entry) => self.receive_entry(from, entry, known),
+                Err(_) => self.offence(from, "an entry that is not well formed"),
+            }
+        }
+        self.send(from, Message::Credit { entries: count, bytes });
+        if urgent {
+            self.urgent = true;
+        }
+    }
+
+    fn receive_entry(&mut self, from: DeviceId, entry: Entry, known: &dyn Fn(DeviceId) -> bool) {
+        let header = entry.header();
+        let (log, seq) = (header.log, header.seq);
+        if header.space != self.space {
+            return self.offence(from, "an entry of another space");
+        }
+        let origin = header.origin.map(|origin| origin.device);
+        let Some(device) = self.logs.get(&log).map(|state| state.device).or(origin) else {
+            return self.want(from, log, 0);
+        };
+        if !known(device) {
+            return self.offence(from, "an entry of a device that is not in the roster");
+        }
+        let state = self.logs.get(&log).cloned().unwrap_or_else(|| LogState::empty(device));
+        if seq > state.staged + 1 {
+            return self.want(from, log, state.staged);
+        }
+        if seq <= state.staged {
+            self.receive_again(from, &entry, &state);
+            return;
+        }
+        if header.previous != state.staged_id {
+            return self.offence(from, "an entry that does not follow the one before it");
+        }
+        if entry.verify(self.account, device).is_err() {
+            return self.offence(from, "an entry with a wrong signature");
+        }
+        self.stage(from, entry, state);
+    }
+
+    fn stage(&mut self, from: DeviceId, entry: Entry, mut state: LogState) {
+        let (log, seq) = (entry.header().log, entry.header().seq);
+        if self.own_log == Some(log) {
+            self.own_log = None;
+            self.outputs.push_back(Output::RolledBack(log));
+        }
+        state.staged = seq;
+        state.staged_id = entry.id();
+        self.logs.insert(log, state);
+        if let Some(session) = self.sessions.get_mut(&from) {
+            session.shown(log, seq);
+            session.wanted.remove(&log);
+        }
+        self.outputs.push_back(Output::Store { entry: Box::new(entry), from });
+    }
+
+    fn receive_again(&mut self, from: DeviceId, entry: &Entry, state: &LogState) {
+        let header = entry.header();
+        if let Some(session) = self.sessions.get_mut(&from) {
+            session.shown(header.log, header.seq);
+        }
+        let differs = header.seq == state.staged && entry.id() != state.staged_id;
+        if differs && entry.verify(self.account, state.device).is_ok() {
+            self.outputs.push_back(Output::Forked(header.log, header.seq));
+        }
+    }
+
+    fn want(&mut self, from: DeviceId, log: LogId, after: u64) {
+        let Some(session) = self.sessions.get_mut(&from) else { return };
+        if session.wanted.insert(log, after) != Some(after) {
+            self.send(from, Message::Want { log, after });
+        }
+    }
+
+    /// Takes in credit.
+    pub fn receive_credit(&mut self, from: DeviceId, entries: u32, bytes: u64) {
+        if let Some(session) = self.sessions.get_mut(&from) {
+            session.credit(entries, bytes);
+        }
+    }
+
+    /// Takes in a request to send a log again.
+    pub fn receive_want(&mut self, from: DeviceId, log: LogId, after: u64) {
+        if let Some(session) = self.sessions.get_mut(&from) {
+            session.next.insert(log, after);
+        }
+    }
+
+    /// Takes in receipts; `member` says whether a device counts.
+    pub fn receive_receipts(
+        &mut self,
+        from: DeviceId,
+        receipts: Vec<Vec<u8>>,
+        member: &dyn Fn(DeviceId) -> bool,
+    ) {
+        for bytes in receipts {
+            match Receipt::verify(self.account, &bytes) {
+                Ok(receipt) => self.receive_receipt(from, receipt, bytes, member),
+                Err(_) => self.offence(from, "a receipt that is not signed as it says"),
+            }
+        }
+    }
+
+    fn receive_receipt(
+        &mut self,
+        from: DeviceId,
+        receipt: Receipt,
+        bytes: Vec<u8>,
+        member: &dyn Fn(DeviceId) -> bool,
+    ) {
+        let holder = receipt.device;
+        if receipt.space != self.space || holder == self.device || !member(holder) {
+            return;
+        }
+        if holder == from && let Some(session) = self.sessions.get_mut(&from) {
+            session.theirs = receipt.vector.clone();
+        }
+        if self.ledger.record(receipt, bytes.clone(), from) {
+            self.outputs.push_back(Output::Receipt(holder, bytes.clone()));
+            let others = self.sessions.iter().filter(|(peer, session)| {
+                session.ready && **peer != from && **peer != holder
+            });
+            let others: Vec<DeviceId> = others.map(|(peer, _)| *peer).collect();
+            for peer in others {
+                self.send(peer, Message::Receipts(vec![bytes.clone()]));
+            }
+        }
+    }
+
+    /// Puts a kept receipt back into the ledger, at start.
+    pub fn load_receipt(&mut self, bytes: Vec<u8>) {
+        if let Ok(receipt) = Receipt::verify(self.account, &bytes) {
+            let device = receipt.device;
+            self.ledger.record(receipt, bytes, device);
+        }
+    }
+
+    /// Drops the receipt of a device that was taken out.
+    pub fn forget_receipts(&mut self, device: DeviceId) {
+        self.ledger.forget(device);
+    }
+
+    /// Takes in a peer's request for a receipt.
+    pub fn receive_ask(&mut self, from: DeviceId) {
+        if let Some(session) = self.sessions.get_mut(&from) {
+            session.receipt_asked = true;
+            self.receipt_due_ms = Some(0);
+        }
+    }
+
+    /// Asks every peer for its receipt, as soon as it can.
+    pub fn ask_receipts(&mut self) {
+        let peers: Vec<DeviceId> = self.peers_ready().collect();
+        for peer in peers {
+            self.send(peer, Message::AskReceipt);
+        }
+    }
+
+    /// Makes what is sent next urgent: somebody here waits for receipts.
+    pub fn hurry(&mut self) {
+        self.urgent = true;
+    }
+
+    /// Notes an own entry that was handed out for storing.
+    pub fn stage_own(&mut self, log: LogId, seq: u64, id: EntryId) {
+        let device = self.device;
+        let state = self.logs.entry(log).or_insert_with(|| LogState::empty(device));
+        assert_eq!(state.staged + 1, seq, "an own log is written without gaps");
+        state.staged = seq;
+        state.staged_id = id;
+    }
+
+    /// Notes that an entry became durable here, with the chunks it still lacks.
+    pub fn durable(&mut self, now: Now, entry: &Entry, missing: BTreeSet<ChunkId>) {
+        let header = entry.header();
+        let Some(state) = self.logs.get_mut(&header.log) else { return };
+        assert_eq!(state.durable + 1, header.seq, "entries become durable in their log's order");
+        state.durable = header.seq;
+        state.durable_id = entry.id();
+        if !missing.is_empty() {
+            state.incomplete.insert(header.seq, missing);
+        }
+        self.receipt_later(now);
+    }
+
+    /// Notes that storing failed: what was only staged is asked for again.
+    pub fn unstage(&mut self) {
+        for state in self.logs.values_mut() {
+            state.staged = state.durable;
+            state.staged_id = state.durable_id;
+        }
+        self.logs.retain(|_, state| state.durable > 0);
+        for session in self.sessions.values_mut() {
+            session.wanted.clear();
+        }
+    }
+
+    /// Notes that a chunk is durable here.
+    pub fn chunk_arrived(&mut self, now: Now, chunk: ChunkId) {
+        for state in self.logs.values_mut() {
+            for missing in state.incomplete.values_mut() {
+                missing.remove(&chunk);
+            }
+            state.incomplete.retain(|_, missing| !missing.is_empty());
+        }
+        self.receipt_later(now);
+    }
+
+    /// Returns the chunks that held entries refer to and that are not here.
+    #[must_use]
+    pub fn chunks_missing(&self) -> BTreeSet<ChunkId> {
+        self.logs.values().flat_map(|state| state.incomplete.values().flatten()).copied().collect()
+    }
+
+    fn receipt_later(&mut self, now: Now) {
+        self.unreceipted += 1;
+        let waited_for = self.sessions.values().any(|session| session.receipt_asked);
+        let due = if waited_for || self.unreceipted >= limits::RECEIPT_ENTRIES_MAX {
+            now.mono_ms
+        } else {
+            now.mono_ms + limits::RECEIPT_DELAY_MS_MAX as u64
+        };
+        self.receipt_due_ms = Some(self.receipt_due_ms.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// Returns when [`Replication::send_receipt`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        if self.sessions.values().any(|session| session.ready) { self.receipt_due_ms } else { None }
+    }
+
+    /// Sends our receipt to every peer, if one is due.
+    pub fn send_receipt(&mut self, now: Now, keys: &DeviceKeys) {
+        if self.receipt_due_ms.is_none_or(|due| due > now.mono_ms) {
+            return;
+        }
+        let peers: Vec<DeviceId> = self.peers_ready().collect();
+        if peers.is_empty() {
+            return;
+        }
+        self.counter += 1;
+        let receipt = Receipt {
+            device: self.device,
+            space: self.space,
+            generation: self.generation,
+            counter: self.counter,
+            vector: self.vector_of(LogState::complete),
+            chunks: Vec::new(),
+        };
+        let bytes = receipt.sign(self.account, keys);
+        for peer in peers {
+            self.send(peer, Message::Receipts(vec![bytes.clone()]));
+        }
+        for session in self.sessions.values_mut() {
+            session.receipt_asked = false;
+        }
+        self.unreceipted = 0;
+        self.receipt_due_ms = None;
+    }
+
+    /// Sends every peer what it lacks, as far as its credit goes.
+    ///
+    /// `read` returns the bytes of a durable entry; a log whose entry cannot
+    /// be read is passed over.
+    pub fn pump(&mut self, read: &mut dyn FnMut(LogId, u64) -> Option<Vec<u8>>) {
+        let peers: Vec<DeviceId> = self.peers_ready().collect();
+        for peer in peers {
+            while let Some(entries) = self.next_entries(peer, read) {
+                let urgent = self.urgent;
+                self.send(peer, Message::Entries { urgent, entries });
+            }
+        }
+        self.urgent = false;
+    }
+
+    fn next_entries(
+        &mut self,
+        peer: DeviceId,
+        read: &mut dyn FnMut(LogId, u64) -> Option<Vec<u8>>,
+    ) -> Option<Vec<Vec<u8>>> {
+        let session = self.sessions.get_mut(&peer)?;
+        let mut entries = Vec::new();
+        let mut size = 0;
+        for (log, state) in &self.logs {
+            while session.next(*log) < state.durable {
+                let seq = session.next(*log) + 1;
+                let Some(bytes) = read(*log, seq) else { break };
+                let length = bytes.len() as u64;
+                let full = size > 0 && size + bytes.len() > limits::ENTRY_BYTES_MAX;
+                if full || !session.has_credit(length) {
+                    return (!entries.is_empty()).then_some(entries);
+                }
+                session.spend(*log, seq, length);
+                size += bytes.len();
+                entries.push(bytes);
+            }
+        }
+        (!entries.is_empty()).then_some(entries)
+    }
+
+    /// Returns how many entries a peer has not acknowledged, and how many it
+    /// claims to hold that are not durable here.
+    #[must_use]
+    pub fn distance(&self, peer: DeviceId) -> (u64, u64) {
+        let ours = self.vector();
+        let receipted = self.ledger.receipt(peer).map(|receipt| receipt.vector.clone());
+        let behind = ours.entries_beyond(&receipted.unwrap_or_default());
+        let ahead = self.sessions.get(&peer).map_or(0, |session| session.theirs.entries_beyond(&ours));
+        (behind, ahead)
+    }
+
+    /// Tells every peer something.
+    pub fn broadcast(&mut self, message: &Message) {
+        let peers: Vec<DeviceId> = self.peers_ready().collect();
+        for peer in peers {
+            self.send(peer, message.clone());
+        }
+    }
+
+    /// Sends one peer something.
+    pub fn send(&mut self, device: DeviceId, message: Message) {
+        self.outputs.push_back(Output::Send(device, message));
+    }
+
+    fn offence(&mut self, device: DeviceId, what: &'static str) {
+        self.outputs.push_back(Output::Offence(device, what));
+    }
+
+    /// Returns the next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests;

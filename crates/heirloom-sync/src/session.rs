@@ -1,0 +1,97 @@
+//! One conversation with one peer: what it holds and how much may travel.
+
+use crate::message::Hello;
+use crate::vector::VersionVector;
+use heirloom_base::{LogId, limits};
+use std::collections::BTreeMap;
+
+/// The state of one sync stream.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// The peer said hello: before that nothing but a hello may travel.
+    pub(crate) ready: bool,
+    /// What the peer claims to hold or was sent, per log.
+    pub(crate) next: BTreeMap<LogId, u64>,
+    /// What the peer itself claims to hold.
+    pub(crate) theirs: VersionVector,
+    /// Entries on their way without credit.
+    pub(crate) entries_unacknowledged: u32,
+    /// Their bytes.
+    pub(crate) bytes_unacknowledged: u64,
+    /// Logs whose gap was reported, so that each is reported once.
+    pub(crate) wanted: BTreeMap<LogId, u64>,
+    /// The peer waits for a receipt.
+    pub(crate) receipt_asked: bool,
+}
+
+impl Session {
+    /// Takes in the peer's hello.
+    pub(crate) fn greet(&mut self, hello: &Hello) {
+        self.ready = true;
+        self.theirs = hello.vector.clone();
+        self.next = hello.vector.tips.iter().map(|(log, tip)| (*log, tip.seq)).collect();
+    }
+
+    /// Returns whether an entry of `bytes` may travel now. One entry may
+    /// always travel, so that a large one never waits for ever.
+    pub(crate) fn has_credit(&self, bytes: u64) -> bool {
+        self.entries_unacknowledged == 0
+            || (u64::from(self.entries_unacknowledged) < limits::CREDIT_ENTRIES as u64
+                && self.bytes_unacknowledged + bytes <= limits::CREDIT_BYTES as u64)
+    }
+
+    /// Counts an entry that travels.
+    pub(crate) fn spend(&mut self, log: LogId, seq: u64, bytes: u64) {
+        self.entries_unacknowledged += 1;
+        self.bytes_unacknowledged += bytes;
+        self.next.insert(log, seq);
+    }
+
+    /// Counts credit that came back.
+    pub(crate) fn credit(&mut self, entries: u32, bytes: u64) {
+        self.entries_unacknowledged = self.entries_unacknowledged.saturating_sub(entries);
+        self.bytes_unacknowledged = self.bytes_unacknowledged.saturating_sub(bytes);
+        if self.entries_unacknowledged == 0 {
+            self.bytes_unacknowledged = 0;
+        }
+    }
+
+    /// Returns up to where `log` needs not be sent.
+    pub(crate) fn next(&self, log: LogId) -> u64 {
+        self.next.get(&log).copied().unwrap_or(0)
+    }
+
+    /// Notes that the peer itself showed an entry.
+    pub(crate) fn shown(&mut self, log: LogId, seq: u64) {
+        let next = self.next.entry(log).or_default();
+        *next = (*next).max(seq);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credit_bounds_what_travels_but_one_entry_always_may() {
+        let mut session = Session::default();
+        let huge = limits::CREDIT_BYTES as u64 * 2;
+        assert!(session.has_credit(huge));
+        session.spend(LogId([1; 16]), 1, huge);
+        assert!(!session.has_credit(1));
+        session.credit(1, huge);
+        for seq in 0..limits::CREDIT_ENTRIES as u64 {
+            assert!(session.has_credit(1));
+            session.spend(LogId([1; 16]), seq, 1);
+        }
+        assert!(!session.has_credit(1));
+    }
+
+    #[test]
+    fn false_credit_never_goes_below_nothing() {
+        let mut session = Session::default();
+        session.spend(LogId([1; 16]), 1, 10);
+        session.credit(u32::MAX, u64::MAX);
+        assert_eq!((session.entries_unacknowledged, session.bytes_unacknowledged), (0, 0));
+    }
+}

@@ -1,0 +1,111 @@
+//! Version vectors: how far each log is held.
+
+use heirloom_base::{Decode, DecodeError, Encode, EntryId, LogId, Reader, Writer, limits};
+use std::collections::BTreeMap;
+
+/// The end of a log as far as somebody holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tip {
+    /// Sequence number of the last entry of the unbroken beginning, from 1.
+    pub seq: u64,
+    /// First eight bytes of that entry's id.
+    pub id: [u8; 8],
+}
+
+impl Tip {
+    /// Returns the tip that an entry makes.
+    #[must_use]
+    pub fn new(seq: u64, id: EntryId) -> Self {
+        Self { seq, id: heirloom_base::hash::truncate(id.0) }
+    }
+}
+
+/// How far each log is held: an unbroken beginning per log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VersionVector {
+    /// The tips by log; a log that is not held at all is absent.
+    pub tips: BTreeMap<LogId, Tip>,
+}
+
+impl VersionVector {
+    /// Returns the sequence number up to which `log` is held, 0 if not at all.
+    #[must_use]
+    pub fn seq(&self, log: LogId) -> u64 {
+        self.tips.get(&log).map_or(0, |tip| tip.seq)
+    }
+
+    /// Returns the number of entries that `self` holds and `other` lacks.
+    #[must_use]
+    pub fn entries_beyond(&self, other: &Self) -> u64 {
+        self.tips.iter().map(|(log, tip)| tip.seq.saturating_sub(other.seq(*log))).sum()
+    }
+}
+
+impl Encode for VersionVector {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u32(u32::try_from(self.tips.len()).expect("logs are limited"));
+        for (log, tip) in &self.tips {
+            log.encode(writer);
+            writer.u64(tip.seq);
+            writer.array(&tip.id);
+        }
+    }
+}
+
+impl Decode for VersionVector {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let count = reader.u32()? as usize;
+        if count > limits::LOGS_MAX {
+            return Err(DecodeError::TooLong { length: count, limit: limits::LOGS_MAX });
+        }
+        let mut tips = BTreeMap::new();
+        for _ in 0..count {
+            let log = LogId::decode(reader)?;
+            let tip = Tip { seq: reader.u64()?, id: reader.array()? };
+            if tips.last_key_value().is_some_and(|(last, _)| *last >= log) {
+                return Err(DecodeError::NotCanonical("logs out of order"));
+            }
+            tips.insert(log, tip);
+        }
+        Ok(Self { tips })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn vector(tips: &[(u8, u64)]) -> VersionVector {
+        let tip = |seq| Tip { seq, id: [7; 8] };
+        VersionVector { tips: tips.iter().map(|(log, seq)| (LogId([*log; 16]), tip(*seq))).collect() }
+    }
+
+    #[test]
+    fn what_one_holds_beyond_the_other_is_counted_per_log() {
+        let (ours, theirs) = (vector(&[(1, 5), (2, 3)]), vector(&[(1, 2), (2, 9), (3, 1)]));
+        assert_eq!(ours.entries_beyond(&theirs), 3);
+        assert_eq!(theirs.entries_beyond(&ours), 7);
+        assert_eq!(ours.entries_beyond(&ours), 0);
+    }
+
+    #[test]
+    fn unordered_logs_are_refused() {
+        let mut writer = Writer::new();
+        writer.u32(2);
+        for log in [2u8, 1] {
+            writer.array(&[log; 16]);
+            writer.u64(1);
+            writer.array(&[0; 8]);
+        }
+        assert!(VersionVector::from_bytes(&writer.into_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_vector_survives_its_binary_form(tips in prop::collection::vec((any::<u8>(), any::<u64>()), 0..20)) {
+            let vector = vector(&tips);
+            prop_assert_eq!(VersionVector::from_bytes(&vector.to_bytes()), Ok(vector));
+        }
+    }
+}
