@@ -1,0 +1,128 @@
+//! The lines of the control socket.
+
+use heirloom_core::command::{Answer, Command, Event, Failure};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Bytes of one answer: an export page with its photos.
+pub const RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Connections that one node serves at one time.
+pub const CONNECTIONS_MAX: usize = 32;
+
+/// The failure code of an answer that would pass [`RESPONSE_BYTES_MAX`]; a
+/// program that pages asks again for less.
+pub const ANSWER_TOO_LARGE: &str = "answer-too-large";
+
+/// What a program asks, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Carries out a command; answered by [`Response::Answer`] or [`Response::Failed`].
+    Command(Command),
+    /// Asks for events; answered by [`Response::Watching`], then only [`Event`] lines follow.
+    Watch,
+}
+
+/// What the node answers, one line each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// The command was carried out.
+    Answer(Answer),
+    /// It was not.
+    Failed(Failure),
+    /// Events follow.
+    Watching,
+}
+
+/// A line that is not what was expected.
+#[derive(Debug, thiserror::Error)]
+#[error("unreadable line on the control socket")]
+pub struct LineError(#[from] serde_json::Error);
+
+/// Reads a value from one line.
+///
+/// The detour over a JSON tree is needed: numbers kept with arbitrary
+/// precision cannot be read straight from text into tagged enums.
+///
+/// # Errors
+/// When the line is not the JSON form of a `T`.
+pub fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, LineError> {
+    let tree: serde_json::Value = serde_json::from_slice(line)?;
+    Ok(serde_json::from_value(tree)?)
+}
+
+/// Writes a value as one line with its line feed.
+///
+/// # Errors
+/// When the value has no JSON form.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, LineError> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Builds the failure of a request that the control interface itself refuses.
+pub(crate) fn refusal(code: &str, text: String, fix: &str) -> Failure {
+    Failure { exit: 1, code: code.to_owned(), text, fix: fix.to_owned() }
+}
+
+/// Says to a watcher that it was too slow and missed events.
+pub(crate) fn skipped(count: u64) -> Event {
+    Event::Warning {
+        code: "events-skipped".to_owned(),
+        text: format!("{count} events were skipped because they were read too slowly"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heirloom_core::command::{Level, RecordRow, Wait};
+    use serde_json::json;
+
+    fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+        let line = encode(value).unwrap();
+        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(&decode::<T>(&line).unwrap(), value);
+    }
+
+    #[test]
+    fn requests_with_numbers_survive_their_lines() {
+        survives(&Request::Watch);
+        survives(&Request::Command(Command::Status));
+        survives(&Request::Command(Command::Sync { timeout_ms: u64::MAX }));
+        survives(&Request::Command(Command::Add {
+            category: "contacts".to_owned(),
+            assignments: vec!["name=Zeile\nzwei".to_owned()],
+            wait: Wait { level: Level::Peer(2), timeout_ms: 1_500 },
+        }));
+    }
+
+    #[test]
+    fn answers_with_every_kind_of_json_survive_their_lines() {
+        let fields = json!({"n": 80, "f": 1.50, "s": "x", "l": [{"value": "v", "type": null}]});
+        survives(&Response::Answer(Answer::Record(RecordRow {
+            id: "ab".to_owned(),
+            category: "settings".to_owned(),
+            title: "display".to_owned(),
+            fields: fields.as_object().unwrap().clone(),
+            updated_at: "2026-01-01T00:00:00Z".to_owned(),
+            updated_by: "cd".to_owned(),
+            deleted: false,
+            source: None,
+        })));
+        survives(&Response::Failed(refusal("x", "y".to_owned(), "z")));
+        survives(&Response::Watching);
+        survives(&skipped(7));
+        survives(&Event::Progress { device_id: "d".to_owned(), receiving: 1, sending: 2 });
+    }
+
+    #[test]
+    fn a_foreign_line_is_an_error() {
+        for line in ["", "{", "null", "\"stop\"", "{\"command\":{\"command\":\"erase-all\"}}"] {
+            assert!(decode::<Request>(line.as_bytes()).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The side of the node that answers.
+
+use crate::line::{self, ReadLineError};
+use crate::protocol::{self, CONNECTIONS_MAX, RESPONSE_BYTES_MAX, Request, Response};
+use crate::socket;
+use heirloom_base::limits::API_REQUEST_BYTES_MAX;
+use heirloom_core::command::{Answer, Command, Event, Failure};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Takes the answer to one command; dropping it says that the node stops.
+pub type CommandReply = oneshot::Sender<Result<Answer, Failure>>;
+
+/// Why the control socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another node answers on it.
+    #[error("another node already listens on {path}")]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The runtime folder belongs to somebody else or is open to others.
+    #[error("the folder {folder} for the control socket is not this user's own")]
+    ForeignFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot open the control socket of {home}")]
+    System {
+        /// The data folder.
+        home: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+/// The bound control socket of one data folder.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Server {
+    /// Opens the control socket of `home`, readable by its owner only, in place of a stale one.
+    ///
+    /// The caller holds the folder's lock and runs inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When another node answers there or the system refuses.
+    pub fn bind(home: &Path) -> Result<Self, BindError> {
+        let system = |source| BindError::System { home: home.to_owned(), source };
+        let path = socket::path(home).map_err(system)?;
+        let folder = path.parent().expect("a socket path ends in a file name").to_owned();
+        if !path.starts_with(home.canonicalize().map_err(system)?) {
+            prepare_folder(&folder).map_err(system)?;
+            if !is_own(&folder).map_err(system)? {
+                return Err(BindError::ForeignFolder { folder });
+            }
+        }
+        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+            return Err(BindError::InUse { path });
+        }
+        let listener = bind_private(&path).map_err(system)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Returns the socket's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Serves requests until the future is dropped or the socket breaks; the
+    /// socket's file is removed then.
+    ///
+    /// Each command goes to `commands` with the way to answer it; `events`
+    /// makes a subscription for each program that watches.
+    ///
+    /// # Errors
+    /// When the socket itself breaks; a broken connection ends only itself.
+    pub async fn serve<F>(
+        self,
+        commands: mpsc::Sender<(Command, CommandReply)>,
+        events: F,
+    ) -> io::Result<()>
+    where
+        F: Fn() -> broadcast::Receiver<Event> + Send + Sync + 'static,
+    {
+        let events = Arc::new(events);
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = self.listener.accept().await?;
+            while connections.try_join_next().is_some() {}
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                refuse(stream);
+                continue;
+            };
+            let (commands, events) = (commands.clone(), Arc::clone(&events));
+            connections.spawn(async move {
+                let connection = Connection::new(stream);
+                if let Err(error) = connection.serve(&commands, &*events).await {
+                    tracing::debug!(%error, "a control connection ended early");
+                }
+                drop(place);
+            });
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the control socket was already gone");
+        }
+    }
+}
+
+/// One program's connection.
+struct Connection {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+}
+
+impl Connection {
+    fn new(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self { reader: BufReader::new(reader), writer }
+    }
+
+    /// Answers one request after the other until the program goes or watches.
+    async fn serve(
+        mut self,
+        commands: &mpsc::Sender<(Command, CommandReply)>,
+        events: &(dyn Fn() -> broadcast::Receiver<Event> + Send + Sync),
+    ) -> io::Result<()> {
+        loop {
+            let line = match line::read(&mut self.reader, API_REQUEST_BYTES_MAX).await {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(()),
+                Err(ReadLineError::Connection(error)) => return Err(error),
+                Err(error @ ReadLineError::TooLong { .. }) => {
+                    let failure = malformed("request-too-large", error.to_string());
+                    return self.write(&Response::Failed(failure)).await;
+                }
+            };
+            match protocol::decode(&line) {
+                Ok(Request::Command(command)) => {
+                    let response = answer(commands, command).await;
+                    self.write(&response).await?;
+                }
+                Ok(Request::Watch) => return self.stream(events()).await,
+                Err(error) => {
+                    let failure = malformed("request-unreadable", error.to_string());
+                    self.write(&Response::Failed(failure)).await?;
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, response: &Response) -> io::Result<()> {
+        let line = protocol::encode(response).map_err(io::Error::other)?;
+        if line.len() <= RESPONSE_BYTES_MAX {
+            return self.writer.write_all(&line).await;
+        }
+        let failure = protocol::refusal(
+            protocol::ANSWER_TOO_LARGE,
+            format!("an answer of {} bytes is too large for the control socket", line.len()),
+            "Ask for fewer records at a time",
+        );
+        let line = protocol::encode(&Response::Failed(failure)).map_err(io::Error::other)?;
+        self.writer.write_all(&line).await
+    }
+
+    /// Writes events until the program or the node goes.
+    async fn stream(mut self, mut events: broadcast::Receiver<Event>) -> io::Result<()> {
+        self.write(&Response::Watching).await?;
+        let mut unread = [0; 64];
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                read = self.reader.read(&mut unread) => match read? {
+                    0 => return Ok(()),
+                    _ => continue,
+                },
+            };
+            let event = match event {
+                Ok(event) => event,
+                Err(broadcast::error::RecvError::Lagged(count)) => protocol::skipped(count),
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            };
+            let line = protocol::encode(&event).map_err(io::Error::other)?;
+            self.writer.write_all(&line).await?;
+        }
+    }
+}
+
+async fn answer(
+    commands: &mpsc::Sender<(Command, CommandReply)>,
+    command: Command,
+) -> Response {
+    let (reply, answered) = oneshot::channel();
+    if commands.send((command, reply)).await.is_err() {
+        return Response::Failed(stopping());
+    }
+    match answered.await {
+        Ok(Ok(answer)) => Response::Answer(answer),
+        Ok(Err(failure)) => Response::Failed(failure),
+        Err(_) => Response::Failed(stopping()),
+    }
+}
+
+fn stopping() -> Failure {
+    protocol::refusal(
+        "node-stopping",
+        "the node is stopping and did not answer".to_owned(),
+        "Give the command again",
+    )
+}
+
+fn malformed(code: &str, text: String) -> Failure {
+    protocol::refusal(code, text, "Use the `heirloom` command of the node's version")
+}
+
+/// Tells one program too many that there is no place, without waiting for it.
+fn refuse(stream: UnixStream) {
+    let failure = protocol::refusal(
+        "node-busy",
+        format!("{CONNECTIONS_MAX} programs are connected to the node already"),
+        "End one of them and try again",
+    );
+    match protocol::encode(&Response::Failed(failure)).map(|line| stream.try_write(&line)) {
+        Ok(Ok(_)) => tracing::warn!("a control connection was refused: too many at one time"),
+        Ok(Err(_)) | Err(_) => tracing::debug!("a refused control connection was gone already"),
+    }
+}
+
+/// Binds under another name, takes all rights of others away, then renames:
+/// nobody else can connect in between, and a stale socket is replaced.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    let fresh = path.with_extension("new");
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(&fresh)?;
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&fresh, path)?;
+    Ok(listener)
+}
+
+fn prepare_folder(folder: &Path) -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Returns whether a folder is this user's and closed to the writing of others.
+fn is_own(folder: &Path) -> io::Result<bool> {
+    let metadata = std::fs::symlink_metadata(folder)?;
+    let user = rustix::process::getuid().as_raw();
+    Ok(metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o022 == 0)
+}
