@@ -17,7 +17,9 @@ pub enum ClientError {
     #[error("{0}")]
     Failed(Failure),
     /// The request is larger than a node reads.
-    #[error("request of {bytes} bytes is larger than the {API_REQUEST_BYTES_MAX} that a node reads")]
+    #[error(
+        "request of {bytes} bytes is larger than the {API_REQUEST_BYTES_MAX} that a node reads"
+    )]
     TooLarge {
         /// The request's size.
         bytes: usize,

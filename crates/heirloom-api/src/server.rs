@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -17,6 +18,9 @@ use tokio::task::JoinSet;
 
 /// Takes the answer to one command; dropping it says that the node stops.
 pub type CommandReply = oneshot::Sender<Result<Answer, Failure>>;
+
+/// Pause after a connection could not be accepted: out of descriptors, mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the control socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -80,19 +84,12 @@ impl Server {
         &self.path
     }
 
-    /// Serves requests until the future is dropped or the socket breaks; the
-    /// socket's file is removed then.
+    /// Serves requests until the future is dropped, which removes the socket's file.
     ///
     /// Each command goes to `commands` with the way to answer it; `events`
-    /// makes a subscription for each program that watches.
-    ///
-    /// # Errors
-    /// When the socket itself breaks; a broken connection ends only itself.
-    pub async fn serve<F>(
-        self,
-        commands: mpsc::Sender<(Command, CommandReply)>,
-        events: F,
-    ) -> io::Result<()>
+    /// makes a subscription for each program that watches. A broken connection
+    /// ends only itself.
+    pub async fn serve<F>(self, commands: mpsc::Sender<(Command, CommandReply)>, events: F)
     where
         F: Fn() -> broadcast::Receiver<Event> + Send + Sync + 'static,
     {
@@ -100,7 +97,14 @@ impl Server {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         loop {
-            let (stream, _) = self.listener.accept().await?;
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a control connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
             while connections.try_join_next().is_some() {}
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
                 refuse(stream);
@@ -205,10 +209,7 @@ impl Connection {
     }
 }
 
-async fn answer(
-    commands: &mpsc::Sender<(Command, CommandReply)>,
-    command: Command,
-) -> Response {
+async fn answer(commands: &mpsc::Sender<(Command, CommandReply)>, command: Command) -> Response {
     let (reply, answered) = oneshot::channel();
     if commands.send((command, reply)).await.is_err() {
         return Response::Failed(stopping());
@@ -272,3 +273,6 @@ fn is_own(folder: &Path) -> io::Result<bool> {
     let user = rustix::process::getuid().as_raw();
     Ok(metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o022 == 0)
 }
+
+#[cfg(test)]
+mod tests;
