@@ -1,1 +1,22 @@
-//! Heirloom: node.
+//! The daemon: it runs the pure node of `heirloom-core` on a real clock, a
+//! real disk and a real network, and answers on the control socket.
+//!
+//! It decides nothing about records, devices or replication (that is the
+//! core's), and it prints nothing (that is the command line's).
+//!
+//! A walk: [`up`] opens the data folder and the network and starts the host,
+//! one loop that owns the node and its store. A peer's frame, a program's
+//! command or a passed deadline is an input of the node; what the node wants
+//! done comes out as effects, which the host hands to the log's writer and to
+//! the network, and whose results go in again. [`LocalNode`] is the same node
+//! without a network, for a command where no daemon runs.
+
+mod local;
+mod options;
+mod up;
+
+pub use local::LocalNode;
+pub use options::{
+    Account, JoinOptions, Joined, Ready, RecoverOptions, Recovered, UpEvent, UpOptions,
+};
+pub use up::{has_account, init, join, recover, up};
