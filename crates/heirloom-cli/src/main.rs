@@ -1,2 +1,127 @@
 //! The `heirloom` command.
-fn main() {}
+//!
+//! It reads a command line, has the node carry it out, and prints the answer
+//! for people or as JSON. It is not the place for rules about records,
+//! devices or replication: those are the core's, so that every other program
+//! on the control socket gets the same.
+//!
+//! A walk: [`arguments`] turns `heirloom contacts add name=Ann` into a call on
+//! a category of the registry. [`records`] makes a command of it, [`access`]
+//! sends that to the running node or, where none runs, opens the store itself,
+//! and [`screen`] prints what came back with the next useful command. Whatever
+//! goes wrong arrives here as one [`exit::Trouble`], with its exit code.
+
+mod access;
+mod arguments;
+mod demo;
+mod escape;
+mod exit;
+mod export;
+mod founding;
+mod home;
+mod import;
+mod mesh;
+mod records;
+mod screen;
+mod status;
+mod up;
+mod walk;
+
+use arguments::{Arguments, Fixed, Verb};
+use clap::{CommandFactory, Parser};
+use exit::{Exit, Trouble};
+use screen::{Form, Screen};
+use std::io;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
+    let form = if arguments.global.json { Form::Json } else { Form::Human };
+    up::log(arguments.global.verbose);
+    match begin(arguments, form) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Trouble::Failed(failure)) => {
+            screen::complain(form, &failure);
+            ExitCode::from(failure.exit)
+        }
+        Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(Trouble::Output(error)) => {
+            screen::complain(form, &exit::system("cannot write the output", &error));
+            ExitCode::from(Exit::Failed.code())
+        }
+    }
+}
+
+/// Prints what is wrong with a command line, or the help that it asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = exit::failure(Exit::Usage, "usage", first, "Look at `heirloom --help`");
+        screen::complain(Form::Json, &failure);
+    } else if let Err(error) = error.print() {
+        screen::remark(format_args!("cannot print: {error}"));
+    }
+    if error.use_stderr() { ExitCode::from(Exit::Usage.code()) } else { ExitCode::SUCCESS }
+}
+
+fn begin(arguments: Arguments, form: Form) -> Result<(), Trouble> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| exit::system("cannot start", &error))?;
+    let mut screen = Screen::new(form, arguments.global.home.as_deref());
+    let result = runtime.block_on(run(arguments, &mut screen));
+    // A thread that still waits for the terminal must not hold the program.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(arguments: Arguments, screen: &mut Screen) -> Result<(), Trouble> {
+    let global = arguments.global;
+    let verb = match arguments.verb {
+        Some(Verb::Fixed(Fixed::Completions(arguments))) => {
+            return completions(arguments.shell);
+        }
+        Some(Verb::Fixed(Fixed::Demo(arguments))) => return demo::run(arguments, screen).await,
+        verb => verb,
+    };
+    let home = home::resolve(global.home)?;
+    match verb {
+        None => status::show(&home, screen).await,
+        Some(Verb::Records(call)) => records::run(call, &home, screen).await,
+        Some(Verb::Fixed(verb)) => fixed(verb, &home, screen).await,
+    }
+}
+
+async fn fixed(verb: Fixed, home: &std::path::Path, screen: &mut Screen) -> Result<(), Trouble> {
+    match verb {
+        Fixed::Init(arguments) => founding::init(&arguments, home, screen),
+        Fixed::Up(arguments) => up::up(arguments, home, screen).await,
+        Fixed::Invite(arguments) => mesh::invite(&arguments, home, screen).await,
+        Fixed::Join(arguments) => founding::join(arguments, home, screen).await,
+        Fixed::Recover(arguments) => founding::recover(arguments, home, screen).await,
+        Fixed::Devices(verb) => mesh::devices(verb, home, screen).await,
+        Fixed::Sync(arguments) => mesh::sync(&arguments, home, screen).await,
+        Fixed::Status(arguments) if arguments.watch => status::watch(home, screen).await,
+        Fixed::Status(_) => status::show(home, screen).await,
+        Fixed::Digest => mesh::digest(home, screen).await,
+        Fixed::Watch => up::watch(home, screen).await,
+        Fixed::Import(arguments) => import::run(arguments, home, screen).await,
+        Fixed::Export(arguments) => export::run(arguments, home, screen).await,
+        Fixed::Demo(arguments) => demo::run(arguments, screen).await,
+        Fixed::Completions(arguments) => completions(arguments.shell),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Trouble> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "heirloom", &mut script);
+    io::Write::write_all(&mut io::stdout(), &script).map_err(Trouble::Output)
+}

@@ -1,0 +1,85 @@
+//! How a command reaches the node of its folder: over the running node's
+//! socket, or by opening the store itself.
+
+use crate::exit::{self, Exit};
+use heirloom_api::Client;
+use heirloom_core::command::{Answer, Command, Failure};
+use heirloom_node::LocalNode;
+use std::io;
+use std::path::Path;
+
+/// A node that carries out commands.
+pub(crate) enum Access {
+    /// The running one.
+    Running(Client),
+    /// One without a network, inside this program.
+    Stopped(Box<LocalNode>),
+}
+
+impl Access {
+    /// Reaches the node of `home`.
+    pub(crate) async fn open(home: &Path) -> Result<Self, Failure> {
+        if let Some(client) = connect(home).await? {
+            return Ok(Self::Running(client));
+        }
+        if !heirloom_node::has_account(home) {
+            return Err(no_account(home));
+        }
+        match LocalNode::open(home) {
+            Ok(node) => Ok(Self::Stopped(Box::new(node))),
+            // A node that was just starting holds the lock and answers by now.
+            Err(failure) => match connect(home).await? {
+                Some(client) => Ok(Self::Running(client)),
+                None => Err(failure),
+            },
+        }
+    }
+
+    /// Reaches the running node of `home`.
+    pub(crate) async fn running(home: &Path, absent: Exit) -> Result<Client, Failure> {
+        if let Some(client) = connect(home).await? {
+            return Ok(client);
+        }
+        if !heirloom_node::has_account(home) {
+            return Err(no_account(home));
+        }
+        Err(exit::failure(
+            absent,
+            "no-node",
+            format!("no node runs for {}, so no other device can be reached", home.display()),
+            "Start it with `heirloom up`, then give this command in another terminal",
+        ))
+    }
+
+    /// Has one command carried out.
+    pub(crate) async fn run(&mut self, command: Command) -> Result<Answer, Failure> {
+        match self {
+            Self::Running(client) => Ok(client.request(command).await?),
+            Self::Stopped(node) => node.run(command),
+        }
+    }
+}
+
+async fn connect(home: &Path) -> Result<Option<Client>, Failure> {
+    Client::connect(home).await.map_err(|error| refused(home, &error))
+}
+
+fn refused(home: &Path, error: &io::Error) -> Failure {
+    exit::failure(
+        Exit::Failed,
+        "node-refuses",
+        format!("the node that runs for {} cannot be asked: {error}", home.display()),
+        "Give the command as the user who runs the node",
+    )
+}
+
+/// Builds the failure of a folder in which nothing is yet.
+pub(crate) fn no_account(home: &Path) -> Failure {
+    exit::failure(
+        Exit::Failed,
+        "no-account",
+        format!("there is no account in {} yet", home.display()),
+        "Make one with `heirloom up`, join one with `heirloom join CODE`, or bring one back with \
+         `heirloom recover`",
+    )
+}

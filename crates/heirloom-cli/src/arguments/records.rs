@@ -1,0 +1,149 @@
+//! The commands that the category registry makes.
+
+use super::WaitArguments;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches, Command, FromArgMatches, Subcommand, value_parser};
+use heirloom_schema::{CATEGORIES, CategorySpec, FieldKind, FieldSpec};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// A command on the records of one category.
+#[derive(Debug)]
+pub(crate) struct RecordCall {
+    /// The category.
+    pub(crate) category: &'static CategorySpec,
+    /// What is to be done.
+    pub(crate) verb: RecordVerb,
+    /// Fields whose value is read from a file.
+    pub(crate) files: Vec<(&'static str, PathBuf)>,
+}
+
+/// What is done with the records of a category.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordVerb {
+    /// Make a record
+    Add {
+        /// A field and its value (can be repeated)
+        #[arg(value_name = "FIELD=VALUE")]
+        assignments: Vec<String>,
+        #[command(flatten)]
+        wait: WaitArguments,
+    },
+    /// Change fields of a record: FIELD=VALUE, FIELD+=VALUE, FIELD-=VALUE
+    Set {
+        /// The record: a prefix of its id
+        id: String,
+        /// A field and its new value; an empty value removes it (can be repeated)
+        #[arg(value_name = "FIELD=VALUE")]
+        assignments: Vec<String>,
+        #[command(flatten)]
+        wait: WaitArguments,
+    },
+    /// Put a record into the trash, on every device
+    Delete {
+        /// The record: a prefix of its id
+        id: String,
+        #[command(flatten)]
+        wait: WaitArguments,
+    },
+    /// List the records
+    List {
+        /// Only those that contain this text
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+    /// Show one record with its original text
+    Show {
+        /// The record: a prefix of its id
+        id: String,
+    },
+    /// List the changes of one record
+    History {
+        /// The record: a prefix of its id
+        id: String,
+    },
+    /// List the fields that were edited on two devices at the same time
+    Conflicts,
+    /// Bring a record back from the trash or to an earlier state
+    Restore {
+        /// The record: a prefix of its id
+        id: String,
+        /// The time of the state wanted, in RFC 3339 [else before the deletion]
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        #[command(flatten)]
+        wait: WaitArguments,
+    },
+}
+
+impl RecordCall {
+    /// Reads the call from the matches of the whole command line; `None` when
+    /// its subcommand is not a category.
+    pub(super) fn from_subcommand(matches: &ArgMatches) -> Result<Option<Self>, clap::Error> {
+        let Some((name, matches)) = matches.subcommand() else { return Ok(None) };
+        let Some(category) = heirloom_schema::by_id(name) else { return Ok(None) };
+        let verb = RecordVerb::from_arg_matches(matches)?;
+        let files = match matches.subcommand() {
+            Some(("add" | "set", matches)) => long_fields(category)
+                .filter_map(|field| {
+                    let path = matches.get_one::<PathBuf>(field.name)?;
+                    Some((field.name, path.clone()))
+                })
+                .collect(),
+            Some(_) | None => Vec::new(),
+        };
+        Ok(Some(Self { category, verb, files }))
+    }
+}
+
+/// Returns one command for each category.
+pub(super) fn commands() -> impl Iterator<Item = Command> {
+    CATEGORIES.iter().map(|category| {
+        let command = Command::new(category.id)
+            .about(format!("Work with {}", category.title.to_lowercase()))
+            .after_help(field_list(category))
+            .subcommand_required(true)
+            .arg_required_else_help(true);
+        let command = RecordVerb::augment_subcommands(command);
+        let fields = field_list(category);
+        ["add", "set"].into_iter().fold(command, |command, verb| {
+            let fields = fields.clone();
+            command.mut_subcommand(verb, |verb| with_files(verb, category).after_help(fields))
+        })
+    })
+}
+
+/// Returns the parser of a category's name.
+pub(super) fn category_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(CATEGORIES.iter().map(|category| category.id))
+}
+
+/// Gives each long text field of the category an option that reads it from a file.
+fn with_files(verb: Command, category: &'static CategorySpec) -> Command {
+    verb.args(long_fields(category).map(|field| {
+        Arg::new(field.name)
+            .long(format!("{}-file", field.name))
+            .value_name("F")
+            .value_parser(value_parser!(PathBuf))
+            .help(format!("Read the {} from this file", field.name))
+    }))
+}
+
+fn long_fields(category: &'static CategorySpec) -> impl Iterator<Item = &'static FieldSpec> {
+    category.fields.iter().filter(|field| matches!(field.kind, FieldKind::LongText))
+}
+
+/// Returns the category's fields as its help shows them.
+fn field_list(category: &CategorySpec) -> String {
+    let width = category.fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
+    let mut text = format!("{}: {}.\n\nFields:", category.title, category.about);
+    for field in category.fields {
+        let repeatable = if field.repeatable { " (repeatable)" } else { "" };
+        write!(text, "\n  {:width$}  {}{repeatable}", field.name, field.about)
+            .expect("a string takes every text");
+    }
+    if category.open_fields {
+        text.push_str("\n  Any other name is a field too.");
+    }
+    text
+}

@@ -1,0 +1,136 @@
+//! Command lines and what is read from them.
+
+use super::*;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use heirloom_core::command::{Level, Wait};
+
+fn parsed(line: &str) -> Arguments {
+    Arguments::try_parse_from(line.split(' ')).unwrap()
+}
+
+fn refused(line: &str) -> ErrorKind {
+    Arguments::try_parse_from(line.split(' ')).unwrap_err().kind()
+}
+
+fn records(line: &str) -> RecordCall {
+    match parsed(line).verb {
+        Some(Verb::Records(call)) => call,
+        Some(Verb::Fixed(_)) | None => panic!("no record command: {line}"),
+    }
+}
+
+#[test]
+fn the_grammar_is_sound() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn no_verb_is_a_command_line_too() {
+    assert!(parsed("heirloom").verb.is_none());
+    assert!(parsed("heirloom --json").global.json);
+}
+
+#[test]
+fn global_flags_work_before_and_after_the_verb() {
+    for line in [
+        "heirloom --home /x --json -v contacts list",
+        "heirloom contacts list --home /x --json -v",
+        "heirloom contacts --home /x list --json -v",
+    ] {
+        let global = parsed(line).global;
+        assert_eq!(global.home, Some("/x".into()), "{line}");
+        assert!(global.json, "{line}");
+        assert_eq!(global.verbose, 1, "{line}");
+    }
+}
+
+#[test]
+fn every_category_has_every_verb() {
+    for category in heirloom_schema::CATEGORIES {
+        for verb in ["add a=b", "set 1f a=b", "delete 1f", "list", "show 1f"].into_iter().chain([
+            "history 1f",
+            "conflicts",
+            "restore 1f",
+            "list --search x",
+        ]) {
+            let call = records(&format!("heirloom {} {verb}", category.id));
+            assert_eq!(call.category.id, category.id);
+        }
+    }
+}
+
+#[test]
+fn no_category_hides_a_fixed_command() {
+    for category in heirloom_schema::CATEGORIES {
+        assert!(!Fixed::has_subcommand(category.id), "{}", category.id);
+    }
+}
+
+#[test]
+fn a_long_text_can_come_from_a_file() {
+    let call = records("heirloom notes add title=x --body-file text.md");
+    assert_eq!(call.files, [("body", PathBuf::from("text.md"))]);
+    assert_eq!(refused("heirloom notes list --body-file text.md"), ErrorKind::UnknownArgument);
+}
+
+#[test]
+fn a_category_lists_its_fields_in_its_help() {
+    let error = Arguments::try_parse_from(["heirloom", "contacts", "--help"]).unwrap_err();
+    let help = error.to_string();
+    for field in ["name", "phone", "email", "birthday"] {
+        assert!(help.contains(&format!("\n  {field} ")), "{field} in {help}");
+    }
+}
+
+#[test]
+fn waits_have_a_default_and_a_limit() {
+    let RecordVerb::Delete { wait, .. } = records("heirloom notes delete 1f").verb else {
+        panic!("not a deletion")
+    };
+    assert_eq!(wait.wait(), Wait::default());
+    let line = "heirloom notes delete 1f --wait peer:2 --timeout 0.5";
+    let RecordVerb::Delete { wait, .. } = records(line).verb else { panic!("not a deletion") };
+    assert_eq!(wait.wait(), Wait { level: Level::Peer(2), timeout_ms: 500 });
+    assert_eq!(refused("heirloom notes delete 1f --wait all"), ErrorKind::ValueValidation);
+}
+
+#[test]
+fn a_blind_node_is_a_keeper() {
+    assert_eq!(refused("heirloom up --blind"), ErrorKind::MissingRequiredArgument);
+    let Some(Verb::Fixed(Fixed::Up(up))) = parsed("heirloom up --keeper --blind").verb else {
+        panic!("not up")
+    };
+    assert!(up.keeper && up.blind && !up.reach.no_mdns);
+}
+
+#[test]
+fn six_words_need_no_quotes() {
+    let Some(Verb::Fixed(Fixed::Join(join))) = parsed("heirloom join a b c d e f").verb else {
+        panic!("not join")
+    };
+    assert_eq!(join.code.join(" "), "a b c d e f");
+}
+
+#[test]
+fn what_does_not_exist_is_not_offered() {
+    for line in ["heirloom devices revoke x", "heirloom photos list", "heirloom help"] {
+        assert_eq!(refused(line), ErrorKind::InvalidSubcommand, "{line}");
+    }
+    assert_eq!(refused("heirloom export x --only nothing"), ErrorKind::InvalidValue);
+}
+
+#[test]
+fn first_lines_of_help_are_short_and_end_without_a_stop() {
+    fn check(command: &Command) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let arguments = command.get_arguments().filter_map(|argument| argument.get_help());
+        for text in [about].into_iter().chain(arguments.map(ToString::to_string)) {
+            assert!(!text.is_empty(), "{}", command.get_name());
+            assert!(text.chars().count() <= 79, "{text}");
+            assert!(!text.ends_with('.'), "{text}");
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&Arguments::command());
+}

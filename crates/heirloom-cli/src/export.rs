@@ -1,0 +1,210 @@
+//! Records out: open files below one folder.
+
+use crate::access::Access;
+use crate::arguments::ExportArguments;
+use crate::exit::{self, Exit, Trouble};
+use crate::founding::counted;
+use crate::screen::Screen;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use heirloom_api::protocol::ANSWER_TOO_LARGE;
+use heirloom_core::command::{Answer, Command, ExportFile, Failure};
+use heirloom_schema::CATEGORIES;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+
+/// Records that one request exports at most; fewer where they are large.
+const PAGE_MAX: usize = 64;
+
+/// Carries out `export`.
+pub(crate) async fn run<W: Write>(
+    arguments: ExportArguments,
+    home: &Path,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    let mut access = Access::open(home).await?;
+    fs::create_dir_all(&arguments.folder).map_err(|error| {
+        exit::system(&format!("cannot make the folder {}", arguments.folder.display()), &error)
+    })?;
+    let target = Target { folder: arguments.folder, bytes: 0 };
+    let (target, files) = categories(&mut access, &arguments.only, target).await?;
+    let count: u64 = files.values().sum();
+    screen.json(&json!({"files": count, "bytes": target.bytes, "categories": files}))?;
+    let folder = target.folder.display();
+    screen.line(format_args!("Wrote {count} files, {} bytes, to {folder}.", target.bytes))?;
+    screen.line(format_args!("They are {}.", counted(&files)))?;
+    screen.next(&format!("import {folder}"))
+}
+
+async fn categories(
+    access: &mut Access,
+    only: &[String],
+    mut target: Target,
+) -> Result<(Target, BTreeMap<String, u64>), Failure> {
+    let mut files = BTreeMap::new();
+    for category in CATEGORIES {
+        if only.is_empty() || only.iter().any(|id| id == category.id) {
+            let count = pages(access, category.id, &mut target).await?;
+            files.insert(category.id.to_owned(), count);
+        }
+    }
+    Ok((target, files))
+}
+
+/// Writes one category page by page; returns the number of its files.
+async fn pages(access: &mut Access, category: &str, target: &mut Target) -> Result<u64, Failure> {
+    let (mut after, mut limit, mut count) = (None, PAGE_MAX, 0);
+    loop {
+        let command =
+            Command::Export { category: category.to_owned(), after: Clone::clone(&after), limit };
+        let answer = match access.run(command).await {
+            Err(failure) if failure.code == ANSWER_TOO_LARGE && limit > 1 => {
+                limit /= 2;
+                continue;
+            }
+            answer => answer?,
+        };
+        let Answer::Files { files, next } = answer else {
+            return Err(exit::unexpected(&answer));
+        };
+        for file in files {
+            target.write(&file)?;
+            count += 1;
+        }
+        after = next;
+        if after.is_none() {
+            return Ok(count);
+        }
+    }
+}
+
+/// The folder that is written to.
+struct Target {
+    folder: PathBuf,
+    bytes: u64,
+}
+
+impl Target {
+    /// Writes one file whole or not at all.
+    fn write(&mut self, file: &ExportFile) -> Result<(), Failure> {
+        let Some(relative) = safe_path(&file.path) else {
+            return Err(outside(&file.path));
+        };
+        let bytes = STANDARD.decode(&file.base64).map_err(|error| {
+            exit::failure(Exit::Failed, "export", format!("{}: {error}", file.path), "")
+        })?;
+        let path = self.folder.join(&relative);
+        let written = self.prepare(&relative).and_then(|()| replace(&path, &bytes));
+        written
+            .map_err(|error| exit::system(&format!("cannot write {}", path.display()), &error))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes the folders of a file; a link in their place would lead outside.
+    fn prepare(&self, relative: &Path) -> io::Result<()> {
+        let mut folder = self.folder.clone();
+        for part in relative.parent().into_iter().flat_map(Path::components) {
+            folder.push(part);
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            if !fs::symlink_metadata(&folder)?.is_dir() {
+                let text = format!("{} is not a folder", folder.display());
+                return Err(io::Error::other(text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes beside the file and renames, unless the file holds the bytes already.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if is_file && fs::read(path).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    let fresh = path.with_file_name(format!(".heirloom-{}.part", std::process::id()));
+    let result = write_new(&fresh, bytes).and_then(|()| fs::rename(&fresh, path));
+    if result.is_err() {
+        drop(fs::remove_file(&fresh));
+    }
+    result
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)
+}
+
+/// Returns the path of an exported file, if it stays below the folder.
+fn safe_path(text: &str) -> Option<PathBuf> {
+    let plain = !text.contains(|character: char| character.is_control() || character == '\\');
+    let path = Path::new(text);
+    let named = path.components().all(|part| matches!(part, Component::Normal(_)));
+    (plain && named && path.file_name().is_some()).then(|| path.to_owned())
+}
+
+fn outside(path: &str) -> Failure {
+    exit::failure(
+        Exit::Failed,
+        "export-outside",
+        format!("a file of the export would lie outside of the folder: {path}"),
+        "Nothing was written there; please report it",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, text: &str) -> ExportFile {
+        ExportFile { path: path.to_owned(), base64: STANDARD.encode(text) }
+    }
+
+    #[test]
+    fn only_paths_below_the_folder_are_safe() {
+        for path in ["a.vcf", "contacts/a.vcf", "a/b/c d.md", "notes/日本.md"] {
+            assert_eq!(safe_path(path), Some(PathBuf::from(path)));
+        }
+        for path in ["", "/etc/x", "../x", "a/../../x", "a/..", ".", "./a", "a\\b", "a\0b", "a\nb"]
+        {
+            assert_eq!(safe_path(path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_written_and_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut target = Target { folder: folder.path().to_owned(), bytes: 0 };
+        for text in ["one", "one", "two"] {
+            target.write(&file("contacts/a.vcf", text)).unwrap();
+            assert_eq!(fs::read_to_string(folder.path().join("contacts/a.vcf")).unwrap(), text);
+        }
+        assert_eq!(target.bytes, 9);
+        assert_eq!(fs::read_dir(folder.path().join("contacts")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_planted_in_the_folder_is_not_followed() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(other.path(), folder.path().join("contacts")).unwrap();
+        let victim = other.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.path().join("a.md")).unwrap();
+        let mut target = Target { folder: folder.path().to_owned(), bytes: 0 };
+        assert!(target.write(&file("contacts/a.vcf", "x")).is_err());
+        target.write(&file("a.md", "x")).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1);
+        assert!(target.write(&file("../x", "x")).is_err());
+    }
+}

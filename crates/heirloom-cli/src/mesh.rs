@@ -1,0 +1,191 @@
+//! The commands on devices and what they hold: `invite`, `devices`, `sync`, `digest`.
+
+use crate::access::Access;
+use crate::arguments::{DevicesVerb, InviteArguments, SyncArguments};
+use crate::exit::{self, Exit, Trouble};
+use crate::founding::counted;
+use crate::records::short;
+use crate::screen::Screen;
+use heirloom_core::command::{Answer, BehindRow, Command, DeviceRow, Failure};
+use serde_json::json;
+use std::io::Write;
+use std::path::Path;
+
+/// Carries out `invite`.
+pub(crate) async fn invite<W: Write>(
+    arguments: &InviteArguments,
+    home: &Path,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    let mut client = Access::running(home, Exit::Failed).await?;
+    let role = arguments.role.name().to_owned();
+    let command = Command::Invite { role, ttl_ms: arguments.ttl.map(|ttl| ttl.ms()) };
+    let answer = client.request(command).await.map_err(Failure::from)?;
+    let Answer::Invite { link, words, expires_in_s } = answer else {
+        return Err(exit::unexpected(&answer).into());
+    };
+    screen.json(&json!({"link": link, "words": words, "expires_in_s": expires_in_s}))?;
+    screen.line(format_args!("For {expires_in_s} seconds, one device can join with"))?;
+    screen.line("")?;
+    screen.line(format_args!("  {link}"))?;
+    screen.line("")?;
+    screen.line(format_args!("or, in the same network, with the words"))?;
+    screen.line("")?;
+    screen.line(format_args!("  {words}"))?;
+    screen.line("")?;
+    let flags = match arguments.role.name() {
+        "keeper" => "--keeper ",
+        "blind-keeper" => "--keeper --blind ",
+        _ => "",
+    };
+    screen.line(format_args!("Next, on the new device: heirloom up {flags}--join CODE"))
+}
+
+/// Carries out `devices`.
+pub(crate) async fn devices<W: Write>(
+    verb: DevicesVerb,
+    home: &Path,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    let mut access = Access::open(home).await?;
+    match verb {
+        DevicesVerb::List => {
+            let answer = access.run(Command::Devices).await?;
+            let Answer::Devices { rows } = answer else {
+                return Err(exit::unexpected(&answer).into());
+            };
+            for row in &rows {
+                screen.json(row)?;
+                screen.line(device_line(row, width_of_names(&rows)))?;
+            }
+            screen.next(if rows.len() > 1 { "devices rename DEVICE NAME" } else { "invite" })
+        }
+        DevicesVerb::Rename { device, name } => {
+            let command = Command::Rename { device: device.clone(), name: name.clone() };
+            let answer = access.run(command).await?;
+            if answer != Answer::Done {
+                return Err(exit::unexpected(&answer).into());
+            }
+            screen.json(&json!({"device": device, "name": name}))?;
+            screen.line(format_args!("{device} is called {name} now."))?;
+            screen.next("devices list")
+        }
+    }
+}
+
+/// Returns the columns that the longest name takes.
+pub(crate) fn width_of_names(rows: &[DeviceRow]) -> usize {
+    rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0)
+}
+
+/// Returns a device in words.
+pub(crate) fn device_line(row: &DeviceRow, width: usize) -> String {
+    let presence = match (row.this, row.revoked, row.online, &row.last_seen) {
+        (true, ..) => "this device".to_owned(),
+        (_, true, ..) => "revoked".to_owned(),
+        (_, _, true, _) => "connected".to_owned(),
+        (_, _, _, Some(time)) => format!("last seen {time}"),
+        (_, _, _, None) => "not seen yet".to_owned(),
+    };
+    let behind = match row.behind_entries {
+        0 => String::new(),
+        entries => format!(", lacks {entries} of our changes"),
+    };
+    format!("{:width$}  {}  {}  {presence}{behind}", row.name, short(&row.id), row.role)
+}
+
+/// Carries out `sync`.
+pub(crate) async fn sync<W: Write>(
+    arguments: &SyncArguments,
+    home: &Path,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    let mut client = Access::running(home, Exit::Unreachable).await?;
+    let command = Command::Sync { timeout_ms: arguments.timeout.ms() };
+    let answer = client.request(command).await.map_err(Failure::from)?;
+    let Answer::Synced { level, behind } = answer else {
+        return Err(exit::unexpected(&answer).into());
+    };
+    screen.json(&json!({"level": level, "behind": behind}))?;
+    for device in &level {
+        screen.line(format_args!("{} is level with this device.", short(device)))?;
+    }
+    for BehindRow { device_id, entries, bytes } in &behind {
+        let device = short(device_id);
+        screen.line(format_args!("{device} is behind: {entries} entries, {bytes} bytes."))?;
+    }
+    match sync_failure(&level, &behind) {
+        Some(failure) => Err(failure.into()),
+        None => screen.next("status"),
+    }
+}
+
+/// Returns what `sync` fails with, where it does.
+fn sync_failure(level: &[String], behind: &[BehindRow]) -> Option<Failure> {
+    if !behind.is_empty() {
+        let text = format!("{} of the reachable devices are not level yet", behind.len());
+        let fix = "It goes on by itself; ask for more time with --timeout S";
+        return Some(exit::failure(Exit::NotYet, "not-level", text, fix));
+    }
+    level.is_empty().then(|| {
+        exit::failure(
+            Exit::Unreachable,
+            "no-peer",
+            "no other device of the account was reachable",
+            "Start one with `heirloom up`, or invite one with `heirloom invite`",
+        )
+    })
+}
+
+/// Carries out `digest`.
+pub(crate) async fn digest<W: Write>(home: &Path, screen: &mut Screen<W>) -> Result<(), Trouble> {
+    let answer = Access::open(home).await?.run(Command::Digest).await?;
+    let Answer::Digest { digest, records } = answer else {
+        return Err(exit::unexpected(&answer).into());
+    };
+    screen.json(&json!({"digest": digest, "records": records}))?;
+    screen.line(&digest)?;
+    screen.line(format_args!("over {}", counted(&records)))?;
+    screen.line("Two devices with the same digest hold the same records.")?;
+    screen.next("sync")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behind() -> BehindRow {
+        BehindRow { device_id: "ab".to_owned(), entries: 3, bytes: 900 }
+    }
+
+    #[test]
+    fn sync_tells_level_behind_and_unreachable_apart() {
+        assert_eq!(sync_failure(&["ab".to_owned()], &[]), None);
+        assert_eq!(sync_failure(&["ab".to_owned()], &[behind()]).unwrap().exit, 75);
+        assert_eq!(sync_failure(&[], &[behind()]).unwrap().exit, 75);
+        assert_eq!(sync_failure(&[], &[]).unwrap().exit, 69);
+    }
+
+    #[test]
+    fn a_device_is_told_in_words() {
+        let mut row = DeviceRow {
+            id: "0123456789abcdef".to_owned(),
+            name: "phone".to_owned(),
+            role: "member".to_owned(),
+            this: false,
+            online: false,
+            last_seen: None,
+            revoked: false,
+            behind_entries: 2,
+        };
+        assert_eq!(
+            device_line(&row, 6),
+            "phone   01234567  member  not seen yet, lacks 2 of our changes"
+        );
+        row.online = true;
+        row.behind_entries = 0;
+        assert!(device_line(&row, 5).ends_with("connected"));
+        row.this = true;
+        assert!(device_line(&row, 5).ends_with("this device"));
+    }
+}

@@ -1,0 +1,181 @@
+//! Everything that a command prints.
+
+use crate::escape;
+use crate::exit::{self, Exit, Trouble};
+use heirloom_core::command::Failure;
+use serde::Serialize;
+use serde_json::json;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Sentences and columns.
+    Human,
+    /// One JSON object, or one a line.
+    Json,
+}
+
+/// The output of one command: results to stdout, everything else to stderr.
+#[derive(Debug)]
+pub(crate) struct Screen<W: Write = io::Stdout> {
+    form: Form,
+    /// The folder that was named on the command line, for the suggested commands.
+    home: Option<PathBuf>,
+    out: W,
+}
+
+impl Screen {
+    /// Makes the screen of this program.
+    pub(crate) fn new(form: Form, home: Option<&Path>) -> Self {
+        Self { form, home: home.map(Path::to_owned), out: io::stdout() }
+    }
+
+    /// Returns whether a person can be asked something.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.form == Form::Human && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+}
+
+impl<W: Write> Screen<W> {
+    /// Returns how results are printed.
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Returns whether progress may be drawn.
+    pub(crate) fn draws_progress(&self) -> bool {
+        self.form == Form::Human && io::stderr().is_terminal()
+    }
+
+    /// Prints a result as one line of JSON, in that form only.
+    pub(crate) fn json(&mut self, result: &impl Serialize) -> Result<(), Trouble> {
+        if self.form == Form::Human {
+            return Ok(());
+        }
+        let text = serde_json::to_string(result)
+            .map_err(|error| exit::failure(Exit::Failed, "output", error.to_string(), ""))?;
+        self.write(&escape::json(&text))
+    }
+
+    /// Prints a line of a result for people, in that form only; foreign text
+    /// in it is escaped.
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Trouble> {
+        if self.form == Form::Json {
+            return Ok(());
+        }
+        self.write(&escape::line(&text.to_string()))
+    }
+
+    /// Prints a text of several lines for people, each escaped.
+    pub(crate) fn lines(&mut self, text: &str) -> Result<(), Trouble> {
+        text.lines().try_for_each(|line| self.line(line))
+    }
+
+    /// Ends a result for people with the next useful command.
+    pub(crate) fn next(&mut self, verb: &str) -> Result<(), Trouble> {
+        let command = self.command(verb);
+        self.line(format_args!("Next: {command}"))
+    }
+
+    /// Returns a command for the folder in use, to be copied.
+    pub(crate) fn command(&self, verb: &str) -> String {
+        match &self.home {
+            None => format!("heirloom {verb}"),
+            Some(home) => format!("heirloom --home {} {verb}", quoted(&home.to_string_lossy())),
+        }
+    }
+
+    /// Prints a text of our own as it is, without a line end.
+    pub(crate) fn raw(&mut self, text: &str) -> Result<(), Trouble> {
+        self.out.write_all(text.as_bytes()).map_err(Trouble::Output)
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), Trouble> {
+        writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(Trouble::Output)
+    }
+}
+
+/// Returns a word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "/._-+:@%".contains(character);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Prints a remark to stderr; a closed stderr is not worth failing for.
+pub(crate) fn remark(text: impl Display) {
+    drop(writeln!(io::stderr(), "{}", escape::line(&text.to_string())));
+}
+
+/// Prints why a command failed to stderr.
+pub(crate) fn complain(form: Form, failure: &Failure) {
+    let Failure { code, text, fix, .. } = failure;
+    match form {
+        Form::Json => {
+            let error = json!({"error": {"code": code, "text": text, "fix": fix}}).to_string();
+            drop(writeln!(io::stderr(), "{}", escape::json(&error)));
+        }
+        Form::Human => {
+            remark(format_args!("Error: {}", sentence(text)));
+            if !fix.is_empty() {
+                remark(format_args!("{}", sentence(fix)));
+            }
+        }
+    }
+}
+
+/// Returns a text with a capital letter at its beginning and a full stop at its end.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    let stop = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
+    format!("{}{}{stop}", first.unwrap_or_default(), characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(form: Form, print: impl Fn(&mut Screen<Vec<u8>>) -> Result<(), Trouble>) -> String {
+        let mut screen = Screen { form, home: Some("/a b".into()), out: Vec::new() };
+        print(&mut screen).unwrap();
+        String::from_utf8(screen.out).unwrap()
+    }
+
+    #[test]
+    fn each_form_prints_only_its_own() {
+        let print = |screen: &mut Screen<Vec<u8>>| {
+            screen.json(&json!({"n": 1}))?;
+            screen.line("one\u{1b}")?;
+            screen.next("sync")
+        };
+        assert_eq!(printed(Form::Json, print), "{\"n\":1}\n");
+        assert_eq!(printed(Form::Human, print), "one\\u{1b}\nNext: heirloom --home '/a b' sync\n");
+    }
+
+    #[test]
+    fn an_empty_text_prints_no_line() {
+        assert_eq!(printed(Form::Human, |screen| screen.lines("")), "");
+        assert_eq!(printed(Form::Human, |screen| screen.lines("a\r\nb")), "a\nb\n");
+    }
+
+    #[test]
+    fn a_message_becomes_a_sentence() {
+        assert_eq!(sentence("no such record"), "No such record.");
+        assert_eq!(sentence("Which one?"), "Which one?");
+        assert_eq!(sentence(""), ".");
+    }
+
+    #[test]
+    fn a_suggested_command_can_be_pasted() {
+        assert_eq!(quoted("/home/zoë/x"), "/home/zoë/x");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

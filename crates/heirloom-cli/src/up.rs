@@ -1,0 +1,180 @@
+//! The node in the foreground, and its events: `up` and `watch`.
+
+use crate::access::Access;
+use crate::arguments::UpArguments;
+use crate::exit::{self, Exit, Trouble};
+use crate::founding;
+use crate::records::short;
+use crate::screen::{Form, Screen};
+use heirloom_core::command::{Event, Failure};
+use heirloom_node::{Ready, UpEvent, UpOptions};
+use serde_json::json;
+use std::path::Path;
+use tokio::sync::mpsc;
+use tracing_subscriber::EnvFilter;
+
+/// Events that wait for a slow terminal before the node waits too.
+const EVENTS_WAITING_MAX: usize = 256;
+
+/// Sends the log to stderr, as `HEIRLOOM_LOG` or the number of `-v` says.
+pub(crate) fn log(verbose: u8) {
+    let filter = EnvFilter::try_from_env("HEIRLOOM_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(log_directives(verbose)));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn log_directives(verbose: u8) -> &'static str {
+    match verbose {
+        0 => "warn",
+        1 => "warn,heirloom=info",
+        2 => "info,heirloom=debug",
+        _ => "debug,heirloom=trace",
+    }
+}
+
+/// Carries out `up`.
+pub(crate) async fn up(
+    arguments: UpArguments,
+    home: &Path,
+    screen: &mut Screen,
+) -> Result<(), Trouble> {
+    if !heirloom_node::has_account(home) && arguments.join.is_none() {
+        prepare(&arguments, home, screen)?;
+    }
+    let options = UpOptions {
+        home: home.to_owned(),
+        device: arguments.device,
+        keeper: arguments.keeper,
+        blind: arguments.blind,
+        join: arguments.join,
+        listen: arguments.listen,
+        peers: arguments.reach.peers,
+        mdns: !arguments.reach.no_mdns,
+    };
+    let (sender, mut events) = mpsc::channel(EVENTS_WAITING_MAX);
+    let mut node = std::pin::pin!(heirloom_node::up(options, sender));
+    // A node goes on when nobody reads its output any more.
+    let mut read = true;
+    let result = loop {
+        tokio::select! {
+            result = &mut node => break result,
+            Some(event) = events.recv() => read = read && print_up(&event, screen).is_ok(),
+        }
+    };
+    while let Ok(event) = events.try_recv() {
+        read = read && print_up(&event, screen).is_ok();
+    }
+    result.map_err(Trouble::from)
+}
+
+/// Makes the account first on a terminal; elsewhere says what is missing.
+fn prepare(arguments: &UpArguments, home: &Path, screen: &mut Screen) -> Result<(), Trouble> {
+    if arguments.blind {
+        return Err(blind_without_account().into());
+    }
+    if arguments.yes {
+        return Ok(());
+    }
+    if !screen.can_ask() {
+        return Err(founding::may_not_ask(home).into());
+    }
+    founding::found(arguments.device.as_deref(), home, screen)
+}
+
+fn blind_without_account() -> Failure {
+    exit::failure(
+        Exit::Usage,
+        "blind-without-account",
+        "a blind keeper holds no keys, so it cannot make an account",
+        "Give it an invite: `heirloom invite --role blind-keeper` on a member, then \
+         `heirloom up --keeper --blind --join CODE` here",
+    )
+}
+
+fn print_up(event: &UpEvent, screen: &mut Screen) -> Result<(), Trouble> {
+    match event {
+        UpEvent::Ready(ready) => print_ready(ready, screen),
+        UpEvent::Node(event) => print_event(event, screen),
+    }
+}
+
+fn print_ready(ready: &Ready, screen: &mut Screen) -> Result<(), Trouble> {
+    let mut line = json!({
+        "event": "ready",
+        "account_id": ready.account_id,
+        "device_id": ready.device_id,
+        "peer_id": ready.peer_id,
+        "addresses": ready.addresses,
+    });
+    if let Some(phrase) = &ready.phrase {
+        line["phrase"] = json!(phrase);
+        if screen.form() == Form::Human {
+            founding::show_phrase(phrase, screen)?;
+        }
+    }
+    screen.json(&line)?;
+    let (account, device) = (short(&ready.account_id), short(&ready.device_id));
+    screen.line(format_args!("The node of device {device} in account {account} is up."))?;
+    for address in &ready.addresses {
+        screen.line(format_args!("  {address}"))?;
+    }
+    screen.line("End it with Ctrl-C. In another terminal:")?;
+    screen.next("invite")
+}
+
+fn print_event(event: &Event, screen: &mut Screen) -> Result<(), Trouble> {
+    screen.json(event)?;
+    match sentence(event) {
+        Some(text) => screen.line(text),
+        None => Ok(()),
+    }
+}
+
+/// Returns an event in words; `None` for what only programs want to know.
+fn sentence(event: &Event) -> Option<String> {
+    match event {
+        Event::RecordsChanged { category, ids } => {
+            Some(format!("{category}: {} changed", ids.len()))
+        }
+        Event::PeerUp { device_id } => Some(format!("{} is connected", short(device_id))),
+        Event::PeerDown { device_id } => Some(format!("{} is gone", short(device_id))),
+        Event::Progress { device_id, receiving, sending } if receiving + sending > 0 => {
+            let device = short(device_id);
+            Some(format!("{device}: {receiving} entries to receive, {sending} to send"))
+        }
+        Event::Progress { .. } => None,
+        Event::DeviceJoined { device_id } => Some(format!("{} joined", short(device_id))),
+        Event::Warning { text, .. } => Some(format!("Warning: {text}")),
+    }
+}
+
+/// Carries out `watch`.
+pub(crate) async fn watch(home: &Path, screen: &mut Screen) -> Result<(), Trouble> {
+    let client = Access::running(home, Exit::Failed).await?;
+    let mut events = client.watch().await.map_err(Failure::from)?;
+    while let Some(event) = events.next().await.map_err(Failure::from)? {
+        print_event(&event, screen)?;
+    }
+    screen.line("The node has stopped.")?;
+    screen.next("up")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_v_means_more_log_and_all_directives_are_valid() {
+        for verbose in 0..5 {
+            assert!(EnvFilter::try_new(log_directives(verbose)).is_ok());
+        }
+        assert_ne!(log_directives(0), log_directives(1));
+    }
+
+    #[test]
+    fn a_finished_progress_is_no_line() {
+        let progress = |receiving| Event::Progress { device_id: "d".into(), receiving, sending: 0 };
+        assert_eq!(sentence(&progress(0)), None);
+        assert!(sentence(&progress(2)).unwrap().contains("2 entries to receive"));
+    }
+}
