@@ -1,0 +1,212 @@
+//! The index: keys and values that can be rebuilt from the log.
+//!
+//! An index that cannot be opened is repaired or replaced by an empty one.
+//! One that fails later is of no more use in this run: every further call
+//! fails, until [`Index::discard`] replaces it and the node fills it again.
+
+use heirloom_core::storage::{Batch, Rows, StorageError};
+use std::fmt::Debug;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+mod memory;
+mod sled;
+
+/// The folder of an index on disk, below the home.
+const FOLDER: &str = "index";
+
+/// Which engine keeps the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexKind {
+    /// sled, in the folder `index`.
+    Sled,
+    /// Memory: it is empty at every start and filled from the log.
+    Memory,
+}
+
+impl IndexKind {
+    /// Returns the name that stands in the `FORMAT` file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// What was found when the index was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexState {
+    /// There was none: it is empty.
+    New,
+    /// It is as it was left.
+    Opened,
+    /// It opened after its snapshots were removed; nothing is missing.
+    Repaired,
+    /// It could not be used and an empty one took its place.
+    Rebuilt,
+}
+
+/// How the engine is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) kind: IndexKind,
+    pub(crate) cache_bytes: u64,
+    pub(crate) flush_every_ms: u64,
+}
+
+/// The engine could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct IndexError(pub(crate) String);
+
+impl From<IndexError> for StorageError {
+    fn from(error: IndexError) -> Self {
+        Self::Index(error.0)
+    }
+}
+
+/// An engine; all pass one conformance suite.
+pub(crate) trait Backend: Debug + Send {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError>;
+
+    /// As [`heirloom_core::storage::Storage::scan`].
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Rows, IndexError>;
+
+    /// Applies all writes or none, also across a crash.
+    fn commit(&mut self, batch: Batch) -> Result<(), IndexError>;
+
+    /// Makes what was committed durable.
+    fn sync(&self) -> Result<(), IndexError>;
+}
+
+/// The index of a home.
+#[derive(Debug)]
+pub(crate) struct Index {
+    home: PathBuf,
+    settings: Settings,
+    backend: Box<dyn Backend>,
+    state: IndexState,
+}
+
+impl Index {
+    /// Opens the index, repairing or replacing it where that is needed.
+    pub(crate) fn open(home: &Path, settings: Settings) -> Result<Self, IndexError> {
+        let (backend, state) = match settings.kind {
+            IndexKind::Memory => memory::open(),
+            IndexKind::Sled => open_or_rebuild(home, settings)?,
+        };
+        Ok(Self { home: home.to_owned(), settings, backend, state })
+    }
+
+    pub(crate) fn state(&self) -> IndexState {
+        self.state
+    }
+
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        self.backend.as_ref()
+    }
+
+    pub(crate) fn backend_mut(&mut self) -> &mut dyn Backend {
+        self.backend.as_mut()
+    }
+
+    /// Puts the index aside and begins an empty one.
+    pub(crate) fn discard(&mut self) -> Result<(), IndexError> {
+        self.close();
+        set_aside(&self.home).map_err(|error| IndexError(error.to_string()))?;
+        let (backend, _) = match self.settings.kind {
+            IndexKind::Memory => memory::open(),
+            IndexKind::Sled => sled::open(&self.home.join(FOLDER), self.settings)?,
+        };
+        self.backend = backend;
+        self.state = IndexState::Rebuilt;
+        Ok(())
+    }
+
+    /// Lets go of the engine, which may panic when it is damaged.
+    fn close(&mut self) {
+        let backend = std::mem::replace(&mut self.backend, memory::open().0);
+        if catch_unwind(AssertUnwindSafe(|| drop(backend))).is_err() {
+            tracing::warn!("the index panicked while it was closed");
+        }
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+type Opened = (Box<dyn Backend>, IndexState);
+
+fn open_or_rebuild(home: &Path, settings: Settings) -> Result<Opened, IndexError> {
+    let folder = home.join(FOLDER);
+    // A snapshot that a killed program left half written is taken for the newest one.
+    let unfinished = |name: &str| name.starts_with("snap.") && name.ends_with(".generating");
+    remove_files(&folder, unfinished).map_err(|error| IndexError(error.to_string()))?;
+    let refused = match sled::open(&folder, settings) {
+        Ok(opened) => return Ok(opened),
+        Err(error) => error,
+    };
+    tracing::warn!(error = %refused, "the index does not open: its snapshots are removed");
+    if let Ok(1..) = remove_files(&folder, |name| name.starts_with("snap."))
+        && let Ok((backend, _)) = sled::open(&folder, settings)
+    {
+        return Ok((backend, IndexState::Repaired));
+    }
+    tracing::warn!("the index is put aside and rebuilt");
+    set_aside(home).map_err(|error| IndexError(error.to_string()))?;
+    Ok((sled::open(&folder, settings)?.0, IndexState::Rebuilt))
+}
+
+fn remove_files(folder: &Path, which: impl Fn(&str) -> bool) -> io::Result<usize> {
+    let mut removed = 0;
+    for path in entries(folder)? {
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(&which) {
+            std::fs::remove_file(path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Renames the index to `index.bad-N` and removes the one that was put aside before.
+pub(crate) fn set_aside(home: &Path) -> io::Result<()> {
+    let mut newest = 0_u64;
+    for path in entries(home)? {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(number) = name.strip_prefix("index.bad-") {
+            newest = newest.max(number.parse().unwrap_or(0));
+            remove_all(&path)?;
+        }
+    }
+    let folder = home.join(FOLDER);
+    if folder.symlink_metadata().is_ok() {
+        std::fs::rename(&folder, home.join(format!("index.bad-{}", newest + 1)))?;
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        // Something else may lie where the folder should be: opening it fails and it is put aside.
+        Err(error)
+            if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! The index in sled: one tree, its keys told apart by their first byte.
+//!
+//! `r KEY` is a row: `0 VALUE`, or `1 PARTS LENGTH` when the value is too long
+//! for sled, which puts long values into files that it never syncs; its parts
+//! are at `p KEY-LENGTH KEY NUMBER`. A batch that is too large for sled's
+//! memory is first written to a journal, `j NUMBER`; `m` marks the journal as
+//! complete, and only then it is carried out. Opening the index carries out a
+//! complete journal and drops an incomplete one, so that such a batch happens
+//! as a whole or not at all. `f` holds the version of this layout.
+//!
+//! sled panics on some kinds of damage. Every call is guarded, and after the
+//! first failure the index answers nothing any more.
+
+use super::{Backend, IndexError, IndexState, Settings};
+use heirloom_base::limits::{INDEX_BATCH_MAX, INDEX_VALUE_BYTES_MAX};
+use heirloom_core::storage::{Batch, Rows};
+use rows::{Row, Write};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::OnceLock;
+
+mod rows;
+
+const VERSION: &[u8] = &[1];
+
+/// Bytes of one sled batch; more make its memory grow.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+#[derive(Debug)]
+struct SledIndex {
+    db: sled::Db,
+    /// sled's flush does not reach the disk on Linux; syncing this does.
+    file: File,
+    /// The parts of each value that is kept in parts.
+    parts: BTreeMap<Vec<u8>, u32>,
+    failure: OnceLock<String>,
+}
+
+/// What may go wrong inside a guarded call.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Sled(#[from] sled::Error),
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    #[error("{0}")]
+    Layout(&'static str),
+}
+
+/// Opens or makes the index in a folder.
+pub(super) fn open(
+    folder: &Path,
+    settings: Settings,
+) -> Result<(Box<dyn Backend>, IndexState), IndexError> {
+    let opened = guard(|| {
+        let db = sled::Config::new()
+            .path(folder)
+            .cache_capacity(settings.cache_bytes)
+            .mode(sled::Mode::LowSpace)
+            .flush_every_ms(Some(settings.flush_every_ms))
+            .open()?;
+        let state = check_version(&db)?;
+        let file = File::open(folder.join("db"))?;
+        let index = SledIndex { db, file, parts: BTreeMap::new(), failure: OnceLock::new() };
+        index.finish_journal()?;
+        let parts = index.find_parts()?;
+        Ok((SledIndex { parts, ..index }, state))
+    });
+    opened.map(|(index, state)| (Box::new(index) as Box<dyn Backend>, state)).map_err(IndexError)
+}
+
+fn check_version(db: &sled::Db) -> Result<IndexState, Trouble> {
+    match db.get(rows::FORMAT)? {
+        Some(version) if version == VERSION => Ok(IndexState::Opened),
+        Some(_) => Err(Trouble::Layout("the index has another layout")),
+        None if db.is_empty() => {
+            db.insert(rows::FORMAT, VERSION)?;
+            Ok(IndexState::New)
+        }
+        None => Err(Trouble::Layout("the index has no layout version")),
+    }
+}
+
+impl SledIndex {
+    /// Runs a call of the engine; after the first that fails, none is run.
+    fn guarded<T>(&self, call: impl FnOnce() -> Result<T, Trouble>) -> Result<T, IndexError> {
+        if let Some(failure) = self.failure.get() {
+            return Err(IndexError(failure.clone()));
+        }
+        guard(call).map_err(|failure| IndexError(self.failure.get_or_init(|| failure).clone()))
+    }
+
+    fn value(&self, key: &[u8], row: &[u8]) -> Result<Vec<u8>, Trouble> {
+        let (parts, length) = match Row::parse(row).ok_or(Trouble::Layout("a row is damaged"))? {
+            Row::Whole(value) => return Ok(value.to_vec()),
+            Row::InParts { parts, length } => (parts, length),
+        };
+        let mut value = Vec::new();
+        for number in 0..parts {
+            let part = self.db.get(rows::part_key(key, number))?;
+            value.extend_from_slice(&part.ok_or(Trouble::Layout("a part is missing"))?);
+        }
+        if value.len() != length as usize {
+            return Err(Trouble::Layout("a part has the wrong length"));
+        }
+        Ok(value)
+    }
+
+    fn find_parts(&self) -> Result<BTreeMap<Vec<u8>, u32>, Trouble> {
+        let mut found: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+        for key in self.db.scan_prefix([rows::PART]).keys() {
+            let (key, number) =
+                rows::parse_part_key(&key?).ok_or(Trouble::Layout("a part has no name"))?;
+            let parts = found.entry(key).or_default();
+            *parts = (*parts).max(number + 1);
+        }
+        Ok(found)
+    }
+
+    /// Carries out a journal that is complete, and drops one that is not.
+    fn finish_journal(&self) -> Result<(), Trouble> {
+        let complete = self.db.contains_key(rows::MARK)?;
+        let mut group = Group::default();
+        for item in self.db.scan_prefix([rows::JOURNAL]) {
+            let (key, value) = item?;
+            if complete {
+                let write =
+                    rows::parse_journal(&value).ok_or(Trouble::Layout("a journal is damaged"))?;
+                group.add(&self.db, write)?;
+            }
+            group.add(&self.db, (key.to_vec(), None))?;
+        }
+        group.apply(&self.db)?;
+        self.db.remove(rows::MARK)?;
+        Ok(())
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Result<(), Trouble> {
+        let bytes: usize = writes.iter().map(rows::write_bytes).sum();
+        let mut group = Group::default();
+        if writes.len() <= INDEX_BATCH_MAX && bytes <= BATCH_BYTES_MAX {
+            for write in writes {
+                group.add(&self.db, write)?;
+            }
+            return group.apply(&self.db);
+        }
+        for (number, write) in (0_u32..).zip(&writes) {
+            group.add(&self.db, rows::journal(number, write))?;
+        }
+        group.apply(&self.db)?;
+        self.db.insert(rows::MARK, &[])?;
+        self.finish_journal()
+    }
+}
+
+/// Writes that are gathered into batches of a bounded size.
+#[derive(Debug, Default)]
+struct Group {
+    batch: sled::Batch,
+    writes: usize,
+    bytes: usize,
+}
+
+impl Group {
+    /// Adds a write, applying those before it when the batch is full.
+    ///
+    /// A journal's row is removed in the same batch as what it says or in a
+    /// later one, never in an earlier one: carrying it out twice does no harm.
+    fn add(&mut self, db: &sled::Db, write: Write) -> Result<(), Trouble> {
+        let bytes = rows::write_bytes(&write);
+        if self.writes >= INDEX_BATCH_MAX || self.bytes + bytes > BATCH_BYTES_MAX {
+            std::mem::take(self).apply(db)?;
+        }
+        self.writes += 1;
+        self.bytes += bytes;
+        match write {
+            (key, Some(value)) => self.batch.insert(key, value),
+            (key, None) => self.batch.remove(key),
+        }
+        Ok(())
+    }
+
+    fn apply(self, db: &sled::Db) -> Result<(), Trouble> {
+        if self.writes > 0 {
+            db.apply_batch(self.batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl Backend for SledIndex {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        self.guarded(|| {
+            let row = self.db.get(rows::row_key(key))?;
+            row.map(|row| self.value(key, &row)).transpose()
+        })
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Rows, IndexError> {
+        self.guarded(|| {
+            let first = rows::row_key(prefix);
+            let start = match after.map(rows::row_key) {
+                Some(after) if after >= first => Bound::Excluded(after),
+                Some(_) | None => Bound::Included(first.clone()),
+            };
+            let mut found = Vec::new();
+            for item in self.db.range((start, Bound::Unbounded)).take(limit) {
+                let (key, row) = item?;
+                if !key.starts_with(&first) {
+                    break;
+                }
+                let key = key[1..].to_vec();
+                let value = self.value(&key, &row)?;
+                found.push((key, value));
+            }
+            Ok(found)
+        })
+    }
+
+    fn commit(&mut self, batch: Batch) -> Result<(), IndexError> {
+        let mut writes = Vec::new();
+        let mut parts = std::mem::take(&mut self.parts);
+        for (key, value) in batch.writes {
+            rows::lay_out(key, value, INDEX_VALUE_BYTES_MAX, &mut parts, &mut writes);
+        }
+        self.parts = parts;
+        self.guarded(|| self.apply(writes))
+    }
+
+    fn sync(&self) -> Result<(), IndexError> {
+        self.guarded(|| {
+            self.db.flush()?;
+            Ok(self.file.sync_data()?)
+        })
+    }
+}
+
+fn guard<T>(call: impl FnOnce() -> Result<T, Trouble>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|trouble| trouble.to_string()),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("the engine panicked: {}", text.unwrap_or("without a word")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

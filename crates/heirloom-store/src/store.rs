@@ -1,0 +1,410 @@
+//! The store: everything below one home, behind the node's storage trait.
+
+use crate::chunks::Chunks;
+use crate::disk::{Disk, FileSystem};
+use crate::format::{Format, FormatError};
+use crate::index::{Index, IndexKind, IndexState, Settings, set_aside};
+use crate::lock::{HomeLock, LockError};
+use crate::log::{AppendError, Folders, Frames, Log, LogReader, Recovery};
+use crate::queue::{AppendQueue, AppendRequest};
+use crate::reserve::Reserve;
+use heirloom_base::{ChunkId, limits};
+use heirloom_core::storage::{Batch, Frame, Lsn, Rows, Storage, StorageError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub(crate) use appender::Appender;
+pub use condition::{Problem, Sizes};
+
+mod appender;
+mod condition;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The home is in use, or cannot be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A newer program wrote the home.
+    #[error("the home was written by the newer version {found}")]
+    Newer {
+        /// The version of its layout.
+        found: u32,
+    },
+    /// A file or folder of the home cannot be read or written.
+    #[error("cannot use {path}")]
+    Io {
+        /// What could not be used.
+        path: PathBuf,
+        /// What the system reports.
+        #[source]
+        source: io::Error,
+    },
+    /// Not even an empty index can be opened.
+    #[error("no index can be opened: {0}")]
+    Index(String),
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The engine of the index.
+    pub index: IndexKind,
+    /// Memory for the index: 8 MiB by default, 64 MiB fit a keeper.
+    pub index_cache_bytes: u64,
+    /// Pause between two flushes of the index: 10 s by default, 1 s fits a keeper.
+    pub index_flush_ms: u64,
+    /// Bytes of a new segment of the log.
+    pub segment_bytes: usize,
+    /// Bytes kept for small writes on a full disk.
+    pub reserve_bytes: usize,
+    /// How long to wait for somebody who uses the home.
+    pub lock_wait: Duration,
+    /// What carries out the writing.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            index: IndexKind::Sled,
+            index_cache_bytes: 8 * 1024 * 1024,
+            index_flush_ms: 10_000,
+            segment_bytes: limits::SEGMENT_BYTES,
+            reserve_bytes: limits::DISK_RESERVE_BYTES,
+            lock_wait: Duration::ZERO,
+            disk: Arc::new(FileSystem),
+        }
+    }
+}
+
+/// An opened home.
+///
+/// The lock is released when the store, its [`AppendQueue`]s and its
+/// [`Chunks`] are all dropped.
+#[derive(Debug)]
+pub struct Store {
+    home: PathBuf,
+    format: Format,
+    index: Index,
+    reader: LogReader,
+    chunks: Arc<Chunks>,
+    reserve: Arc<Reserve>,
+    appender: Arc<Mutex<Appender>>,
+    recovery: Recovery,
+    format_rewritten: bool,
+}
+
+/// The folders of a home.
+#[derive(Debug)]
+struct Layout {
+    log: PathBuf,
+    packs: PathBuf,
+    scratch: PathBuf,
+    quarantine: PathBuf,
+}
+
+impl Store {
+    /// Returns whether a folder holds a store, without touching it.
+    #[must_use]
+    pub fn exists(home: &Path) -> bool {
+        home.join(crate::format::NAME).exists() || home.join("log").is_dir()
+    }
+
+    /// Takes the home's lock and opens its store, making what is missing.
+    ///
+    /// # Errors
+    /// [`OpenError`]; damage that can be repaired or worked around is none,
+    /// but is told by [`Store::problems`].
+    pub fn open(home: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+        let lock = HomeLock::acquire(home, options.lock_wait)?;
+        Self::open_locked(home, lock, options)
+    }
+
+    /// As [`Store::open`], with the home's lock taken before.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_locked(
+        home: &Path,
+        lock: HomeLock,
+        options: &StoreOptions,
+    ) -> Result<Self, OpenError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Io { path, source }
+        };
+        let disk = &options.disk;
+        let found = read_format(home)?;
+        let layout = Layout::prepare(home, disk.as_ref()).map_err(failed(home))?;
+        let format_rewritten = found.is_none() && is_used(&layout);
+        let format = settle_format(home, found, &layout, options).map_err(failed(home))?;
+
+        let reserve =
+            Reserve::open(Arc::clone(disk), home, &layout.scratch, options.reserve_bytes as u64);
+        let reserve = Arc::new(reserve.map_err(failed(home))?);
+        let Layout { log, packs, scratch, quarantine } = layout;
+        let lock = Arc::new(lock);
+        let chunks = Chunks::open(
+            Arc::clone(disk),
+            Arc::clone(&lock),
+            Arc::clone(&reserve),
+            packs.clone(),
+            scratch.clone(),
+            quarantine.clone(),
+        );
+        let chunks = Arc::new(chunks.map_err(failed(&packs))?);
+        let folders = Folders { log, scratch, quarantine };
+        let (log, recovery) = Log::open(Arc::clone(disk), folders.clone(), options.segment_bytes)
+            .map_err(failed(&folders.log))?;
+        let settings = Settings {
+            kind: options.index,
+            cache_bytes: options.index_cache_bytes,
+            flush_every_ms: options.index_flush_ms,
+        };
+        let index = Index::open(home, settings).map_err(|error| OpenError::Index(error.0))?;
+        let reader = log.reader().clone();
+        let appender = Appender::new(log, Arc::clone(&chunks), Arc::clone(&reserve), lock);
+        let appender = Arc::new(Mutex::new(appender));
+        let home = home.to_owned();
+        Ok(Self {
+            home,
+            format,
+            index,
+            reader,
+            chunks,
+            reserve,
+            appender,
+            recovery,
+            format_rewritten,
+        })
+    }
+
+    /// Returns the random mark of this home; a home that was made anew has another.
+    #[must_use]
+    pub fn generation(&self) -> [u8; 16] {
+        self.format.generation
+    }
+
+    /// Returns what was found in the log when it was opened.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Returns what was found in place of the index.
+    #[must_use]
+    pub fn index_state(&self) -> IndexState {
+        self.index.state()
+    }
+
+    /// Writes chunks, then frames; all are durable on return.
+    ///
+    /// # Errors
+    /// [`AppendError`]; after [`AppendError::Closed`] see [`Store::reopen_log`].
+    pub fn append(&self, request: AppendRequest) -> Result<Vec<Lsn>, AppendError> {
+        let mut answers = self.appender().append(vec![request]);
+        answers.pop().expect("every request is answered")
+    }
+
+    /// Starts a thread that writes many requests with one sync.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn queue(&self) -> io::Result<AppendQueue> {
+        AppendQueue::start(Arc::clone(&self.appender))
+    }
+
+    /// Writes a chunk that arrived by itself; it is durable on return.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub fn write_chunk(&self, id: ChunkId, bytes: &[u8]) -> Result<(), AppendError> {
+        self.chunks.write(id, bytes)
+    }
+
+    /// Returns the chunks, for other threads to read and write.
+    #[must_use]
+    pub fn chunks(&self) -> Arc<Chunks> {
+        Arc::clone(&self.chunks)
+    }
+
+    /// Returns a reader of the log, for other threads.
+    #[must_use]
+    pub fn log_reader(&self) -> LogReader {
+        self.reader.clone()
+    }
+
+    /// Returns the frames behind a position, or all, in order.
+    ///
+    /// The iterator does not borrow the store: its rows can be written meanwhile.
+    #[must_use]
+    pub fn frames(&self, after: Option<Lsn>) -> Frames {
+        self.reader.frames(after)
+    }
+
+    /// Shows the frames behind a position, or all, in order.
+    ///
+    /// # Errors
+    /// [`StorageError::Frame`] when a frame was damaged after the store was opened.
+    pub fn replay(
+        &self,
+        after: Option<Lsn>,
+        each: &mut dyn FnMut(Lsn, Frame),
+    ) -> Result<(), StorageError> {
+        for item in self.frames(after) {
+            let (lsn, frame) = item?;
+            each(lsn, frame);
+        }
+        Ok(())
+    }
+
+    /// Returns the position behind the last frame, or zero in an empty log.
+    ///
+    /// An index that has applied a frame at or behind it knows more than the
+    /// log, which has lost its tail: see [`Store::discard_index`].
+    #[must_use]
+    pub fn end(&self) -> Lsn {
+        self.reader.end()
+    }
+
+    /// Puts the index aside and begins an empty one, to be filled by a replay of all frames.
+    ///
+    /// # Errors
+    /// [`StorageError::Index`] when not even an empty one can be made.
+    pub fn discard_index(&mut self) -> Result<(), StorageError> {
+        Ok(self.index.discard()?)
+    }
+
+    /// Makes the index durable, so that the next start replays less.
+    ///
+    /// # Errors
+    /// [`StorageError::Index`].
+    pub fn sync_index(&self) -> Result<(), StorageError> {
+        Ok(self.index.backend().sync()?)
+    }
+
+    /// Opens the log again after a write failed and closed it.
+    ///
+    /// Everything acknowledged is read from the disk again, and what is
+    /// missing is reported; the failed append is cut off.
+    ///
+    /// # Errors
+    /// What the disk reports: the log stays closed.
+    pub fn reopen_log(&self) -> io::Result<Recovery> {
+        self.appender().reopen()
+    }
+
+    fn appender(&self) -> MutexGuard<'_, Appender> {
+        self.appender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Storage for Store {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.index.backend().get(key)?)
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Rows, StorageError> {
+        Ok(self.index.backend().scan(prefix, after, limit)?)
+    }
+
+    fn commit(&mut self, batch: Batch) -> Result<(), StorageError> {
+        Ok(self.index.backend_mut().commit(batch)?)
+    }
+
+    fn frame(&self, lsn: Lsn) -> Result<Frame, StorageError> {
+        self.reader.frame(lsn)
+    }
+
+    fn has_chunk(&self, id: ChunkId) -> bool {
+        self.chunks.has(id)
+    }
+
+    fn chunk(&self, id: ChunkId) -> Result<Vec<u8>, StorageError> {
+        self.chunks.read(id)
+    }
+}
+
+impl Layout {
+    /// Makes the folders of a home and empties the one for unfinished files.
+    fn prepare(home: &Path, disk: &dyn Disk) -> io::Result<Self> {
+        let layout = Self {
+            log: home.join("log"),
+            packs: home.join("packs"),
+            scratch: home.join("tmp"),
+            quarantine: home.join("quarantine"),
+        };
+        for folder in [&layout.log, &layout.packs, &layout.scratch, &layout.quarantine] {
+            if !folder.is_dir() {
+                disk.create_folder(folder)?;
+            }
+        }
+        disk.sync_folder(home)?;
+        if let Some(parent) = home.parent().filter(|parent| parent.is_dir()) {
+            disk.sync_folder(parent)?;
+        }
+        for entry in std::fs::read_dir(&layout.scratch)? {
+            disk.remove(&entry?.path())?;
+        }
+        Ok(layout)
+    }
+}
+
+/// Reads the `FORMAT` file; `None` where there is none that can be understood.
+fn read_format(home: &Path) -> Result<Option<Format>, OpenError> {
+    match Format::read(home) {
+        Ok(format) => Ok(Some(format)),
+        Err(FormatError::Missing | FormatError::Damaged) => Ok(None),
+        Err(FormatError::Newer { found }) => Err(OpenError::Newer { found }),
+        Err(FormatError::Io(source)) => {
+            Err(OpenError::Io { path: home.join(crate::format::NAME), source })
+        }
+    }
+}
+
+fn is_used(layout: &Layout) -> bool {
+    let filled =
+        |folder: &Path| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    filled(&layout.log) || filled(&layout.packs)
+}
+
+/// Writes the `FORMAT` file where it is missing or names another index.
+fn settle_format(
+    home: &Path,
+    found: Option<Format>,
+    layout: &Layout,
+    options: &StoreOptions,
+) -> io::Result<Format> {
+    let name = options.index.name();
+    let format = match found {
+        Some(format) if format.index == name => return Ok(format),
+        Some(format) => {
+            set_aside(home)?;
+            Format { index: name.to_owned(), ..format }
+        }
+        None => {
+            let mut generation = [0; 16];
+            getrandom::fill(&mut generation).map_err(io::Error::other)?;
+            Format::new(name, generation)
+        }
+    };
+    let file = home.join(crate::format::NAME);
+    if file.exists()
+        && options.disk.rename(&file, &layout.quarantine.join("FORMAT.damaged")).is_ok()
+    {
+        tracing::info!("the former format file is kept in the quarantine");
+    }
+    format.write(options.disk.as_ref(), home, &layout.scratch)?;
+    Ok(format)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! What the status shows of the store: its sizes and its problems.
+
+use super::Store;
+use crate::index::IndexState;
+use crate::log::{Damage, DamagedFile};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Bytes on the disk by part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// The log, with the room taken for its next frames.
+    pub log: u64,
+    /// The chunks.
+    pub chunks: u64,
+    /// The index, with one that was put aside.
+    pub index: u64,
+    /// What was kept of damaged files.
+    pub quarantine: u64,
+    /// The reserve for a full disk.
+    pub reserve: u64,
+}
+
+/// Something the user should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Its name for programs.
+    pub code: &'static str,
+    /// What is the matter, as a sentence.
+    pub text: String,
+    /// What can be done, as a sentence.
+    pub fix: String,
+}
+
+impl Store {
+    /// Measures the parts of the store.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        let mut sizes = Sizes::default();
+        for entry in std::fs::read_dir(&self.home).into_iter().flatten().flatten() {
+            let bytes = disk_bytes(&entry.path());
+            match entry.file_name().to_string_lossy().as_ref() {
+                "log" => sizes.log = bytes,
+                "packs" => sizes.chunks = bytes,
+                "quarantine" => sizes.quarantine = bytes,
+                "reserve" => sizes.reserve = bytes,
+                name if name.starts_with("index") => sizes.index += bytes,
+                _ => {}
+            }
+        }
+        sizes
+    }
+
+    /// Returns what is wrong with the store.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Some(reason) = self.appender().closed() {
+            problems.push(Problem {
+                code: "log-closed",
+                text: format!("The disk refused a write and nothing is saved any more: {reason}."),
+                fix: "Check the disk, then start the node again.".to_owned(),
+            });
+        }
+        if !self.reserve.is_held() {
+            problems.push(Problem {
+                code: "disk-full",
+                text: "The disk is full: only deletions and other small changes are saved."
+                    .to_owned(),
+                fix: "Free some space on the disk of this device.".to_owned(),
+            });
+        }
+        problems.extend(self.recovery.damaged.iter().map(damaged_file));
+        let lost = self.chunks.lost().len();
+        if lost > 0 {
+            problems.push(Problem {
+                code: "chunks-lost",
+                text: format!("{lost} stored chunks were damaged and are not used any more."),
+                fix: "Connect to another device, which sends them again.".to_owned(),
+            });
+        }
+        if self.format_rewritten {
+            problems.push(Problem {
+                code: "format-rewritten",
+                text: "The format file was missing or damaged and was written anew.".to_owned(),
+                fix: "Nothing needs to be done.".to_owned(),
+            });
+        }
+        if self.index.state() == IndexState::Rebuilt {
+            problems.push(Problem {
+                code: "index-rebuilt",
+                text: "The index was damaged and was rebuilt from the log.".to_owned(),
+                fix: "Nothing needs to be done; if it happens again, check the disk.".to_owned(),
+            });
+        }
+        problems
+    }
+}
+
+fn damaged_file(file: &DamagedFile) -> Problem {
+    let name = &file.name;
+    let text = match file.damage {
+        Damage::Missing { files: 1 } => format!("The file {name} of the log is missing."),
+        Damage::Missing { files } => {
+            format!("{files} files of the log are missing, from {name} on.")
+        }
+        Damage::Header => {
+            format!(
+                "The header of the file {name} of the log is damaged; its frames were searched for."
+            )
+        }
+        Damage::Frames { bytes } => {
+            format!(
+                "{bytes} bytes in the file {name} of the log are damaged; the rest of it is used."
+            )
+        }
+    };
+    let fix = "Connect to another device, which sends again what is missing.".to_owned();
+    Problem { code: "log-damaged", text, fix }
+}
+
+/// Returns what a file, or a folder with all in it, takes on the disk.
+fn disk_bytes(path: &Path) -> u64 {
+    let Ok(metadata) = path.symlink_metadata() else { return 0 };
+    let own = metadata.blocks() * 512;
+    if !metadata.is_dir() {
+        return own;
+    }
+    let inside = std::fs::read_dir(path).into_iter().flatten().flatten();
+    own + inside.map(|entry| disk_bytes(&entry.path())).sum::<u64>()
+}
