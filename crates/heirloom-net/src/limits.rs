@@ -1,0 +1,72 @@
+//! The limits that concern the network alone, each with its reason; the ones
+//! shared with other crates stand in [`heirloom_base::limits`].
+
+/// Frames that wait to be sent to one peer: twice what the core's credit lets travel, with room
+/// for answers.
+pub const SEND_FRAMES_MAX: usize = 1_024;
+/// Bytes that wait to be sent to one peer: four times the core's credit.
+pub const SEND_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Frames received from one peer that the host has not taken yet.
+pub const INBOX_FRAMES_MAX: usize = 1_024;
+/// Bytes received from one peer that the host has not taken yet.
+pub const INBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Events that the host has not taken yet.
+pub const EVENTS_MAX: usize = 256;
+/// Events that wait for room among those; past it the swarm rests until the host catches up.
+pub const OUTBOX_MAX: usize = 1_024;
+/// Calls that wait for the swarm.
+pub const COMMANDS_MAX: usize = 64;
+/// One pairing frame, unless it is the grant.
+pub const PAIRING_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// The grant that ends a pairing: it carries the roster.
+pub const PAIRING_GRANT_BYTES_MAX: usize = 512 * 1024;
+/// What one side of a hello presents.
+pub const HELLO_BYTES_MAX: usize = 64 * 1024;
+/// A sealed chunk: its plaintext, padding and tag.
+pub const SEALED_CHUNK_BYTES_MAX: usize = heirloom_base::limits::CHUNK_BYTES_MAX + 4_096;
+/// Encryption, framing and negotiation on top of what a stranger may send.
+pub const STRANGER_OVERHEAD_BYTES_MAX: usize = 16 * 1024;
+/// Pairing conversations of one peer that are answered at one time; more wait their turn.
+pub const PAIRING_STREAMS_MAX: usize = 4;
+/// Streams that one connection opened and that nobody took yet; more are dropped.
+pub const INBOUND_STREAMS_MAX: usize = 128;
+/// Streams of one connection in each direction.
+pub const CONNECTION_STREAMS_MAX: usize = 256;
+/// Connections that are being negotiated, in each direction.
+pub const PENDING_CONNECTIONS_MAX: u32 = 16;
+/// Connections of a device.
+pub const CONNECTIONS_MAX: u32 = 64;
+/// Connections of a keeper.
+pub const KEEPER_CONNECTIONS_MAX: u32 = 128;
+/// Connections with one peer: with one, two devices that dial each other at once lose both.
+pub const PEER_CONNECTIONS_MAX: u32 = 4;
+/// Dials that run at one time.
+pub const DIALS_MAX: usize = 64;
+/// Addresses tried by one dial.
+pub const DIAL_ADDRESSES_MAX: usize = 16;
+/// Time for one dial, names included, in milliseconds.
+pub const DIAL_MS_MAX: u64 = 10_000;
+/// Time for looking up one name, in milliseconds.
+pub const LOOKUP_MS_MAX: u64 = 5_000;
+/// Wait for the listeners' addresses at the start, in milliseconds.
+pub const LISTEN_MS_MAX: u64 = 2_000;
+/// Idle time after which a duplicate connection closes, in milliseconds.
+pub const DUPLICATE_IDLE_MS: u64 = 1_000;
+/// Life of a duplicate connection at most, in milliseconds.
+pub const DUPLICATE_MS_MAX: u64 = 10_000;
+/// First pause before `sync/1` is opened again, in milliseconds.
+pub const SYNC_RETRY_MS: u64 = 250;
+/// Longest pause before `sync/1` is opened again, in milliseconds.
+pub const SYNC_RETRY_MS_MAX: u64 = 5_000;
+/// Wait for a host's answer to a hello, in milliseconds.
+pub const HELLO_MS_MAX: u64 = 10_000;
+/// Wait for the next piece of a chunk, or for the host's answer, in milliseconds.
+pub const CHUNK_MS_MAX: u64 = 30_000;
+/// Idle time after which a stream of chunks is closed by the side that serves it, in milliseconds.
+pub const CHUNK_IDLE_MS_MAX: u64 = 60_000;
+/// Wait for one of the [`heirloom_base::limits::BLOB_STREAMS_MAX`] slots, in milliseconds.
+pub const SLOT_MS_MAX: u64 = 60_000;
+/// Wait for queued frames when the network stops, in milliseconds.
+pub const SHUTDOWN_MS_MAX: u64 = 2_000;
+/// Wait for the polite end of a connection before it is cut, in milliseconds.
+pub const CLOSE_MS_MAX: u64 = 1_000;
