@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::arguments::ExportArguments;
 use crate::exit::{self, Exit, Trouble};
 use crate::founding::counted;
-use crate::screen::Screen;
+use crate::screen::{Screen, quoted};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use heirloom_api::protocol::ANSWER_TOO_LARGE;
@@ -36,7 +36,7 @@ pub(crate) async fn run<W: Write>(
     let folder = target.folder.display();
     screen.line(format_args!("Wrote {count} files, {} bytes, to {folder}.", target.bytes))?;
     screen.line(format_args!("They are {}.", counted(&files)))?;
-    screen.next(&format!("import {folder}"))
+    screen.next(&format!("import {}", quoted(&folder.to_string())))
 }
 
 async fn categories(

@@ -89,7 +89,7 @@ async fn run(arguments: Arguments, screen: &mut Screen) -> Result<(), Trouble> {
         Some(Verb::Fixed(Fixed::Completions(arguments))) => {
             return completions(arguments.shell);
         }
-        Some(Verb::Fixed(Fixed::Demo(arguments))) => return demo::run(arguments, screen).await,
+        Some(Verb::Fixed(Fixed::Demo(arguments))) => return demo::run(arguments, screen),
         verb => verb,
     };
     let home = home::resolve(global.home)?;
@@ -115,7 +115,7 @@ async fn fixed(verb: Fixed, home: &std::path::Path, screen: &mut Screen) -> Resu
         Fixed::Watch => up::watch(home, screen).await,
         Fixed::Import(arguments) => import::run(arguments, home, screen).await,
         Fixed::Export(arguments) => export::run(arguments, home, screen).await,
-        Fixed::Demo(arguments) => demo::run(arguments, screen).await,
+        Fixed::Demo(arguments) => demo::run(arguments, screen),
         Fixed::Completions(arguments) => completions(arguments.shell),
     }
 }

@@ -99,7 +99,7 @@ impl<W: Write> Screen<W> {
 }
 
 /// Returns a word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "/._-+:@%".contains(character);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -99,12 +99,11 @@ impl RecordCall {
 /// Returns one command for each category.
 pub(super) fn commands() -> impl Iterator<Item = Command> {
     CATEGORIES.iter().map(|category| {
-        let command = Command::new(category.id)
-            .about(format!("Work with {}", category.title.to_lowercase()))
+        let command = RecordVerb::augment_subcommands(Command::new(category.id))
+            .about(format!("Add, change, list and restore {}", category.title.to_lowercase()))
             .after_help(field_list(category))
             .subcommand_required(true)
             .arg_required_else_help(true);
-        let command = RecordVerb::augment_subcommands(command);
         let fields = field_list(category);
         ["add", "set"].into_iter().fold(command, |command, verb| {
             let fields = fields.clone();

@@ -78,6 +78,7 @@ fn a_long_text_can_come_from_a_file() {
 fn a_category_lists_its_fields_in_its_help() {
     let error = Arguments::try_parse_from(["heirloom", "contacts", "--help"]).unwrap_err();
     let help = error.to_string();
+    assert!(help.starts_with("Add, change, list and restore contacts\n"), "{help}");
     for field in ["name", "phone", "email", "birthday"] {
         assert!(help.contains(&format!("\n  {field} ")), "{field} in {help}");
     }
