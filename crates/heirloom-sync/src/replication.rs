@@ -74,6 +74,8 @@ pub enum Output {
     Forked(LogId, u64),
     /// A peer broke the rules.
     Offence(DeviceId, &'static str),
+    /// A peer does not answer any more: the conversation must begin anew.
+    Stalled(DeviceId),
     /// A receipt of a device is news: keep it.
     Receipt(DeviceId, Vec<u8>),
 }
@@ -99,22 +101,15 @@ pub struct Replication {
 impl Replication {
     /// Returns the replication of `space` on `device`.
     ///
-    /// `generation` and `counter` continue the device's receipts: the counter
-    /// must be larger than any that was used in this generation.
+    /// [`Replication::set_receipts`] follows before the first conversation.
     #[must_use]
-    pub fn new(
-        account: AccountId,
-        space: SpaceId,
-        device: DeviceId,
-        generation: Incarnation,
-        counter: u64,
-    ) -> Self {
+    pub fn new(account: AccountId, space: SpaceId, device: DeviceId) -> Self {
         Self {
             account,
             space,
             device,
-            generation,
-            counter,
+            generation: Incarnation([0; 16]),
+            counter: 0,
             logs: BTreeMap::new(),
             own_log: None,
             sessions: BTreeMap::new(),
@@ -124,6 +119,13 @@ impl Replication {
             unreceipted: 0,
             receipt_due_ms: None,
         }
+    }
+
+    /// Continues the receipts of a store's life: `counter` must not be below
+    /// any that was used in this generation.
+    pub fn set_receipts(&mut self, generation: Incarnation, counter: u64) {
+        self.generation = generation;
+        self.counter = counter;
     }
 
     /// Sets how far a log is held, at start.
@@ -232,6 +234,7 @@ impl Replication {
     /// what is missing before it is asked for.
     pub fn receive_entries(
         &mut self,
+        now: Now,
         from: DeviceId,
         urgent: bool,
         entries: Vec<Vec<u8>>,
@@ -243,7 +246,7 @@ impl Replication {
         let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
         for bytes in entries {
             match Entry::parse(bytes) {
-                Ok(entry) => self.receive_entry(from, entry, known),
+                Ok(entry) => self.receive_entry(now, from, entry, known),
                 Err(_) => self.offence(from, "an entry that is not well formed"),
             }
         }
@@ -253,7 +256,13 @@ impl Replication {
         }
     }
 
-    fn receive_entry(&mut self, from: DeviceId, entry: Entry, known: &dyn Fn(DeviceId) -> bool) {
+    fn receive_entry(
+        &mut self,
+        now: Now,
+        from: DeviceId,
+        entry: Entry,
+        known: &dyn Fn(DeviceId) -> bool,
+    ) {
         let header = entry.header();
         let (log, seq) = (header.log, header.seq);
         if header.space != self.space {
@@ -261,14 +270,14 @@ impl Replication {
         }
         let origin = header.origin.map(|origin| origin.device);
         let Some(device) = self.logs.get(&log).map(|state| state.device).or(origin) else {
-            return self.want(from, log, 0);
+            return self.want(now, from, log, 0);
         };
         if !known(device) {
             return self.offence(from, "an entry of a device that is not in the roster");
         }
         let state = self.logs.get(&log).cloned().unwrap_or_else(|| LogState::empty(device));
         if seq > state.staged + 1 {
-            return self.want(from, log, state.staged);
+            return self.want(now, from, log, state.staged);
         }
         if seq <= state.staged {
             self.receive_again(from, &entry, &state);
@@ -280,10 +289,10 @@ impl Replication {
         if entry.verify(self.account, device).is_err() {
             return self.offence(from, "an entry with a wrong signature");
         }
-        self.stage(from, entry, state);
+        self.stage(now, from, entry, state);
     }
 
-    fn stage(&mut self, from: DeviceId, entry: Entry, mut state: LogState) {
+    fn stage(&mut self, now: Now, from: DeviceId, entry: Entry, mut state: LogState) {
         let (log, seq) = (entry.header().log, entry.header().seq);
         if self.own_log == Some(log) {
             self.own_log = None;
@@ -295,6 +304,7 @@ impl Replication {
         if let Some(session) = self.sessions.get_mut(&from) {
             session.shown(log, seq);
             session.wanted.remove(&log);
+            session.progressed(now);
         }
         self.outputs.push_back(Output::Store { entry: Box::new(entry), from });
     }
@@ -310,17 +320,18 @@ impl Replication {
         }
     }
 
-    fn want(&mut self, from: DeviceId, log: LogId, after: u64) {
+    fn want(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
         let Some(session) = self.sessions.get_mut(&from) else { return };
+        session.awaited_since_ms.get_or_insert(now.mono_ms);
         if session.wanted.insert(log, after) != Some(after) {
             self.send(from, Message::Want { log, after });
         }
     }
 
     /// Takes in credit.
-    pub fn receive_credit(&mut self, from: DeviceId, entries: u32, bytes: u64) {
+    pub fn receive_credit(&mut self, now: Now, from: DeviceId, entries: u32, bytes: u64) {
         if let Some(session) = self.sessions.get_mut(&from) {
-            session.credit(entries, bytes);
+            session.credit(now, entries, bytes);
         }
     }
 
@@ -418,10 +429,22 @@ impl Replication {
     /// Notes that an entry became durable here, with the chunks it still lacks.
     pub fn durable(&mut self, now: Now, entry: &Entry, missing: BTreeSet<ChunkId>) {
         let header = entry.header();
-        let Some(state) = self.logs.get_mut(&header.log) else { return };
+        let Some(device) = self
+            .logs
+            .get(&header.log)
+            .map(|state| state.device)
+            .or(header.origin.map(|origin| origin.device))
+        else {
+            return;
+        };
+        let state = self.logs.entry(header.log).or_insert_with(|| LogState::empty(device));
         assert_eq!(state.durable + 1, header.seq, "entries become durable in their log's order");
         state.durable = header.seq;
         state.durable_id = entry.id();
+        if state.staged < state.durable {
+            state.staged = state.durable;
+            state.staged_id = state.durable_id;
+        }
         if !missing.is_empty() {
             state.incomplete.insert(header.seq, missing);
         }
@@ -468,10 +491,23 @@ impl Replication {
         self.receipt_due_ms = Some(self.receipt_due_ms.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// Returns when [`Replication::send_receipt`] is due.
+    /// Returns when [`Replication::send_receipt`] or
+    /// [`Replication::find_stalls`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        if self.sessions.values().any(|session| session.ready) { self.receipt_due_ms } else { None }
+        let ready = self.sessions.values().any(|session| session.ready);
+        let receipt = if ready { self.receipt_due_ms } else { None };
+        self.sessions.values().filter_map(Session::stalled_ms).chain(receipt).min()
+    }
+
+    /// Gives up the conversations in which an answer is overdue.
+    pub fn find_stalls(&mut self, now: Now) {
+        for (device, session) in &mut self.sessions {
+            if session.stalled_ms().is_some_and(|due| due <= now.mono_ms) {
+                session.awaited_since_ms = None;
+                self.outputs.push_back(Output::Stalled(*device));
+            }
+        }
     }
 
     /// Sends our receipt to every peer, if one is due.
@@ -507,10 +543,10 @@ impl Replication {
     ///
     /// `read` returns the bytes of a durable entry; a log whose entry cannot
     /// be read is passed over.
-    pub fn pump(&mut self, read: &mut dyn FnMut(LogId, u64) -> Option<Vec<u8>>) {
+    pub fn pump(&mut self, now: Now, read: &mut dyn FnMut(LogId, u64) -> Option<Vec<u8>>) {
         let peers: Vec<DeviceId> = self.peers_ready().collect();
         for peer in peers {
-            while let Some(entries) = self.next_entries(peer, read) {
+            while let Some(entries) = self.next_entries(now, peer, read) {
                 let urgent = self.urgent;
                 self.send(peer, Message::Entries { urgent, entries });
             }
@@ -520,6 +556,7 @@ impl Replication {
 
     fn next_entries(
         &mut self,
+        now: Now,
         peer: DeviceId,
         read: &mut dyn FnMut(LogId, u64) -> Option<Vec<u8>>,
     ) -> Option<Vec<Vec<u8>>> {
@@ -535,7 +572,7 @@ impl Replication {
                 if full || !session.has_credit(length) {
                     return (!entries.is_empty()).then_some(entries);
                 }
-                session.spend(*log, seq, length);
+                session.spend(now, *log, seq, length);
                 size += bytes.len();
                 entries.push(bytes);
             }

@@ -2,7 +2,7 @@
 
 use crate::message::Hello;
 use crate::vector::VersionVector;
-use heirloom_base::{LogId, limits};
+use heirloom_base::{LogId, Now, limits};
 use std::collections::BTreeMap;
 
 /// The state of one sync stream.
@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) wanted: BTreeMap<LogId, u64>,
     /// The peer waits for a receipt.
     pub(crate) receipt_asked: bool,
+    /// Since when an answer of the peer is awaited.
+    pub(crate) awaited_since_ms: Option<u64>,
 }
 
 impl Session {
@@ -41,19 +43,32 @@ impl Session {
     }
 
     /// Counts an entry that travels.
-    pub(crate) fn spend(&mut self, log: LogId, seq: u64, bytes: u64) {
+    pub(crate) fn spend(&mut self, now: Now, log: LogId, seq: u64, bytes: u64) {
+        self.awaited_since_ms.get_or_insert(now.mono_ms);
         self.entries_unacknowledged += 1;
         self.bytes_unacknowledged += bytes;
         self.next.insert(log, seq);
     }
 
     /// Counts credit that came back.
-    pub(crate) fn credit(&mut self, entries: u32, bytes: u64) {
+    pub(crate) fn credit(&mut self, now: Now, entries: u32, bytes: u64) {
         self.entries_unacknowledged = self.entries_unacknowledged.saturating_sub(entries);
         self.bytes_unacknowledged = self.bytes_unacknowledged.saturating_sub(bytes);
         if self.entries_unacknowledged == 0 {
             self.bytes_unacknowledged = 0;
         }
+        self.progressed(now);
+    }
+
+    /// Notes that the peer answered: the wait for the rest begins anew.
+    pub(crate) fn progressed(&mut self, now: Now) {
+        let more = self.entries_unacknowledged > 0 || !self.wanted.is_empty();
+        self.awaited_since_ms = more.then_some(now.mono_ms);
+    }
+
+    /// Returns when the peer counts as stalled.
+    pub(crate) fn stalled_ms(&self) -> Option<u64> {
+        self.awaited_since_ms.map(|since| since + limits::STALL_MS_MAX as u64)
     }
 
     /// Returns up to where `log` needs not be sent.
@@ -72,17 +87,21 @@ impl Session {
 mod tests {
     use super::*;
 
+    fn at(mono_ms: u64) -> Now {
+        Now { wall_ms: 0, mono_ms }
+    }
+
     #[test]
     fn credit_bounds_what_travels_but_one_entry_always_may() {
         let mut session = Session::default();
         let huge = limits::CREDIT_BYTES as u64 * 2;
         assert!(session.has_credit(huge));
-        session.spend(LogId([1; 16]), 1, huge);
+        session.spend(at(0), LogId([1; 16]), 1, huge);
         assert!(!session.has_credit(1));
-        session.credit(1, huge);
+        session.credit(at(0), 1, huge);
         for seq in 0..limits::CREDIT_ENTRIES as u64 {
             assert!(session.has_credit(1));
-            session.spend(LogId([1; 16]), seq, 1);
+            session.spend(at(0), LogId([1; 16]), seq, 1);
         }
         assert!(!session.has_credit(1));
     }
@@ -90,8 +109,21 @@ mod tests {
     #[test]
     fn false_credit_never_goes_below_nothing() {
         let mut session = Session::default();
-        session.spend(LogId([1; 16]), 1, 10);
-        session.credit(u32::MAX, u64::MAX);
+        session.spend(at(0), LogId([1; 16]), 1, 10);
+        session.credit(at(0), u32::MAX, u64::MAX);
         assert_eq!((session.entries_unacknowledged, session.bytes_unacknowledged), (0, 0));
+    }
+
+    #[test]
+    fn a_peer_that_never_answers_counts_as_stalled() {
+        let mut session = Session::default();
+        assert_eq!(session.stalled_ms(), None);
+        session.spend(at(10), LogId([1; 16]), 1, 10);
+        session.spend(at(20), LogId([1; 16]), 2, 10);
+        assert_eq!(session.stalled_ms(), Some(10 + limits::STALL_MS_MAX as u64));
+        session.credit(at(500), 1, 10);
+        assert_eq!(session.stalled_ms(), Some(500 + limits::STALL_MS_MAX as u64));
+        session.credit(at(600), 1, 10);
+        assert_eq!(session.stalled_ms(), None);
     }
 }

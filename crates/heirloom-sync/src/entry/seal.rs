@@ -12,6 +12,8 @@ const STORED: u8 = 0;
 const ZSTD: u8 = 1;
 const ZSTD_LEVEL: i32 = 3;
 const PADDING_BYTES_MIN: usize = 64;
+/// Bytes that sealing adds.
+const TAG_BYTES: usize = 16;
 
 /// Why an entry cannot be believed or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +45,7 @@ impl Entry {
         plan: &EntryPlan,
     ) -> Self {
         let plaintext = Zeroizing::new(pack(&plan.body.to_bytes()));
-        let sealed_length = plaintext.len() + seal::TAG_BYTES;
+        let sealed_length = plaintext.len() + TAG_BYTES;
         let unsealed = plan.header.encode(&[0; 24], sealed_length);
         let nonce = hash::truncate(hash::keyed(epoch_key, "nonce", &[&unsealed, &plaintext]));
         let mut bytes = plan.header.encode(&nonce, sealed_length);

@@ -1,0 +1,97 @@
+//! What a user is told when a command fails, with the exit code of the command line.
+
+use crate::command::Failure;
+use crate::input::AppendError;
+use crate::storage::StorageError;
+
+/// Exit codes that this crate uses; the command line's table names all.
+pub mod exit {
+    /// Failed.
+    pub const FAILED: u8 = 1;
+    /// Usage.
+    pub const USAGE: u8 = 2;
+    /// Nothing was imported.
+    pub const NOTHING_IMPORTED: u8 = 3;
+    /// The store is damaged beyond self-repair.
+    pub const DAMAGED: u8 = 5;
+    /// No peer reachable.
+    pub const UNREACHABLE: u8 = 69;
+    /// Not permitted.
+    pub const FORBIDDEN: u8 = 77;
+}
+
+fn failure(exit: u8, code: &str, text: String, fix: &str) -> Failure {
+    Failure { exit, code: code.to_owned(), text, fix: fix.to_owned() }
+}
+
+pub(crate) fn usage(text: String, fix: &str) -> Failure {
+    failure(exit::USAGE, "usage", text, fix)
+}
+
+pub(crate) fn not_found(category: &str, id: &str) -> Failure {
+    let text = format!("No record of {category} has an id that begins with {id:?}.");
+    failure(exit::FAILED, "not-found", text, "List the records to see their ids.")
+}
+
+pub(crate) fn ambiguous(id: &str, count: usize) -> Failure {
+    let text = format!("{count} records have an id that begins with {id:?}.");
+    failure(exit::FAILED, "ambiguous", text, "Give more of the id.")
+}
+
+pub(crate) fn no_category(category: &str) -> Failure {
+    usage(format!("There is no category {category:?}."), "See `heirloom --help` for the categories.")
+}
+
+pub(crate) fn no_device(device: &str) -> Failure {
+    let text = format!("No device of this account is called {device:?} or has an id like that.");
+    failure(exit::FAILED, "not-found", text, "See `heirloom devices list`.")
+}
+
+pub(crate) fn blind() -> Failure {
+    let text = "This device is a blind keeper: it holds no key to read or write records.".into();
+    failure(exit::FORBIDDEN, "blind", text, "Use a member device of the account.")
+}
+
+pub(crate) fn forbidden(text: &str, fix: &str) -> Failure {
+    failure(exit::FORBIDDEN, "not-permitted", text.to_owned(), fix)
+}
+
+pub(crate) fn needs_node() -> Failure {
+    let text = "This needs a running node.".to_owned();
+    failure(exit::FAILED, "needs-node", text, "Start one with `heirloom up` in another terminal.")
+}
+
+pub(crate) fn unreachable_peers() -> Failure {
+    let text = "No other device of this account could be reached in time.".to_owned();
+    failure(
+        exit::UNREACHABLE,
+        "unreachable",
+        text,
+        "Everything is saved here. Check that another device is on and in the same network.",
+    )
+}
+
+pub(crate) fn missing_chunk() -> Failure {
+    let text = "A photo of this record has not arrived on this device yet.".to_owned();
+    failure(exit::FAILED, "not-here-yet", text, "Run `heirloom sync` and try again.")
+}
+
+pub(crate) fn storage(error: &StorageError) -> Failure {
+    let text = format!("The store could not answer: {error}.");
+    failure(exit::DAMAGED, "store-damaged", text, "Try again: the index is being rebuilt from the log.")
+}
+
+pub(crate) fn append(error: &AppendError) -> Failure {
+    let (code, fix) = match error {
+        AppendError::Full => ("disk-full", "Free some space and try again. Everything saved before is safe."),
+        AppendError::Failed(_) => {
+            ("disk-failed", "Check the disk. Everything saved before is safe; nothing of this was saved.")
+        }
+    };
+    failure(exit::FAILED, code, format!("Nothing was saved: {error}."), fix)
+}
+
+pub(crate) fn interrupted() -> Failure {
+    let text = "Nothing was saved: a write before this one failed.".to_owned();
+    failure(exit::FAILED, "disk-failed", text, "Check the disk and try again.")
+}

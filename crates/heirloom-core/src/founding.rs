@@ -1,0 +1,41 @@
+//! The first frames of a folder: of a new account, or of a device that joined one.
+
+use crate::local::LocalState;
+use crate::node::FRAME_ROSTER;
+use crate::storage::Frame;
+use heirloom_base::{AccountId, Incarnation, hash};
+use heirloom_identity::{DeviceKeys, Grant, Role, RootKeys, roster};
+
+/// Returns the frames of a new account with its first device.
+#[must_use]
+pub fn found(
+    root: &RootKeys,
+    device: &DeviceKeys,
+    name: &str,
+    role: Role,
+    random: [u8; 32],
+) -> Vec<Frame> {
+    let seed = hash::keyed(&random, "founding", &[b"roster"]);
+    let (ops, _) = roster::genesis(root, device, name, role.capabilities(), &seed);
+    folder(root.account_id(), &random, ops)
+}
+
+/// Returns the frames of a device that was granted membership.
+#[must_use]
+pub fn joined(grant: &Grant, random: [u8; 32]) -> Vec<Frame> {
+    let mut frames = folder(grant.account, &random, grant.ops.clone());
+    for (device, addresses) in &grant.addresses {
+        let route = LocalState::Route { device: *device, addresses: addresses.clone() };
+        frames.push(route.to_frame());
+    }
+    frames
+}
+
+fn folder(account: AccountId, random: &[u8; 32], ops: Vec<Vec<u8>>) -> Vec<Frame> {
+    let generation =
+        Incarnation(hash::truncate(hash::keyed(random, "founding", &[b"generation"])));
+    let own = [LocalState::Account(account), LocalState::Generation(generation)];
+    let own = own.iter().map(LocalState::to_frame);
+    let ops = ops.into_iter().map(|payload| Frame { kind: FRAME_ROSTER, payload });
+    own.chain(ops).collect()
+}

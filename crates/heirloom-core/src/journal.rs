@@ -1,0 +1,194 @@
+//! Writing this device's own log: changes become entries.
+
+use heirloom_base::{
+    AccountId, ActorId, ChunkId, EntryId, Hlc, Incarnation, LogId, RecordId, SpaceId, limits,
+};
+use heirloom_identity::{DeviceKeys, Keyring, Roster};
+use heirloom_sync::entry::kind;
+use heirloom_sync::{Body, Entry, EntryPlan, Header, Origin, Part, Replication};
+use std::collections::BTreeMap;
+
+/// A change on its way into the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Draft {
+    /// The change.
+    pub(crate) part: Part,
+    /// Chunks that it refers to.
+    pub(crate) chunks: Vec<ChunkId>,
+}
+
+/// Why nothing can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JournalError {
+    /// No epoch is safe to write under.
+    #[error("no key is safe to write under")]
+    NoEpoch,
+}
+
+/// What an entry needs from the rest of the node.
+pub(crate) struct Desk<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) space: SpaceId,
+    pub(crate) device: &'a DeviceKeys,
+    pub(crate) roster: &'a Roster,
+    pub(crate) keyring: &'a Keyring,
+}
+
+/// The writer of this device's own log.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    incarnation: Option<Incarnation>,
+    log: Option<LogId>,
+    hlc: Hlc,
+    seen: BTreeMap<LogId, u64>,
+}
+
+impl Journal {
+    /// Continues the log of an incarnation.
+    pub(crate) fn resume(&mut self, incarnation: Incarnation, log: LogId) {
+        self.incarnation = Some(incarnation);
+        self.log = Some(log);
+    }
+
+    /// Ends the current incarnation: the next write begins another log.
+    pub(crate) fn retire(&mut self) {
+        self.incarnation = None;
+        self.log = None;
+    }
+
+    /// Returns the log that is being written.
+    pub(crate) fn log(&self) -> Option<LogId> {
+        self.log
+    }
+
+    /// Returns the actor under which a record is changed.
+    pub(crate) fn actor(&self, record: RecordId) -> Option<ActorId> {
+        self.log.map(|log| heirloom_doc::actor_for(log, record))
+    }
+
+    /// Notes a clock reading of an own entry, at start.
+    pub(crate) fn observe(&mut self, hlc: Hlc) {
+        self.hlc = self.hlc.max(hlc);
+    }
+
+    /// Returns the clock reading for the next change.
+    pub(crate) fn tick(&mut self, wall_ms: u64) -> Hlc {
+        self.hlc = self.hlc.tick(wall_ms);
+        self.hlc
+    }
+
+    /// Seals drafts into entries of bounded size and stages them.
+    ///
+    /// # Errors
+    /// When there is no epoch to write under; nothing was staged then.
+    ///
+    /// # Panics
+    /// When no incarnation was begun.
+    pub(crate) fn write(
+        &mut self,
+        desk: &Desk<'_>,
+        replication: &mut Replication,
+        drafts: Vec<Draft>,
+        hlc: Hlc,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let epoch = desk.roster.state().writing_epoch().ok_or(JournalError::NoEpoch)?;
+        let key = *desk.keyring.epoch_key(&epoch).ok_or(JournalError::NoEpoch)?;
+        let incarnation = self.incarnation.expect("a write begins an incarnation first");
+        let origin = Origin { device: desk.device.id(), incarnation };
+        let log = origin.log(desk.space);
+        let mut entries = Vec::new();
+        for (parts, chunks) in bundles(drafts) {
+            let (seq, previous) = replication
+                .log(log)
+                .map_or((1, EntryId([0; 32])), |state| (state.staged + 1, state.staged_id));
+            let header = Header {
+                kind: kind::CHANGES,
+                space: desk.space,
+                log,
+                seq,
+                previous,
+                origin: (seq == 1).then_some(origin),
+                roster_heads: heads(desk.roster),
+                hlc,
+                epoch,
+                seen: self.seen_since(replication, log),
+                chunks,
+            };
+            let plan = EntryPlan { header, body: Body { parts } };
+            let entry = Entry::author(desk.account, desk.device, &key, &plan);
+            replication.stage_own(log, seq, entry.id());
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    fn seen_since(&mut self, replication: &Replication, own: LogId) -> Vec<(LogId, u64)> {
+        let held = replication.logs().map(|(log, state)| (log, state.durable));
+        let news: Vec<(LogId, u64)> = held
+            .filter(|(log, seq)| *log != own && self.seen.get(log) != Some(seq) && *seq > 0)
+            .take(limits::ENTRY_VECTOR_DELTA_MAX)
+            .collect();
+        self.seen.extend(news.iter().copied());
+        news
+    }
+}
+
+fn heads(roster: &Roster) -> Vec<heirloom_base::OpId> {
+    roster.heads().into_iter().take(limits::ENTRY_ROSTER_HEADS_MAX).collect()
+}
+
+/// Groups drafts so that every group fits one entry.
+fn bundles(drafts: Vec<Draft>) -> Vec<(Vec<Part>, Vec<ChunkId>)> {
+    // The count in front of the parts.
+    const OVERHEAD: usize = 4;
+    let mut bundles: Vec<(Vec<Part>, Vec<ChunkId>)> = Vec::new();
+    let mut size = usize::MAX;
+    for draft in drafts {
+        let fits = bundles.last().is_some_and(|(_, chunks)| {
+            size + draft.part.size() <= limits::ENTRY_BODY_BYTES_MAX
+                && chunks.len() + draft.chunks.len() <= limits::ENTRY_CHUNKS_MAX
+        });
+        if !fits {
+            bundles.push((Vec::new(), Vec::new()));
+            size = OVERHEAD;
+        }
+        size += draft.part.size();
+        let (parts, chunks) = bundles.last_mut().expect("a bundle was just begun");
+        parts.push(draft.part);
+        for chunk in draft.chunks {
+            if !chunks.contains(&chunk) {
+                chunks.push(chunk);
+            }
+        }
+    }
+    bundles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(size: usize, chunks: u8) -> Draft {
+        let chunks = (0..chunks).map(|number| ChunkId([number; 32])).collect();
+        Draft { part: Part { record: RecordId([1; 16]), change: vec![0; size] }, chunks }
+    }
+
+    #[test]
+    fn every_bundle_fits_an_entry_and_none_is_lost() {
+        let drafts: Vec<Draft> = (0..100).map(|number| draft(number * 700, 0)).collect();
+        let bundles = bundles(drafts);
+        assert_eq!(bundles.iter().map(|(parts, _)| parts.len()).sum::<usize>(), 100);
+        for (parts, _) in &bundles {
+            let size = 4 + parts.iter().map(Part::size).sum::<usize>();
+            assert!(size <= limits::ENTRY_BODY_BYTES_MAX && !parts.is_empty());
+        }
+        assert!(bundles.len() > 10);
+    }
+
+    #[test]
+    fn chunks_split_bundles_too_and_are_named_once() {
+        let bundles = bundles(vec![draft(1, 40), draft(1, 40), draft(1, 3)]);
+        assert_eq!(bundles.len(), 2);
+        assert_eq!(bundles[1].1.len(), 40);
+    }
+}

@@ -1,0 +1,126 @@
+//! The device's own state in the log: what no other device needs to know.
+
+use crate::storage::Frame;
+use heirloom_base::{
+    AccountId, Decode, DecodeError, DeviceId, Encode, Incarnation, Reader, Writer,
+};
+
+/// Kind of the frames that carry own state.
+pub(crate) const FRAME_LOCAL: u8 = 3;
+
+const ADDRESS_BYTES_MAX: usize = 256;
+const ADDRESSES_MAX: u32 = 32;
+
+/// One piece of own state; the newest of its kind counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LocalState {
+    /// The account that this folder belongs to.
+    Account(AccountId),
+    /// The life of this store, which names its receipts.
+    Generation(Incarnation),
+    /// The life of this device's log.
+    Incarnation(Incarnation),
+    /// How often the node was started, which orders its receipts.
+    Starts(u64),
+    /// Where a device was reached.
+    Route {
+        /// The device.
+        device: DeviceId,
+        /// Multiaddresses, best first.
+        addresses: Vec<String>,
+    },
+}
+
+impl LocalState {
+    /// Returns the name under which the newest is kept.
+    pub(crate) fn name(&self) -> Vec<u8> {
+        match self {
+            Self::Account(_) => b"account".to_vec(),
+            Self::Generation(_) => b"generation".to_vec(),
+            Self::Incarnation(_) => b"incarnation".to_vec(),
+            Self::Starts(_) => b"starts".to_vec(),
+            Self::Route { device, .. } => [b"route/".as_slice(), &device.0].concat(),
+        }
+    }
+
+    pub(crate) fn to_frame(&self) -> Frame {
+        Frame { kind: FRAME_LOCAL, payload: self.to_bytes() }
+    }
+}
+
+impl Encode for LocalState {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Account(account) => {
+                writer.u8(1);
+                account.encode(writer);
+            }
+            Self::Generation(generation) => {
+                writer.u8(2);
+                generation.encode(writer);
+            }
+            Self::Incarnation(incarnation) => {
+                writer.u8(3);
+                incarnation.encode(writer);
+            }
+            Self::Starts(starts) => {
+                writer.u8(4);
+                writer.u64(*starts);
+            }
+            Self::Route { device, addresses } => {
+                writer.u8(5);
+                device.encode(writer);
+                writer.u32(u32::try_from(addresses.len()).expect("addresses are limited"));
+                for address in addresses {
+                    writer.text(address);
+                }
+            }
+        }
+    }
+}
+
+impl Decode for LocalState {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            1 => Self::Account(AccountId::decode(reader)?),
+            2 => Self::Generation(Incarnation::decode(reader)?),
+            3 => Self::Incarnation(Incarnation::decode(reader)?),
+            4 => Self::Starts(reader.u64()?),
+            5 => Self::Route {
+                device: DeviceId::decode(reader)?,
+                addresses: decode_addresses(reader)?,
+            },
+            value => return Err(DecodeError::Unknown { what: "own state", value: value.into() }),
+        })
+    }
+}
+
+fn decode_addresses(reader: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
+    let count = reader.u32()?;
+    if count > ADDRESSES_MAX {
+        let (length, limit) = (count as usize, ADDRESSES_MAX as usize);
+        return Err(DecodeError::TooLong { length, limit });
+    }
+    (0..count).map(|_| Ok(reader.text(ADDRESS_BYTES_MAX)?.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_state_survives_its_binary_form() {
+        let route =
+            LocalState::Route { device: DeviceId([4; 32]), addresses: vec!["/ip4/1.2.3.4".into()] };
+        for state in [
+            LocalState::Account(AccountId([1; 32])),
+            LocalState::Generation(Incarnation([2; 16])),
+            LocalState::Incarnation(Incarnation([3; 16])),
+            LocalState::Starts(9),
+            route,
+        ] {
+            assert_eq!(LocalState::from_bytes(&state.to_bytes()), Ok(state));
+        }
+        assert!(LocalState::from_bytes(&[99]).is_err());
+    }
+}

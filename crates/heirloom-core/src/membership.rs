@@ -1,0 +1,191 @@
+//! Who belongs to the account, and how others come in.
+
+use crate::command::Failure;
+use crate::failure;
+use crate::input::PairingId;
+use heirloom_base::{AccountId, DeviceId, Now};
+use heirloom_identity::{
+    Capabilities, DeviceKeys, Invite, Inserted, Keyring, Responder, Role, Roster, RosterError,
+    Signer, roster,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Pairing conversations at one time.
+const CONVERSATIONS_MAX: usize = 8;
+
+/// One pairing conversation.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    pub(crate) device: DeviceId,
+    pub(crate) responder: Responder,
+}
+
+/// The roster, the keys it gives this device, and open invites.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    pub(crate) roster: Roster,
+    pub(crate) keyring: Option<Keyring>,
+    pub(crate) invite: Option<Invite>,
+    pub(crate) conversations: BTreeMap<PairingId, Conversation>,
+    known: BTreeSet<DeviceId>,
+    routes: BTreeMap<DeviceId, Vec<String>>,
+    pairing_open: bool,
+}
+
+impl Membership {
+    pub(crate) fn new(account: AccountId) -> Self {
+        Self {
+            roster: Roster::new(account),
+            keyring: None,
+            invite: None,
+            conversations: BTreeMap::new(),
+            known: BTreeSet::new(),
+            routes: BTreeMap::new(),
+            pairing_open: false,
+        }
+    }
+
+    /// Takes in a roster operation; returns the operations that count as new,
+    /// parents first: the given one and those that waited for it.
+    pub(crate) fn insert(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, RosterError> {
+        Ok(match self.roster.insert(bytes)? {
+            Inserted::New(ops) => {
+                ops.iter().filter_map(|id| self.roster.bytes(id)).map(<[u8]>::to_vec).collect()
+            }
+            Inserted::Known | Inserted::Waiting { .. } => Vec::new(),
+        })
+    }
+
+    /// Follows a change of the roster; returns the members that are new.
+    pub(crate) fn refresh(&mut self, device: &DeviceKeys) -> Vec<DeviceId> {
+        if let Ok(keyring) = Keyring::open(&self.roster, device) {
+            self.keyring = Some(keyring);
+        }
+        let members: BTreeSet<DeviceId> = self
+            .roster
+            .state()
+            .devices
+            .keys()
+            .copied()
+            .filter(|device| self.roster.state().is_member(*device))
+            .collect();
+        let news = members.difference(&self.known).copied().collect();
+        self.known = members;
+        news
+    }
+
+    /// Returns all members but `own`.
+    pub(crate) fn peers(&self, own: DeviceId) -> BTreeSet<DeviceId> {
+        let state = self.roster.state();
+        if !state.is_member(own) {
+            // A device that was taken out has no peers.
+            return BTreeSet::new();
+        }
+        state.devices.keys().copied().filter(|device| *device != own && state.is_member(*device)).collect()
+    }
+
+    pub(crate) fn is_peer(&self, device: DeviceId) -> bool {
+        self.roster.state().is_member(device)
+    }
+
+    pub(crate) fn revoked(&self) -> Vec<DeviceId> {
+        let devices = self.roster.state().devices.iter();
+        devices.filter(|(_, member)| member.revoked).map(|(device, _)| *device).collect()
+    }
+
+    pub(crate) fn capabilities(&self, device: DeviceId) -> Capabilities {
+        self.roster.state().capabilities(device)
+    }
+
+    pub(crate) fn role(&self, device: DeviceId) -> Role {
+        Role::of(self.capabilities(device))
+    }
+
+    pub(crate) fn may_write(&self, device: DeviceId) -> bool {
+        self.is_peer(device) && self.capabilities(device).contains(Capabilities::WRITE)
+    }
+
+    pub(crate) fn is_admin(&self, device: DeviceId) -> bool {
+        self.is_peer(device) && self.capabilities(device).contains(Capabilities::ADMIN)
+    }
+
+    /// Returns whether a device is an always-on member that stores everything.
+    pub(crate) fn is_keeper(&self, device: DeviceId) -> bool {
+        self.is_peer(device) && self.capabilities(device).contains(Capabilities::STORE)
+    }
+
+    pub(crate) fn name(&self, device: DeviceId) -> Option<String> {
+        self.keyring.as_ref()?.name_of(device, self.roster.state())
+    }
+
+    /// Keeps where a device was reached; it may be known before the device is.
+    pub(crate) fn note_route(&mut self, device: DeviceId, addresses: Vec<String>) {
+        self.routes.insert(device, addresses);
+    }
+
+    pub(crate) fn routes(&self) -> Vec<(DeviceId, Vec<String>)> {
+        self.routes.iter().map(|(device, addresses)| (*device, addresses.clone())).collect()
+    }
+
+    /// Begins to answer a conversation, if there is room.
+    pub(crate) fn converse(
+        &mut self,
+        id: PairingId,
+        own: DeviceId,
+        device: DeviceId,
+        random: [u8; 32],
+    ) -> Option<&mut Conversation> {
+        if !self.conversations.contains_key(&id) {
+            if self.conversations.len() >= CONVERSATIONS_MAX {
+                return None;
+            }
+            let responder = Responder::new(self.roster.account(), own, device, random);
+            self.conversations.insert(id, Conversation { device, responder });
+        }
+        self.conversations.get_mut(&id)
+    }
+
+    pub(crate) fn close(&mut self, id: PairingId) {
+        self.conversations.remove(&id);
+    }
+
+    /// Ends an invite whose time is over.
+    pub(crate) fn expire(&mut self, now: Now) {
+        if self.invite.as_ref().is_some_and(|invite| invite.expires_ms() + EXPIRED_KEPT_MS <= now.mono_ms) {
+            self.invite = None;
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        self.invite.as_ref().map(|invite| invite.expires_ms() + EXPIRED_KEPT_MS)
+    }
+
+    /// Returns whether strangers may pair, when that changed.
+    pub(crate) fn pairing_changed(&mut self) -> Option<bool> {
+        let open = self.invite.is_some();
+        if open == self.pairing_open {
+            return None;
+        }
+        self.pairing_open = open;
+        Some(open)
+    }
+
+    pub(crate) fn author_rename(
+        &self,
+        keys: &DeviceKeys,
+        device: DeviceId,
+        name: &str,
+        random: &[u8; 32],
+    ) -> Result<Vec<u8>, Failure> {
+        let keyring = self.keyring.as_ref().ok_or_else(failure::blind)?;
+        if device != keys.id() && !self.is_admin(keys.id()) {
+            let fix = "Use a member device of the account.";
+            return Err(failure::forbidden("Only an admin device renames another.", fix));
+        }
+        Ok(roster::rename(&self.roster, keyring, Signer::Device(keys), device, name, random))
+    }
+}
+
+/// An invite that ran out is kept for a while, so that who comes late hears
+/// that it ran out and not that there was none.
+const EXPIRED_KEPT_MS: u64 = 600_000;

@@ -1,0 +1,382 @@
+//! The node: it only routes between its parts.
+
+use crate::collection::Collection;
+use crate::command::{Answer, Command, Event, Failure, Wait};
+use crate::dialer::Dialer;
+use crate::failure;
+use crate::fetches::Fetches;
+use crate::input::{AppendError, CommandId, Effect, EffectId, Input, PairingId};
+use crate::journal::Journal;
+use crate::local::LocalState;
+use crate::membership::Membership;
+use crate::random::Random;
+use crate::rows;
+use crate::storage::{Frame, Lsn, Storage, StorageError};
+use crate::waits::Waits;
+use heirloom_base::{AccountId, ChunkId, DeviceId, Now, SpaceId};
+use heirloom_identity::{DeviceKeys, Role};
+use heirloom_sync::{Entry, Replication};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+mod exchange;
+mod importing;
+mod listing;
+mod open;
+mod pairing;
+mod records;
+mod report;
+mod settle;
+
+pub use open::OpenNodeError;
+pub(crate) use settle::FRAME_ROSTER;
+
+/// What a node is given when it starts.
+#[derive(Debug)]
+pub struct NodeConfig {
+    /// This device's keys.
+    pub device: DeviceKeys,
+    /// Fresh random bytes.
+    pub seed: [u8; 32],
+    /// Whether there is a network: without one, nothing that needs a peer waits for it.
+    pub networked: bool,
+    /// Whether the end of the log was damaged: this device's log is not
+    /// continued then, because what it had sent may be forgotten.
+    pub fresh_incarnation: bool,
+}
+
+/// A frame on its way to the disk, with what it means.
+#[derive(Debug)]
+pub(crate) enum PendingFrame {
+    /// An entry, ours or not.
+    Entry(Box<Entry>),
+    /// A roster operation that the roster already holds.
+    RosterOp(Vec<u8>),
+    /// Own state.
+    Local(LocalState),
+}
+
+impl PendingFrame {
+    fn to_frame(&self) -> Frame {
+        match self {
+            Self::Entry(entry) => {
+                Frame { kind: settle::FRAME_ENTRY, payload: entry.bytes().to_vec() }
+            }
+            Self::RosterOp(bytes) => {
+                Frame { kind: settle::FRAME_ROSTER, payload: bytes.clone() }
+            }
+            Self::Local(state) => state.to_frame(),
+        }
+    }
+}
+
+/// What to do when an append ended.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// Nothing.
+    Rest,
+    /// Answer a write.
+    Answer {
+        id: CommandId,
+        answer: Box<Answer>,
+        wait: Wait,
+    },
+    /// Send the grant of a pairing.
+    Grant(PairingId),
+    /// Acknowledge a recovery.
+    Acknowledge(PairingId),
+    /// The start is recorded: conversations may begin.
+    Started,
+}
+
+#[derive(Debug)]
+pub(crate) struct PendingAppend {
+    pub(crate) frames: Vec<PendingFrame>,
+    pub(crate) then: Then,
+}
+
+/// One device's node.
+#[derive(Debug)]
+pub struct Node {
+    pub(crate) config: NodeConfig,
+    pub(crate) account: AccountId,
+    pub(crate) space: SpaceId,
+    pub(crate) random: Random,
+    pub(crate) membership: Membership,
+    pub(crate) replication: Replication,
+    pub(crate) journal: Journal,
+    pub(crate) collection: Collection,
+    pub(crate) waits: Waits,
+    pub(crate) dialer: Dialer,
+    pub(crate) fetches: Fetches,
+    pub(crate) appends: BTreeMap<EffectId, PendingAppend>,
+    /// Frames that must precede the next append.
+    pub(crate) prelude: Vec<PendingFrame>,
+    /// Inputs that came before the start was recorded.
+    pub(crate) deferred: Vec<Input>,
+    pub(crate) started: bool,
+    pub(crate) last_seen: BTreeMap<DeviceId, u64>,
+    pub(crate) offences: BTreeMap<DeviceId, u64>,
+    pub(crate) sources: BTreeSet<DeviceId>,
+    pub(crate) listening: Vec<String>,
+    next_effect: u64,
+    effects: VecDeque<Effect>,
+    events: VecDeque<Event>,
+}
+
+impl Node {
+    /// Returns the position up to which the index knows the log.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn applied(storage: &dyn Storage) -> Result<Option<Lsn>, StorageError> {
+        let bytes = storage.get(rows::APPLIED)?;
+        let applied = bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
+        Ok(applied.map(Lsn))
+    }
+
+    /// Returns the account.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// Returns this device.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.config.device.id()
+    }
+
+    /// Returns this device's role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.membership.role(self.device())
+    }
+
+    /// Returns whether this device holds no content key.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.membership.keyring.is_none()
+    }
+
+    /// Takes in something that happened.
+    ///
+    /// # Errors
+    /// When the index failed: open the node again over a rebuilt one.
+    pub fn handle_input(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        input: Input,
+    ) -> Result<(), StorageError> {
+        let is_conversation = matches!(
+            input,
+            Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. }
+        );
+        if is_conversation && !self.started {
+            self.deferred.push(input);
+            return Ok(());
+        }
+        self.route(now, storage, input)?;
+        self.turn(now, storage)
+    }
+
+    fn route(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        input: Input,
+    ) -> Result<(), StorageError> {
+        match input {
+            Input::Command { id, command } => self.handle_command(now, storage, id, command),
+            Input::PeerUp { device } => {
+                self.peer_up(now, device);
+                Ok(())
+            }
+            Input::PeerDown { device } => self.peer_down(now, storage, device),
+            Input::Frame { device, bytes } => self.receive(now, device, &bytes),
+            Input::Hello { id, device, bytes } => {
+                self.receive_presentation(now, id, device, &bytes);
+                Ok(())
+            }
+            Input::Pairing { id, device, bytes } => {
+                self.receive_pairing(now, id, device, &bytes);
+                Ok(())
+            }
+            Input::PairingClosed { id } => {
+                self.membership.close(id);
+                Ok(())
+            }
+            Input::Appended { id, result } => self.appended(now, storage, id, result),
+            Input::Fetched { id, chunks } => self.fetched(now, storage, id, &chunks),
+            Input::Listening { addresses } => {
+                self.listen(now, addresses);
+                Ok(())
+            }
+            Input::Seen { device, addresses } => {
+                self.learn(now, device, &addresses);
+                Ok(())
+            }
+        }
+    }
+
+    /// Does what time asks for.
+    ///
+    /// # Errors
+    /// As [`Node::handle_input`].
+    pub fn handle_timeout(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        self.turn(now, storage)
+    }
+
+    /// Returns the monotonic milliseconds at which [`Node::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let parts = [
+            self.replication.poll_timeout(),
+            self.waits.poll_timeout(),
+            self.membership.poll_timeout(),
+            self.fetches.poll_timeout(),
+            if self.config.networked { self.dialer.poll_timeout() } else { None },
+        ];
+        parts.into_iter().flatten().min()
+    }
+
+    /// Returns the next effect to carry out.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Returns the next event for whoever watches.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Returns whether writes are on their way to the disk.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        !self.appends.is_empty()
+    }
+
+    /// Returns the devices whose entries were taken in since the start.
+    #[must_use]
+    pub fn sources(&self) -> Vec<DeviceId> {
+        self.sources.iter().copied().collect()
+    }
+
+    fn handle_command(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: CommandId,
+        command: Command,
+    ) -> Result<(), StorageError> {
+        let outcome = match command {
+            Command::Status => self.status(storage).map(Some),
+            Command::Digest => self.digest(storage).map(Some),
+            Command::Devices => self.devices(storage).map(Some),
+            Command::Rename { device, name } => self.rename(storage, id, &device, &name),
+            Command::Invite { role, ttl_ms } => self.invite(now, &role, ttl_ms).map(Some),
+            Command::Sync { timeout_ms } => self.sync(now, id, timeout_ms),
+            Command::List { category, search, after, limit } => self
+                .list(storage, &category, search.as_deref(), after.as_deref(), limit)
+                .map(Some),
+            Command::Show { category, id } => self.show(storage, &category, &id).map(Some),
+            Command::History { category, id } => self.history(storage, &category, &id).map(Some),
+            Command::Conflicts { category } => self.conflicts(storage, &category).map(Some),
+            Command::Export { category, after, limit } => {
+                self.export(storage, &category, after.as_deref(), limit).map(Some)
+            }
+            Command::Add { .. }
+            | Command::Set { .. }
+            | Command::Delete { .. }
+            | Command::Restore { .. }
+            | Command::Import { .. } => self.write_command(now, storage, id, command),
+        };
+        match outcome {
+            Ok(Some(answer)) => self.reply(id, Ok(answer)),
+            Ok(None) => {}
+            Err(Refusal::Failure(failure)) => self.reply(id, Err(*failure)),
+            Err(Refusal::Storage(error)) => {
+                self.reply(id, Err(failure::storage(&error)));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn reply(&mut self, id: CommandId, result: Result<Answer, Failure>) {
+        self.effect(Effect::Reply { id, result: Box::new(result) });
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Queues frames for the disk; the node goes on when they are durable.
+    pub(crate) fn append(
+        &mut self,
+        chunks: Vec<(ChunkId, Vec<u8>)>,
+        frames: Vec<PendingFrame>,
+        then: Then,
+    ) {
+        let mut all = std::mem::take(&mut self.prelude);
+        all.extend(frames);
+        let id = self.effect_id();
+        let bytes = all.iter().map(PendingFrame::to_frame).collect();
+        self.appends.insert(id, PendingAppend { frames: all, then });
+        self.effect(Effect::Append { id, chunks, frames: bytes });
+    }
+
+    pub(crate) fn effect_id(&mut self) -> EffectId {
+        self.next_effect += 1;
+        EffectId(self.next_effect)
+    }
+
+    fn appended(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: EffectId,
+        result: Result<Vec<Lsn>, AppendError>,
+    ) -> Result<(), StorageError> {
+        let Some(append) = self.appends.remove(&id) else { return Ok(()) };
+        match result {
+            Ok(lsns) => self.settle(now, storage, append, &lsns),
+            Err(error) => {
+                self.append_failed(append, &error);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Why a command has no answer.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The user is told.
+    Failure(Box<Failure>),
+    /// The index must be rebuilt.
+    Storage(StorageError),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(Box::new(failure))
+    }
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

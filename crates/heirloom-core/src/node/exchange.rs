@@ -1,0 +1,329 @@
+//! Conversations with members: messages in, messages out.
+
+use super::settle::read_entry;
+use super::{Node, PendingFrame, Then};
+use crate::command::Event;
+use crate::input::Effect;
+use crate::local::LocalState;
+use crate::rows::{self, table};
+use crate::storage::{Storage, StorageError};
+use crate::view::View;
+use crate::waits::Standing;
+use heirloom_base::{Decode, DeviceId, Encode, Now, limits};
+use heirloom_sync::message::Reachable;
+use heirloom_sync::{Hello, Message, Output};
+use std::collections::BTreeSet;
+
+/// Bytes of roster operations in one message.
+const ROSTER_MESSAGE_BYTES: usize = 256 * 1024;
+
+impl Node {
+    /// Does everything that follows from what happened.
+    pub(super) fn turn(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        if self.started {
+            for input in std::mem::take(&mut self.deferred) {
+                self.route(now, storage, input)?;
+            }
+        }
+        self.membership.expire(now);
+        self.drain(storage)?;
+        self.replication.find_stalls(now);
+        self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
+        self.replication.send_receipt(now, &self.config.device);
+        self.drain(storage)?;
+        self.fetch(now);
+        self.answer_waits(now);
+        self.answer_syncs(now);
+        self.dial(now);
+        self.say_pairing();
+        Ok(())
+    }
+
+    fn drain(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        let mut frames = Vec::new();
+        while let Some(output) = self.replication.poll_output() {
+            match output {
+                Output::Send(device, message) => {
+                    self.effect(Effect::Send { device, bytes: message.to_bytes() });
+                }
+                Output::Store { entry, from } => {
+                    self.sources.insert(from);
+                    frames.push(PendingFrame::Entry(entry));
+                }
+                Output::RolledBack(log) => self.rolled_back(log),
+                Output::Forked(log, seq) => {
+                    tracing::warn!(log = %log.short(), seq, "two entries share one place in a log");
+                    self.warn("forked", "A device's log has two different ends: its folder was copied or put back.");
+                }
+                Output::Offence(device, what) => self.offence(device, what),
+                Output::Stalled(device) => {
+                    tracing::warn!(device = %device.short(), "a peer does not answer");
+                    self.effect(Effect::Disconnect { device });
+                }
+                Output::Receipt(device, bytes) => Self::keep_receipt(storage, device, bytes)?,
+            }
+        }
+        if !frames.is_empty() {
+            self.append(Vec::new(), frames, Then::Rest);
+        }
+        Ok(())
+    }
+
+    fn rolled_back(&mut self, log: heirloom_base::LogId) {
+        if self.journal.log() == Some(log) {
+            self.journal.retire();
+        }
+        self.warn(
+            "rolled-back",
+            "This folder is older than what this device had sent: it goes on under a new log.",
+        );
+    }
+
+    fn warn(&mut self, code: &str, text: &str) {
+        self.event(Event::Warning { code: code.to_owned(), text: text.to_owned() });
+    }
+
+    fn offence(&mut self, device: DeviceId, what: &str) {
+        *self.offences.entry(device).or_default() += 1;
+        tracing::warn!(device = %device.short(), what, "a peer broke the rules");
+    }
+
+    pub(super) fn peer_up(&mut self, now: Now, device: DeviceId) {
+        if !self.membership.is_peer(device) {
+            return self.effect(Effect::Disconnect { device });
+        }
+        self.dialer.connected(device);
+        self.fetches.peer_up(device);
+        self.last_seen.insert(device, now.wall_ms);
+        let reachable = self.reachable_for(device);
+        let heads = self.membership.roster.heads();
+        self.replication.peer_up(device, heads, reachable);
+        self.event(Event::PeerUp { device_id: device.to_string() });
+    }
+
+    pub(super) fn peer_down(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        device: DeviceId,
+    ) -> Result<(), StorageError> {
+        self.replication.peer_down(device);
+        self.dialer.disconnected(now, device);
+        self.last_seen.insert(device, now.wall_ms);
+        self.event(Event::PeerDown { device_id: device.to_string() });
+        let mut view = View::new(storage);
+        let key = rows::key(table::SEEN, &[&device.0]);
+        view.put_bytes(key, now.wall_ms.to_be_bytes().to_vec());
+        view.commit(None)
+    }
+
+    /// Returns where this device and the others can be reached, for `device`.
+    fn reachable_for(&self, device: DeviceId) -> Vec<Reachable> {
+        let own = Reachable { device: self.device(), addresses: self.listening.clone() };
+        let others = self
+            .dialer
+            .known()
+            .filter(|(known, _)| *known != device)
+            .map(|(device, addresses)| Reachable { device, addresses: addresses.to_vec() });
+        std::iter::once(own).chain(others).collect()
+    }
+
+    pub(super) fn listen(&mut self, now: Now, addresses: Vec<String>) {
+        if self.listening == addresses {
+            return;
+        }
+        self.listening = addresses.clone();
+        let own = Reachable { device: self.device(), addresses };
+        self.replication.broadcast(&Message::Reachable(vec![own]));
+        self.dialer.hurry(now);
+    }
+
+    /// Takes in addresses of a device; what is new is kept over a restart.
+    pub(super) fn learn(&mut self, now: Now, device: DeviceId, addresses: &[String]) {
+        if device == self.device() || addresses.is_empty() || !self.membership.is_peer(device) {
+            return;
+        }
+        if self.dialer.learn(now, device, addresses) {
+            let addresses = self.dialer.addresses(device).to_vec();
+            self.membership.note_route(device, addresses.clone());
+            let route = LocalState::Route { device, addresses };
+            self.append(Vec::new(), vec![PendingFrame::Local(route)], Then::Rest);
+        }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        now: Now,
+        device: DeviceId,
+        bytes: &[u8],
+    ) -> Result<(), StorageError> {
+        let Ok(message) = Message::from_bytes(bytes) else {
+            self.offence(device, "a message that is not well formed");
+            self.effect(Effect::Disconnect { device });
+            return Ok(());
+        };
+        match message {
+            Message::Hello(hello) => self.receive_hello(now, device, &hello),
+            Message::Roster(ops) => self.receive_roster(now, ops),
+            Message::Entries { urgent, entries } => {
+                let roster = &self.membership.roster;
+                let known = |device| roster.state().devices.contains_key(&device);
+                self.replication.receive_entries(now, device, urgent, entries, &known);
+            }
+            Message::Credit { entries, bytes } => {
+                self.replication.receive_credit(now, device, entries, bytes);
+            }
+            Message::Want { log, after } => self.replication.receive_want(device, log, after),
+            Message::Receipts(receipts) => {
+                let state = self.membership.roster.state();
+                let member = |device| state.is_member(device);
+                self.replication.receive_receipts(device, receipts, &member);
+            }
+            Message::AskReceipt => self.replication.receive_ask(device),
+            Message::Reachable(reachable) => self.receive_reachable(now, &reachable),
+            Message::Unknown(kind) => {
+                tracing::debug!(kind, "a message of a newer version was passed over");
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_hello(&mut self, now: Now, device: DeviceId, hello: &Hello) {
+        for blocks in roster_messages(self.membership.roster.ops_beyond(&hello.roster_heads)) {
+            self.replication.send(device, Message::Roster(blocks));
+        }
+        self.receive_reachable(now, &hello.reachable);
+        self.replication.receive_hello(device, hello);
+        if self.waits.is_waiting() {
+            self.replication.hurry();
+            self.replication.send(device, Message::AskReceipt);
+        }
+    }
+
+    fn receive_reachable(&mut self, now: Now, reachable: &[Reachable]) {
+        for known in reachable {
+            self.learn(now, known.device, &known.addresses);
+        }
+    }
+
+    /// Takes in roster operations from whoever has them: they prove themselves.
+    pub(super) fn receive_roster(&mut self, now: Now, ops: Vec<Vec<u8>>) {
+        let mut news = Vec::new();
+        for bytes in ops {
+            match self.membership.insert(&bytes) {
+                Ok(added) => news.extend(added),
+                Err(error) => tracing::warn!(%error, "a roster operation was refused"),
+            }
+        }
+        if news.is_empty() {
+            return;
+        }
+        let frames = news.iter().cloned().map(PendingFrame::RosterOp).collect();
+        self.append(Vec::new(), frames, Then::Rest);
+        for blocks in roster_messages(news) {
+            self.replication.broadcast(&Message::Roster(blocks));
+        }
+        self.membership_changed(now);
+    }
+
+    /// Tells everybody who the members are, after the roster changed.
+    pub(super) fn membership_changed(&mut self, now: Now) {
+        let own = self.device();
+        for joined in self.membership.refresh(&self.config.device) {
+            if joined != own && self.started {
+                self.event(Event::DeviceJoined { device_id: joined.to_string() });
+            }
+        }
+        let members = self.membership.peers(own);
+        self.dialer.set_members(&members);
+        for (device, addresses) in self.membership.routes() {
+            self.dialer.learn(now, device, &addresses);
+        }
+        let revoked = self.membership.revoked();
+        for device in &revoked {
+            self.replication.forget_receipts(*device);
+        }
+        let gone: Vec<DeviceId> =
+            self.replication.peers().filter(|peer| !members.contains(peer)).collect();
+        for device in gone {
+            self.effect(Effect::Disconnect { device });
+        }
+        self.effect(Effect::SetMembers { devices: members });
+    }
+
+    fn fetch(&mut self, now: Now) {
+        let missing = self.replication.chunks_missing();
+        let peers: Vec<DeviceId> = self.replication.peers_ready().collect();
+        for (device, chunks) in self.fetches.plan(now, &missing, &peers) {
+            let id = self.effect_id();
+            self.fetches.begun(id, device, chunks.clone());
+            self.effect(Effect::Fetch { id, device, chunks });
+        }
+    }
+
+    fn dial(&mut self, now: Now) {
+        if !self.config.networked {
+            return;
+        }
+        for (device, addresses) in self.dialer.due(now, &mut self.random) {
+            self.effect(Effect::Dial { device, addresses });
+        }
+    }
+
+    fn say_pairing(&mut self) {
+        if let Some(open) = self.membership.pairing_changed() {
+            self.effect(Effect::SetPairing { open });
+        }
+    }
+
+    /// Returns how the other members stand.
+    pub(super) fn standing(&self) -> Standing {
+        let ready: BTreeSet<DeviceId> = self.replication.peers_ready().collect();
+        let level = ready.iter().filter(|device| self.is_level(**device)).count();
+        let members = self.membership.peers(self.device()).len();
+        Standing { members, connected: ready.len(), level }
+    }
+
+    /// Returns whether a device and this one hold the same, by its own word.
+    pub(super) fn is_level(&self, device: DeviceId) -> bool {
+        self.replication.distance(device) == (0, 0)
+            && self.appends.is_empty()
+            && self.replication.chunks_missing().is_empty()
+    }
+}
+
+/// Groups roster operations into messages that fit a frame.
+fn roster_messages(ops: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
+    const { assert!(ROSTER_MESSAGE_BYTES + limits::ROSTER_OP_BYTES_MAX < limits::FRAME_BYTES_MAX) };
+    let mut messages: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut size = usize::MAX;
+    for op in ops {
+        if size.saturating_add(op.len()) > ROSTER_MESSAGE_BYTES {
+            messages.push(Vec::new());
+            size = 0;
+        }
+        size += op.len();
+        if let Some(message) = messages.last_mut() {
+            message.push(op);
+        }
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roster_operations_are_split_over_messages_and_none_is_lost() {
+        let ops: Vec<Vec<u8>> = (0..30).map(|number| vec![number; 20_000]).collect();
+        let messages = roster_messages(ops.clone());
+        assert_eq!(messages.concat(), ops);
+        assert_eq!(messages.len(), 3);
+        assert!(roster_messages(Vec::new()).is_empty());
+    }
+}

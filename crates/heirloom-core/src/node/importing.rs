@@ -1,0 +1,160 @@
+//! Importing items of files.
+
+use super::records::{Writing, category_of};
+use super::{Node, Refusal};
+use crate::command::{Answer, ImportItem, ImportReport, SkippedItem, Wait};
+use crate::input::CommandId;
+use crate::storage::Storage;
+use base64::Engine as _;
+use heirloom_base::{Now, RecordId, hash, id};
+use heirloom_doc::Document;
+use heirloom_formats::{Item, RawItem};
+use heirloom_schema::{Content, Value, key};
+
+/// What importing one item did.
+enum Outcome {
+    Accepted,
+    Updated,
+    Unchanged,
+}
+
+impl Node {
+    pub(super) fn import(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: CommandId,
+        items: &[ImportItem],
+        dry_run: bool,
+        wait: Wait,
+    ) -> Result<Option<Answer>, Refusal> {
+        let mut report = ImportReport::default();
+        let mut writing = Writing::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for item in items {
+            match self.import_item(now, storage, item, &mut writing, &mut seen) {
+                Ok(Outcome::Accepted) => report.accepted += 1,
+                Ok(Outcome::Updated) => report.updated += 1,
+                Ok(Outcome::Unchanged) => report.unchanged += 1,
+                Err(Refusal::Failure(failure)) => report.skipped.push(SkippedItem {
+                    file: item.file.clone(),
+                    line: item.line,
+                    reason: failure.text,
+                }),
+                Err(error @ Refusal::Storage(_)) => return Err(error),
+            }
+        }
+        let answer = Answer::Imported { report, reached: false };
+        if dry_run {
+            return Ok(Some(crate::waits::with_reached(answer, true)));
+        }
+        self.write(now, storage, writing, id, answer, wait)
+    }
+
+    fn import_item(
+        &mut self,
+        now: Now,
+        storage: &dyn Storage,
+        item: &ImportItem,
+        writing: &mut Writing,
+        seen: &mut std::collections::BTreeSet<RecordId>,
+    ) -> Result<Outcome, Refusal> {
+        let raw = raw_item(item)?;
+        let parsed = heirloom_formats::parse(&raw).map_err(|error| {
+            crate::failure::usage(error.reason.clone(), "Mend the item and import it again.")
+        })?;
+        let uid = parsed.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&parsed));
+        let record = self.record_id(raw.category, &uid)?;
+        if !seen.insert(record) {
+            // A second item with the same uid in one import meets the first.
+            return self.import_again(now, storage, record, &raw, &parsed, writing);
+        }
+        match self.collection.document(storage, record)? {
+            None => {
+                self.born(writing, raw.category, &uid, parsed.content)?;
+                Ok(Outcome::Accepted)
+            }
+            Some(document) => self.reimport(now, storage, document, record, &raw, &parsed, writing),
+        }
+    }
+
+    fn import_again(
+        &mut self,
+        now: Now,
+        storage: &dyn Storage,
+        record: RecordId,
+        raw: &RawItem,
+        parsed: &Item,
+        writing: &mut Writing,
+    ) -> Result<Outcome, Refusal> {
+        let saved = match writing.saved(record) {
+            Some(saved) => Some(saved),
+            None => self.collection.saved(storage, record)?,
+        };
+        let Some(saved) = saved else { return Ok(Outcome::Unchanged) };
+        let document = super::records::load(&saved)?;
+        self.reimport(now, storage, document, record, raw, parsed, writing)
+    }
+
+    /// Takes over what the file changed since it was last imported, and
+    /// nothing else: an edit made here since then stays.
+    #[expect(clippy::too_many_arguments, reason = "one step of import, split off for its length")]
+    fn reimport(
+        &mut self,
+        now: Now,
+        storage: &dyn Storage,
+        mut document: Document,
+        record: RecordId,
+        raw: &RawItem,
+        parsed: &Item,
+        writing: &mut Writing,
+    ) -> Result<Outcome, Refusal> {
+        let base = self.last_imported(storage, &document, raw, writing)?;
+        if base == parsed.content || document.is_deleted() {
+            return Ok(Outcome::Unchanged);
+        }
+        let current = self.resolved_with(storage, document.content(), writing)?;
+        let tie = id::to_hex(&hash::plain(&raw.bytes)[..4]);
+        let mut edits =
+            heirloom_formats::replace(raw.category, &base, &current, &parsed.content, &tie);
+        let changed = !edits.is_empty();
+        let text = match String::from_utf8(raw.bytes.clone()) {
+            Ok(text) => Value::Str(text),
+            Err(error) => Value::Bytes(error.into_bytes()),
+        };
+        edits.push((key::IMPORT.to_owned(), Some(text)));
+        self.edit(now, writing, record, &mut document, edits)?;
+        Ok(if changed { Outcome::Updated } else { Outcome::Unchanged })
+    }
+
+    /// Returns the content of the last import: the marked text, or the birth.
+    fn last_imported(
+        &self,
+        storage: &dyn Storage,
+        document: &Document,
+        raw: &RawItem,
+        writing: &Writing,
+    ) -> Result<Content, Refusal> {
+        let content = document.content();
+        if let Some(value) = content.get(key::IMPORT) {
+            let one = Content::from([(key::IMPORT.to_owned(), value.clone())]);
+            let mut one = self.resolved_with(storage, one, writing)?;
+            let bytes = one.remove(key::IMPORT).and_then(|value| value.as_raw().map(<[u8]>::to_vec));
+            let again = RawItem { bytes: bytes.unwrap_or_default(), ..raw.clone() };
+            if let Ok(item) = heirloom_formats::parse(&again) {
+                return Ok(item.content);
+            }
+        }
+        let mut birth = self.resolved_with(storage, document.birth_content(), writing)?;
+        birth.retain(|key, _| !key::is_reserved(key));
+        Ok(birth)
+    }
+}
+
+fn raw_item(item: &ImportItem) -> Result<RawItem, Refusal> {
+    let category = category_of(&item.category)?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(&item.base64).map_err(|_| {
+        crate::failure::usage("The item is not base64.".into(), "Send the item's bytes in base64.")
+    })?;
+    Ok(RawItem { category, name: item.file.clone(), line: item.line, bytes })
+}

@@ -1,0 +1,224 @@
+//! Commands that read records.
+
+use super::records::{Named, category_of};
+use super::{Node, Refusal};
+use crate::collection;
+use crate::command::{Answer, ExportFile, RecordRow};
+use crate::failure;
+use crate::rows::{self, RecordIndex, table};
+use crate::show;
+use crate::storage::Storage;
+use crate::view::decode_row;
+use base64::Engine as _;
+use heirloom_base::{ActorId, RecordId, hash, id, time};
+use heirloom_doc::Attributed;
+use heirloom_schema::category::{self, CategorySpec};
+use std::collections::BTreeMap;
+
+/// Rows read from the index at a time.
+const PAGE: usize = 512;
+/// Bytes of files in one answer.
+const EXPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+impl Node {
+    /// Visits the rows of a category in the order of their ids, until told to stop.
+    pub(super) fn each_row(
+        storage: &dyn Storage,
+        spec: &CategorySpec,
+        after: Option<RecordId>,
+        visit: &mut dyn FnMut(RecordId, RecordIndex) -> Result<bool, Refusal>,
+    ) -> Result<(), Refusal> {
+        let prefix = rows::category_prefix(spec.number);
+        let mut last = after.map(|record| rows::record_key(spec.number, record));
+        loop {
+            let page = storage.scan(&prefix, last.as_deref(), PAGE)?;
+            for (key, bytes) in &page {
+                let Some(record) = rows::record_of_key(key) else { continue };
+                if !visit(record, decode_row(bytes)?)? {
+                    return Ok(());
+                }
+            }
+            match page.last() {
+                Some((key, _)) if page.len() == PAGE => last = Some(key.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    pub(super) fn list(
+        &self,
+        storage: &dyn Storage,
+        category: &str,
+        search: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Answer, Refusal> {
+        self.keyring()?;
+        let spec = category_of(category)?;
+        let words: Vec<String> =
+            search.unwrap_or_default().to_lowercase().split_whitespace().map(str::to_owned).collect();
+        let mut rows: Vec<RecordRow> = Vec::new();
+        let mut next = None;
+        Self::each_row(storage, spec, after_record(after)?, &mut |record, row| {
+            let wanted = !row.deleted && words.iter().all(|word| row.search.contains(word));
+            if !wanted {
+                return Ok(true);
+            }
+            if rows.len() == limit.max(1) {
+                next = rows.last().map(|row| row.id.clone());
+                return Ok(false);
+            }
+            rows.push(self.record_row(spec, record, &row));
+            Ok(true)
+        })?;
+        Ok(Answer::Records { rows, next })
+    }
+
+    fn record_row(&self, spec: &CategorySpec, record: RecordId, row: &RecordIndex) -> RecordRow {
+        let by = row.updated_by.and_then(|log| self.device_of(log));
+        RecordRow {
+            id: record.to_string(),
+            category: spec.id.to_owned(),
+            title: row.title.clone(),
+            fields: serde_json::from_str(&row.fields).unwrap_or_default(),
+            updated_at: time::rfc3339(row.updated_ms),
+            updated_by: by.map(|device| device.to_string()).unwrap_or_default(),
+            deleted: row.deleted,
+            source: None,
+        }
+    }
+
+    pub(super) fn show(
+        &self,
+        storage: &dyn Storage,
+        category: &str,
+        name: &str,
+    ) -> Result<Answer, Refusal> {
+        let spec = category_of(category)?;
+        let Named { record, row } = self.find(storage, spec, name)?;
+        let mut shown = self.record_row(spec, record, &row);
+        let content = self.existing(storage, record)?.content();
+        if let Ok(content) = self.resolved(storage, content) {
+            let source = heirloom_formats::render(spec, &content, &row.uid);
+            shown.source = Some(String::from_utf8_lossy(&source).into_owned());
+        }
+        Ok(Answer::Record(shown))
+    }
+
+    pub(super) fn history(
+        &self,
+        storage: &dyn Storage,
+        category: &str,
+        name: &str,
+    ) -> Result<Answer, Refusal> {
+        let spec = category_of(category)?;
+        let record = self.find(storage, spec, name)?.record;
+        let authors = self.authors(record);
+        let device = |actor: ActorId| authors.get(&actor).cloned().unwrap_or_default();
+        let document = self.existing(storage, record)?;
+        let rows = document.history().iter().map(|change| show::history_row(spec, change, &device));
+        Ok(Answer::History { rows: rows.collect() })
+    }
+
+    pub(super) fn conflicts(
+        &self,
+        storage: &dyn Storage,
+        category: &str,
+    ) -> Result<Answer, Refusal> {
+        self.keyring()?;
+        let spec = category_of(category)?;
+        let mut rows = Vec::new();
+        Self::each_row(storage, spec, None, &mut |record, row| {
+            if row.conflicted && !row.deleted {
+                let authors = self.authors(record);
+                let device =
+                    |who: &Attributed| authors.get(&who.actor).cloned().unwrap_or_default();
+                let conflicts = self.existing(storage, record)?.conflicts();
+                let visible = conflicts.iter().filter(|one| collection::is_visible(spec, one));
+                let id = record.to_string();
+                rows.extend(visible.map(|one| show::conflict_row(spec, &id, one, &device)));
+            }
+            Ok(true)
+        })?;
+        Ok(Answer::Conflicts { rows })
+    }
+
+    /// Returns which device is behind an actor of a record.
+    fn authors(&self, record: RecordId) -> BTreeMap<ActorId, String> {
+        let logs = self.replication.logs();
+        logs.map(|(log, state)| (heirloom_doc::actor_for(log, record), state.device.to_string()))
+            .collect()
+    }
+
+    pub(super) fn export(
+        &self,
+        storage: &dyn Storage,
+        category: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Answer, Refusal> {
+        self.keyring()?;
+        let spec = category_of(category)?;
+        let mut files: Vec<ExportFile> = Vec::new();
+        let (mut size, mut last, mut next) = (0, None, None);
+        Self::each_row(storage, spec, after_record(after)?, &mut |record, row| {
+            if row.deleted {
+                return Ok(true);
+            }
+            if files.len() == limit.max(1) || size > EXPORT_BYTES_MAX {
+                next = last.map(|record: RecordId| record.to_string());
+                return Ok(false);
+            }
+            let content = self.resolved(storage, self.existing(storage, record)?.content())?;
+            let bytes = heirloom_formats::render(spec, &content, &row.uid);
+            size += bytes.len();
+            let name = heirloom_formats::file_name(spec, &content, &row.uid);
+            files.push(ExportFile {
+                path: format!("{}/{name}", spec.id),
+                base64: base64::engine::general_purpose::STANDARD.encode(&bytes),
+            });
+            last = Some(record);
+            Ok(true)
+        })?;
+        Ok(Answer::Files { files, next })
+    }
+
+    pub(super) fn digest(&self, storage: &dyn Storage) -> Result<Answer, Refusal> {
+        self.keyring()?;
+        let mut live: BTreeMap<RecordId, Vec<u8>> = BTreeMap::new();
+        for (key, bytes) in storage.scan(&[table::RECORD], None, usize::MAX)? {
+            let Some(record) = rows::record_of_key(&key) else { continue };
+            let row: RecordIndex = decode_row(&bytes)?;
+            if !row.deleted {
+                live.insert(record, collection::heads_bytes(&row.heads));
+            }
+        }
+        let parts: Vec<&[u8]> = live
+            .iter()
+            .flat_map(|(record, heads)| [record.0.as_slice(), heads.as_slice()])
+            .collect();
+        let digest = id::to_hex(&hash::content("digest", &parts));
+        Ok(Answer::Digest { digest, records: self.counts(storage)? })
+    }
+
+    /// Returns the number of live records by category.
+    pub(super) fn counts(&self, storage: &dyn Storage) -> Result<BTreeMap<String, u64>, Refusal> {
+        let mut counts = BTreeMap::new();
+        for spec in category::CATEGORIES {
+            let mut count = 0;
+            Self::each_row(storage, spec, None, &mut |_, row| {
+                count += u64::from(!row.deleted);
+                Ok(true)
+            })?;
+            counts.insert(spec.id.to_owned(), count);
+        }
+        Ok(counts)
+    }
+}
+
+fn after_record(after: Option<&str>) -> Result<Option<RecordId>, Refusal> {
+    after
+        .map(str::parse::<RecordId>)
+        .transpose()
+        .map_err(|error| failure::usage(format!("{error}."), "Continue after an id of a list.").into())
+}

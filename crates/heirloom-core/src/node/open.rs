@@ -1,0 +1,228 @@
+//! Opening a node over what its storage holds.
+
+use super::{Node, NodeConfig, PendingFrame, Then};
+use crate::collection::Collection;
+use crate::dialer::Dialer;
+use crate::fetches::Fetches;
+use crate::journal::Journal;
+use crate::local::LocalState;
+use crate::membership::Membership;
+use crate::random::Random;
+use crate::rows::{self, LogRow, table};
+use crate::storage::{Rows, Storage, StorageError};
+use crate::view::decode_row;
+use crate::waits::Waits;
+use heirloom_base::{
+    AccountId, ChunkId, Decode, DeviceId, Incarnation, LogId, Now, Reader, SpaceId, hash, limits,
+};
+use heirloom_sync::{LogState, Origin, Replication};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Receipts of one start, at most: the start's number stands above them.
+const RECEIPTS_PER_START: u32 = 32;
+
+/// Why a node cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenNodeError {
+    /// The folder belongs to no account.
+    #[error("the folder belongs to no account")]
+    NoAccount,
+    /// The index failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Returns the one space of an account.
+#[must_use]
+pub(crate) fn space_of(account: AccountId) -> SpaceId {
+    SpaceId(hash::truncate(hash::content("space", &[&account.0])))
+}
+
+impl Node {
+    /// Opens a node over the index of its storage. Where the index lags
+    /// behind the log, [`Node::replay`] follows, and then [`Node::start`].
+    ///
+    /// # Errors
+    /// When the index fails or knows no account: replay needs at least the
+    /// first frames, which [`Node::account_in`] finds.
+    pub fn open(
+        now: Now,
+        config: NodeConfig,
+        storage: &mut dyn Storage,
+    ) -> Result<Self, OpenNodeError> {
+        let account = match local(storage, b"account")? {
+            Some(LocalState::Account(account)) => account,
+            _ => return Err(OpenNodeError::NoAccount),
+        };
+        let mut node = Self::empty(config, account);
+        node.load_local(now, storage)?;
+        node.load_roster(storage)?;
+        node.load_logs(storage)?;
+        node.membership_changed(now);
+        Ok(node)
+    }
+
+    /// Opens a node over an empty index: everything is replayed.
+    #[must_use]
+    pub fn open_empty(config: NodeConfig, account: AccountId) -> Self {
+        Self::empty(config, account)
+    }
+
+    /// Returns the account that a frame of the log names, if it does.
+    #[must_use]
+    pub fn account_in(frame: &crate::storage::Frame) -> Option<AccountId> {
+        if frame.kind != crate::local::FRAME_LOCAL {
+            return None;
+        }
+        match LocalState::from_bytes(&frame.payload) {
+            Ok(LocalState::Account(account)) => Some(account),
+            _ => None,
+        }
+    }
+
+    fn empty(config: NodeConfig, account: AccountId) -> Self {
+        let space = space_of(account);
+        let device = config.device.id();
+        let random = Random::new(config.seed);
+        Self {
+            config,
+            account,
+            space,
+            random,
+            membership: Membership::new(account),
+            replication: Replication::new(account, space, device),
+            journal: Journal::default(),
+            collection: Collection::default(),
+            waits: Waits::default(),
+            dialer: Dialer::default(),
+            fetches: Fetches::default(),
+            appends: BTreeMap::new(),
+            prelude: Vec::new(),
+            deferred: Vec::new(),
+            started: false,
+            last_seen: BTreeMap::new(),
+            offences: BTreeMap::new(),
+            sources: BTreeSet::new(),
+            listening: Vec::new(),
+            next_effect: 0,
+            effects: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    fn load_local(&mut self, now: Now, storage: &dyn Storage) -> Result<(), StorageError> {
+        for (_, bytes) in all_rows(storage, &[table::LOCAL])? {
+            self.take_local(now, decode_row(&bytes)?);
+        }
+        Ok(())
+    }
+
+    /// Takes in a piece of own state, from the index or the log.
+    pub(super) fn take_local(&mut self, now: Now, state: LocalState) {
+        match state {
+            LocalState::Incarnation(incarnation) => {
+                let origin = Origin { device: self.device(), incarnation };
+                let log = origin.log(self.space);
+                self.journal.resume(incarnation, log);
+                self.replication.set_own_log(log);
+            }
+            LocalState::Route { device, addresses } => {
+                self.membership.note_route(device, addresses.clone());
+                self.dialer.learn(now, device, &addresses);
+            }
+            LocalState::Account(_) | LocalState::Generation(_) | LocalState::Starts(_) => {}
+        }
+    }
+
+    fn load_roster(&mut self, storage: &dyn Storage) -> Result<(), StorageError> {
+        for (_, bytes) in all_rows(storage, &[table::ROSTER])? {
+            self.membership
+                .insert(&bytes)
+                .map_err(|error| StorageError::Index(format!("a roster operation: {error}")))?;
+        }
+        Ok(())
+    }
+
+    fn load_logs(&mut self, storage: &dyn Storage) -> Result<(), StorageError> {
+        let mut logs: BTreeMap<LogId, LogState> = BTreeMap::new();
+        for (key, bytes) in all_rows(storage, &[table::LOG])? {
+            let row: LogRow = decode_row(&bytes)?;
+            let Some(log) = key.get(1..).and_then(<[u8]>::first_chunk::<16>) else { continue };
+            logs.insert(LogId(*log), LogState::at(row.device, row.seq, row.id));
+        }
+        for (key, bytes) in all_rows(storage, &[table::INCOMPLETE])? {
+            let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
+            let missing: Vec<ChunkId> = Reader::new(&bytes)
+                .list(limits::ENTRY_CHUNKS_MAX)
+                .map_err(|error| StorageError::Index(error.to_string()))?;
+            let missing: BTreeSet<ChunkId> =
+                missing.into_iter().filter(|chunk| !storage.has_chunk(*chunk)).collect();
+            if let Some(state) = logs.get_mut(&log)
+                && !missing.is_empty()
+            {
+                state.incomplete.insert(seq, missing);
+            }
+        }
+        for (log, state) in logs {
+            self.replication.load_log(log, state);
+        }
+        for (_, bytes) in all_rows(storage, &[table::RECEIPT])? {
+            self.replication.load_receipt(bytes);
+        }
+        Ok(())
+    }
+
+    /// Begins to work: to be called once, after the replay.
+    ///
+    /// The start is recorded first: the receipts of two starts must never
+    /// share a number.
+    ///
+    /// # Errors
+    /// When the index failed.
+    pub fn start(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        if self.config.fresh_incarnation {
+            self.journal.retire();
+        }
+        let generation = match local(storage, b"generation")? {
+            Some(LocalState::Generation(generation)) => generation,
+            _ => {
+                let generation = Incarnation(hash::truncate(self.random.bytes()));
+                self.prelude.push(PendingFrame::Local(LocalState::Generation(generation)));
+                generation
+            }
+        };
+        let starts = match local(storage, b"starts")? {
+            Some(LocalState::Starts(starts)) => starts + 1,
+            _ => 1,
+        };
+        self.replication.set_receipts(generation, starts << RECEIPTS_PER_START);
+        self.retry_sealed(now, storage)?;
+        self.membership_changed(now);
+        if self.config.networked {
+            let frames = vec![PendingFrame::Local(LocalState::Starts(starts))];
+            self.append(Vec::new(), frames, Then::Started);
+        } else {
+            self.started = true;
+        }
+        Ok(())
+    }
+
+    /// Returns the log that `device`'s records are attributed to, by log.
+    pub(crate) fn device_of(&self, log: LogId) -> Option<DeviceId> {
+        self.replication.log(log).map(|state| state.device)
+    }
+}
+
+/// Reads a piece of own state.
+pub(super) fn local(
+    storage: &dyn Storage,
+    name: &[u8],
+) -> Result<Option<LocalState>, StorageError> {
+    let key = rows::key(table::LOCAL, &[name]);
+    storage.get(&key)?.map(|bytes| decode_row(&bytes)).transpose()
+}
+
+/// Returns all rows of a table that fits into memory.
+pub(super) fn all_rows(storage: &dyn Storage, prefix: &[u8]) -> Result<Rows, StorageError> {
+    storage.scan(prefix, None, usize::MAX)
+}

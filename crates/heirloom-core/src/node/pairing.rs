@@ -1,0 +1,186 @@
+//! Letting new devices in: invites, recoveries, and strangers who prove
+//! that they belong here.
+
+use super::{Node, Refusal, Then};
+use crate::command::{Answer, Failure};
+use crate::failure;
+use crate::input::{Effect, HelloId, PairingId};
+use heirloom_base::{Decode, DeviceId, Encode, Now, limits};
+use heirloom_identity::pairing::{Granting, Response};
+use heirloom_identity::{Invite, InvitePlan, NewDevice, Role, Signer, roster};
+use heirloom_sync::Message;
+
+impl Node {
+    pub(super) fn invite(
+        &mut self,
+        now: Now,
+        role: &str,
+        ttl_ms: Option<u64>,
+    ) -> Result<Answer, Refusal> {
+        if !self.config.networked {
+            return Err(failure::needs_node().into());
+        }
+        let role: Role = role.parse().map_err(|_| {
+            failure::usage(format!("There is no role {role:?}."), "Use member, keeper or blind-keeper.")
+        })?;
+        if !self.membership.is_admin(self.device()) {
+            let fix = "Run `heirloom invite` on a member device.";
+            return Err(failure::forbidden("Only a member device invites others.", fix).into());
+        }
+        let ttl_ms = ttl_ms.unwrap_or(limits::PAIRING_MS_MAX as u64);
+        let invite = Invite::new(InvitePlan {
+            random: self.random.bytes(),
+            account: self.account,
+            device: self.device(),
+            addresses: self.listening.clone(),
+            role,
+            ttl_ms,
+            now_mono_ms: now.mono_ms,
+        });
+        let answer = Answer::Invite {
+            link: invite.link(),
+            words: invite.words(),
+            expires_in_s: ttl_ms / 1000,
+        };
+        self.membership.invite = Some(invite);
+        Ok(answer)
+    }
+
+    /// Returns what this device shows to a member that does not know it yet.
+    #[must_use]
+    pub fn presentation(&self) -> Vec<u8> {
+        let ops = self.membership.roster.ops_beyond(&[]);
+        Message::Roster(ops).to_bytes()
+    }
+
+    /// Takes in what a stranger shows: roster operations prove themselves.
+    pub(super) fn receive_presentation(
+        &mut self,
+        now: Now,
+        id: HelloId,
+        device: DeviceId,
+        bytes: &[u8],
+    ) {
+        if let Ok(Message::Roster(ops)) = Message::from_bytes(bytes) {
+            self.receive_roster(now, ops);
+        }
+        let known = u8::from(self.membership.is_peer(device));
+        self.effect(Effect::HelloReply { id, bytes: vec![known] });
+    }
+
+    pub(super) fn receive_pairing(
+        &mut self,
+        now: Now,
+        id: PairingId,
+        device: DeviceId,
+        bytes: &[u8],
+    ) {
+        let (own, random) = (self.device(), self.random.bytes());
+        let Some(conversation) = self.membership.converse(id, own, device, random) else {
+            return self.effect(Effect::PairingSend { id, bytes: Vec::new(), last: true });
+        };
+        let mut responder = conversation.responder.clone();
+        let response = responder.handle(
+            bytes,
+            &mut self.membership.invite,
+            &self.membership.roster,
+            now.mono_ms,
+        );
+        if let Some(conversation) = self.membership.conversations.get_mut(&id) {
+            conversation.responder = responder;
+        }
+        self.respond(id, response);
+    }
+
+    fn respond(&mut self, id: PairingId, response: Response) {
+        match response {
+            Response::Send(bytes) => self.effect(Effect::PairingSend { id, bytes, last: false }),
+            Response::Refuse(bytes) => {
+                self.membership.close(id);
+                self.effect(Effect::PairingSend { id, bytes, last: true });
+            }
+            Response::SendThenGrant(bytes, granting) => {
+                self.effect(Effect::PairingSend { id, bytes, last: false });
+                self.grant(id, granting);
+            }
+            Response::Submitted(op) => self.admit_recovered(id, op),
+        }
+    }
+
+    /// Adds the new device to the roster; the grant follows when that is durable.
+    fn grant(&mut self, id: PairingId, granting: Granting) {
+        let seed = self.random.bytes();
+        let Some(keyring) = self.membership.keyring.as_ref() else {
+            return self.membership.close(id);
+        };
+        let new = NewDevice {
+            id: granting.device,
+            encryption_public: granting.encryption_public,
+            capabilities: granting.role.capabilities(),
+            name: granting.name,
+        };
+        let signer = Signer::Device(&self.config.device);
+        let op = roster::add_device(&self.membership.roster, keyring, signer, &new, &seed);
+        self.publish_for(id, op, Then::Grant(id));
+    }
+
+    /// Takes in the operation by which the root key adds a recovered device.
+    fn admit_recovered(&mut self, id: PairingId, op: Vec<u8>) {
+        self.publish_for(id, op, Then::Acknowledge(id));
+    }
+
+    fn publish_for(&mut self, id: PairingId, op: Vec<u8>, then: Then) {
+        if let Err(Refusal::Failure(failure)) = self.publish(op, then) {
+            tracing::warn!(text = failure.text, "a pairing came to nothing");
+            self.membership.close(id);
+            self.effect(Effect::PairingSend { id, bytes: Vec::new(), last: true });
+        }
+    }
+
+    pub(super) fn send_grant(&mut self, id: PairingId) {
+        self.end_pairing(id);
+    }
+
+    pub(super) fn acknowledge(&mut self, id: PairingId) {
+        self.end_pairing(id);
+    }
+
+    /// Sends the roster, as the last word of a conversation.
+    fn end_pairing(&mut self, id: PairingId) {
+        let Some(conversation) = self.membership.conversations.remove(&id) else { return };
+        let ops = self.membership.roster.ops_beyond(&[]);
+        let mut addresses = vec![(self.device(), self.listening.clone())];
+        addresses.extend(self.dialer.known().map(|(device, known)| (device, known.to_vec())));
+        let bytes = conversation.responder.grant(ops, addresses);
+        self.effect(Effect::PairingSend { id, bytes, last: true });
+    }
+
+    /// Gives this admin device another role, as `up --keeper` asks.
+    ///
+    /// # Errors
+    /// When this device may not, or the roster refuses.
+    pub fn set_own_role(&mut self, now: Now, role: Role) -> Result<(), Failure> {
+        let own = self.device();
+        if self.role() == role {
+            return Ok(());
+        }
+        if !self.membership.is_admin(own) || role == Role::BlindKeeper {
+            return Err(failure::forbidden(
+                "This device's role is another one.",
+                "Invite it again with `heirloom invite --role keeper` or `--role blind-keeper`.",
+            ));
+        }
+        let capabilities = self.membership.capabilities(own) | role.capabilities();
+        let signer = Signer::Device(&self.config.device);
+        let op = roster::set_capabilities(&self.membership.roster, signer, own, capabilities);
+        match self.publish(op, Then::Rest) {
+            Ok(()) => {
+                self.membership_changed(now);
+                Ok(())
+            }
+            Err(Refusal::Failure(failure)) => Err(*failure),
+            Err(Refusal::Storage(error)) => Err(failure::storage(&error)),
+        }
+    }
+}
+

@@ -1,0 +1,476 @@
+//! Commands that write records.
+
+use super::{Node, PendingFrame, Refusal, Then};
+use crate::collection;
+use crate::command::{Answer, Command, Level, Wait};
+use crate::failure;
+use crate::input::CommandId;
+use crate::journal::{Desk, Draft};
+use crate::local::LocalState;
+use crate::rows::{self, RecordIndex};
+use crate::storage::{Storage, StorageError};
+use crate::view::decode_row;
+use heirloom_base::{BlobRef, ChunkId, Hlc, Incarnation, Now, RecordId, hash, id, limits};
+use heirloom_doc::{Document, RawChange};
+use heirloom_identity::Keyring;
+use heirloom_schema::category::{self, CategorySpec};
+use heirloom_schema::{Content, Value, key};
+use heirloom_sync::Part;
+
+/// Edits of one record: new values by key, `None` removes.
+pub(super) type Edits = Vec<(String, Option<Value>)>;
+
+/// Changes that one command makes, gathered before they are written.
+#[derive(Debug, Default)]
+pub(super) struct Writing {
+    drafts: Vec<Draft>,
+    chunks: Vec<(ChunkId, Vec<u8>)>,
+    saved: Vec<(RecordId, Vec<u8>)>,
+}
+
+/// A record that a command names.
+pub(super) struct Named {
+    pub(super) record: RecordId,
+    pub(super) row: RecordIndex,
+}
+
+impl Node {
+    pub(super) fn write_command(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: CommandId,
+        command: Command,
+    ) -> Result<Option<Answer>, Refusal> {
+        self.may_write()?;
+        match command {
+            Command::Add { category, assignments, wait } => {
+                self.add(now, storage, id, &category, &assignments, wait)
+            }
+            Command::Set { category, id: record, assignments, wait } => {
+                self.set(now, storage, id, (&category, &record), &assignments, wait)
+            }
+            Command::Delete { category, id: record, wait } => {
+                self.delete(now, storage, id, (&category, &record), wait)
+            }
+            Command::Restore { category, id: record, at, wait } => {
+                self.restore(now, storage, id, (&category, &record), at.as_deref(), wait)
+            }
+            Command::Import { items, dry_run, wait } => {
+                self.import(now, storage, id, &items, dry_run, wait)
+            }
+            Command::Status
+            | Command::Digest
+            | Command::Devices
+            | Command::Rename { .. }
+            | Command::Invite { .. }
+            | Command::List { .. }
+            | Command::Show { .. }
+            | Command::History { .. }
+            | Command::Conflicts { .. }
+            | Command::Export { .. }
+            | Command::Sync { .. } => Ok(None),
+        }
+    }
+
+    fn may_write(&self) -> Result<(), Refusal> {
+        if self.membership.keyring.is_none() {
+            return Err(failure::blind().into());
+        }
+        if !self.membership.may_write(self.device()) {
+            let fix = "Join again with an invite from a member device.";
+            return Err(failure::forbidden("This device was taken out of the account.", fix).into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn keyring(&self) -> Result<&Keyring, Refusal> {
+        self.membership.keyring.as_ref().ok_or_else(|| failure::blind().into())
+    }
+
+    /// Returns the id of the record with a uid.
+    pub(super) fn record_id(&self, spec: &CategorySpec, uid: &str) -> Result<RecordId, Refusal> {
+        let parts: [&[u8]; 2] = [spec.id.as_bytes(), uid.as_bytes()];
+        Ok(RecordId(hash::truncate(hash::keyed(self.keyring()?.account_key(), "record", &parts))))
+    }
+
+    fn add(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: CommandId,
+        category: &str,
+        assignments: &[String],
+        wait: Wait,
+    ) -> Result<Option<Answer>, Refusal> {
+        let spec = category_of(category)?;
+        let edits = crate::show::parse(spec, assignments)?;
+        let uid = random_uid(&hash::truncate(self.random.bytes()));
+        let content = heirloom_formats::create(spec, &edits, &uid, now.wall_ms)
+            .map_err(|error| crate::show::field_failure(spec, &error))?;
+        let mut writing = Writing::default();
+        let record = self.born(&mut writing, spec, &uid, content)?;
+        let answer = Answer::Saved { id: record.to_string(), reached: false };
+        self.write(now, storage, writing, id, answer, wait)
+    }
+
+    fn set(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: CommandId,
+        (category, name): (&str, &str),
+        assignments: &[String],
+        wait: Wait,
+    ) -> Result<Option<Answer>, Refusal> {
+        let spec = category_of(category)?;
+        let edits = crate::show::parse(spec, assignments)?;
+        let mut writing = Writing::default();
+        let record = match self.find(storage, spec, name) {
+            Err(Refusal::Failure(_)) if spec.open_fields => {
+                let content = heirloom_formats::create(spec, &edits, name, now.wall_ms)
+                    .map_err(|error| crate::show::field_failure(spec, &error))?;
+                self.born(&mut writing, spec, name, content)?
+            }
+            found => {
+                let record = found?.record;
+                let mut document = self.existing(storage, record)?;
+                let content = self.resolved(storage, document.content())?;
+                self.begin_log();
+                let tie = self.tie(record);
+                let changed = heirloom_formats::edit(spec, &content, &edits, &tie)
+                    .map_err(|error| crate::show::field_failure(spec, &error))?;
+                self.edit(now, &mut writing, record, &mut document, changed)?;
+                record
+            }
+        };
+        let answer = Answer::Saved { id: record.to_string(), reached: false };
+        self.write(now, storage, writing, id, answer, wait)
+    }
+
+    fn delete(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: CommandId,
+        (category, name): (&str, &str),
+        wait: Wait,
+    ) -> Result<Option<Answer>, Refusal> {
+        let spec = category_of(category)?;
+        let Named { record, row } = self.find(storage, spec, name)?;
+        let mut writing = Writing::default();
+        if !row.deleted {
+            let mut document = self.existing(storage, record)?;
+            let time = i64::try_from(now.wall_ms).unwrap_or(i64::MAX);
+            let mark = vec![(key::DELETED.to_owned(), Some(Value::Int(time)))];
+            self.edit(now, &mut writing, record, &mut document, mark)?;
+        }
+        let answer = Answer::Saved { id: record.to_string(), reached: false };
+        self.write(now, storage, writing, id, answer, wait)
+    }
+
+    fn restore(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: CommandId,
+        (category, name): (&str, &str),
+        at: Option<&str>,
+        wait: Wait,
+    ) -> Result<Option<Answer>, Refusal> {
+        let spec = category_of(category)?;
+        let record = self.find(storage, spec, name)?.record;
+        let mut document = self.existing(storage, record)?;
+        let edits = match at {
+            None => vec![(key::DELETED.to_owned(), None)],
+            Some(time) => crate::show::back_to(&document, time)?,
+        };
+        let mut writing = Writing::default();
+        self.edit(now, &mut writing, record, &mut document, edits)?;
+        let answer = Answer::Saved { id: record.to_string(), reached: false };
+        self.write(now, storage, writing, id, answer, wait)
+    }
+
+    /// Makes a record that does not exist yet; one that does keeps its
+    /// content, because a birth is fully determined by it.
+    pub(super) fn born(
+        &mut self,
+        writing: &mut Writing,
+        spec: &CategorySpec,
+        uid: &str,
+        mut content: Content,
+    ) -> Result<RecordId, Refusal> {
+        let record = self.record_id(spec, uid)?;
+        let chunks = self.seal_large(writing, content.iter_mut().map(|(_, value)| value))?;
+        content.insert(key::CATEGORY.to_owned(), Value::Int(spec.number));
+        content.insert(key::UID.to_owned(), Value::Str(uid.to_owned()));
+        let changes = heirloom_doc::birth(record, &content).map_err(|error| {
+            failure::usage(format!("The {} cannot be made: {error}.", spec.singular), "Make it smaller.")
+        })?;
+        self.begin_log();
+        let document = Document::from_birth(&changes).map_err(damaged)?;
+        writing.take(record, &document, changes, chunks);
+        Ok(record)
+    }
+
+    /// Edits a record; where nothing changes, nothing is written.
+    pub(super) fn edit(
+        &mut self,
+        now: Now,
+        writing: &mut Writing,
+        record: RecordId,
+        document: &mut Document,
+        mut edits: Edits,
+    ) -> Result<(), Refusal> {
+        let values = edits.iter_mut().filter_map(|(_, value)| value.as_mut());
+        let chunks = self.seal_large(writing, values)?;
+        self.begin_log();
+        let Some(actor) = self.journal.actor(record) else { return Ok(()) };
+        let hlc = self.journal.tick(now.wall_ms);
+        let changes = document.edit(actor, hlc, &edits).map_err(damaged)?;
+        if !changes.is_empty() {
+            writing.take(record, document, changes, chunks);
+        }
+        Ok(())
+    }
+
+    /// Replaces values that are too large for a document by sealed chunks.
+    fn seal_large<'a>(
+        &self,
+        writing: &mut Writing,
+        values: impl Iterator<Item = &'a mut Value>,
+    ) -> Result<Vec<ChunkId>, Refusal> {
+        let account_key = *self.keyring()?.account_key();
+        let mut ids = Vec::new();
+        for value in values {
+            if matches!(value, Value::Text(_)) {
+                continue;
+            }
+            let Some(raw) = value.as_raw().filter(|raw| raw.len() > limits::VALUE_INLINE_BYTES_MAX)
+            else {
+                continue;
+            };
+            let sealed = heirloom_blob::seal(&account_key, raw);
+            ids.extend(sealed.chunks.iter().map(|(id, _)| *id));
+            writing.chunks.extend(sealed.chunks);
+            *value = Value::Blob(sealed.blob);
+        }
+        Ok(ids)
+    }
+
+    /// Begins a log where none is being written: its name is recorded with
+    /// the first write.
+    pub(super) fn begin_log(&mut self) {
+        if self.journal.log().is_some() {
+            return;
+        }
+        let incarnation = Incarnation(hash::truncate(self.random.bytes()));
+        let origin = heirloom_sync::Origin { device: self.device(), incarnation };
+        let log = origin.log(self.space);
+        self.journal.resume(incarnation, log);
+        self.replication.set_own_log(log);
+        self.prelude.push(PendingFrame::Local(LocalState::Incarnation(incarnation)));
+    }
+
+    /// Returns the mark of lines that this device puts into a record.
+    fn tie(&self, record: RecordId) -> String {
+        let actor = self.journal.actor(record).map_or([0; 16], |actor| actor.0);
+        id::to_hex(&actor[..4])
+    }
+
+    /// Writes what was gathered, and answers when it is durable.
+    pub(super) fn write(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        writing: Writing,
+        id: CommandId,
+        answer: Answer,
+        wait: Wait,
+    ) -> Result<Option<Answer>, Refusal> {
+        if writing.drafts.is_empty() {
+            return self.answer_unchanged(now, id, answer, wait);
+        }
+        let chunks = writing.chunks.into_iter().filter(|(id, _)| !storage.has_chunk(*id)).collect();
+        let hlc = self.journal.tick(now.wall_ms);
+        let entries = self.seal_entries(writing.drafts, hlc)?;
+        let last = entries.last().map_or(0, |entry| entry.header().seq);
+        for (record, saved) in writing.saved {
+            self.collection.edited(record, last, saved);
+        }
+        let frames = entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry))).collect();
+        self.append(chunks, frames, Then::Answer { id, answer: Box::new(answer), wait });
+        Ok(None)
+    }
+
+    fn seal_entries(
+        &mut self,
+        drafts: Vec<Draft>,
+        hlc: Hlc,
+    ) -> Result<Vec<heirloom_sync::Entry>, Refusal> {
+        let keyring = self.membership.keyring.as_ref().ok_or_else(failure::blind)?;
+        let desk = Desk {
+            account: self.account,
+            space: self.space,
+            device: &self.config.device,
+            roster: &self.membership.roster,
+            keyring,
+        };
+        self.journal.write(&desk, &mut self.replication, drafts, hlc).map_err(|error| {
+            failure::forbidden(
+                &format!("Nothing was saved: {error}."),
+                "Connect to another member device, or recover with the phrase.",
+            )
+            .into()
+        })
+    }
+
+    /// Answers a write that changed nothing: what was written before may
+    /// still be on its way to the level asked for.
+    fn answer_unchanged(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        answer: Answer,
+        wait: Wait,
+    ) -> Result<Option<Answer>, Refusal> {
+        let end = self.journal.log().and_then(|log| {
+            self.replication.log(log).map(|state| (log, state.durable))
+        });
+        match end {
+            Some(end) if wait.level != Level::Local => {
+                self.answer_later(now, id, end, answer, wait);
+                Ok(None)
+            }
+            _ => Ok(Some(crate::waits::with_reached(answer, true))),
+        }
+    }
+
+    /// Finds the record that an id prefix or a uid names.
+    pub(super) fn find(
+        &self,
+        storage: &dyn Storage,
+        spec: &CategorySpec,
+        name: &str,
+    ) -> Result<Named, Refusal> {
+        let by_uid = self.record_id(spec, name)?;
+        if let Some(bytes) = storage.get(&rows::record_key(spec.number, by_uid))? {
+            return Ok(Named { record: by_uid, row: decode_row(&bytes)? });
+        }
+        let mut matches = Vec::new();
+        if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let prefix = name.to_ascii_lowercase();
+            for (key, bytes) in storage.scan(&id_prefix(spec, &prefix), None, usize::MAX)? {
+                let record = rows::record_of_key(&key);
+                if let Some(record) = record.filter(|record| record.to_string().starts_with(&prefix)) {
+                    matches.push((record, bytes));
+                }
+            }
+        }
+        match matches.as_slice() {
+            [] => Err(failure::not_found(spec.id, name).into()),
+            [(record, bytes)] => Ok(Named { record: *record, row: decode_row(bytes)? }),
+            several => Err(failure::ambiguous(name, several.len()).into()),
+        }
+    }
+
+    /// Loads the document of a record that is known to exist.
+    pub(super) fn existing(
+        &self,
+        storage: &dyn Storage,
+        record: RecordId,
+    ) -> Result<Document, Refusal> {
+        let document = self.collection.document(storage, record)?;
+        let missing = || StorageError::Index(format!("record {} has no document", record.short()));
+        Ok(document.ok_or_else(missing)?)
+    }
+
+    /// Puts large values back into a content.
+    pub(super) fn resolved(
+        &self,
+        storage: &dyn Storage,
+        content: Content,
+    ) -> Result<Content, Refusal> {
+        self.resolved_with(storage, content, &Writing::default())
+    }
+
+    /// As [`Node::resolved`], also from chunks that are about to be written.
+    pub(super) fn resolved_with(
+        &self,
+        storage: &dyn Storage,
+        mut content: Content,
+        writing: &Writing,
+    ) -> Result<Content, Refusal> {
+        let chunk = |id| {
+            let gathered = writing.chunks.iter().find(|(gathered, _)| *gathered == id);
+            gathered.map(|(_, bytes)| bytes.clone()).or_else(|| storage.chunk(id).ok())
+        };
+        for value in content.values_mut() {
+            if let Value::Blob(blob) = value {
+                *value = self.opened(blob, &chunk)?;
+            }
+        }
+        Ok(content)
+    }
+
+    fn opened(
+        &self,
+        blob: &BlobRef,
+        chunk: &dyn Fn(ChunkId) -> Option<Vec<u8>>,
+    ) -> Result<Value, Refusal> {
+        let bytes = heirloom_blob::open(self.keyring()?.account_key(), blob, chunk)
+            .map_err(|_| failure::missing_chunk())?;
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => Value::Str(text),
+            Err(error) => Value::Bytes(error.into_bytes()),
+        })
+    }
+}
+
+impl Writing {
+    /// Returns the document of a record as it will be.
+    pub(super) fn saved(&self, record: RecordId) -> Option<Vec<u8>> {
+        self.saved.iter().rev().find(|(saved, _)| *saved == record).map(|(_, bytes)| bytes.clone())
+    }
+
+    fn take(
+        &mut self,
+        record: RecordId,
+        document: &Document,
+        changes: Vec<RawChange>,
+        chunks: Vec<ChunkId>,
+    ) {
+        let mut chunks = Some(chunks);
+        for change in changes {
+            let part = Part { record, change: change.0 };
+            self.drafts.push(Draft { part, chunks: chunks.take().unwrap_or_default() });
+        }
+        self.saved.push((record, document.save()));
+    }
+}
+
+/// Returns the category with an id, if there is one.
+pub(super) fn category_of(id: &str) -> Result<&'static CategorySpec, Refusal> {
+    category::by_id(id).ok_or_else(|| failure::no_category(id).into())
+}
+
+fn damaged(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Storage(StorageError::Index(error.to_string()))
+}
+
+fn random_uid(bytes: &[u8; 16]) -> String {
+    let hex = id::to_hex(bytes);
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+/// Returns the longest key prefix that all matches of a hex prefix share.
+fn id_prefix(spec: &CategorySpec, prefix: &str) -> Vec<u8> {
+    let even = prefix.get(..prefix.len() / 2 * 2).unwrap_or_default();
+    [rows::category_prefix(spec.number), id::from_hex(even).unwrap_or_default()].concat()
+}
+
+/// Loads a document to read from.
+pub(super) fn load(saved: &[u8]) -> Result<Document, StorageError> {
+    collection::load(saved)
+}

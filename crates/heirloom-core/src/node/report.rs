@@ -1,0 +1,246 @@
+//! Status, devices and the commands about them.
+
+use super::open::all_rows;
+use super::{Node, PendingFrame, Refusal, Then};
+use crate::command::{Answer, BehindRow, CategoryRow, DeviceRow, Problem, StatusReport, Wait};
+use crate::failure;
+use crate::input::CommandId;
+use crate::rows::{self, RecordIndex, table};
+use crate::storage::Storage;
+use crate::waits::SyncWait;
+use heirloom_base::{DeviceId, LogId, Now, time};
+use heirloom_schema::category::{self, CategorySpec};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Copies on other devices that make a record safe, where there are so many devices.
+const SAFE_COPIES: usize = 2;
+
+impl Node {
+    pub(super) fn status(&self, storage: &dyn Storage) -> Result<Answer, Refusal> {
+        let devices = self.device_rows(storage)?;
+        let mut categories = Vec::new();
+        let mut at_risk = BTreeMap::new();
+        if !self.is_blind() {
+            for spec in category::CATEGORIES {
+                let row = self.category_row(storage, spec)?;
+                at_risk.insert(row.name.clone(), row.pending);
+                categories.push(row);
+            }
+        }
+        let problems = self.problems(&devices, &categories);
+        Ok(Answer::Status(StatusReport {
+            account_id: self.account.to_string(),
+            device_id: self.device().to_string(),
+            running: self.config.networked,
+            devices,
+            categories,
+            at_risk,
+            quarantined: all_rows(storage, &[table::QUARANTINE])?.len() as u64,
+            problems,
+        }))
+    }
+
+    fn category_row(
+        &self,
+        storage: &dyn Storage,
+        spec: &CategorySpec,
+    ) -> Result<CategoryRow, Refusal> {
+        let mut row = CategoryRow {
+            name: spec.id.to_owned(),
+            records: 0,
+            local: 0,
+            peer: 0,
+            keeper: 0,
+            safe: 0,
+            pending: 0,
+            newest_at: None,
+        };
+        let others = self.membership.peers(self.device()).len();
+        let enough = SAFE_COPIES.min(others);
+        let mut newest = None;
+        Self::each_row(storage, spec, None, &mut |_, record| {
+            if record.deleted {
+                return Ok(true);
+            }
+            let holders = self.holders(&record);
+            row.records += 1;
+            row.local += 1;
+            row.peer += u64::from(!holders.is_empty());
+            row.pending += u64::from(holders.is_empty());
+            row.keeper += u64::from(holders.iter().any(|device| self.membership.is_keeper(*device)));
+            row.safe += u64::from(enough > 0 && holders.len() >= enough);
+            newest = newest.max(Some(record.updated_ms));
+            Ok(true)
+        })?;
+        row.newest_at = newest.map(time::rfc3339);
+        Ok(row)
+    }
+
+    /// Returns the other members that acknowledged everything of a record.
+    fn holders(&self, record: &RecordIndex) -> BTreeSet<DeviceId> {
+        let holds = |(log, seq): (&LogId, &u64)| -> BTreeSet<DeviceId> {
+            self.replication.ledger().holders(*log, *seq).collect()
+        };
+        let mut entries = record.entries.iter();
+        let Some(first) = entries.next() else { return BTreeSet::new() };
+        let all = entries.fold(holds(first), |all, next| &all & &holds(next));
+        let members = self.membership.peers(self.device());
+        &all & &members
+    }
+
+    fn problems(&self, devices: &[DeviceRow], categories: &[CategoryRow]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut report = |code: &str, text: String, fix: &str| {
+            problems.push(Problem { code: code.into(), text, fix: fix.into() });
+        };
+        let others: Vec<&DeviceRow> =
+            devices.iter().filter(|device| !device.this && !device.revoked).collect();
+        let pending: u64 = categories.iter().map(|row| row.pending).sum();
+        if others.is_empty() {
+            let text = "Only this device holds your data.".into();
+            report("one-copy", text, "Run `heirloom up` and `heirloom invite` to add a device.");
+        } else if pending > 0 {
+            let text = format!("{pending} records are on this device only.");
+            report("pending", text, "Bring another device near, or run `heirloom sync`.");
+        }
+        let has_keeper = others.iter().any(|device| device.role != "member");
+        if !others.is_empty() && !has_keeper && self.role() == heirloom_identity::Role::Member {
+            let text = "No keeper is part of this account.".into();
+            report("no-keeper", text, "Run `heirloom invite --role keeper` for an always-on device.");
+        }
+        if let Some((device, count)) = self.offences.iter().max_by_key(|(_, count)| **count) {
+            let text = format!("Device {} broke the rules {count} times.", device.short());
+            report("offences", text, "Look at the log of `heirloom up -v`.");
+        }
+        problems
+    }
+
+    pub(super) fn devices(&self, storage: &dyn Storage) -> Result<Answer, Refusal> {
+        Ok(Answer::Devices { rows: self.device_rows(storage)? })
+    }
+
+    fn device_rows(&self, storage: &dyn Storage) -> Result<Vec<DeviceRow>, Refusal> {
+        let online: BTreeSet<DeviceId> = self.replication.peers().collect();
+        let mut rows = Vec::new();
+        for (device, member) in &self.membership.roster.state().devices {
+            let this = *device == self.device();
+            let seen = match self.last_seen.get(device) {
+                Some(seen) => Some(*seen),
+                None => kept_seen(storage, *device)?,
+            };
+            let (behind, _) = self.replication.distance(*device);
+            rows.push(DeviceRow {
+                id: device.to_string(),
+                name: self.membership.name(*device).unwrap_or_else(|| device.short()),
+                role: self.membership.role(*device).to_string(),
+                this,
+                online: this || online.contains(device),
+                last_seen: seen.map(time::rfc3339),
+                revoked: member.revoked,
+                behind_entries: if this || member.revoked { 0 } else { behind },
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Finds the device that an id prefix or a name means.
+    fn find_device(&self, wanted: &str) -> Result<DeviceId, Refusal> {
+        let devices = self.membership.roster.state().devices.keys().copied();
+        let matches: Vec<DeviceId> = devices
+            .filter(|device| {
+                let by_id = !wanted.is_empty() && device.to_string().starts_with(wanted);
+                by_id || self.membership.name(*device).as_deref() == Some(wanted)
+            })
+            .collect();
+        match matches.as_slice() {
+            [device] => Ok(*device),
+            [] => Err(failure::no_device(wanted).into()),
+            several => Err(failure::ambiguous(wanted, several.len()).into()),
+        }
+    }
+
+    pub(super) fn rename(
+        &mut self,
+        storage: &mut dyn Storage,
+        id: CommandId,
+        device: &str,
+        name: &str,
+    ) -> Result<Option<Answer>, Refusal> {
+        let _ = storage;
+        let device = self.find_device(device)?;
+        let seed = self.random.bytes();
+        let op = self.membership.author_rename(&self.config.device, device, name, &seed)?;
+        self.publish(op, Then::Answer {
+            id,
+            answer: Box::new(Answer::Done),
+            wait: Wait::default(),
+        })?;
+        Ok(None)
+    }
+
+    /// Puts an own roster operation into effect and into the log.
+    pub(super) fn publish(&mut self, op: Vec<u8>, then: Then) -> Result<(), Refusal> {
+        let news = self.membership.insert(&op).map_err(|error| {
+            failure::forbidden(
+                &format!("The account's roster refuses this: {error}."),
+                "Ask an admin device of the account.",
+            )
+        })?;
+        let message = heirloom_sync::Message::Roster(news.clone());
+        let frames = news.into_iter().map(PendingFrame::RosterOp).collect();
+        self.append(Vec::new(), frames, then);
+        self.replication.broadcast(&message);
+        Ok(())
+    }
+
+    pub(super) fn sync(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        timeout_ms: u64,
+    ) -> Result<Option<Answer>, Refusal> {
+        if !self.config.networked {
+            return Err(failure::needs_node().into());
+        }
+        if self.membership.peers(self.device()).is_empty() {
+            return Err(failure::unreachable_peers().into());
+        }
+        let wait = SyncWait { since_ms: now.mono_ms, deadline_ms: now.mono_ms + timeout_ms };
+        self.waits.wait_for_sync(id, wait);
+        self.replication.hurry();
+        self.replication.ask_receipts();
+        self.dialer.hurry(now);
+        Ok(None)
+    }
+
+    pub(super) fn answer_syncs(&mut self, now: Now) {
+        if !self.waits.is_waiting() {
+            return;
+        }
+        let standing = self.standing();
+        for id in self.waits.syncs_done(now, standing) {
+            let result =
+                if standing.connected == 0 { Err(failure::unreachable_peers()) } else { Ok(self.synced()) };
+            self.reply(id, result);
+        }
+    }
+
+    fn synced(&self) -> Answer {
+        let (mut level, mut behind) = (Vec::new(), Vec::new());
+        for device in self.replication.peers_ready() {
+            if self.is_level(device) {
+                level.push(device.to_string());
+            } else {
+                let (theirs, ours) = self.replication.distance(device);
+                let entries = theirs + ours;
+                behind.push(BehindRow { device_id: device.to_string(), entries, bytes: 0 });
+            }
+        }
+        Answer::Synced { level, behind }
+    }
+}
+
+fn kept_seen(storage: &dyn Storage, device: DeviceId) -> Result<Option<u64>, Refusal> {
+    let bytes = storage.get(&rows::key(table::SEEN, &[&device.0]))?;
+    Ok(bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))))
+}

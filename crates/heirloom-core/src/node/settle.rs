@@ -1,0 +1,377 @@
+//! What is durable takes effect: the same path for a fresh write, a received
+//! entry and a replayed log.
+
+use super::open::all_rows;
+use super::{Node, PendingAppend, PendingFrame, Then};
+use crate::collection::{self, Applied, Carrier};
+use crate::command::{Event, Level, Wait};
+use crate::failure;
+use crate::input::{AppendError, CommandId, Effect};
+use crate::local::{FRAME_LOCAL, LocalState};
+use crate::rows::{self, LogRow, table};
+use crate::storage::{Frame, Lsn, Storage, StorageError};
+use crate::view::View;
+use crate::waits::{CopyWait, with_reached};
+use heirloom_base::{ChunkId, Decode, Encode, LogId, Now, Writer};
+use heirloom_identity::WriteVerdict;
+use heirloom_schema::category;
+use heirloom_sync::entry::kind;
+use heirloom_sync::{Entry, LogState};
+use std::collections::BTreeSet;
+
+/// Kind of the frames that carry entries.
+pub(crate) const FRAME_ENTRY: u8 = 1;
+/// Kind of the frames that carry roster operations.
+pub(crate) const FRAME_ROSTER: u8 = 2;
+
+impl Node {
+    /// Takes in a frame of the log that the index does not know yet.
+    ///
+    /// A frame that cannot be read any more is passed over: what it held is
+    /// asked of the other devices again.
+    ///
+    /// # Errors
+    /// When the index failed.
+    pub fn replay(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        lsn: Lsn,
+        frame: Frame,
+    ) -> Result<(), StorageError> {
+        let frame = match frame.kind {
+            FRAME_ENTRY => Entry::parse(frame.payload).ok().map(|entry| PendingFrame::Entry(Box::new(entry))),
+            FRAME_ROSTER => {
+                let known = self.membership.insert(&frame.payload).is_ok();
+                self.membership_changed(now);
+                known.then_some(PendingFrame::RosterOp(frame.payload))
+            }
+            FRAME_LOCAL => LocalState::from_bytes(&frame.payload).ok().map(PendingFrame::Local),
+            _ => None,
+        };
+        match frame {
+            Some(frame) => self.settle_frame(now, storage, lsn, frame).map(|_| ()),
+            None => View::new(storage).commit(Some(lsn)),
+        }
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        append: PendingAppend,
+        lsns: &[Lsn],
+    ) -> Result<(), StorageError> {
+        assert_eq!(append.frames.len(), lsns.len(), "every frame has its position");
+        let mut last_own = None;
+        let mut whole = true;
+        for (frame, lsn) in append.frames.into_iter().zip(lsns) {
+            let own = self.own_entry(&frame);
+            whole &= self.settle_frame(now, storage, *lsn, frame)?;
+            last_own = own.or(last_own);
+        }
+        if let Some((_, seq)) = last_own {
+            self.collection.arrived(seq);
+        }
+        self.then(now, append.then, last_own, whole);
+        Ok(())
+    }
+
+    fn own_entry(&self, frame: &PendingFrame) -> Option<(LogId, u64)> {
+        let PendingFrame::Entry(entry) = frame else { return None };
+        let header = entry.header();
+        (self.journal.log() == Some(header.log)).then_some((header.log, header.seq))
+    }
+
+    /// Takes in one frame; returns whether it counts.
+    fn settle_frame(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        lsn: Lsn,
+        frame: PendingFrame,
+    ) -> Result<bool, StorageError> {
+        match frame {
+            PendingFrame::Entry(entry) => self.settle_entry(now, storage, lsn, &entry),
+            PendingFrame::RosterOp(bytes) => {
+                let mut view = View::new(storage);
+                view.put_bytes(rows::key(table::ROSTER, &[&lsn.0.to_be_bytes()]), bytes);
+                view.commit(Some(lsn))?;
+                self.retry_sealed(now, storage)?;
+                Ok(true)
+            }
+            PendingFrame::Local(state) => {
+                let mut view = View::new(storage);
+                view.put(rows::key(table::LOCAL, &[&state.name()]), &state);
+                view.commit(Some(lsn))?;
+                self.take_local(now, state);
+                Ok(true)
+            }
+        }
+    }
+
+    fn settle_entry(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        lsn: Lsn,
+        entry: &Entry,
+    ) -> Result<bool, StorageError> {
+        let header = entry.header();
+        let mut view = View::new(storage);
+        if !self.follows(entry) {
+            // The frames between were lost with a damaged part of the log.
+            if self.journal.log() == Some(header.log) {
+                self.journal.retire();
+            }
+            return view.commit(Some(lsn)).map(|()| false);
+        }
+        let missing: BTreeSet<ChunkId> =
+            header.chunks.iter().copied().filter(|chunk| !view.storage().has_chunk(*chunk)).collect();
+        self.index_entry(&mut view, lsn, entry, &missing);
+        let applied = self.apply_entry(&mut view, entry)?;
+        view.commit(Some(lsn))?;
+        if self.device_of(header.log) == Some(self.device()) {
+            self.journal.observe(header.hlc);
+        }
+        self.replication.durable(now, entry, missing);
+        self.announce(applied);
+        Ok(true)
+    }
+
+    /// Returns whether an entry continues what is durable of its log.
+    fn follows(&self, entry: &Entry) -> bool {
+        let header = entry.header();
+        match self.replication.log(header.log) {
+            Some(state) if state.durable > 0 => {
+                header.seq == state.durable + 1 && header.previous == state.durable_id
+            }
+            _ => header.seq == 1,
+        }
+    }
+
+    fn index_entry(
+        &self,
+        view: &mut View<'_>,
+        lsn: Lsn,
+        entry: &Entry,
+        missing: &BTreeSet<ChunkId>,
+    ) {
+        let header = entry.header();
+        view.put_bytes(
+            rows::entry_key(table::ENTRY, header.log, header.seq),
+            lsn.0.to_be_bytes().to_vec(),
+        );
+        let device = header.origin.map(|origin| origin.device);
+        if let Some(device) = self.device_of(header.log).or(device) {
+            let row = LogRow { device, seq: header.seq, id: entry.id() };
+            view.put(rows::key(table::LOG, &[&header.log.0]), &row);
+        }
+        if !missing.is_empty() {
+            let mut writer = Writer::new();
+            writer.list(&missing.iter().copied().collect::<Vec<ChunkId>>());
+            let key = rows::entry_key(table::INCOMPLETE, header.log, header.seq);
+            view.put_bytes(key, writer.into_bytes());
+        }
+    }
+
+    /// Opens an entry and applies its changes, where this device may and can.
+    fn apply_entry(&self, view: &mut View<'_>, entry: &Entry) -> Result<Applied, StorageError> {
+        let header = entry.header();
+        let Some(keyring) = &self.membership.keyring else { return Ok(Applied::default()) };
+        if header.kind != kind::CHANGES {
+            return Ok(Applied::default());
+        }
+        let key = rows::entry_key(table::QUARANTINE, header.log, header.seq);
+        let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
+        let verdict = device.map(|device| {
+            self.membership.roster.state().may_write(device, header.log, header.seq)
+        });
+        if verdict != Some(WriteVerdict::Valid) {
+            view.put_bytes(key, b"its author may not write".to_vec());
+            return Ok(Applied::default());
+        }
+        let Some(epoch_key) = keyring.epoch_key(&header.epoch) else {
+            view.put_bytes(rows::entry_key(table::SEALED, header.log, header.seq), Vec::new());
+            return Ok(Applied::default());
+        };
+        match entry.open(epoch_key) {
+            Ok(body) => {
+                let carrier = Carrier {
+                    log: header.log,
+                    seq: header.seq,
+                    wall_ms: header.hlc.wall_ms(),
+                };
+                collection::apply(view, carrier, body.parts)
+            }
+            Err(error) => {
+                view.put_bytes(key, error.to_string().into_bytes());
+                Ok(Applied::default())
+            }
+        }
+    }
+
+    /// Tries again the entries whose key was not here.
+    pub(super) fn retry_sealed(
+        &mut self,
+        _now: Now,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        if self.membership.keyring.is_none() {
+            return Ok(());
+        }
+        for (key, _) in all_rows(storage, &[table::SEALED])? {
+            let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
+            let Some(entry) = read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok())
+            else {
+                continue;
+            };
+            let epoch = entry.header().epoch;
+            let opens = self.membership.keyring.as_ref().is_some_and(|ring| ring.epoch_key(&epoch).is_some());
+            if !opens {
+                continue;
+            }
+            let mut view = View::new(storage);
+            view.remove(key);
+            let applied = self.apply_entry(&mut view, &entry)?;
+            view.commit(None)?;
+            self.announce(applied);
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self, applied: Applied) {
+        for (number, records) in applied.changed {
+            let Some(spec) = category::by_number(number) else { continue };
+            let ids = records.iter().map(ToString::to_string).collect();
+            self.event(Event::RecordsChanged { category: spec.id.to_owned(), ids });
+        }
+        for (record, reason) in applied.refused {
+            tracing::warn!(record = %record.short(), reason, "a change was kept aside");
+            let text = format!("A change of record {} was kept aside: {reason}.", record.short());
+            self.event(Event::Warning { code: "quarantined".into(), text });
+        }
+    }
+
+    fn then(&mut self, now: Now, then: Then, last_own: Option<(LogId, u64)>, whole: bool) {
+        match then {
+            Then::Rest => {}
+            Then::Answer { id, .. } if !whole => self.reply(id, Err(failure::interrupted())),
+            Then::Answer { id, answer, wait } => match last_own {
+                Some(end) if wait.level != Level::Local => {
+                    self.answer_later(now, id, end, *answer, wait);
+                }
+                _ => self.reply(id, Ok(with_reached(*answer, true))),
+            },
+            Then::Grant(id) => self.send_grant(id),
+            Then::Acknowledge(id) => self.acknowledge(id),
+            Then::Started => {
+                self.started = true;
+                // What came before is handled by the turn that follows.
+            }
+        }
+    }
+
+    /// Answers a write when enough devices hold it, or when its time is over.
+    pub(super) fn answer_later(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        (log, seq): (LogId, u64),
+        answer: crate::command::Answer,
+        wait: Wait,
+    ) {
+        if !self.config.networked {
+            return self.reply(id, Ok(with_reached(answer, false)));
+        }
+        let deadline_ms = now.mono_ms + wait.timeout_ms;
+        let level = wait.level;
+        self.waits.wait_for_copies(id, CopyWait { log, seq, level, deadline_ms, answer });
+        self.replication.hurry();
+        self.replication.ask_receipts();
+        self.dialer.hurry(now);
+    }
+
+    pub(super) fn append_failed(&mut self, append: PendingAppend, error: &AppendError) {
+        tracing::error!(%error, "the log refused a write");
+        self.replication.unstage();
+        self.collection.abandon();
+        self.prelude.extend(append.frames.into_iter().filter(|frame| match frame {
+            PendingFrame::Local(_) | PendingFrame::RosterOp(_) => true,
+            PendingFrame::Entry(_) => false,
+        }));
+        match append.then {
+            Then::Answer { id, .. } => self.reply(id, Err(failure::append(error))),
+            Then::Grant(id) | Then::Acknowledge(id) => self.membership.close(id),
+            Then::Rest | Then::Started => {}
+        }
+        self.event(crate::command::Event::Warning {
+            code: "disk".into(),
+            text: format!("The log refused a write: {error}."),
+        });
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: crate::input::EffectId,
+        chunks: &[ChunkId],
+    ) -> Result<(), StorageError> {
+        self.fetches.ended(id);
+        for chunk in chunks {
+            self.replication.chunk_arrived(now, *chunk);
+        }
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let mut view = View::new(storage);
+        for (key, _) in view.scan(&[table::INCOMPLETE], usize::MAX)? {
+            let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
+            let open = self.replication.log(log).is_some_and(|state| state.incomplete.contains_key(&seq));
+            if !open {
+                view.remove(key);
+            }
+        }
+        view.commit(None)
+    }
+
+    /// Keeps a receipt over a restart.
+    pub(super) fn keep_receipt(
+        storage: &mut dyn Storage,
+        device: heirloom_base::DeviceId,
+        bytes: Vec<u8>,
+    ) -> Result<(), StorageError> {
+        let mut view = View::new(storage);
+        view.put_bytes(rows::key(table::RECEIPT, &[&device.0]), bytes);
+        view.commit(None)
+    }
+
+    /// Answers every write that has its copies, or whose time is over.
+    pub(super) fn answer_waits(&mut self, now: Now) {
+        let ledger = self.replication.ledger();
+        let state = self.membership.roster.state();
+        let holders = |log, seq| {
+            ledger.holders(log, seq).filter(|device| state.is_member(device)).collect()
+        };
+        let is_keeper = |device| self.membership.is_keeper(device);
+        let done = self.waits.copies_done(now, &holders, &is_keeper);
+        for (id, answer) in done {
+            self.effect(Effect::Reply { id, result: Box::new(Ok(answer)) });
+        }
+    }
+}
+
+/// Reads a durable entry's bytes.
+pub(super) fn read_entry(storage: &dyn Storage, log: LogId, seq: u64) -> Option<Vec<u8>> {
+    let bytes = storage.get(&rows::entry_key(table::ENTRY, log, seq)).ok()??;
+    let lsn = Lsn(u64::from_be_bytes(bytes.try_into().ok()?));
+    let frame = storage.frame(lsn).ok()?;
+    (frame.kind == FRAME_ENTRY).then_some(frame.payload)
+}
+
+/// Returns how far a log is durable, for tests of neighbouring modules.
+#[cfg(test)]
+pub(super) fn durable(state: Option<&LogState>) -> u64 {
+    state.map_or(0, |state| state.durable)
+}

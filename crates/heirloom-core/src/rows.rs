@@ -1,0 +1,255 @@
+//! The index: its keys and the rows behind them.
+//!
+//! Everything here can be rebuilt from the log.
+
+use heirloom_base::{
+    ChangeHash, Decode, DecodeError, DeviceId, Encode, EntryId, LogId, Reader, RecordId, Writer,
+    limits,
+};
+use std::collections::BTreeMap;
+
+/// Position of the last frame whose effects are in the index.
+pub const APPLIED: &[u8] = b"applied";
+
+/// First bytes of the keys, one per table.
+pub mod table {
+    /// Log and sequence number to log position and entry id.
+    pub const ENTRY: u8 = b'e';
+    /// Log to its state.
+    pub const LOG: u8 = b'l';
+    /// Log position to roster operation.
+    pub const ROSTER: u8 = b'o';
+    /// Name to the device's own state.
+    pub const LOCAL: u8 = b's';
+    /// Category and record to its row.
+    pub const RECORD: u8 = b'r';
+    /// Record to its saved document.
+    pub const DOCUMENT: u8 = b'd';
+    /// Record and change to a change that waits for others.
+    pub const WAITING: u8 = b'w';
+    /// Log and sequence number of an entry whose key is not here yet.
+    pub const SEALED: u8 = b'u';
+    /// Log, sequence number and record of what was kept aside.
+    pub const QUARANTINE: u8 = b'q';
+    /// Log and sequence number to the chunks an entry lacks.
+    pub const INCOMPLETE: u8 = b'i';
+    /// Device to the time of the last contact.
+    pub const SEEN: u8 = b't';
+    /// Device to its newest receipt.
+    pub const RECEIPT: u8 = b'k';
+}
+
+/// Builds a key from a table and its parts.
+#[must_use]
+pub fn key(table: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = vec![table];
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// Returns the key of an entry-shaped table: log, then sequence number in order.
+#[must_use]
+pub fn entry_key(table: u8, log: LogId, seq: u64) -> Vec<u8> {
+    key(table, &[&log.0, &seq.to_be_bytes()])
+}
+
+/// Reads the log and sequence number back from such a key.
+#[must_use]
+pub fn entry_of_key(key: &[u8]) -> Option<(LogId, u64)> {
+    let (log, rest) = key.get(1..)?.split_first_chunk::<16>()?;
+    Some((LogId(*log), u64::from_be_bytes(*rest.first_chunk::<8>()?)))
+}
+
+/// Returns the key of a record's row.
+#[must_use]
+pub fn record_key(category: i64, record: RecordId) -> Vec<u8> {
+    key(table::RECORD, &[&[category_byte(category)], &record.0])
+}
+
+/// Returns the prefix of a category's rows.
+#[must_use]
+pub fn category_prefix(category: i64) -> Vec<u8> {
+    key(table::RECORD, &[&[category_byte(category)]])
+}
+
+/// Reads the record back from the key of its row.
+#[must_use]
+pub fn record_of_key(key: &[u8]) -> Option<RecordId> {
+    Some(RecordId(*key.get(2..)?.first_chunk::<16>()?))
+}
+
+fn category_byte(category: i64) -> u8 {
+    u8::try_from(category).unwrap_or(u8::MAX)
+}
+
+/// How far a log is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRow {
+    /// Whose it is.
+    pub device: DeviceId,
+    /// Last durable entry.
+    pub seq: u64,
+    /// Its id.
+    pub id: EntryId,
+}
+
+impl Encode for LogRow {
+    fn encode(&self, writer: &mut Writer) {
+        self.device.encode(writer);
+        writer.u64(self.seq);
+        self.id.encode(writer);
+    }
+}
+
+impl Decode for LogRow {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            device: DeviceId::decode(reader)?,
+            seq: reader.u64()?,
+            id: EntryId::decode(reader)?,
+        })
+    }
+}
+
+/// A record as lists need it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordIndex {
+    /// Its category's number.
+    pub category: i64,
+    /// Its uid.
+    pub uid: String,
+    /// Whether it is in the trash.
+    pub deleted: bool,
+    /// Whether a field has concurrent values that differ.
+    pub conflicted: bool,
+    /// The document's heads.
+    pub heads: Vec<ChangeHash>,
+    /// Last entry per log that carries a change of it.
+    pub entries: BTreeMap<LogId, u64>,
+    /// Clock reading of the newest of these entries, in milliseconds since 1970.
+    pub updated_ms: u64,
+    /// Log of that entry.
+    pub updated_by: Option<LogId>,
+    /// What a person would call it.
+    pub title: String,
+    /// Fields as JSON text.
+    pub fields: String,
+    /// Lower-case text to search in.
+    pub search: String,
+}
+
+const TEXT_BYTES_MAX: usize = limits::CARD_TEXT_BYTES_MAX * 8;
+
+impl Encode for RecordIndex {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u64(self.category.cast_unsigned());
+        writer.text(&self.uid);
+        writer.u8(u8::from(self.deleted));
+        writer.u8(u8::from(self.conflicted));
+        writer.list(&self.heads);
+        writer.u32(u32::try_from(self.entries.len()).expect("logs are limited"));
+        for (log, seq) in &self.entries {
+            log.encode(writer);
+            writer.u64(*seq);
+        }
+        writer.u64(self.updated_ms);
+        writer.option(self.updated_by.as_ref());
+        writer.text(&self.title);
+        writer.text(&self.fields);
+        writer.text(&self.search);
+    }
+}
+
+impl Decode for RecordIndex {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let category = reader.u64()?.cast_signed();
+        let uid = reader.text(TEXT_BYTES_MAX)?.to_owned();
+        let (deleted, conflicted) = (reader.u8()? != 0, reader.u8()? != 0);
+        let heads = reader.list(limits::LOGS_MAX)?;
+        let count = reader.u32()?;
+        let entries = (0..count)
+            .map(|_| Ok((LogId::decode(reader)?, reader.u64()?)))
+            .collect::<Result<_, DecodeError>>()?;
+        Ok(Self {
+            category,
+            uid,
+            deleted,
+            conflicted,
+            heads,
+            entries,
+            updated_ms: reader.u64()?,
+            updated_by: reader.option()?,
+            title: reader.text(TEXT_BYTES_MAX)?.to_owned(),
+            fields: reader.text(TEXT_BYTES_MAX)?.to_owned(),
+            search: reader.text(TEXT_BYTES_MAX)?.to_owned(),
+        })
+    }
+}
+
+/// A change that waits for others, or an operation of a log: who wrote it and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRow {
+    /// The log that carried it.
+    pub log: LogId,
+    /// The entry that carried it.
+    pub seq: u64,
+    /// The change.
+    pub change: Vec<u8>,
+}
+
+impl Encode for WaitingRow {
+    fn encode(&self, writer: &mut Writer) {
+        self.log.encode(writer);
+        writer.u64(self.seq);
+        writer.bytes(&self.change);
+    }
+}
+
+impl Decode for WaitingRow {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            log: LogId::decode(reader)?,
+            seq: reader.u64()?,
+            change: reader.bytes(limits::CHANGE_BYTES_MAX)?.to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_survive_their_binary_form() {
+        let row = RecordIndex {
+            category: 3,
+            uid: "u".into(),
+            deleted: true,
+            conflicted: false,
+            heads: vec![ChangeHash([1; 32])],
+            entries: [(LogId([2; 16]), 7)].into(),
+            updated_ms: 9,
+            updated_by: Some(LogId([2; 16])),
+            title: "t".into(),
+            fields: "{}".into(),
+            search: "s".into(),
+        };
+        assert_eq!(RecordIndex::from_bytes(&row.to_bytes()), Ok(row));
+        let row = LogRow { device: DeviceId([1; 32]), seq: 4, id: EntryId([5; 32]) };
+        assert_eq!(LogRow::from_bytes(&row.to_bytes()), Ok(row));
+        let row = WaitingRow { log: LogId([1; 16]), seq: 2, change: vec![3] };
+        assert_eq!(WaitingRow::from_bytes(&row.to_bytes()), Ok(row));
+    }
+
+    #[test]
+    fn keys_keep_the_order_of_sequence_numbers() {
+        let log = LogId([1; 16]);
+        let keys: Vec<_> = [1, 2, 255, 256, 70_000].map(|seq| entry_key(table::ENTRY, log, seq)).into();
+        assert!(keys.is_sorted());
+        assert_eq!(entry_of_key(&keys[3]), Some((log, 256)));
+        let record = RecordId([9; 16]);
+        assert_eq!(record_of_key(&record_key(2, record)), Some(record));
+    }
+}

@@ -1,0 +1,246 @@
+//! Between records and the texts that people read and write.
+
+use crate::command::{ConcurrentValue, ConflictRow, Failure, HistoryEdit, HistoryRow};
+use crate::failure;
+use heirloom_base::{ChangeHash, time};
+use heirloom_doc::{Attributed, Conflict, Document, Heads};
+use heirloom_formats::{FieldEdit, FieldError, Projection};
+use heirloom_schema::category::CategorySpec;
+use heirloom_schema::{Content, Value, key};
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeSet;
+
+/// Returns the fields as lists show them: a value, or for a repeatable field
+/// a list of `{value, type}`.
+pub(crate) fn fields_json(spec: &CategorySpec, projection: &Projection) -> Json {
+    let mut fields = Map::new();
+    for (name, values) in &projection.fields {
+        let repeatable = spec.fields.iter().any(|field| field.name == name && field.repeatable);
+        let shown = if repeatable {
+            let list = values.iter().map(|one| json!({"value": one.value, "type": one.kind}));
+            Json::Array(list.collect())
+        } else {
+            values.first().map_or(Json::Null, |one| one.value.clone())
+        };
+        fields.insert(name.clone(), shown);
+    }
+    Json::Object(fields)
+}
+
+/// Reads `FIELD=VALUE` texts.
+pub(crate) fn parse(
+    spec: &CategorySpec,
+    assignments: &[String],
+) -> Result<Vec<FieldEdit>, Failure> {
+    heirloom_formats::parse_assignments(spec, assignments)
+        .map_err(|error| field_failure(spec, &error))
+}
+
+/// Tells the user what is wrong with a field.
+pub(crate) fn field_failure(spec: &CategorySpec, error: &FieldError) -> Failure {
+    let fix = format!("See `heirloom {} --help` for the fields.", spec.id);
+    failure::usage(format!("{}.", sentence(&error.to_string())), &fix)
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Returns the text of one value of a record's layout, as a person reads it.
+pub(crate) fn value_text(spec: &CategorySpec, key: &str, value: &Value) -> String {
+    let alone = Content::from([(key.to_owned(), value.clone())]);
+    let projection = heirloom_formats::project(spec, &alone);
+    let field = heirloom_formats::field_of(spec, key, value);
+    let shown = field.and_then(|field| {
+        let values = projection.fields.iter().find(|(name, _)| *name == field);
+        values.and_then(|(_, values)| values.first().map(|one| plain(&one.value)))
+    });
+    shown.unwrap_or_else(|| match value {
+        Value::Text(text) | Value::Str(text) => text.clone(),
+        Value::Int(number) => number.to_string(),
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Blob(blob) => format!("({} bytes)", blob.size),
+    })
+}
+
+fn plain(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn field_name(spec: &CategorySpec, key: &str, value: Option<&Value>) -> String {
+    if key == key::DELETED {
+        return "deleted".to_owned();
+    }
+    let empty = Value::Str(String::new());
+    heirloom_formats::field_of(spec, key, value.unwrap_or(&empty)).unwrap_or_else(|| key.to_owned())
+}
+
+/// Returns a conflict as it is listed.
+pub(crate) fn conflict_row(
+    spec: &CategorySpec,
+    id: &str,
+    conflict: &Conflict,
+    device: &dyn Fn(&Attributed) -> String,
+) -> ConflictRow {
+    let text = |attributed: &Attributed| {
+        attributed.value.as_ref().map(|value| value_text(spec, &conflict.key, value))
+    };
+    let losers = conflict.losers.iter().map(|loser| ConcurrentValue {
+        value: text(loser),
+        by: device(loser),
+        at: time::rfc3339(loser.hlc.wall_ms()),
+    });
+    ConflictRow {
+        id: id.to_owned(),
+        category: spec.id.to_owned(),
+        field: field_name(spec, &conflict.key, conflict.winner.value.as_ref()),
+        winner: text(&conflict.winner),
+        losers: losers.collect(),
+    }
+}
+
+/// Returns one change as history lists it.
+pub(crate) fn history_row(
+    spec: &CategorySpec,
+    change: &heirloom_doc::ChangeSummary,
+    device: &dyn Fn(heirloom_base::ActorId) -> String,
+) -> HistoryRow {
+    let visible = change.edits.iter().filter(|edit| {
+        edit.key == key::DELETED || !key::is_reserved(&edit.key)
+    });
+    let edits = visible.map(|edit| {
+        let text = |value: &Option<Value>| {
+            value.as_ref().map(|value| value_text(spec, &edit.key, value))
+        };
+        HistoryEdit {
+            field: field_name(spec, &edit.key, edit.after.as_ref().or(edit.before.as_ref())),
+            before: text(&edit.before),
+            after: text(&edit.after),
+        }
+    });
+    HistoryRow {
+        change: change.hash.to_string(),
+        at: (!change.birth).then(|| time::rfc3339(change.hlc.wall_ms())),
+        by: (!change.birth).then(|| device(change.actor)),
+        edits: edits.collect(),
+    }
+}
+
+/// Returns the edits that bring a record back to how it was at a time, as
+/// changes that go forward.
+pub(crate) fn back_to(
+    document: &Document,
+    at: &str,
+) -> Result<Vec<(String, Option<Value>)>, Failure> {
+    let wall_ms = parse_rfc3339(at).ok_or_else(|| {
+        failure::usage(format!("{at:?} is no time."), "Give it like 2026-12-24T18:00:00Z.")
+    })?;
+    let then: BTreeSet<ChangeHash> = document
+        .history()
+        .into_iter()
+        .filter(|change| change.birth || change.hlc.wall_ms() / 1000 <= wall_ms / 1000)
+        .map(|change| change.hash)
+        .collect();
+    let before = document.content_at(&Heads(then.into_iter().collect()));
+    Ok(difference(&document.content(), &before))
+}
+
+/// Returns the edits that lead from one content to another.
+fn difference(from: &Content, to: &Content) -> Vec<(String, Option<Value>)> {
+    let mut edits: Vec<(String, Option<Value>)> = to
+        .iter()
+        .filter(|(key, value)| from.get(*key) != Some(value))
+        .map(|(key, value)| (key.clone(), Some(value.clone())))
+        .collect();
+    edits.extend(from.keys().filter(|key| !to.contains_key(*key)).map(|key| (key.clone(), None)));
+    edits
+}
+
+/// Reads an RFC 3339 time; a missing offset or time of day means UTC and midnight.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<u64> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let mut parts = date.split('-').map(str::parse::<i64>);
+    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    let valid = (1..=12).contains(&month) && (1..=31).contains(&day) && (1970..=9999).contains(&year);
+    if !valid || parts.next().is_some() {
+        return None;
+    }
+    let seconds = days_from_civil(year, month, day) * 86_400 + clock_seconds(rest)?;
+    u64::try_from(seconds).ok()?.checked_mul(1000)
+}
+
+fn clock_seconds(rest: &str) -> Option<i64> {
+    let Some(rest) = rest.strip_prefix(['T', 't', ' ']) else {
+        return rest.is_empty().then_some(0);
+    };
+    let end = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at_checked(end)?;
+    let clock = clock.split('.').next()?;
+    let mut parts = clock.split(':').map(str::parse::<i64>);
+    let (hour, minute) = (parts.next()?.ok()?, parts.next()?.ok()?);
+    let second = parts.next().transpose().ok()?.unwrap_or(0);
+    let valid = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
+    let offset = match zone {
+        "" | "Z" | "z" => 0,
+        zone => {
+            let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            if zone.starts_with('-') { -minutes } else { minutes }
+        }
+    };
+    valid.then_some(hour * 3600 + minute * 60 + second - offset * 60)
+}
+
+/// Returns the days since 1970 of a date in the proleptic Gregorian calendar.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_they_are_printed() {
+        for wall_ms in [0, 951_782_400_000, 1_795_000_000_000, 4_102_444_799_000] {
+            assert_eq!(parse_rfc3339(&time::rfc3339(wall_ms)), Some(wall_ms));
+        }
+        assert_eq!(parse_rfc3339("2026-11-18"), parse_rfc3339("2026-11-18T00:00:00Z"));
+        assert_eq!(
+            parse_rfc3339("2026-11-18T02:00:00+02:00"),
+            parse_rfc3339("2026-11-18T00:00:00Z")
+        );
+        assert_eq!(
+            parse_rfc3339("2026-11-18T10:30:00.25Z"),
+            parse_rfc3339("2026-11-18T10:30:00Z")
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "yesterday", "2026-13-01", "2026-11-18T25:00", "2026-11-1", "2026-11-18T1"] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_difference_leads_from_one_content_to_the_other() {
+        let value = |text: &str| Value::Str(text.into());
+        let from = Content::from([("a".into(), value("1")), ("b".into(), value("2"))]);
+        let to = Content::from([("a".into(), value("9")), ("c".into(), value("3"))]);
+        let mut result = from.clone();
+        for (key, edit) in difference(&from, &to) {
+            match edit {
+                Some(value) => result.insert(key, value),
+                None => result.remove(&key),
+            };
+        }
+        assert_eq!(result, to);
+    }
+}

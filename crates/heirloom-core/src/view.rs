@@ -1,0 +1,103 @@
+//! The index as it will be once the writes of this step are committed.
+
+use crate::rows;
+use crate::storage::{Batch, Lsn, Rows, Storage, StorageError};
+use heirloom_base::{Decode, Encode, RecordId};
+
+/// Reads through the writes of one step; nothing is visible to others before
+/// [`View::commit`].
+pub(crate) struct View<'a> {
+    storage: &'a mut dyn Storage,
+    batch: Batch,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(storage: &'a mut dyn Storage) -> Self {
+        Self { storage, batch: Batch::default() }
+    }
+
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        self.storage
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        match self.batch.writes.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => self.storage.get(key),
+        }
+    }
+
+    /// Reads a row; one that cannot be read back means a damaged index.
+    pub(crate) fn row<T: Decode>(&self, key: &[u8]) -> Result<Option<T>, StorageError> {
+        self.get(key)?.map(|bytes| decode_row(&bytes)).transpose()
+    }
+
+    pub(crate) fn document(&self, record: RecordId) -> Result<Option<Vec<u8>>, StorageError> {
+        self.get(&rows::key(rows::table::DOCUMENT, &[&record.0]))
+    }
+
+    /// Returns the committed rows under a prefix, with this step's writes applied.
+    pub(crate) fn scan(&self, prefix: &[u8], limit: usize) -> Result<Rows, StorageError> {
+        let committed = self.storage.scan(prefix, None, limit)?;
+        let mut rows: std::collections::BTreeMap<Vec<u8>, Vec<u8>> = committed.into_iter().collect();
+        let written = self.batch.writes.range::<[u8], _>(prefix..);
+        for (key, value) in written.take_while(|(key, _)| key.starts_with(prefix)) {
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+        Ok(rows.into_iter().take(limit).collect())
+    }
+
+    pub(crate) fn put(&mut self, key: Vec<u8>, row: &impl Encode) {
+        self.batch.put(key, row.to_bytes());
+    }
+
+    pub(crate) fn put_bytes(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
+        self.batch.put(key, bytes);
+    }
+
+    pub(crate) fn remove(&mut self, key: Vec<u8>) {
+        self.batch.remove(key);
+    }
+
+    /// Commits, together with the position of the frame that caused the step.
+    pub(crate) fn commit(mut self, applied: Option<Lsn>) -> Result<(), StorageError> {
+        if let Some(lsn) = applied {
+            self.batch.put(rows::APPLIED.to_vec(), lsn.0.to_be_bytes().to_vec());
+        }
+        if self.batch.writes.is_empty() {
+            return Ok(());
+        }
+        self.storage.commit(self.batch)
+    }
+}
+
+/// Reads a row's bytes.
+pub(crate) fn decode_row<T: Decode>(bytes: &[u8]) -> Result<T, StorageError> {
+    T::from_bytes(bytes).map_err(|error| StorageError::Index(format!("a row is damaged: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::MemoryStorage;
+
+    #[test]
+    fn a_view_reads_its_own_writes_and_commits_them_together() {
+        let mut storage = MemoryStorage::default();
+        storage.index.insert(b"xa".to_vec(), vec![1]);
+        storage.index.insert(b"xb".to_vec(), vec![2]);
+        let mut view = View::new(&mut storage);
+        view.put_bytes(b"xc".to_vec(), vec![3]);
+        view.remove(b"xa".to_vec());
+        assert_eq!(view.get(b"xa").unwrap(), None);
+        assert_eq!(view.get(b"xc").unwrap(), Some(vec![3]));
+        let keys: Vec<_> = view.scan(b"x", 10).unwrap().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, [b"xb".to_vec(), b"xc".to_vec()]);
+        view.commit(Some(Lsn(4))).unwrap();
+        assert_eq!(storage.index.get(rows::APPLIED), Some(&4u64.to_be_bytes().to_vec()));
+        assert!(!storage.index.contains_key(b"xa".as_slice()));
+    }
+}

@@ -1,0 +1,323 @@
+use super::*;
+use crate::entry::{Body, EntryPlan, Header, Origin, Part, kind};
+use heirloom_base::{Decode, Encode, EpochId, Hlc, RecordId};
+
+const ACCOUNT: AccountId = AccountId([3; 32]);
+const SPACE: SpaceId = SpaceId([1; 16]);
+
+fn at(mono_ms: u64) -> Now {
+    Now { wall_ms: 0, mono_ms }
+}
+
+/// A device with its replication and its durable entries.
+struct Peer {
+    keys: DeviceKeys,
+    log: LogId,
+    replication: Replication,
+    entries: BTreeMap<(LogId, u64), Vec<u8>>,
+    seen: Vec<Output>,
+}
+
+impl Peer {
+    fn new(number: u8) -> Self {
+        let keys = DeviceKeys::from_seed([number; 32]);
+        let origin = Origin { device: keys.id(), incarnation: Incarnation([number; 16]) };
+        let mut replication = Replication::new(ACCOUNT, SPACE, keys.id());
+        replication.set_own_log(origin.log(SPACE));
+        Self {
+            log: origin.log(SPACE),
+            keys,
+            replication,
+            entries: BTreeMap::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    fn id(&self) -> DeviceId {
+        self.keys.id()
+    }
+
+    fn entry(&self, seq: u64, previous: EntryId) -> Entry {
+        let origin = Origin { device: self.id(), incarnation: self.incarnation() };
+        let header = Header {
+            kind: kind::CHANGES,
+            space: SPACE,
+            log: self.log,
+            seq,
+            previous,
+            origin: (seq == 1).then_some(origin),
+            roster_heads: vec![OpId([5; 32])],
+            hlc: Hlc(seq),
+            epoch: EpochId([6; 32]),
+            seen: Vec::new(),
+            chunks: Vec::new(),
+        };
+        let change = seq.to_le_bytes().repeat(40);
+        let body = Body { parts: vec![Part { record: RecordId([1; 16]), change }] };
+        Entry::author(ACCOUNT, &self.keys, &[8; 32], &EntryPlan { header, body })
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        Incarnation([self.keys.seed()[0]; 16])
+    }
+
+    fn write(&mut self, count: u64) {
+        for _ in 0..count {
+            let state = self.replication.log(self.log).cloned();
+            let state = state.unwrap_or_else(|| LogState::empty(self.id()));
+            let entry = self.entry(state.staged + 1, state.staged_id);
+            self.replication.stage_own(self.log, entry.header().seq, entry.id());
+            self.store(&entry);
+        }
+    }
+
+    fn store(&mut self, entry: &Entry) {
+        let header = entry.header();
+        self.entries.insert((header.log, header.seq), entry.bytes().to_vec());
+        self.replication.durable(at(0), entry, BTreeSet::new());
+    }
+
+    /// Carries out everything; returns the messages to send.
+    fn turn(&mut self, now: Now) -> Vec<(DeviceId, Message)> {
+        let mut messages = Vec::new();
+        loop {
+            let entries = &self.entries;
+            self.replication.pump(now, &mut |log, seq| entries.get(&(log, seq)).cloned());
+            self.replication.send_receipt(now, &self.keys);
+            let mut stored = Vec::new();
+            let mut quiet = true;
+            while let Some(output) = self.replication.poll_output() {
+                quiet = false;
+                match output {
+                    Output::Send(device, message) => messages.push((device, message)),
+                    Output::Store { entry, .. } => stored.push(entry),
+                    other => self.seen.push(other),
+                }
+            }
+            for entry in stored {
+                self.store(&entry);
+            }
+            if quiet {
+                return messages;
+            }
+        }
+    }
+
+    fn receive(&mut self, now: Now, from: DeviceId, message: &Message) {
+        match Message::from_bytes(&message.to_bytes()).unwrap() {
+            Message::Hello(hello) => self.replication.receive_hello(from, &hello),
+            Message::Entries { urgent, entries } => {
+                self.replication.receive_entries(now, from, urgent, entries, &|_| true);
+            }
+            Message::Credit { entries, bytes } => {
+                self.replication.receive_credit(now, from, entries, bytes);
+            }
+            Message::Want { log, after } => self.replication.receive_want(from, log, after),
+            Message::Receipts(receipts) => {
+                self.replication.receive_receipts(from, receipts, &|_| true);
+            }
+            Message::AskReceipt => self.replication.receive_ask(from),
+            Message::Roster(_) | Message::Reachable(_) | Message::Unknown(_) => {}
+        }
+    }
+}
+
+fn connect(one: &mut Peer, other: &mut Peer) {
+    let (first, second) = (one.id(), other.id());
+    one.replication.peer_up(second, vec![OpId([5; 32])], Vec::new());
+    other.replication.peer_up(first, vec![OpId([5; 32])], Vec::new());
+}
+
+/// Exchanges messages until nobody has anything to say; returns how many there were.
+fn run(peers: &mut [Peer], now: Now) -> Vec<Message> {
+    let mut all = Vec::new();
+    for _ in 0..1_000 {
+        let mut quiet = true;
+        for index in 0..peers.len() {
+            let from = peers[index].id();
+            for (to, message) in peers[index].turn(now) {
+                quiet = false;
+                if let Some(peer) = peers.iter_mut().find(|peer| peer.id() == to) {
+                    peer.receive(now, from, &message);
+                }
+                all.push(message);
+            }
+        }
+        if quiet {
+            return all;
+        }
+    }
+    panic!("the conversation never comes to rest");
+}
+
+#[test]
+fn two_devices_exchange_what_each_lacks_and_know_it_of_each_other() {
+    let mut peers = [Peer::new(1), Peer::new(2)];
+    peers[0].write(700);
+    peers[1].write(5);
+    let [one, other] = &mut peers;
+    connect(one, other);
+    run(&mut peers, at(0));
+    assert_eq!(peers[0].replication.vector(), peers[1].replication.vector());
+    let late = at(limits::RECEIPT_DELAY_MS_MAX as u64 + 1);
+    run(&mut peers, late);
+    for (own, other) in [(0, 1), (1, 0)] {
+        assert_eq!(peers[own].replication.distance(peers[other].id()), (0, 0));
+        assert!(peers[own].seen.iter().all(|output| matches!(output, Output::Receipt(..))));
+    }
+    let log = peers[0].log;
+    assert_eq!(peers[0].replication.ledger().holders(log, 700).count(), 1);
+    assert_eq!(peers[0].replication.ledger().holders(log, 701).count(), 0);
+}
+
+#[test]
+fn level_devices_exchange_no_entries() {
+    let mut peers = [Peer::new(1), Peer::new(2)];
+    peers[0].write(50);
+    let [one, other] = &mut peers;
+    connect(one, other);
+    run(&mut peers, at(0));
+    run(&mut peers, at(5_000));
+    for peer in &mut peers {
+        let others: Vec<DeviceId> = peer.replication.peers().collect();
+        others.into_iter().for_each(|other| peer.replication.peer_down(other));
+    }
+    let [one, other] = &mut peers;
+    connect(one, other);
+    let messages = run(&mut peers, at(6_000));
+    assert!(!messages.iter().any(|message| matches!(message, Message::Entries { .. })));
+    let bytes: usize = messages.iter().map(|message| message.to_bytes().len()).sum();
+    assert!(bytes <= 2_048, "{bytes} bytes to find that nothing differs");
+}
+
+#[test]
+fn entries_and_receipts_travel_through_a_third_device() {
+    let mut peers = [Peer::new(1), Peer::new(2), Peer::new(3)];
+    let [one, keeper, other] = &mut peers;
+    connect(one, keeper);
+    connect(keeper, other);
+    one.write(3);
+    run(&mut peers, at(0));
+    run(&mut peers, at(5_000));
+    let log = peers[0].log;
+    assert_eq!(peers[2].replication.vector().seq(log), 3);
+    assert_eq!(peers[0].replication.ledger().holders(log, 3).count(), 2);
+}
+
+#[test]
+fn an_entry_that_came_too_early_is_asked_for_again_in_order() {
+    let (mut writer, mut reader) = (Peer::new(1), Peer::new(2));
+    connect(&mut writer, &mut reader);
+    let hello: Vec<_> = writer.turn(at(0));
+    writer.write(3);
+    for (_, message) in &hello {
+        reader.receive(at(0), writer.id(), message);
+    }
+    let third = writer.entries[&(writer.log, 3)].clone();
+    let early = Message::Entries { urgent: false, entries: vec![third.clone(), third] };
+    reader.receive(at(0), writer.id(), &early);
+    let answers = reader.turn(at(0));
+    let wants: Vec<_> =
+        answers.iter().filter(|(_, message)| matches!(message, Message::Want { .. })).collect();
+    assert_eq!(wants, [&(writer.id(), Message::Want { log: writer.log, after: 0 })]);
+    assert_eq!(reader.replication.vector().seq(writer.log), 0);
+}
+
+#[test]
+fn forged_altered_and_foreign_entries_are_offences() {
+    let (mut writer, mut reader, stranger) = (Peer::new(1), Peer::new(2), Peer::new(3));
+    connect(&mut writer, &mut reader);
+    writer.write(1);
+    let id = writer.id();
+    let good = writer.entries[&(writer.log, 1)].clone();
+    let mut altered = good.clone();
+    let end = altered.len() - 1;
+    altered[end] ^= 1;
+    let offence = |reader: &mut Peer, entry: Vec<u8>, known: bool| {
+        reader.replication.receive_entries(at(0), id, false, vec![entry], &|_| known);
+        reader.turn(at(0));
+        reader.seen.drain(..).any(|output| matches!(output, Output::Offence(..)))
+    };
+    assert!(offence(&mut reader, altered, true));
+    assert!(offence(&mut reader, good.clone(), false));
+    assert!(offence(&mut reader, b"garbage".to_vec(), true));
+    let forged = stranger.entry(2, EntryId([9; 32])).into_bytes();
+    assert!(!offence(&mut reader, forged, true), "an unknown log is asked for");
+    assert!(!offence(&mut reader, good.clone(), true));
+    assert!(!offence(&mut reader, good, true), "a repetition is harmless");
+    assert_eq!(reader.replication.vector().seq(writer.log), 1);
+}
+
+#[test]
+fn a_device_whose_folder_was_put_back_stops_writing_its_old_log() {
+    let (mut keeper, mut phone) = (Peer::new(1), Peer::new(2));
+    phone.write(4);
+    connect(&mut keeper, &mut phone);
+    let mut peers = [keeper, phone];
+    run(&mut peers, at(0));
+    let [mut keeper, phone] = peers;
+    let mut old = Peer::new(2);
+    for seq in 1..=2 {
+        let entry = Entry::parse(phone.entries[&(phone.log, seq)].clone()).unwrap();
+        old.replication.stage_own(old.log, seq, entry.id());
+        old.store(&entry);
+    }
+    keeper.replication.peer_down(phone.id());
+    connect(&mut keeper, &mut old);
+    let mut peers = [keeper, old];
+    run(&mut peers, at(0));
+    assert!(peers[1].seen.contains(&Output::RolledBack(phone.log)));
+    assert_eq!(peers[1].replication.vector().seq(phone.log), 4);
+}
+
+#[test]
+fn an_entry_counts_as_held_only_together_with_its_chunks() {
+    let (mut writer, mut reader) = (Peer::new(1), Peer::new(2));
+    writer.write(3);
+    let missing: BTreeSet<ChunkId> = [ChunkId([1; 32])].into();
+    for seq in 1..=3 {
+        let entry = Entry::parse(writer.entries[&(writer.log, seq)].clone()).unwrap();
+        let lacks = if seq == 2 { missing.clone() } else { BTreeSet::new() };
+        reader.replication.durable(at(0), &entry, lacks);
+    }
+    assert_eq!(reader.replication.chunks_missing(), missing);
+    connect(&mut writer, &mut reader);
+    let mut peers = [writer, reader];
+    run(&mut peers, at(0));
+    let log = peers[0].log;
+    let held = |peers: &[Peer]| {
+        let receipt = peers[0].replication.ledger().receipt(peers[1].id());
+        receipt.map_or(0, |receipt| receipt.vector.seq(log))
+    };
+    assert_eq!(held(&peers), 1);
+    peers[1].replication.chunk_arrived(at(10), ChunkId([1; 32]));
+    run(&mut peers, at(2_000));
+    assert_eq!(held(&peers), 3);
+    assert!(peers[1].replication.chunks_missing().is_empty());
+}
+
+#[test]
+fn what_could_not_be_stored_is_asked_for_again() {
+    let (mut writer, mut reader) = (Peer::new(1), Peer::new(2));
+    connect(&mut writer, &mut reader);
+    writer.write(2);
+    let entries: Vec<Vec<u8>> = writer.entries.values().cloned().collect();
+    reader.replication.receive_entries(at(0), writer.id(), false, entries, &|_| true);
+    while reader.replication.poll_output().is_some() {}
+    assert_eq!(reader.replication.log(writer.log).map(|state| state.staged), Some(2));
+    reader.replication.unstage();
+    assert_eq!(reader.replication.log(writer.log), None);
+}
+
+#[test]
+fn a_waiting_writer_gets_its_receipt_at_once() {
+    let mut peers = [Peer::new(1), Peer::new(2)];
+    let [one, other] = &mut peers;
+    connect(one, other);
+    run(&mut peers, at(0));
+    peers[0].write(1);
+    peers[0].replication.hurry();
+    run(&mut peers, at(1));
+    let log = peers[0].log;
+    assert_eq!(peers[0].replication.ledger().holders(log, 1).count(), 1);
+}
