@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::arguments::ImportArguments;
 use crate::exit::{self, Exit, Trouble};
-use crate::screen::{Screen, remark};
+use crate::screen::{Form, Screen, remark};
 use crate::walk::{Found, Walk};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,7 @@ use heirloom_core::command::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 /// Bytes of one file that are read into memory at one time.
@@ -25,10 +26,10 @@ const ITEM_BYTES_MAX: usize = API_REQUEST_BYTES_MAX / 4 * 3 - 64 * 1024;
 const TOLD_MAX: usize = 20;
 
 /// Carries out `import`.
-pub(crate) async fn run(
+pub(crate) async fn run<W: Write>(
     arguments: ImportArguments,
     home: &Path,
-    screen: &mut Screen,
+    screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
     let walk = Walk::over(&arguments.paths);
     let mut import = Import {
@@ -208,11 +209,11 @@ fn shortfall(report: &ImportReport, reached: bool) -> Option<Failure> {
     })
 }
 
-fn tell(
+fn tell<W: Write>(
     report: &ImportReport,
     reached: bool,
     dry_run: bool,
-    screen: &mut Screen,
+    screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
     screen.json(report)?;
     let ImportReport { accepted, updated, unchanged, skipped } = report;
@@ -221,7 +222,7 @@ fn tell(
         "{would}{accepted} new, {updated} updated, {unchanged} unchanged, {} left out.",
         skipped.len()
     ))?;
-    if screen.form() == crate::screen::Form::Human {
+    if screen.form() == Form::Human {
         for item in skipped.iter().take(TOLD_MAX) {
             remark(format_args!("{}:{}: {}", item.file, item.line, item.reason));
         }

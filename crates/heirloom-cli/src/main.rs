@@ -23,6 +23,8 @@ mod import;
 mod mesh;
 mod records;
 mod screen;
+#[cfg(test)]
+mod scripted;
 mod status;
 mod up;
 mod walk;

@@ -139,6 +139,19 @@ fn sentence(text: &str) -> String {
 }
 
 #[cfg(test)]
+impl Screen<Vec<u8>> {
+    /// Makes a screen that keeps what is printed.
+    pub(crate) fn kept(form: Form) -> Self {
+        Self { form, home: None, out: Vec::new() }
+    }
+
+    /// Returns what was printed.
+    pub(crate) fn printed(self) -> String {
+        String::from_utf8(self.out).expect("only text is printed")
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
