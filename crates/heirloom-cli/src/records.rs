@@ -24,34 +24,32 @@ pub(crate) async fn run<W: Write>(
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
     let RecordCall { category, verb, files } = call;
-    let id = category.id.to_owned();
     if let RecordVerb::List { search } = verb {
         let mut access = Access::open(home).await?;
         return list(&mut access, category, search, screen).await;
     }
-    let command = command(category, id, verb, files)?;
+    let command = command(category, verb, files)?;
     let answer = Access::open(home).await?.run(command).await?;
     print(category, answer, screen)
 }
 
-/// Builds the command of every verb but `list`, which needs several.
+/// Builds a verb's command; of `list`, which needs several, the first.
 fn command(
-    category: &CategorySpec,
-    id_of_category: String,
+    spec: &CategorySpec,
     verb: RecordVerb,
     files: Vec<(&'static str, PathBuf)>,
 ) -> Result<Command, Failure> {
-    let named = |given: Vec<String>| assignments(category, given, files);
-    let category = id_of_category;
+    let category = spec.id.to_owned();
+    let complete = |given: Vec<String>| assignments(spec, given, files);
     Ok(match verb {
         RecordVerb::Add { assignments, wait } => {
-            Command::Add { assignments: named(assignments)?, wait: wait.wait(), category }
+            Command::Add { category, assignments: complete(assignments)?, wait: wait.wait() }
         }
         RecordVerb::Set { id, assignments, wait } => {
-            Command::Set { assignments: named(assignments)?, wait: wait.wait(), category, id }
+            Command::Set { category, id, assignments: complete(assignments)?, wait: wait.wait() }
         }
         RecordVerb::Delete { id, wait } => Command::Delete { category, id, wait: wait.wait() },
-        RecordVerb::List { search } => Command::List { category, search, after: None, limit: PAGE },
+        RecordVerb::List { search } => list_command(spec, search, None),
         RecordVerb::Show { id } => Command::Show { category, id },
         RecordVerb::History { id } => Command::History { category, id },
         RecordVerb::Conflicts => Command::Conflicts { category },
@@ -59,6 +57,10 @@ fn command(
             Command::Restore { category, id, at, wait: wait.wait() }
         }
     })
+}
+
+fn list_command(category: &CategorySpec, search: Option<String>, after: Option<String>) -> Command {
+    Command::List { category: category.id.to_owned(), search, after, limit: PAGE }
 }
 
 /// Returns all assignments, those from files as texts too.
@@ -93,12 +95,7 @@ async fn list<W: Write>(
 ) -> Result<(), Trouble> {
     let (mut after, mut count) = (None, 0_usize);
     loop {
-        let command = Command::List {
-            category: category.id.to_owned(),
-            search: search.clone(),
-            after: after.take(),
-            limit: PAGE,
-        };
+        let command = list_command(category, search.clone(), after);
         let answer = access.run(command).await?;
         let Answer::Records { rows, next } = answer else {
             return Err(exit::unexpected(&answer).into());

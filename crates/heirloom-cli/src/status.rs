@@ -6,7 +6,7 @@ use crate::mesh::{device_line, width_of_names};
 use crate::records::short;
 use crate::screen::{Form, Screen};
 use heirloom_core::command::{Answer, CategoryRow, Command, StatusReport};
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) async fn watch(home: &Path, screen: &mut Screen) -> Result<(), Troubl
     loop {
         let report = ask(home).await?;
         if shown.as_ref() != Some(&report) {
-            if screen.form() == Form::Human {
+            if screen.form() == Form::Human && io::stdout().is_terminal() {
                 screen.raw(CLEAR)?;
             }
             print(&report, screen)?;
