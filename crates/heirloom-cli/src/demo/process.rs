@@ -246,3 +246,6 @@ fn first_line(stdout: Option<impl Read + Send + 'static>) -> Receiver<String> {
     });
     receiver
 }
+
+#[cfg(test)]
+mod tests;
