@@ -1,0 +1,76 @@
+//! One sealed chunk: a suite byte and the sealed, padded piece.
+
+use crate::error::BlobError;
+use crate::padding::padded;
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use heirloom_base::{ChunkId, ChunkRef, hash, limits};
+use zeroize::Zeroizing;
+
+/// ChaCha20-Poly1305 (RFC 8439).
+const SUITE_CHACHA: u8 = 1;
+const TAG_BYTES: usize = 16;
+/// Bytes that a sealed chunk has beside its padded piece.
+pub(crate) const OVERHEAD_BYTES: usize = 1 + TAG_BYTES;
+
+/// Returns whether `bytes` are the sealed chunk that `id` names.
+#[must_use]
+pub fn verify_chunk(id: ChunkId, bytes: &[u8]) -> bool {
+    hash::plain(bytes) == id.0
+}
+
+/// Seals a piece of at most [`limits::CHUNK_BYTES_MAX`] bytes.
+pub(crate) fn seal_piece(account_key: &[u8; 32], piece: &[u8]) -> (ChunkRef, Vec<u8>) {
+    let plain = hash::keyed(account_key, "chunk/plain", &[piece]);
+    let mut padded_piece = Zeroizing::new(Vec::with_capacity(padded(piece.len())));
+    padded_piece.extend_from_slice(piece);
+    padded_piece.resize(padded(piece.len()), 0);
+    let payload = Payload { msg: &padded_piece, aad: &[SUITE_CHACHA] };
+    let sealed = cipher(account_key, &plain)
+        .encrypt(&fixed_nonce(), payload)
+        .expect("a piece is far below the cipher's limit of 256 GiB");
+    let mut bytes = Vec::with_capacity(1 + sealed.len());
+    bytes.push(SUITE_CHACHA);
+    bytes.extend_from_slice(&sealed);
+    let length = u32::try_from(piece.len()).expect("a piece is at most 1 MiB");
+    (ChunkRef { id: ChunkId(hash::plain(&bytes)), plain, length }, bytes)
+}
+
+/// Opens a chunk and checks everything that its reference says.
+pub(crate) fn open_piece(
+    account_key: &[u8; 32],
+    chunk: &ChunkRef,
+    bytes: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, BlobError> {
+    if !verify_chunk(chunk.id, bytes) {
+        return Err(BlobError::Damaged(chunk.id));
+    }
+    let (suite, sealed) = bytes.split_first().ok_or(BlobError::Sealed(chunk.id))?;
+    if *suite != SUITE_CHACHA {
+        return Err(BlobError::Suite { id: chunk.id, suite: *suite });
+    }
+    let payload = Payload { msg: sealed, aad: &[SUITE_CHACHA] };
+    let mut piece = cipher(account_key, &chunk.plain)
+        .decrypt(&fixed_nonce(), payload)
+        .map(Zeroizing::new)
+        .map_err(|_| BlobError::Sealed(chunk.id))?;
+    let length = chunk.length as usize;
+    if length > limits::CHUNK_BYTES_MAX || padded(length) != piece.len() {
+        return Err(BlobError::ChunkLength(chunk.id));
+    }
+    piece.truncate(length);
+    if hash::keyed(account_key, "chunk/plain", &[&piece]) != chunk.plain {
+        return Err(BlobError::ChunkLength(chunk.id));
+    }
+    Ok(piece)
+}
+
+fn cipher(account_key: &[u8; 32], plain: &[u8; 32]) -> ChaCha20Poly1305 {
+    let key = Zeroizing::new(hash::keyed(account_key, "chunk/key", &[plain]));
+    ChaCha20Poly1305::new(&Key::from(*key))
+}
+
+/// Every key seals exactly one piece, because it derives from the piece.
+fn fixed_nonce() -> Nonce {
+    Nonce::from([0; 12])
+}
