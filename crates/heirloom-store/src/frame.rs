@@ -134,7 +134,7 @@ mod tests {
     fn the_bytes_are_frozen() {
         let frame = Frame { kind: 3, payload: b"heirloom".to_vec() };
         let bytes = encoded(2, 0, Place::First, &frame);
-        assert_eq!(to_hex(&bytes), "GOLDEN");
+        assert_eq!(to_hex(&bytes), "08000000030133b1873f4672686569726c6f6f6d00000000");
     }
 
     #[test]

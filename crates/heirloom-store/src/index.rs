@@ -43,9 +43,9 @@ pub enum IndexState {
     New,
     /// It is as it was left.
     Opened,
-    /// It opened after its snapshots were removed; nothing is missing.
+    /// It opened as it was left after its snapshots, which are only a shortcut, were removed.
     Repaired,
-    /// It could not be used and an empty one took its place.
+    /// It could not be used: it is empty now.
     Rebuilt,
 }
 
@@ -154,9 +154,11 @@ fn open_or_rebuild(home: &Path, settings: Settings) -> Result<Opened, IndexError
     };
     tracing::warn!(error = %refused, "the index does not open: its snapshots are removed");
     if let Ok(1..) = remove_files(&folder, |name| name.starts_with("snap."))
-        && let Ok((backend, _)) = sled::open(&folder, settings)
+        && let Ok((backend, state)) = sled::open(&folder, settings)
     {
-        return Ok((backend, IndexState::Repaired));
+        // Without its snapshots sled may take a damaged file for an empty one.
+        let repaired = state == IndexState::Opened;
+        return Ok((backend, if repaired { IndexState::Repaired } else { IndexState::Rebuilt }));
     }
     tracing::warn!("the index is put aside and rebuilt");
     set_aside(home).map_err(|error| IndexError(error.to_string()))?;

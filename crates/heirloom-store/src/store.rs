@@ -1,7 +1,7 @@
 //! The store: everything below one home, behind the node's storage trait.
 
 use crate::chunks::Chunks;
-use crate::disk::{Disk, FileSystem};
+use crate::disk::{self, Disk, FileSystem};
 use crate::format::{Format, FormatError};
 use crate::index::{Index, IndexKind, IndexState, Settings, set_aside};
 use crate::lock::{HomeLock, LockError};
@@ -352,7 +352,7 @@ impl Layout {
             disk.sync_folder(parent)?;
         }
         for entry in std::fs::read_dir(&layout.scratch)? {
-            disk.remove(&entry?.path())?;
+            disk::discard(disk, &entry?.path());
         }
         Ok(layout)
     }
@@ -384,6 +384,7 @@ fn settle_format(
     options: &StoreOptions,
 ) -> io::Result<Format> {
     let name = options.index.name();
+    let file = home.join(crate::format::NAME);
     let format = match found {
         Some(format) if format.index == name => return Ok(format),
         Some(format) => {
@@ -391,17 +392,14 @@ fn settle_format(
             Format { index: name.to_owned(), ..format }
         }
         None => {
+            if file.exists() {
+                options.disk.rename(&file, &layout.quarantine.join("FORMAT.damaged"))?;
+            }
             let mut generation = [0; 16];
             getrandom::fill(&mut generation).map_err(io::Error::other)?;
             Format::new(name, generation)
         }
     };
-    let file = home.join(crate::format::NAME);
-    if file.exists()
-        && options.disk.rename(&file, &layout.quarantine.join("FORMAT.damaged")).is_ok()
-    {
-        tracing::info!("the former format file is kept in the quarantine");
-    }
     format.write(options.disk.as_ref(), home, &layout.scratch)?;
     Ok(format)
 }

@@ -83,10 +83,6 @@ impl FaultyDisk {
         Self::new(Some((operation, Fault::Once)))
     }
 
-    pub(crate) fn with_fault(operation: u64, fault: Fault) -> Self {
-        Self::new(Some((operation, fault)))
-    }
-
     fn new(fault: Option<(u64, Fault)>) -> Self {
         let pending = Vec::new();
         Self(Arc::new(Mutex::new(Ledger { operations: 0, fault, available: u64::MAX, pending })))
@@ -98,8 +94,11 @@ impl FaultyDisk {
     }
 
     pub(crate) fn fail_next(&self, fault: Fault) {
-        let mut ledger = self.ledger();
-        ledger.fault = Some((ledger.operations, fault));
+        self.fail_at(self.operations(), fault);
+    }
+
+    pub(crate) fn fail_at(&self, operation: u64, fault: Fault) {
+        self.ledger().fault = Some((operation, fault));
     }
 
     pub(crate) fn fill(&self) {
@@ -188,7 +187,10 @@ fn undo(change: Pending, lost: &mut dyn FnMut() -> bool) {
             }
         }
         Pending::Removed { path, bytes } if lost() => std::fs::write(path, bytes).unwrap(),
-        _ => {}
+        Pending::Created { .. }
+        | Pending::Folder { .. }
+        | Pending::Renamed { .. }
+        | Pending::Removed { .. } => {}
     }
 }
 

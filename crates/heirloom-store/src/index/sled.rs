@@ -21,10 +21,15 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 mod rows;
 
 const VERSION: &[u8] = &[1];
+
+/// Wait for the threads of an instance that was dropped, and the pause between two looks.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_RETRY: Duration = Duration::from_millis(5);
 
 /// Bytes of one sled batch; more make its memory grow.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -56,12 +61,7 @@ pub(super) fn open(
     settings: Settings,
 ) -> Result<(Box<dyn Backend>, IndexState), IndexError> {
     let opened = guard(|| {
-        let db = sled::Config::new()
-            .path(folder)
-            .cache_capacity(settings.cache_bytes)
-            .mode(sled::Mode::LowSpace)
-            .flush_every_ms(Some(settings.flush_every_ms))
-            .open()?;
+        let db = open_db(folder, settings)?;
         let state = check_version(&db)?;
         let file = File::open(folder.join("db"))?;
         let index = SledIndex { db, file, parts: BTreeMap::new(), failure: OnceLock::new() };
@@ -70,6 +70,30 @@ pub(super) fn open(
         Ok((SledIndex { parts, ..index }, state))
     });
     opened.map(|(index, state)| (Box::new(index) as Box<dyn Backend>, state)).map_err(IndexError)
+}
+
+/// Opens sled itself, waiting for the threads of an instance that was dropped just now.
+///
+/// They keep sled's own lock for a moment. The home's lock is ours, so that
+/// nobody else can hold it, and a lock that is held is no damage.
+fn open_db(folder: &Path, settings: Settings) -> Result<sled::Db, sled::Error> {
+    let config = sled::Config::new()
+        .path(folder)
+        .cache_capacity(settings.cache_bytes)
+        .mode(sled::Mode::LowSpace)
+        .flush_every_ms(Some(settings.flush_every_ms));
+    let start = Instant::now();
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().starts_with("could not acquire lock")
+                    && start.elapsed() < LOCK_WAIT =>
+            {
+                std::thread::sleep(LOCK_RETRY);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn check_version(db: &sled::Db) -> Result<IndexState, Trouble> {

@@ -132,13 +132,13 @@ impl LogReader {
         let unsound = || io::Error::new(io::ErrorKind::InvalidData, "no sound frame");
         let lsn = frame::position(number, offset);
         let mut bytes = vec![0; FIRST_READ_BYTES.min(end - offset)];
-        file.read_exact_at(&mut bytes, offset as u64)?;
+        fill(&file, &mut bytes, offset)?;
         let header = bytes.first_chunk().ok_or_else(unsound)?;
         let length = frame::measure(header, lsn).ok_or_else(unsound)?;
         let known = bytes.len();
         bytes.resize(length, 0);
         if let Some(rest) = bytes.get_mut(known..) {
-            file.read_exact_at(rest, (offset + known) as u64)?;
+            fill(&file, rest, offset + known)?;
         }
         let sound = frame::read_at(&bytes, lsn).map_err(|_| unsound())?;
         Ok(Frame { kind: sound.kind, payload: sound.payload.to_vec() })
@@ -147,9 +147,25 @@ impl LogReader {
     /// Reads a segment's bytes up to `end`, with those before `from` left as zeroes.
     fn load(&self, number: u32, from: usize, end: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; end];
-        self.handle(number)?.read_exact_at(&mut bytes[from..], from as u64)?;
+        fill(self.handle(number)?.as_ref(), &mut bytes[from..], from)?;
         Ok(bytes)
     }
+}
+
+/// Reads bytes at a position; what lies behind the end of the file stays as it is.
+///
+/// A file may have been cut within the padding of its last frame.
+fn fill(file: &File, bytes: &mut [u8], offset: usize) -> io::Result<()> {
+    let mut at = 0;
+    while at < bytes.len() {
+        match file.read_at(&mut bytes[at..], (offset + at) as u64) {
+            Ok(0) => break,
+            Ok(read) => at += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The frames of a log in order; it holds nothing of the store and may be kept

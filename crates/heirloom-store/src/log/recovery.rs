@@ -100,6 +100,7 @@ pub(super) fn compare(
         let kept = folders.quarantine.join(format!("{}.unfinished", segment::name(number)));
         disk.rename(&path(&folders.log, number), &kept)?;
     }
+    disk.sync_folder(&folders.quarantine)?;
     disk.sync_folder(&folders.log)?;
     let mut report = Recovery::default();
     for number in numbers.into_iter().filter(|number| *number <= tail.number) {
