@@ -41,3 +41,19 @@ impl Value {
 
 /// A record's content.
 pub type Content = BTreeMap<String, Value>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_bytes_show_how_they_stand_in_a_file() {
+        for value in [Value::Text("ü".into()), Value::Str("ü".into())] {
+            assert_eq!(value.as_str(), Some("ü"));
+            assert_eq!(value.as_raw(), Some("ü".as_bytes()));
+        }
+        assert_eq!(Value::Bytes(vec![255]).as_str(), None);
+        assert_eq!(Value::Bytes(vec![255]).as_raw(), Some([255].as_slice()));
+        assert_eq!(Value::Int(1).as_raw(), None);
+    }
+}

@@ -14,3 +14,14 @@ pub const IMPORT: &str = "!import";
 pub fn is_reserved(key: &str) -> bool {
     key.starts_with('!')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_the_house_are_reserved_and_no_others() {
+        assert!([CATEGORY, UID, DELETED, IMPORT].into_iter().all(is_reserved));
+        assert!(!["l000010", "body", "s:!", ""].into_iter().any(is_reserved));
+    }
+}
