@@ -1,1 +1,145 @@
-//! Heirloom: formats.
+//! Files and records: vCard, iCalendar, Markdown and JSON, without a loss.
+//!
+//! A record keeps the lines of the file that it came from, byte for byte, one
+//! key for each line. They are parsed to be shown and searched, and to find
+//! the line that an edit touches; a line that nobody touched is never written
+//! anew. Nothing here opens a file or follows an address.
+//!
+//! A walk: [`split`] cuts a file into [`RawItem`]s, and a bad one is left out
+//! without harm to the others. [`parse`] turns an item into [`Content`] whose
+//! keys sort in the order of the lines. [`edit`] and [`replace`] answer with
+//! the keys that change; [`project`] shows the fields; [`render`] gives the
+//! file back.
+
+mod fields;
+mod format;
+mod item;
+mod projection;
+
+pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
+pub use item::{Item, ItemError, NotRecognised, RawItem, Skipped, Split};
+pub use projection::{ProjectedValue, Projection};
+
+use format::format_of;
+use heirloom_base::{hash, id};
+use heirloom_schema::{CategorySpec, Content, Value};
+
+/// Changes of a record: new values by key, `None` removes the key.
+pub type Edits = Vec<(String, Option<Value>)>;
+
+/// What the uid of an item without one of its own begins with.
+const CONTENT_UID_PREFIX: &str = "h-";
+
+/// Cuts a file into items. The kind is found by content, or is `category`'s.
+///
+/// `name` is the file's path relative to what is imported, with `/`.
+///
+/// # Errors
+/// When the file is of no known kind, or not of the kind that was asked for.
+pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, NotRecognised> {
+    let format = format::recognise(name, bytes, category)?;
+    Ok(format.split(name, bytes))
+}
+
+/// Reads one item as the content of a record. No key is reserved to the house.
+///
+/// # Errors
+/// When the item is not whole, or passes a limit.
+pub fn parse(raw: &RawItem) -> Result<Item, ItemError> {
+    format_of(raw.category).parse(raw)
+}
+
+/// Returns the uid of an item that carries none: a hash over its lines.
+#[must_use]
+pub fn content_uid(item: &Item) -> String {
+    uid_of_content(item.category, &item.content)
+}
+
+fn uid_of_content(category: &'static CategorySpec, content: &Content) -> String {
+    let lines = format_of(category).fingerprint(content);
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let hash: [u8; 16] = hash::truncate(hash::content("content uid", &lines));
+    format!("{CONTENT_UID_PREFIX}{}", id::to_hex(&hash))
+}
+
+/// Returns a record's file: what was parsed, byte for byte, and what was edited.
+///
+/// `uid` is written out with it where the lines neither carry nor determine it.
+/// Chunked values must have been replaced by their bytes.
+#[must_use]
+pub fn render(category: &'static CategorySpec, content: &Content, uid: &str) -> Vec<u8> {
+    let determined =
+        uid.starts_with(CONTENT_UID_PREFIX) && uid_of_content(category, content) == uid;
+    format_of(category).render(content, (!determined).then_some(uid))
+}
+
+/// Returns the name of a record's file: safe on every system, readable, and
+/// unlike that of any other uid.
+#[must_use]
+pub fn file_name(category: &'static CategorySpec, content: &Content, uid: &str) -> String {
+    let stem = format_of(category).file_stem(content, uid);
+    format!("{stem}.{}", category.extension)
+}
+
+/// Makes the content of a new record.
+///
+/// # Errors
+/// When a field is unknown, refuses its value, or is missing.
+pub fn create(
+    category: &'static CategorySpec,
+    edits: &[FieldEdit],
+    uid: &str,
+    now_ms: u64,
+) -> Result<Content, FieldError> {
+    fields::verify(category, edits)?;
+    format_of(category).create(edits, uid, now_ms)
+}
+
+/// Returns the smallest changes that carry out `edits`: only lines of the
+/// fields named change. `tie` (eight hex digits) tells apart what two devices
+/// insert at one place.
+///
+/// # Errors
+/// When a field is unknown, refuses its value, or cannot be removed.
+pub fn edit(
+    category: &'static CategorySpec,
+    content: &Content,
+    edits: &[FieldEdit],
+    tie: &str,
+) -> Result<Edits, FieldError> {
+    fields::verify(category, edits)?;
+    format_of(category).edit(content, edits, tie)
+}
+
+/// Returns what an import changes in a record: the differences between `base`
+/// (the last import) and `imported`, applied to `current`. What was edited
+/// since, and is the same in both imports, stays.
+#[must_use]
+pub fn replace(
+    category: &'static CategorySpec,
+    base: &Content,
+    current: &Content,
+    imported: &Content,
+    tie: &str,
+) -> Edits {
+    format_of(category).replace(base, current, imported, tie)
+}
+
+/// Returns what lists and searches show of a record. Chunked values are left out.
+#[must_use]
+pub fn project(category: &'static CategorySpec, content: &Content) -> Projection {
+    format_of(category).project(content)
+}
+
+/// Returns the field that a key belongs to, or the name of its property.
+#[must_use]
+pub fn field_of(category: &'static CategorySpec, key: &str, value: &Value) -> Option<String> {
+    format_of(category).field_of(key, value)
+}
+
+/// Returns whether a key only keeps books (a revision time, the program that
+/// wrote it): concurrent values of it are no conflict to show.
+#[must_use]
+pub fn is_bookkeeping(category: &'static CategorySpec, key: &str, value: &Value) -> bool {
+    format_of(category).is_bookkeeping(key, value)
+}

@@ -1,0 +1,71 @@
+//! The formats. A new one is a file beside the others and its line in [`FORMATS`].
+
+use crate::item::{Item, ItemError, NotRecognised, RawItem, Split};
+use crate::{Edits, FieldEdit, FieldError, Projection};
+use heirloom_schema::{CategorySpec, Content, Value};
+
+/// How the records of one category stand in files.
+pub(crate) trait Format: Sync {
+    /// The category.
+    fn category(&self) -> &'static CategorySpec;
+    /// Whether a file with this name and these bytes is of this format.
+    fn recognises(&self, name: &str, bytes: &[u8]) -> bool;
+    /// Whether a user may declare a file that was not recognised to be of this format.
+    fn accepts(&self, name: &str, bytes: &[u8]) -> bool {
+        self.recognises(name, bytes)
+    }
+    /// As [`crate::split`].
+    fn split(&self, name: &str, bytes: &[u8]) -> Split;
+    /// As [`crate::parse`].
+    fn parse(&self, raw: &RawItem) -> Result<Item, ItemError>;
+    /// What the uid of an item without one is the hash of.
+    fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>>;
+    /// As [`crate::render`]; `uid` is given where it must be written out if
+    /// the lines do not carry one.
+    fn render(&self, content: &Content, uid: Option<&str>) -> Vec<u8>;
+    /// As [`crate::file_name`], without the ending.
+    fn file_stem(&self, content: &Content, uid: &str) -> String;
+    /// As [`crate::create`].
+    fn create(&self, edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError>;
+    /// As [`crate::edit`].
+    fn edit(&self, content: &Content, edits: &[FieldEdit], tie: &str) -> Result<Edits, FieldError>;
+    /// As [`crate::replace`].
+    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits;
+    /// As [`crate::project`].
+    fn project(&self, content: &Content) -> Projection;
+    /// As [`crate::field_of`].
+    fn field_of(&self, key: &str, value: &Value) -> Option<String>;
+    /// As [`crate::is_bookkeeping`].
+    fn is_bookkeeping(&self, key: &str, value: &Value) -> bool;
+}
+
+/// All formats, in the order in which they are asked whether they recognise a file.
+const FORMATS: &[&dyn Format] = &[];
+
+/// Returns the format of a category.
+pub(crate) fn format_of(category: &'static CategorySpec) -> &'static dyn Format {
+    FORMATS
+        .iter()
+        .copied()
+        .find(|format| format.category().number == category.number)
+        .expect("every category has a format: a test compares the lists")
+}
+
+/// Returns the format of a file.
+pub(crate) fn recognise(
+    name: &str,
+    bytes: &[u8],
+    category: Option<&str>,
+) -> Result<&'static dyn Format, NotRecognised> {
+    let Some(id) = category else {
+        let found = FORMATS.iter().copied().find(|format| format.recognises(name, bytes));
+        return found.ok_or(NotRecognised::Unknown);
+    };
+    let category =
+        heirloom_schema::by_id(id).ok_or_else(|| NotRecognised::NoCategory(id.to_owned()))?;
+    let format = format_of(category);
+    match format.accepts(name, bytes) {
+        true => Ok(format),
+        false => Err(NotRecognised::NotThis(category.id)),
+    }
+}

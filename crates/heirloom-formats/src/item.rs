@@ -1,0 +1,82 @@
+//! Items of files.
+
+use heirloom_schema::{CategorySpec, Content};
+
+/// One item of a file, not read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawItem {
+    /// The category.
+    pub category: &'static CategorySpec,
+    /// The file's path relative to what is imported.
+    pub name: String,
+    /// The line in the file where the item begins, from 1.
+    pub line: usize,
+    /// The item's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// One item, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The category.
+    pub category: &'static CategorySpec,
+    /// The item's own identifier, where it has one.
+    pub uid: Option<String>,
+    /// The content.
+    pub content: Content,
+}
+
+/// A part of a file that cannot become a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The line in the file where it begins, from 1.
+    pub line: usize,
+    /// Why: lower case, no full stop.
+    pub reason: String,
+}
+
+/// A file, cut into items.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Split {
+    /// The items in the order of the file.
+    pub items: Vec<RawItem>,
+    /// What was left out.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Split {
+    /// Leaves out what begins at a line.
+    pub(crate) fn skip(&mut self, line: usize, reason: impl Into<String>) {
+        self.skipped.push(Skipped { line, reason: reason.into() });
+    }
+}
+
+/// A file of no known kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRecognised {
+    /// Neither the content nor the ending of the name tells the kind.
+    #[error("this is no vCard, iCalendar, JSON object, Markdown or text file")]
+    Unknown,
+    /// The file is not of the kind that was asked for.
+    #[error("this file holds no {0}")]
+    NotThis(&'static str),
+    /// There is no such category.
+    #[error("there is no category {0:?}")]
+    NoCategory(String),
+}
+
+/// An item that cannot become a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ItemError {
+    /// The line in the file, from 1.
+    pub line: usize,
+    /// Why: lower case, no full stop.
+    pub reason: String,
+}
+
+impl ItemError {
+    pub(crate) fn new(line: usize, reason: impl Into<String>) -> Self {
+        Self { line, reason: reason.into() }
+    }
+}
