@@ -2,6 +2,7 @@
 
 use heirloom_base::{Decode, DecodeError, Encode, Reader, Writer};
 use std::fmt;
+use std::ops::BitOr;
 use std::str::FromStr;
 
 /// A set of rights.
@@ -44,6 +45,14 @@ impl Capabilities {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+impl BitOr for Capabilities {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.union(other)
     }
 }
 

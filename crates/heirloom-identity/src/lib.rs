@@ -15,13 +15,24 @@
 
 pub mod capability;
 pub mod device;
+pub mod invite;
+pub mod keyring;
+mod map;
+pub mod pairing;
 pub mod phrase;
+pub mod roster;
 pub mod seal;
 pub mod signed;
 mod words;
 
 pub use capability::{Capabilities, ParseRoleError, Role};
 pub use device::DeviceKeys;
+pub use invite::{Code, CodeError, Invite, InvitePlan, InviteState, parse_code};
+pub use keyring::{Keyring, KeyringError};
+pub use pairing::{Grant, Granting, Joiner, PairingError, Recoverer, Responder, Response, Step};
 pub use phrase::{Phrase, PhraseError, RootKeys};
+pub use roster::{
+    Inserted, Member, NewDevice, ResetPlan, Roster, RosterError, RosterState, Signer, WriteVerdict,
+};
 pub use seal::OpenError;
 pub use signed::{SignatureError, Signed, Verified};

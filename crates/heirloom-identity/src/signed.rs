@@ -127,7 +127,8 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8; SIGNATURE_BYTES])> {
     bytes.split_last_chunk()
 }
 
-fn id(bytes: &[u8]) -> OpId {
+/// Returns the hash of signed bytes without their signature.
+pub(crate) fn id(bytes: &[u8]) -> OpId {
     OpId(hash::plain(split(bytes).map_or(bytes, |(body, _)| body)))
 }
 

@@ -42,8 +42,9 @@ pub(crate) fn word(index: u16) -> &'static str {
 /// letters, else the one with the fewest wrong letters, the first of equals.
 fn nearest(typed: &str) -> Option<&'static str> {
     let beginning: String = typed.chars().take(4).collect();
+    let mut candidates = Language::English.words_by_prefix_iter(&beginning);
     if beginning.len() == 4
-        && let [only] = Language::English.words_by_prefix(&beginning)
+        && let (Some(only), None) = (candidates.next(), candidates.next())
     {
         return Some(only);
     }

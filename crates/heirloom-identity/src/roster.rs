@@ -1,0 +1,435 @@
+//! The roster: who is in, as a pure function of a set of signed operations.
+//!
+//! Operations name what their authors knew, so that the set is a graph. An
+//! operation is admitted once everything it builds on is here, if its signature
+//! holds and its signer was entitled in the state of its parents; both depend
+//! on nothing that may come later. What concurrent operations amount to
+//! together is judged anew from the whole set.
+
+mod author;
+mod bits;
+mod graph;
+mod judge;
+pub mod op;
+mod state;
+
+pub use author::{
+    NewDevice, ResetPlan, Signer, accept, add_device, epoch, genesis, rename, revoke, root_reset,
+    set_capabilities,
+};
+pub use state::{Epoch, Member, RosterState, WriteVerdict};
+
+use crate::signed::{self, SignatureError, Signed, Verified};
+use bits::Bits;
+use graph::Graph;
+use heirloom_base::{AccountId, DecodeError, DeviceId, EpochId, OpId, limits};
+use judge::{Right, Standing, judge, right};
+use op::{Author, EpochKeys, Op, OpBody};
+use std::collections::BTreeMap;
+
+/// Operations that may wait for their parents.
+const WAITING_MAX: usize = limits::ROSTER_OPS_MAX;
+/// Bytes of operations that may wait for their parents.
+const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Why an operation is refused, here and by everybody else.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RosterError {
+    /// It is longer than any operation may be.
+    #[error("an operation of {0} bytes is too long")]
+    TooLong(usize),
+    /// It is not well formed.
+    #[error("the operation is not well formed")]
+    Form(#[from] DecodeError),
+    /// Its signature is not by its author.
+    #[error("the operation is not signed by its author for this account")]
+    Signature(#[from] SignatureError),
+    /// It begins another account.
+    #[error("the operation begins account {0:?}, which is another one")]
+    WrongAccount(AccountId),
+    /// The account began already.
+    #[error("the account has begun already")]
+    SecondGenesis,
+    /// It does not continue the generation of its parents.
+    #[error("an operation of generation {0} does not follow from its parents")]
+    Generation(u32),
+    /// Its author was not entitled when it signed.
+    #[error("its author {0:?} was not entitled to this operation")]
+    NotEntitled(Author),
+    /// It lets in a device that was let in before; a device returns with a new key.
+    #[error("device {0:?} was let in before")]
+    KnownDevice(DeviceId),
+    /// It is about a device that its author could not know.
+    #[error("device {0:?} is not known")]
+    UnknownDevice(DeviceId),
+    /// The encryption key is not signed by the device.
+    #[error("the encryption key of device {0:?} is not its own word")]
+    Binding(DeviceId),
+    /// It hands on the key of an epoch that its author could not know.
+    #[error("epoch {0:?} is not known")]
+    UnknownEpoch(EpochId),
+    /// The account has as many devices as it may have.
+    #[error("the account has {0} devices already")]
+    TooManyDevices(usize),
+    /// The roster is full; revocations and the root key still have room.
+    #[error("the roster is full")]
+    Full,
+    /// Too many operations wait for others.
+    #[error("too many operations wait for others that never came")]
+    WaitingFull,
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inserted {
+    /// These were admitted, parents first: it, and those that had waited for it.
+    New(Vec<OpId>),
+    /// It was admitted before.
+    Known,
+    /// It waits for others.
+    Waiting {
+        /// Its parents that are not here.
+        missing: Vec<OpId>,
+    },
+}
+
+/// The operations of one account and what they amount to.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    account: AccountId,
+    graph: Graph,
+    waiting: BTreeMap<OpId, (usize, Signed<Op>)>,
+    waiting_bytes: usize,
+    standing: Standing,
+    state: RosterState,
+}
+
+impl Roster {
+    /// Returns the empty roster of an account.
+    #[must_use]
+    pub fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            graph: Graph::default(),
+            waiting: BTreeMap::new(),
+            waiting_bytes: 0,
+            standing: Standing::default(),
+            state: RosterState::default(),
+        }
+    }
+
+    /// Returns the account.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// Takes in a signed operation.
+    ///
+    /// # Errors
+    /// [`RosterError`]; nothing changed then, and the same bytes are refused
+    /// wherever the same parents are known.
+    pub fn insert(&mut self, bytes: &[u8]) -> Result<Inserted, RosterError> {
+        if bytes.len() > limits::ROSTER_OP_BYTES_MAX {
+            return Err(RosterError::TooLong(bytes.len()));
+        }
+        let signed = Signed::<Op>::parse(bytes)?;
+        let id = signed.id();
+        if self.contains(&id) {
+            return Ok(Inserted::Known);
+        }
+        let parents = signed.unverified().parents.iter();
+        let missing: Vec<OpId> = parents.filter(|id| !self.contains(id)).copied().collect();
+        if !missing.is_empty() {
+            self.hold(id, bytes.len(), signed)?;
+            return Ok(Inserted::Waiting { missing });
+        }
+        let mut admitted = vec![self.admit(signed)?];
+        self.admit_waiting(&mut admitted);
+        self.state = RosterState::new(&self.graph, &self.standing);
+        Ok(Inserted::New(admitted))
+    }
+
+    /// Returns the operations on which no other builds yet.
+    #[must_use]
+    pub fn heads(&self) -> Vec<OpId> {
+        self.graph.heads().iter().copied().collect()
+    }
+
+    /// Returns whether an operation was admitted.
+    #[must_use]
+    pub fn contains(&self, id: &OpId) -> bool {
+        self.graph.place(id).is_some()
+    }
+
+    /// Returns how many operations were admitted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.graph.len()
+    }
+
+    /// Returns whether nothing was admitted yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.graph.len() == 0
+    }
+
+    /// Returns the signed bytes of an operation.
+    #[must_use]
+    pub fn bytes(&self, id: &OpId) -> Option<&[u8]> {
+        self.graph.place(id).map(|place| self.graph.vertex(place).op.bytes())
+    }
+
+    /// Returns an operation.
+    #[must_use]
+    pub fn op(&self, id: &OpId) -> Option<&Op> {
+        self.graph.place(id).map(|place| self.graph.vertex(place).op.value())
+    }
+
+    /// Returns every operation with its signed bytes, parents first, in the
+    /// same order on every device.
+    #[must_use]
+    pub fn ops(&self) -> Vec<(OpId, &[u8])> {
+        let mut vertices: Vec<_> = self.graph.vertices().iter().collect();
+        vertices.sort_by_key(|vertex| vertex.rank());
+        vertices.into_iter().map(|vertex| (vertex.id, vertex.op.bytes())).collect()
+    }
+
+    /// Returns the signed bytes of every operation that who knows `heads` does
+    /// not know by that, parents first; unknown heads say nothing.
+    #[must_use]
+    pub fn ops_beyond(&self, heads: &[OpId]) -> Vec<Vec<u8>> {
+        let known = self.graph.closure(heads);
+        let beyond = |id: &OpId| self.graph.place(id).is_some_and(|place| !known.contains(place));
+        let ops = self.ops().into_iter().filter(|(id, _)| beyond(id));
+        ops.map(|(_, bytes)| bytes.to_vec()).collect()
+    }
+
+    /// Returns whether the author of one of `heads` knew `earlier`.
+    #[must_use]
+    pub fn is_within(&self, earlier: &OpId, heads: &[OpId]) -> bool {
+        let closure = self.graph.closure(heads);
+        self.graph.place(earlier).is_some_and(|place| closure.contains(place))
+    }
+
+    /// Returns what all operations amount to.
+    #[must_use]
+    pub fn state(&self) -> &RosterState {
+        &self.state
+    }
+
+    pub(crate) fn rank(&self, id: &OpId) -> Option<(u32, u32, OpId)> {
+        let vertex = self.graph.vertex(self.graph.place(id)?);
+        Some((vertex.op.value().generation, vertex.depth, *id))
+    }
+
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = (OpId, &OpBody)> {
+        let mut vertices: Vec<_> = self.graph.vertices().iter().collect();
+        vertices.sort_by_key(|vertex| std::cmp::Reverse(vertex.rank()));
+        vertices.into_iter().map(|vertex| (vertex.id, vertex.body()))
+    }
+
+    pub(crate) fn epoch_keys(&self, epoch: EpochId) -> Option<&EpochKeys> {
+        self.graph.vertex(self.graph.epoch_place(&epoch)?).body().epoch()
+    }
+
+    /// Returns the epochs that who knows `heads` knows.
+    pub(crate) fn epochs_within(&self, heads: &[OpId]) -> BTreeMap<EpochId, &EpochKeys> {
+        let vertices = self.graph.closure(heads);
+        let vertices: Vec<usize> = vertices.iter().collect();
+        let epochs = vertices.into_iter().map(|place| self.graph.vertex(place));
+        epochs.filter_map(|vertex| Some((EpochId(vertex.id.0), vertex.body().epoch()?))).collect()
+    }
+
+    fn hold(&mut self, id: OpId, size: usize, signed: Signed<Op>) -> Result<(), RosterError> {
+        if self.waiting.contains_key(&id) {
+            return Ok(());
+        }
+        if self.waiting.len() >= WAITING_MAX || self.waiting_bytes + size > WAITING_BYTES_MAX {
+            return Err(RosterError::WaitingFull);
+        }
+        self.waiting_bytes += size;
+        self.waiting.insert(id, (size, signed));
+        Ok(())
+    }
+
+    /// Admits what waited only for operations that are here now.
+    fn admit_waiting(&mut self, admitted: &mut Vec<OpId>) {
+        loop {
+            let ready: Vec<OpId> = self
+                .waiting
+                .iter()
+                .filter(|(_, (_, op))| op.unverified().parents.iter().all(|id| self.contains(id)))
+                .map(|(id, _)| *id)
+                .collect();
+            if ready.is_empty() {
+                return;
+            }
+            for id in ready {
+                let Some((size, signed)) = self.waiting.remove(&id) else { continue };
+                self.waiting_bytes -= size;
+                // One that is refused now is refused by everybody.
+                admitted.extend(self.admit(signed).ok());
+            }
+        }
+    }
+
+    fn admit(&mut self, signed: Signed<Op>) -> Result<OpId, RosterError> {
+        self.check_room(signed.unverified())?;
+        let verified = self.verify(signed)?;
+        let op = verified.value();
+        if !matches!(op.body, OpBody::Genesis(_)) {
+            let past = self.graph.closure(&op.parents);
+            let standing = if past.len() == self.graph.len() {
+                self.standing.clone()
+            } else {
+                judge(&self.graph, &past)
+            };
+            self.check_generation(op)?;
+            check_entitled(op, &standing)?;
+            self.check_body(op, &standing, &past)?;
+        }
+        let id = self.graph.push(verified);
+        self.standing = judge(&self.graph, &Bits::below(self.graph.len()));
+        Ok(id)
+    }
+
+    /// Keeps room for what ends an attack when a device fills the roster.
+    fn check_room(&self, op: &Op) -> Result<(), RosterError> {
+        let urgent = op.author == Author::Root || matches!(op.body, OpBody::Revoke(_));
+        let limit = limits::ROSTER_OPS_MAX * if urgent { 2 } else { 1 };
+        if self.graph.len() >= limit { Err(RosterError::Full) } else { Ok(()) }
+    }
+
+    fn verify(&self, signed: Signed<Op>) -> Result<Verified<Op>, RosterError> {
+        let op = signed.unverified();
+        let key = match (&op.body, op.author) {
+            (OpBody::Genesis(genesis), Author::Root) => {
+                if genesis.account_id() != self.account {
+                    return Err(RosterError::WrongAccount(genesis.account_id()));
+                }
+                if op.generation != 0 || !op.parents.is_empty() {
+                    return Err(RosterError::Generation(op.generation));
+                }
+                if !self.is_empty() {
+                    return Err(RosterError::SecondGenesis);
+                }
+                genesis.root_public
+            }
+            (OpBody::Genesis(_), Author::Device(_)) => {
+                return Err(RosterError::NotEntitled(op.author));
+            }
+            (_, Author::Root) => {
+                self.genesis_root().ok_or(RosterError::NotEntitled(Author::Root))?
+            }
+            (_, Author::Device(device)) => device.0,
+        };
+        Ok(signed.verify(signed::ROSTER_OP, self.account, &key)?)
+    }
+
+    fn genesis_root(&self) -> Option<[u8; 32]> {
+        self.graph.vertices().first().and_then(|vertex| match vertex.body() {
+            OpBody::Genesis(genesis) => Some(genesis.root_public),
+            OpBody::AddDevice(_)
+            | OpBody::SetCapabilities { .. }
+            | OpBody::Revoke(_)
+            | OpBody::Epoch(_)
+            | OpBody::Accept { .. }
+            | OpBody::Erase { .. }
+            | OpBody::EraseReceipt { .. }
+            | OpBody::Policy(_)
+            | OpBody::RootReset(_)
+            | OpBody::Name { .. }
+            | OpBody::Unknown { .. } => None,
+        })
+    }
+
+    /// A reset goes beyond the generations that it knows; nothing else does.
+    fn check_generation(&self, op: &Op) -> Result<(), RosterError> {
+        let known = op.parents.iter().filter_map(|id| self.op(id)).map(|op| op.generation).max();
+        let follows = known.is_some_and(|known| {
+            if matches!(op.body, OpBody::RootReset(_)) {
+                op.generation > known
+            } else {
+                op.generation == known
+            }
+        });
+        if follows { Ok(()) } else { Err(RosterError::Generation(op.generation)) }
+    }
+
+    fn check_body(&self, op: &Op, standing: &Standing, past: &Bits) -> Result<(), RosterError> {
+        let known = |device: &DeviceId| match standing.devices.contains_key(device) {
+            true => Ok(()),
+            false => Err(RosterError::UnknownDevice(*device)),
+        };
+        match &op.body {
+            OpBody::AddDevice(add) => {
+                check_newcomer(add, standing, self.account)?;
+                self.check_epochs(add.wraps.keys(), past)?;
+            }
+            OpBody::SetCapabilities { device, .. }
+            | OpBody::Accept { device, .. }
+            | OpBody::Erase { device, .. }
+            | OpBody::Name { device, .. } => known(device)?,
+            OpBody::Revoke(revoke) => known(&revoke.device)?,
+            OpBody::Genesis(_)
+            | OpBody::Epoch(_)
+            | OpBody::EraseReceipt { .. }
+            | OpBody::Policy(_)
+            | OpBody::RootReset(_)
+            | OpBody::Unknown { .. } => {}
+        }
+        match op.body.epoch() {
+            Some(keys) => self.check_epochs(keys.predecessors.keys(), past),
+            None => Ok(()),
+        }
+    }
+
+    fn check_epochs<'a>(
+        &self,
+        mut epochs: impl Iterator<Item = &'a EpochId>,
+        past: &Bits,
+    ) -> Result<(), RosterError> {
+        let known = |epoch: &EpochId| {
+            self.graph.epoch_place(epoch).is_some_and(|place| {
+                past.contains(place) && self.graph.vertex(place).body().epoch().is_some()
+            })
+        };
+        match epochs.find(|epoch| !known(epoch)) {
+            Some(epoch) => Err(RosterError::UnknownEpoch(*epoch)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_entitled(op: &Op, standing: &Standing) -> Result<(), RosterError> {
+    let Author::Device(device) = op.author else { return Ok(()) };
+    let entitled = match right(op.author, &op.body) {
+        Right::Root => false,
+        Right::Member(needed) => standing
+            .devices
+            .get(&device)
+            .is_some_and(|member| !member.revoked && member.capabilities.contains(needed)),
+    };
+    if entitled { Ok(()) } else { Err(RosterError::NotEntitled(op.author)) }
+}
+
+fn check_newcomer(
+    add: &op::AddDevice,
+    standing: &Standing,
+    account: AccountId,
+) -> Result<(), RosterError> {
+    if standing.devices.contains_key(&add.device) {
+        return Err(RosterError::KnownDevice(add.device));
+    }
+    let members = standing.devices.values().filter(|member| !member.revoked).count();
+    if members >= limits::DEVICES_MAX {
+        return Err(RosterError::TooManyDevices(members));
+    }
+    let key = &add.device.0;
+    signed::verify(signed::DEVICE_KEY, account, key, &add.encryption_public, &add.binding)
+        .map_err(|_| RosterError::Binding(add.device))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! What the roster says: who is in, and under which key to write.
+
+use super::graph::Graph;
+use super::judge::{Standing, Weight};
+use super::op::{Author, OpBody};
+use crate::Capabilities;
+use heirloom_base::{DeviceId, EpochId, LogId, OpId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One device that the account knows or knew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What it may do now; nothing once it is revoked.
+    pub capabilities: Capabilities,
+    /// The key to which epochs are wrapped for it.
+    pub encryption_public: [u8; 32],
+    /// Its name, sealed for those who may read.
+    pub sealed_name: Vec<u8>,
+    /// Whether it is out: revoked, left out by a reset, or let in by an
+    /// operation that does not count.
+    pub revoked: bool,
+    /// Per log the last sequence number that stays valid after it is out.
+    pub cuts: BTreeMap<LogId, u64>,
+    /// The operation that let it in.
+    pub added_by: OpId,
+    /// The operations that took it out.
+    pub revoked_by: Vec<OpId>,
+    pub(crate) may_ever_write: bool,
+    described: Option<Weight>,
+    named: Option<Weight>,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Self {
+            capabilities: Capabilities::NONE,
+            encryption_public: [0; 32],
+            sealed_name: Vec::new(),
+            revoked: true,
+            cuts: BTreeMap::new(),
+            added_by: OpId([0; 32]),
+            revoked_by: Vec::new(),
+            may_ever_write: false,
+            described: None,
+            named: None,
+        }
+    }
+}
+
+impl Member {
+    pub(crate) fn describe(&mut self, weight: Weight, encryption_public: [u8; 32]) {
+        if self.described < Some(weight) {
+            self.described = Some(weight);
+            self.encryption_public = encryption_public;
+            self.added_by = weight.2;
+        }
+    }
+
+    pub(crate) fn rename(&mut self, weight: Weight, sealed: &[u8]) {
+        if self.named < Some(weight) {
+            self.named = Some(weight);
+            self.sealed_name = sealed.to_vec();
+        }
+    }
+}
+
+/// One content key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Epoch {
+    /// How far from the account's beginning it was made.
+    pub depth: u32,
+    /// Commits to the key.
+    pub commitment: [u8; 32],
+    /// Every device that can know the key: its author, those it was wrapped
+    /// to, and those who know a later key under which it is sealed.
+    pub recipients: BTreeSet<DeviceId>,
+    /// Whether it may be written under: the operation counts, and no device
+    /// that is out or may not read can know the key.
+    pub clean: bool,
+    /// Whether every device that may read can know the key.
+    pub complete: bool,
+}
+
+/// Whether an entry counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteVerdict {
+    /// It counts.
+    Valid,
+    /// Its device is out and it lies beyond the cut: it is kept, not applied.
+    Quarantined,
+    /// Its device was never let in to write.
+    NotMember,
+}
+
+/// What the whole set of operations amounts to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RosterState {
+    /// The highest generation: how often the root key stated the roster anew.
+    pub generation: u32,
+    /// Every device that was ever let in, in or out.
+    pub devices: BTreeMap<DeviceId, Member>,
+    /// Every content key.
+    pub epochs: BTreeMap<EpochId, Epoch>,
+    /// The root's public signing key, once the beginning is known.
+    pub root_public: Option<[u8; 32]>,
+    /// The public recovery key, once the beginning is known.
+    pub recovery_public: Option<[u8; 32]>,
+    /// Commits to the account key, once the beginning is known.
+    pub account_key_commitment: Option<[u8; 32]>,
+}
+
+impl RosterState {
+    pub(crate) fn new(graph: &Graph, standing: &Standing) -> Self {
+        let mut state = Self {
+            generation: standing.generation,
+            devices: standing.devices.clone(),
+            epochs: epochs(graph),
+            ..Self::default()
+        };
+        for vertex in graph.vertices() {
+            if let OpBody::Genesis(genesis) = vertex.body() {
+                state.root_public = Some(genesis.root_public);
+                state.recovery_public = Some(genesis.recovery_public);
+                state.account_key_commitment = Some(genesis.account_key_commitment);
+            }
+        }
+        let readers = state.read_devices();
+        for (id, epoch) in &mut state.epochs {
+            let place = graph.epoch_place(id);
+            let counts = place.is_some_and(|place| standing.counting.contains(place));
+            epoch.clean = counts && epoch.recipients.is_subset(&readers);
+            epoch.complete = epoch.recipients.is_superset(&readers);
+        }
+        state
+    }
+
+    /// Returns whether a device is in.
+    #[must_use]
+    pub fn is_member(&self, device: DeviceId) -> bool {
+        self.devices.get(&device).is_some_and(|member| !member.revoked)
+    }
+
+    /// Returns what a device may do: nothing unless it is in.
+    #[must_use]
+    pub fn capabilities(&self, device: DeviceId) -> Capabilities {
+        self.devices.get(&device).map_or(Capabilities::NONE, |member| member.capabilities)
+    }
+
+    /// Returns whether the entry with a sequence number of a device's log counts.
+    ///
+    /// A member that lost the right to write keeps what it wrote, and is
+    /// trusted to stop; one that is not trusted is revoked.
+    #[must_use]
+    pub fn may_write(&self, device: DeviceId, log: LogId, seq: u64) -> WriteVerdict {
+        match self.devices.get(&device) {
+            None => WriteVerdict::NotMember,
+            Some(member) if member.revoked => {
+                if member.cuts.get(&log).is_some_and(|cut| seq <= *cut) {
+                    WriteVerdict::Valid
+                } else {
+                    WriteVerdict::Quarantined
+                }
+            }
+            Some(member) if member.may_ever_write => WriteVerdict::Valid,
+            Some(_) => WriteVerdict::NotMember,
+        }
+    }
+
+    /// Returns the epoch to write under: a clean one, and of those one that
+    /// everybody can read, the deepest first. Equal depths are ordered by id,
+    /// which is no decision, since all of them are equally safe.
+    #[must_use]
+    pub fn writing_epoch(&self) -> Option<EpochId> {
+        let clean = self.epochs.iter().filter(|(_, epoch)| epoch.clean);
+        let best = clean.max_by_key(|(id, epoch)| (epoch.complete, epoch.depth, **id));
+        best.map(|(id, _)| *id)
+    }
+
+    /// Returns whether any device that reads and writes should make a new
+    /// epoch: there is none that is clean and that everybody can read.
+    #[must_use]
+    pub fn needs_epoch(&self) -> bool {
+        !self.epochs.values().any(|epoch| epoch.clean && epoch.complete)
+    }
+
+    /// Returns the devices that may read.
+    #[must_use]
+    pub fn read_devices(&self) -> BTreeSet<DeviceId> {
+        let reads = |member: &Member| member.capabilities.contains(Capabilities::READ);
+        let readers = self.devices.iter().filter(|(_, member)| reads(member));
+        readers.map(|(device, _)| *device).collect()
+    }
+}
+
+/// Returns every epoch with all who can know its key. Void operations are
+/// included: what they gave away, they gave away.
+fn epochs(graph: &Graph) -> BTreeMap<EpochId, Epoch> {
+    let mut epochs: BTreeMap<EpochId, Epoch> = BTreeMap::new();
+    for vertex in graph.vertices() {
+        if let Some(keys) = vertex.body().epoch() {
+            let mut recipients: BTreeSet<DeviceId> = keys.wraps.keys().copied().collect();
+            if let Author::Device(author) = vertex.op.value().author {
+                recipients.insert(author);
+            }
+            let (depth, commitment) = (vertex.depth, keys.commitment);
+            let (clean, complete) = (false, false);
+            let epoch = Epoch { depth, commitment, recipients, clean, complete };
+            epochs.insert(EpochId(vertex.id.0), epoch);
+        }
+        if let OpBody::AddDevice(add) = vertex.body() {
+            for epoch in add.wraps.keys() {
+                if let Some(epoch) = epochs.get_mut(epoch) {
+                    epoch.recipients.insert(add.device);
+                }
+            }
+        }
+    }
+    // Predecessors have lower places, so that one backward pass hands on everything.
+    for vertex in graph.vertices().iter().rev() {
+        let Some(keys) = vertex.body().epoch() else { continue };
+        let later = epochs.get(&EpochId(vertex.id.0)).map(|epoch| epoch.recipients.clone());
+        for predecessor in keys.predecessors.keys() {
+            if let (Some(epoch), Some(later)) = (epochs.get_mut(predecessor), &later) {
+                epoch.recipients.extend(later.iter().copied());
+            }
+        }
+    }
+    epochs
+}
