@@ -142,7 +142,6 @@ fn parse_multiaddr(address: &Multiaddr) -> Option<Parsed> {
         Part::Dns6(host) => name(&host, Family::V6),
         _ => return None,
     };
-    #[expect(clippy::wildcard_enum_match_arm, reason = "multiaddresses know dozens of parts")]
     let peer = match parts.next() {
         None => None,
         Some(Part::P2p(peer)) => Some(peer),

@@ -27,13 +27,16 @@ mod counters;
 mod error;
 mod event;
 mod framed;
+mod gate;
 pub mod limits;
 mod link;
+mod meter;
 mod network;
 mod opened;
 mod pairing;
 mod peer;
 mod protocol;
+mod session;
 mod shared;
 mod swarm;
 
@@ -46,3 +49,7 @@ pub use network::Network;
 pub use pairing::PairingStream;
 pub use peer::{device_of_peer_text, device_of_seed, peer_id_text};
 pub use protocol::Protocol;
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test picks the events that it is about")]
+mod tests;

@@ -66,6 +66,13 @@ impl Link {
         };
         self.frames.send(Queued { bytes, _share: permit }).await.map_err(|_| SendError::Gone)
     }
+
+    /// Queues a frame of any length, as only a hostile device would.
+    #[cfg(test)]
+    pub(crate) async fn push_unchecked(&self, bytes: Vec<u8>) {
+        let share = self.room.clone().acquire_owned().await.unwrap();
+        self.frames.send(Queued { bytes, _share: share }).await.unwrap();
+    }
 }
 
 fn share_of(bytes: &[u8]) -> Result<u32, SendError> {

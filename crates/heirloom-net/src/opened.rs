@@ -4,11 +4,15 @@ use crate::command::Command;
 use crate::counters::Tally;
 use crate::error::OpenError;
 use crate::protocol::Protocol;
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::future::Shared;
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, FutureExt};
 use heirloom_base::DeviceId;
 use libp2p::Stream;
+use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
@@ -19,9 +23,60 @@ const TAKEN: u8 = 1;
 /// How often a stream is opened before it counts as lost.
 const TRIES: usize = 2;
 
+/// Resolves when the connection is closed on this side.
+pub(crate) type Closed = Shared<oneshot::Receiver<Infallible>>;
+
+/// Returns the signal of one connection; it is given when the sender is dropped.
+pub(crate) fn closed_signal() -> (oneshot::Sender<Infallible>, Closed) {
+    let (sender, receiver) = oneshot::channel();
+    (sender, receiver.shared())
+}
+
+/// A stream that breaks when its connection is closed on this side. Without
+/// this a reader would wait for ever: yamux wakes the readers of a connection
+/// that broke, but not those of one that was closed in good order.
+#[derive(Debug)]
+pub(crate) struct LiveStream {
+    stream: Stream,
+    closed: Closed,
+}
+
+impl AsyncRead for LiveStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_pending() && self.closed.poll_unpin(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for LiveStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(context)
+    }
+}
+
 /// A stream on which the conversation can begin.
+#[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) stream: Stream,
+    pub(crate) stream: LiveStream,
     pub(crate) tally: Arc<Tally>,
     /// The slot that the stream occupies, if its conversation has a limited number of them.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
@@ -78,6 +133,10 @@ impl Opener {
 }
 
 impl Opened {
+    pub(crate) fn new(stream: Stream, closed: Closed, tally: Arc<Tally>) -> Self {
+        Self { stream: LiveStream { stream, closed }, tally, slot: None }
+    }
+
     /// Tells the opener that its stream was taken.
     pub(crate) async fn take(&mut self) -> io::Result<()> {
         self.stream.write_all(&[TAKEN]).await?;

@@ -60,9 +60,18 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn the_device_of_a_seed_is_its_ed25519_public_key() {
+        // RFC 8032, section 7.1, test 1.
+        let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        let public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        let seed: DeviceId = seed.parse().unwrap();
+        assert_eq!(device_of_seed(seed.as_bytes()).to_string(), public);
+    }
+
+    #[test]
     fn the_peer_id_of_a_known_seed_is_frozen() {
         let device = device_of_seed(&[7; 32]);
-        assert_eq!(peer_id_text(device), "12D3KooWSNchyPVTibKVmE6Nz9jkUvn6FjSCYn2QdPDTH5WVE6kM");
+        assert_eq!(peer_id_text(device), "12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7");
     }
 
     #[test]

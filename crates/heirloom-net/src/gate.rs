@@ -1,0 +1,238 @@
+//! The gate: the one place that decides what a connection is offered.
+//!
+//! It owns the set of members. A member's connection is offered every
+//! conversation, a stranger's only `hello/1` and `pair/1`; what is offered
+//! changes on a live connection when the set does, so that a device that
+//! became a member need not connect anew. Only so many strangers are let in.
+
+mod handler;
+
+pub(crate) use handler::{Arrived, Handler, Order, Wanted};
+
+use crate::protocol::Protocol;
+use heirloom_base::limits::STRANGERS_MAX;
+use libp2p::core::transport::PortUse;
+use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+/// A stream that came through the gate.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    pub(crate) peer: PeerId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) arrived: Arrived,
+}
+
+/// Too many strangers are connected already.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("too many strangers are connected already")]
+struct TooManyStrangers;
+
+/// The gate's side of one connection.
+#[derive(Debug)]
+struct Connection {
+    peer: PeerId,
+    inbound: bool,
+}
+
+/// The gate.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    members: BTreeSet<PeerId>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    orders: VecDeque<ToSwarm<Entered, Order>>,
+    refused: Arc<AtomicU64>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Gate {
+    /// Returns a gate without members that counts refused strangers and
+    /// dropped streams.
+    pub(crate) fn new(refused: Arc<AtomicU64>, dropped: Arc<AtomicU64>) -> Self {
+        Self {
+            members: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            orders: VecDeque::new(),
+            refused,
+            dropped,
+        }
+    }
+
+    pub(crate) fn is_member(&self, peer: &PeerId) -> bool {
+        self.members.contains(peer)
+    }
+
+    /// Replaces the set of members and changes what live connections are
+    /// offered; returns who was removed.
+    pub(crate) fn set_members(&mut self, members: BTreeSet<PeerId>) -> BTreeSet<PeerId> {
+        let removed = self.members.difference(&members).copied().collect();
+        let added: BTreeSet<_> = members.difference(&self.members).copied().collect();
+        self.members = members;
+        let changed: Vec<_> = self
+            .connections
+            .iter()
+            .map(|(id, connection)| (*id, connection.peer))
+            .filter(|(_, peer)| added.contains(peer) || BTreeSet::contains(&removed, peer))
+            .collect();
+        for (id, peer) in changed {
+            self.order(id, peer, Order::Offer(self.offers(&peer)));
+        }
+        removed
+    }
+
+    /// Opens a stream on a connection.
+    pub(crate) fn open(&mut self, connection: ConnectionId, peer: PeerId, wanted: Wanted) {
+        self.order(connection, peer, Order::Open(wanted));
+    }
+
+    /// Lets a connection close when its last stream has ended.
+    pub(crate) fn retire(&mut self, connection: ConnectionId, peer: PeerId) {
+        self.order(connection, peer, Order::Retire);
+    }
+
+    fn order(&mut self, connection: ConnectionId, peer_id: PeerId, event: Order) {
+        let handler = NotifyHandler::One(connection);
+        self.orders.push_back(ToSwarm::NotifyHandler { peer_id, handler, event });
+    }
+
+    fn offers(&self, peer: &PeerId) -> &'static [Protocol] {
+        if self.is_member(peer) { Protocol::FOR_MEMBERS } else { Protocol::FOR_STRANGERS }
+    }
+
+    fn handler(&self, peer: &PeerId) -> Handler {
+        Handler::new(self.offers(peer), self.dropped.clone())
+    }
+
+    /// Counts the connections that strangers opened.
+    fn strangers(&self) -> usize {
+        let strange = |connection: &&Connection| {
+            connection.inbound && !self.members.contains(&connection.peer)
+        };
+        self.connections.values().filter(strange).count()
+    }
+}
+
+impl NetworkBehaviour for Gate {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Entered;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<Handler, ConnectionDenied> {
+        if !self.is_member(&peer) && self.strangers() >= STRANGERS_MAX {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(ConnectionDenied::new(TooManyStrangers));
+        }
+        Ok(self.handler(&peer))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<Handler, ConnectionDenied> {
+        Ok(self.handler(&peer))
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        if let FromSwarm::ConnectionEstablished(ConnectionEstablished {
+            peer_id,
+            connection_id,
+            endpoint,
+            ..
+        }) = event
+        {
+            let inbound = matches!(endpoint, ConnectedPoint::Listener { .. });
+            self.connections.insert(connection_id, Connection { peer: peer_id, inbound });
+        } else if let FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) = event {
+            self.connections.remove(&connection_id);
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        arrived: Arrived,
+    ) {
+        self.orders.push_back(ToSwarm::GenerateEvent(Entered { peer, connection, arrived }));
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Entered, Order>> {
+        self.orders.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer;
+
+    fn peer(seed: u8) -> PeerId {
+        peer::peer_of(peer::device_of_seed(&[seed; 32])).unwrap()
+    }
+
+    fn address() -> Multiaddr {
+        "/ip4/10.0.0.1/tcp/1".parse().unwrap()
+    }
+
+    fn arrive(gate: &mut Gate, id: usize, seed: u8) -> bool {
+        let id = ConnectionId::new_unchecked(id);
+        let (local, remote) = (address(), address());
+        let accepted =
+            gate.handle_established_inbound_connection(id, peer(seed), &local, &remote).is_ok();
+        if accepted {
+            let endpoint = ConnectedPoint::Listener { local_addr: local, send_back_addr: remote };
+            gate.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id: peer(seed),
+                connection_id: id,
+                endpoint: &endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            }));
+        }
+        accepted
+    }
+
+    #[test]
+    fn one_stranger_too_many_is_refused_and_a_member_is_not() {
+        let mut gate = Gate::new(Arc::default(), Arc::default());
+        gate.set_members(BTreeSet::from([peer(100)]));
+        assert!((0..STRANGERS_MAX).all(|at| arrive(&mut gate, at, at as u8)));
+        assert!(!arrive(&mut gate, 50, 50));
+        assert!(arrive(&mut gate, 100, 100));
+        assert_eq!(gate.refused.load(Ordering::Relaxed), 1);
+        // A stranger that became a member makes room.
+        gate.set_members(BTreeSet::from([peer(100), peer(0)]));
+        assert!(arrive(&mut gate, 50, 50));
+    }
+
+    #[test]
+    fn a_change_of_members_changes_what_live_connections_are_offered() {
+        let mut gate = Gate::new(Arc::default(), Arc::default());
+        arrive(&mut gate, 1, 1);
+        arrive(&mut gate, 2, 2);
+        assert_eq!(gate.offers(&peer(1)), Protocol::FOR_STRANGERS);
+        assert_eq!(gate.set_members(BTreeSet::from([peer(1)])), BTreeSet::new());
+        assert_eq!(gate.offers(&peer(1)), Protocol::FOR_MEMBERS);
+        assert_eq!(gate.orders.len(), 1);
+        assert_eq!(gate.set_members(BTreeSet::new()), BTreeSet::from([peer(1)]));
+        assert_eq!(gate.offers(&peer(1)), Protocol::FOR_STRANGERS);
+        assert_eq!(gate.orders.len(), 2);
+    }
+}

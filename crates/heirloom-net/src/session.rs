@@ -1,0 +1,242 @@
+//! One life of the sync stream with a member: frames in both directions, pings
+//! below them, and the end.
+//!
+//! On the wire a frame is a `u32` length and that many bytes. Length 0 is
+//! followed by one byte: a ping or its answer. The side that opened the stream
+//! asks; both sides take any byte of the connection, not only of this stream,
+//! for a sign of life, so that a long transfer beside it never looks like
+//! death.
+
+use crate::config::Timing;
+use crate::counters::Tally;
+use crate::event::{Delivery, NetworkEvent};
+use crate::framed::{self, LENGTH_SIZE};
+use crate::link::{Link, Queued};
+use crate::meter::Meters;
+use crate::opened::{LiveStream, Opened};
+use futures::io::{BufReader, BufWriter, ReadHalf, WriteHalf};
+use futures::{AsyncReadExt, AsyncWriteExt};
+use heirloom_base::DeviceId;
+use heirloom_base::limits::FRAME_BYTES_MAX;
+use libp2p::PeerId;
+use std::future::pending;
+use std::io;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Asks for a sign of life.
+const PING: u8 = 0;
+/// Gives a sign of life.
+const PONG: u8 = 1;
+/// Pings and answers that wait: one is asked at a time, and a peer that asks more often than it
+/// is answered is slowed down.
+const SIGNS_MAX: usize = 2;
+/// Bytes gathered before the stream is asked to take them.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How a session is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Not now.
+    Run,
+    /// Now; what has arrived is still delivered.
+    Replace,
+    /// After what is queued was sent.
+    Leave,
+    /// Now, and nothing more is delivered.
+    Cut,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The stream or its connection ended, or this side ended it.
+    Over,
+    /// The other side gave no sign of life.
+    Dead,
+    /// The other side broke the rules.
+    Broken,
+}
+
+/// One life of the sync stream.
+pub(crate) struct Session {
+    pub(crate) device: DeviceId,
+    pub(crate) peer: PeerId,
+    pub(crate) opener: bool,
+    pub(crate) opened: Opened,
+    pub(crate) meters: Meters,
+    pub(crate) timing: Timing,
+    pub(crate) deliveries: mpsc::Sender<Delivery>,
+    pub(crate) stop: watch::Receiver<Stop>,
+}
+
+impl Session {
+    /// Runs until the stream ends, somebody stops it or the peer is dead.
+    pub(crate) async fn run(self) -> End {
+        let (outgoing, frames) = Link::outgoing();
+        let (incoming, inbox) = Link::incoming();
+        if self.deliveries.send(Delivery::Up(self.device, outgoing)).await.is_err() {
+            return End::Over;
+        }
+        let deliver = deliver(inbox, self.device, self.deliveries.clone(), self.stop.clone());
+        let (device, deliveries) = (self.device, self.deliveries.clone());
+        let (end, ()) = tokio::join!(self.talk(frames, incoming), deliver);
+        if deliveries.send(Delivery::Down(device)).await.is_err() {
+            tracing::debug!(%device, "the host is gone");
+        }
+        end
+    }
+
+    /// Reads and writes at the same time. Ends `incoming` when it returns.
+    async fn talk(self, frames: mpsc::Receiver<Queued>, incoming: Link) -> End {
+        let (signs, waiting) = mpsc::channel(SIGNS_MAX);
+        let Opened { stream, tally, slot: _slot } = self.opened;
+        let (reader, writer) = stream.split();
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            end = read(reader, &tally, &incoming, &signs) => end,
+            end = write(writer, &tally, frames, waiting, self.stop.clone()) => end,
+            end = watch_life(self.peer, self.opener, &self.meters, self.timing, &signs) => end,
+            () = told(&mut stop, &[Stop::Replace, Stop::Cut]) => End::Over,
+        }
+    }
+}
+
+/// Waits until the session is told to end in one of these ways.
+async fn told(stop: &mut watch::Receiver<Stop>, ways: &[Stop]) {
+    if stop.wait_for(|stop| ways.contains(stop)).await.is_err() {
+        // Whoever could have told has gone; the stream breaks by itself.
+        pending::<()>().await;
+    }
+}
+
+/// Hands what has arrived to the host.
+async fn deliver(
+    mut inbox: mpsc::Receiver<Queued>,
+    device: DeviceId,
+    deliveries: mpsc::Sender<Delivery>,
+    mut stop: watch::Receiver<Stop>,
+) {
+    let hand_over = async {
+        while let Some(Queued { bytes, .. }) = inbox.recv().await {
+            let frame = Delivery::Event(NetworkEvent::Frame { device, bytes });
+            if deliveries.send(frame).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = hand_over => {}
+        () = told(&mut stop, &[Stop::Leave, Stop::Cut]) => {}
+    }
+}
+
+async fn read(
+    reader: ReadHalf<LiveStream>,
+    tally: &Tally,
+    incoming: &Link,
+    signs: &mpsc::Sender<u8>,
+) -> End {
+    let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
+    loop {
+        let Ok(Some(length)) = framed::read_length(&mut reader).await else {
+            return End::Over;
+        };
+        if length > FRAME_BYTES_MAX {
+            tracing::warn!(length, "a member sent too long a frame");
+            return End::Broken;
+        }
+        let mut bytes = vec![0; length.max(1)];
+        if reader.read_exact(&mut bytes).await.is_err() {
+            return End::Over;
+        }
+        tally.received(LENGTH_SIZE + bytes.len());
+        let passed_on = match (length, bytes.first()) {
+            (0, Some(&PING)) => signs.send(PONG).await.is_ok(),
+            (0, Some(&PONG)) => true,
+            (0, _) => return End::Broken,
+            _ => incoming.push(bytes).await.is_ok(),
+        };
+        if !passed_on {
+            return End::Over;
+        }
+    }
+}
+
+/// Writes until the stream breaks or, told to leave, the queue is empty.
+async fn write(
+    writer: WriteHalf<LiveStream>,
+    tally: &Tally,
+    mut frames: mpsc::Receiver<Queued>,
+    mut signs: mpsc::Receiver<u8>,
+    mut stop: watch::Receiver<Stop>,
+) -> End {
+    let mut writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
+    let mut leaving = false;
+    loop {
+        let written = tokio::select! {
+            biased;
+            Some(sign) = signs.recv() => write_sign(&mut writer, sign, tally).await,
+            frame = frames.recv() => match frame {
+                Some(frame) => framed::write_frame(&mut writer, &frame.bytes, tally).await,
+                None => break,
+            },
+            () = told(&mut stop, &[Stop::Leave]), if !leaving => {
+                leaving = true;
+                frames.close();
+                Ok(())
+            }
+        };
+        let idle = frames.is_empty() && signs.is_empty();
+        if written.is_err() || (idle && writer.flush().await.is_err()) {
+            return End::Over;
+        }
+    }
+    if let Err(error) = writer.close().await {
+        tracing::debug!(%error, "the sync stream broke at its end");
+    }
+    End::Over
+}
+
+async fn write_sign(
+    writer: &mut BufWriter<WriteHalf<LiveStream>>,
+    sign: u8,
+    tally: &Tally,
+) -> io::Result<()> {
+    writer.write_all(&[0, 0, 0, 0, sign]).await?;
+    tally.sent(LENGTH_SIZE + 1);
+    Ok(())
+}
+
+/// Asks for signs of life, if this side opened the stream, and ends when there
+/// are none.
+async fn watch_life(
+    peer: PeerId,
+    opener: bool,
+    meters: &Meters,
+    timing: Timing,
+    signs: &mpsc::Sender<u8>,
+) -> End {
+    // The other side asks every `ping`; with two answers' time it has asked.
+    let silence_max =
+        if opener { timing.ping_timeout } else { timing.ping + 2 * timing.ping_timeout };
+    loop {
+        let mut asked = Instant::now();
+        if opener {
+            sleep(timing.ping).await;
+            asked = Instant::now();
+            if signs.send(PING).await.is_err() {
+                return End::Over;
+            }
+        }
+        sleep_until(asked + silence_max).await;
+        let heard = meters.heard(&peer).is_some_and(|heard| heard + ROUNDING >= asked);
+        if !heard {
+            tracing::info!(%peer, "a connection gave no sign of life");
+            return End::Dead;
+        }
+    }
+}
+
+/// The meters count whole milliseconds.
+const ROUNDING: std::time::Duration = std::time::Duration::from_millis(1);

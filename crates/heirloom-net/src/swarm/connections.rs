@@ -1,0 +1,187 @@
+//! Connections come and go.
+
+use super::peers::{Connection, Peer};
+use super::{Driver, Due};
+use crate::address;
+use crate::event::NetworkEvent;
+use crate::limits;
+use crate::opened::closed_signal;
+use crate::peer;
+use crate::session::Stop;
+use heirloom_base::DeviceId;
+use libp2p::PeerId;
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::ConnectionId;
+use std::time::Duration;
+use tokio::time::Instant;
+
+impl Driver {
+    pub(super) fn on_established(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
+        let Some(device) = peer::device_of(&peer) else {
+            self.swarm.close_connection(id);
+            return;
+        };
+        let (open, closed) = closed_signal();
+        let (dialled, since) = (endpoint.is_dialer(), Instant::now());
+        let connection = Connection {
+            id,
+            dialled,
+            since,
+            pairs: false,
+            retired: false,
+            closing: false,
+            closed,
+            _open: open,
+        };
+        let known = self.peers.get(device).is_some();
+        let desk = self.shared.desk(device);
+        self.peers.entry(device, || Peer::new(peer, desk)).add(connection);
+        self.dials.established(id, device);
+        let member = self.swarm.behaviour().gate.is_member(&peer);
+        if !known {
+            let address = address::with_peer(endpoint.get_remote_address(), peer);
+            tracing::info!(%device, member, outbound = dialled, "connected");
+            self.tell(NetworkEvent::Connected { device, address, member, outbound: dialled });
+        }
+        if !member {
+            let life = if dialled { self.timing.pairing } else { self.timing.stranger };
+            self.remind(since + life, Due::Stranger(device, id));
+        }
+        self.retire_duplicates(device);
+        self.tend(device);
+    }
+
+    /// Lets the connections end that this side dialled in vain.
+    fn retire_duplicates(&mut self, device: DeviceId) {
+        let lower_is_me = self.device < device;
+        let Some(peer) = self.peers.get_mut(device) else {
+            return;
+        };
+        let (peer_id, duplicates) = (peer.id, peer.duplicates(lower_is_me));
+        for connection in &mut peer.connections {
+            connection.retired |= duplicates.contains(&connection.id);
+        }
+        let until = Instant::now() + Duration::from_millis(limits::DUPLICATE_MS_MAX);
+        for id in duplicates {
+            tracing::debug!(%device, "a duplicate connection is to end");
+            self.swarm.behaviour_mut().gate.retire(id, peer_id);
+            self.remind(until, Due::Duplicate(device, id));
+        }
+    }
+
+    pub(super) fn on_closed(&mut self, peer: &PeerId, id: ConnectionId) {
+        let Some(device) = peer::device_of(peer) else {
+            return;
+        };
+        let Some(known) = self.peers.get_mut(device) else {
+            return;
+        };
+        known.drop_connection(id);
+        if known.connections.is_empty() {
+            known.stop_sync(Stop::Replace);
+        }
+        self.forget_if_gone(device);
+        self.tend(device);
+    }
+
+    /// Says that a device is gone once its connections and its sessions are.
+    pub(super) fn forget_if_gone(&mut self, device: DeviceId) {
+        let gone = |peer: &Peer| peer.connections.is_empty() && peer.sessions == 0;
+        if self.peers.get(device).is_some_and(gone) {
+            self.peers.remove(device);
+            tracing::info!(%device, "disconnected");
+            self.tell(NetworkEvent::Disconnected { device });
+            self.keep_desks();
+        }
+    }
+
+    /// Forgets the counts of strangers who have left.
+    pub(super) fn keep_desks(&self) {
+        let gate = &self.swarm.behaviour().gate;
+        let is_member = |device| peer::peer_of(device).is_some_and(|peer| gate.is_member(&peer));
+        self.shared.keep_desks(is_member);
+    }
+
+    /// Ends a stranger's connection when its time is over. Whoever pairs while
+    /// an invite is open may stay as long as the invite.
+    pub(super) fn stranger_is_due(&mut self, device: DeviceId, id: ConnectionId) {
+        let Some(peer) = self.peers.get(device).map(|peer| peer.id) else {
+            return;
+        };
+        let Some(connection) = self.peers.connection(device, id) else {
+            return;
+        };
+        if self.swarm.behaviour().gate.is_member(&peer) {
+            return;
+        }
+        let last = connection.since + self.timing.pairing;
+        if self.pairing && connection.pairs && Instant::now() < last {
+            self.remind(last, Due::Stranger(device, id));
+        } else {
+            tracing::debug!(%device, "a stranger's time is over");
+            self.close(device, id);
+        }
+    }
+
+    /// Gives strangers who paired no more than a stranger's time from now.
+    pub(super) fn end_pairing(&mut self) {
+        let until = Instant::now() + self.timing.stranger;
+        let pairing: Vec<_> = self
+            .peers
+            .iter()
+            .filter_map(|peer| Some((peer::device_of(&peer.id)?, peer)))
+            .flat_map(|(device, peer)| {
+                let pairs = peer.connections.iter().filter(|connection| connection.pairs);
+                pairs.map(move |connection| (device, connection.id))
+            })
+            .collect();
+        for (device, id) in pairing {
+            self.remind(until, Due::Stranger(device, id));
+        }
+    }
+
+    /// Closes a connection politely, and cuts it if that takes too long.
+    pub(super) fn close(&mut self, device: DeviceId, id: ConnectionId) {
+        self.swarm.close_connection(id);
+        let until = Instant::now() + Duration::from_millis(limits::CLOSE_MS_MAX);
+        self.remind(until, Due::Cut(device));
+        if let Some(connection) = self.peers.connection_mut(device, id) {
+            connection.closing = true;
+        }
+    }
+
+    /// Closes every connection with a device.
+    pub(super) fn close_all(&mut self, device: DeviceId) {
+        let Some(peer) = self.peers.get(device) else {
+            return;
+        };
+        let ids: Vec<_> = peer.connections.iter().map(|connection| connection.id).collect();
+        for id in ids {
+            self.close(device, id);
+        }
+    }
+
+    /// Ends every connection with a device at once.
+    pub(super) fn cut(&mut self, device: DeviceId, stop: Stop) {
+        let Some(peer) = self.peers.get(device) else {
+            return;
+        };
+        peer.stop_sync(stop);
+        self.meters.cut(&peer.id);
+        self.close_all(device);
+    }
+
+    pub(super) fn cut_if_closing(&mut self, device: DeviceId) {
+        if let Some(peer) = self.peers.get(device)
+            && !peer.connections.is_empty()
+            && peer.connections.iter().all(|connection| connection.closing)
+        {
+            self.meters.cut(&peer.id);
+        }
+    }
+}

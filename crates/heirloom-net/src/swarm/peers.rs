@@ -1,0 +1,227 @@
+//! What the swarm's task knows about each connected device.
+
+use crate::opened::Closed;
+use crate::session::Stop;
+use crate::shared::Desk;
+use heirloom_base::DeviceId;
+use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+/// The devices that are connected, or whose last session still ends.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    peers: BTreeMap<DeviceId, Peer>,
+}
+
+/// One device.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    /// In the order in which they were established here.
+    pub(super) connections: Vec<Connection>,
+    pub(super) sync: Sync,
+    /// Sessions that have not ended, the current one included.
+    pub(super) sessions: usize,
+    /// Failures of the sync stream in a row.
+    pub(super) failures: u32,
+    pub(super) desk: Arc<Desk>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    /// Whether this side dialled it.
+    pub(super) dialled: bool,
+    pub(super) since: Instant,
+    /// Whether the other side opened a pairing conversation on it.
+    pub(super) pairs: bool,
+    /// Whether it is a duplicate that is to end by itself.
+    pub(super) retired: bool,
+    /// Whether this side is closing it.
+    pub(super) closing: bool,
+    pub(super) closed: Closed,
+    /// Breaks the streams when it is dropped.
+    pub(super) _open: oneshot::Sender<Infallible>,
+}
+
+/// The sync stream with one device.
+#[derive(Debug)]
+pub(super) enum Sync {
+    /// There is none and nothing is under way.
+    None,
+    /// There was a failure; a pause follows.
+    Resting,
+    /// It is being opened, or it is up.
+    Active {
+        ticket: u64,
+        connection: Option<ConnectionId>,
+        stop: watch::Sender<Stop>,
+        since: Instant,
+    },
+}
+
+impl Peer {
+    pub(super) fn new(id: PeerId, desk: Arc<Desk>) -> Self {
+        Self { id, connections: Vec::new(), sync: Sync::None, sessions: 0, failures: 0, desk }
+    }
+
+    /// Returns the connection on which streams are opened. Both sides prefer
+    /// one that the lower identity dialled, so that they agree which of two
+    /// connections that came up at once is the duplicate.
+    pub(super) fn preferred(&self, lower_is_me: bool) -> Option<ConnectionId> {
+        let live = || {
+            self.connections.iter().filter(|connection| !connection.retired && !connection.closing)
+        };
+        live()
+            .find(|connection| connection.dialled == lower_is_me)
+            .or_else(|| live().next())
+            .or_else(|| self.connections.iter().find(|connection| !connection.closing))
+            .map(|connection| connection.id)
+    }
+
+    /// Returns the connections that this side dialled in vain. Only the side
+    /// that dialled a duplicate ends it, so that no two sides ever end each
+    /// other's: the higher identity ends its own when the lower's is up, and
+    /// each side all but the first of its own.
+    pub(super) fn duplicates(&self, lower_is_me: bool) -> Vec<ConnectionId> {
+        let mine = || self.connections.iter().filter(|connection| connection.dialled);
+        let yields = !lower_is_me && self.connections.iter().any(|connection| !connection.dialled);
+        mine()
+            .skip(usize::from(!yields))
+            .filter(|connection| !connection.retired)
+            .map(|connection| connection.id)
+            .collect()
+    }
+
+    /// Asks the current session to end.
+    pub(super) fn stop_sync(&self, how: Stop) {
+        if let Sync::Active { stop, .. } = &self.sync {
+            stop.send_replace(how);
+        }
+    }
+}
+
+impl Peers {
+    pub(super) fn get(&self, device: DeviceId) -> Option<&Peer> {
+        self.peers.get(&device)
+    }
+
+    pub(super) fn get_mut(&mut self, device: DeviceId) -> Option<&mut Peer> {
+        self.peers.get_mut(&device)
+    }
+
+    pub(super) fn entry(&mut self, device: DeviceId, new: impl FnOnce() -> Peer) -> &mut Peer {
+        self.peers.entry(device).or_insert_with(new)
+    }
+
+    pub(super) fn remove(&mut self, device: DeviceId) {
+        self.peers.remove(&device);
+    }
+
+    pub(super) fn devices(&self) -> Vec<DeviceId> {
+        self.peers.keys().copied().collect()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.values()
+    }
+
+    /// Counts the sync sessions that have not ended.
+    pub(super) fn sessions(&self) -> usize {
+        self.peers.values().map(|peer| peer.sessions).sum()
+    }
+
+    pub(super) fn connection(&self, device: DeviceId, id: ConnectionId) -> Option<&Connection> {
+        self.get(device)?.connections.iter().find(|connection| connection.id == id)
+    }
+
+    pub(super) fn connection_mut(
+        &mut self,
+        device: DeviceId,
+        id: ConnectionId,
+    ) -> Option<&mut Connection> {
+        self.get_mut(device)?.connections.iter_mut().find(|connection| connection.id == id)
+    }
+
+    /// Notes that the pause after a failure is over.
+    pub(super) fn rested(&mut self, device: DeviceId) {
+        if let Some(peer) = self.get_mut(device)
+            && matches!(peer.sync, Sync::Resting)
+        {
+            peer.sync = Sync::None;
+        }
+    }
+}
+
+impl Peer {
+    pub(super) fn add(&mut self, connection: Connection) {
+        self.connections.push(connection);
+        self.count();
+    }
+
+    pub(super) fn drop_connection(&mut self, id: ConnectionId) {
+        self.connections.retain(|connection| connection.id != id);
+        self.count();
+    }
+
+    fn count(&self) {
+        self.desk.connections.store(self.connections.len() as u64, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::opened::closed_signal;
+    use crate::peer;
+
+    fn peer_with(dialled: &[bool]) -> Peer {
+        let id = peer::peer_of(peer::device_of_seed(&[1; 32])).unwrap();
+        let mut peer = Peer::new(id, Arc::default());
+        for (at, dialled) in dialled.iter().enumerate() {
+            let (open, closed) = closed_signal();
+            peer.add(Connection {
+                id: ConnectionId::new_unchecked(at),
+                dialled: *dialled,
+                since: Instant::now(),
+                pairs: false,
+                retired: false,
+                closing: false,
+                closed,
+                _open: open,
+            });
+        }
+        peer
+    }
+
+    fn ids(ids: &[usize]) -> Vec<ConnectionId> {
+        ids.iter().map(|id| ConnectionId::new_unchecked(*id)).collect()
+    }
+
+    #[test]
+    fn of_two_crossing_connections_the_higher_side_ends_its_own_and_only_that() {
+        for order in [[true, false], [false, true]] {
+            let mine = ids(&[usize::from(order[1])]);
+            assert_eq!(peer_with(&order).duplicates(false), mine);
+            assert_eq!(peer_with(&order).duplicates(true), []);
+            // Both sides prefer the one that stays.
+            assert_eq!(peer_with(&order).preferred(true), Some(mine[0]));
+            assert_ne!(peer_with(&order).preferred(false), Some(mine[0]));
+        }
+    }
+
+    #[test]
+    fn of_several_own_connections_the_first_stays() {
+        assert_eq!(peer_with(&[true, true, true]).duplicates(true), ids(&[1, 2]));
+        assert_eq!(peer_with(&[true, true]).duplicates(false), ids(&[1]));
+        assert_eq!(peer_with(&[false, false]).duplicates(true), []);
+        assert_eq!(peer_with(&[true]).duplicates(false), []);
+    }
+}
