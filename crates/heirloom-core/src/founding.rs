@@ -16,7 +16,9 @@ pub fn found(
     random: [u8; 32],
 ) -> Vec<Frame> {
     let seed = hash::keyed(&random, "founding", &[b"roster"]);
-    let (ops, _) = roster::genesis(root, device, name, role.capabilities(), &seed);
+    // The first device always lets others in, also when it is the keeper.
+    let capabilities = Role::Member.capabilities() | role.capabilities();
+    let (ops, _) = roster::genesis(root, device, name, capabilities, &seed);
     folder(root.account_id(), &random, ops)
 }
 

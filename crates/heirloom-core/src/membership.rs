@@ -5,8 +5,8 @@ use crate::failure;
 use crate::input::PairingId;
 use heirloom_base::{AccountId, DeviceId, Now};
 use heirloom_identity::{
-    Capabilities, DeviceKeys, Invite, Inserted, Keyring, Responder, Role, Roster, RosterError,
-    Signer, roster,
+    Capabilities, DeviceKeys, Inserted, Invite, InviteState, Keyring, Responder, Role, Roster,
+    RosterError, Signer, roster,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,12 +157,15 @@ impl Membership {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
-        self.invite.as_ref().map(|invite| invite.expires_ms() + EXPIRED_KEPT_MS)
+        let invite = self.invite.as_ref()?;
+        let closes = if self.pairing_open { 0 } else { EXPIRED_KEPT_MS };
+        Some(invite.expires_ms() + closes)
     }
 
     /// Returns whether strangers may pair, when that changed.
-    pub(crate) fn pairing_changed(&mut self) -> Option<bool> {
-        let open = self.invite.is_some();
+    pub(crate) fn pairing_changed(&mut self, now: Now) -> Option<bool> {
+        let state = self.invite.as_ref().map(|invite| invite.state(now.mono_ms));
+        let open = matches!(state, Some(InviteState::Open { .. }));
         if open == self.pairing_open {
             return None;
         }

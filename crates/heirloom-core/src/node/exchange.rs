@@ -39,7 +39,7 @@ impl Node {
         self.answer_waits(now);
         self.answer_syncs(now);
         self.dial(now);
-        self.say_pairing();
+        self.say_pairing(now);
         Ok(())
     }
 
@@ -274,8 +274,8 @@ impl Node {
         }
     }
 
-    fn say_pairing(&mut self) {
-        if let Some(open) = self.membership.pairing_changed() {
+    fn say_pairing(&mut self, now: Now) {
+        if let Some(open) = self.membership.pairing_changed(now) {
             self.effect(Effect::SetPairing { open });
         }
     }

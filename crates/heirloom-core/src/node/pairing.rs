@@ -6,8 +6,7 @@ use crate::command::{Answer, Failure};
 use crate::failure;
 use crate::input::{Effect, HelloId, PairingId};
 use heirloom_base::{Decode, DeviceId, Encode, Now, limits};
-use heirloom_identity::pairing::{Granting, Response};
-use heirloom_identity::{Invite, InvitePlan, NewDevice, Role, Signer, roster};
+use heirloom_identity::{Granting, Invite, InvitePlan, Response, Role, Signer, roster};
 use heirloom_sync::Message;
 
 impl Node {
@@ -101,25 +100,20 @@ impl Node {
             }
             Response::SendThenGrant(bytes, granting) => {
                 self.effect(Effect::PairingSend { id, bytes, last: false });
-                self.grant(id, granting);
+                self.grant(id, &granting);
             }
             Response::Submitted(op) => self.admit_recovered(id, op),
         }
     }
 
     /// Adds the new device to the roster; the grant follows when that is durable.
-    fn grant(&mut self, id: PairingId, granting: Granting) {
+    fn grant(&mut self, id: PairingId, granting: &Granting) {
         let seed = self.random.bytes();
         let Some(keyring) = self.membership.keyring.as_ref() else {
             return self.membership.close(id);
         };
-        let new = NewDevice {
-            id: granting.device,
-            encryption_public: granting.encryption_public,
-            capabilities: granting.role.capabilities(),
-            name: granting.name,
-        };
         let signer = Signer::Device(&self.config.device);
+        let new = granting.new_device();
         let op = roster::add_device(&self.membership.roster, keyring, signer, &new, &seed);
         self.publish_for(id, op, Then::Grant(id));
     }

@@ -1,0 +1,550 @@
+//! A household in one thread, on a clock that the world turns.
+
+use crate::disk::SimDisk;
+use crate::rng::Rng;
+use heirloom_base::{DeviceId, Now, hash};
+use heirloom_core::command::{Answer, Command, Failure};
+use heirloom_core::input::{CommandId, Effect, EffectId, HelloId, Input, PairingId};
+use heirloom_core::storage::Storage as _;
+use heirloom_core::{Node, NodeConfig};
+use heirloom_identity::DeviceKeys;
+use std::collections::{BTreeMap, BTreeSet};
+
+mod pairing;
+
+/// Events of one run, at most: a world that does not come to rest is a finding.
+pub const INPUTS_MAX: u64 = 400_000;
+
+/// How hard the world is on its devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Faults {
+    /// Of 100 messages, so many are lost, which breaks their stream.
+    pub loss_percent: u64,
+    /// Of 100 messages, so many come twice.
+    pub duplicate_percent: u64,
+    /// Of 100 messages, so many overtake or are overtaken.
+    pub reorder_percent: u64,
+    /// Longest way of a message in milliseconds.
+    pub latency_ms_max: u64,
+    /// Longest write of a disk in milliseconds.
+    pub disk_ms_max: u64,
+    /// How wrong the clocks are, in milliseconds.
+    pub clock_skew_ms_max: u64,
+}
+
+/// Something that happens at a time.
+#[derive(Debug)]
+enum Happening {
+    Deliver { from: usize, to: usize, life: (u64, u64), bytes: Vec<u8> },
+    Synced { device: usize, boot: u64, id: EffectId },
+    Fetched { device: usize, boot: u64, id: EffectId, from: DeviceId, chunks: Vec<heirloom_base::ChunkId> },
+    Connect { from: usize, to: usize },
+    Break { one: usize, other: usize },
+}
+
+/// A reply that has come.
+pub type Reply = Result<Answer, Failure>;
+
+/// One device of the household.
+#[derive(Debug)]
+pub struct Device {
+    /// What people call it.
+    pub name: String,
+    /// Its keys.
+    pub keys: DeviceKeys,
+    /// Its disk.
+    pub disk: SimDisk,
+    /// Its running node.
+    pub node: Option<Node>,
+    /// How often it was started.
+    boot: u64,
+    /// How wrong its clock is.
+    skew_ms: u64,
+    members: BTreeSet<DeviceId>,
+    replies: BTreeMap<CommandId, Reply>,
+    pairing_out: BTreeMap<PairingId, Vec<(Vec<u8>, bool)>>,
+    hello_replies: BTreeMap<HelloId, Vec<u8>>,
+}
+
+/// The household and the network between its devices.
+#[derive(Debug)]
+pub struct World {
+    /// The source of chance.
+    pub rng: Rng,
+    /// The devices, by number.
+    pub devices: Vec<Device>,
+    /// Milliseconds since the beginning.
+    pub now_ms: u64,
+    faults: Faults,
+    queue: BTreeMap<(u64, u64), Happening>,
+    ticket: u64,
+    /// Open streams, with the boots of both ends.
+    links: BTreeMap<(usize, usize), (u64, u64)>,
+    /// Pairs that cannot reach each other, in this direction.
+    cut: BTreeSet<(usize, usize)>,
+    next_command: u64,
+    inputs: u64,
+    trace: [u8; 32],
+}
+
+const WALL_MS: u64 = 1_795_000_000_000;
+
+impl World {
+    /// Returns an empty world.
+    #[must_use]
+    pub fn new(seed: u64, faults: Faults) -> Self {
+        Self {
+            rng: Rng::new(seed),
+            devices: Vec::new(),
+            now_ms: 0,
+            faults,
+            queue: BTreeMap::new(),
+            ticket: 0,
+            links: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            next_command: 0,
+            inputs: 0,
+            trace: [0; 32],
+        }
+    }
+
+    /// Returns the hash over everything that happened.
+    #[must_use]
+    pub fn trace(&self) -> [u8; 32] {
+        self.trace
+    }
+
+    /// Returns the number of inputs that were handled.
+    #[must_use]
+    pub fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// Sets how hard the world is from now on.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
+    /// Puts a device into the world, switched off.
+    pub fn add_device(&mut self, name: &str) -> usize {
+        let keys = DeviceKeys::from_seed(self.rng.bytes());
+        let skew_ms = self.rng.below(self.faults.clock_skew_ms_max + 1);
+        self.devices.push(Device {
+            name: name.to_owned(),
+            keys,
+            disk: SimDisk::default(),
+            node: None,
+            boot: 0,
+            skew_ms,
+            members: BTreeSet::new(),
+            replies: BTreeMap::new(),
+            pairing_out: BTreeMap::new(),
+            hello_replies: BTreeMap::new(),
+        });
+        self.devices.len() - 1
+    }
+
+    /// Returns a device's own time.
+    #[must_use]
+    pub fn now(&self, device: usize) -> Now {
+        let skew = self.devices.get(device).map_or(0, |device| device.skew_ms);
+        Now { wall_ms: WALL_MS - self.faults.clock_skew_ms_max / 2 + skew + self.now_ms, mono_ms: self.now_ms }
+    }
+
+    /// Switches a device on: what its disk holds is replayed.
+    pub fn boot(&mut self, device: usize) {
+        let (now, seed) = (self.now(device), self.rng.bytes());
+        let Some(machine) = self.devices.get_mut(device) else { return };
+        machine.boot += 1;
+        let config = NodeConfig {
+            device: machine.keys.clone(),
+            seed,
+            networked: true,
+            fresh_incarnation: false,
+        };
+        let mut node = open(now, config, &mut machine.disk);
+        node.start(now, &mut machine.disk).expect("the simulated index never fails");
+        machine.node = Some(node);
+        self.carry_out(device);
+        for other in 0..self.devices.len() {
+            self.connect_later(device, other);
+        }
+    }
+
+    /// Switches a device off, as a power cut does.
+    pub fn crash(&mut self, device: usize) {
+        self.hang_up(device);
+        let rng = &mut self.rng;
+        if let Some(machine) = self.devices.get_mut(device) {
+            machine.node = None;
+            machine.disk.crash(rng);
+            machine.replies.clear();
+            machine.pairing_out.clear();
+        }
+    }
+
+    /// Returns whether a device is on.
+    #[must_use]
+    pub fn is_on(&self, device: usize) -> bool {
+        self.devices.get(device).is_some_and(|device| device.node.is_some())
+    }
+
+    /// Cuts or heals the way from one device to another; a stream needs both ways.
+    pub fn cut(&mut self, from: usize, to: usize, is_cut: bool) {
+        if is_cut {
+            self.cut.insert((from, to));
+            self.break_link(from, to);
+        } else {
+            self.cut.remove(&(from, to));
+        }
+    }
+
+    /// Heals every partition.
+    pub fn heal(&mut self) {
+        self.cut.clear();
+        for one in 0..self.devices.len() {
+            for other in 0..one {
+                self.connect_later(one, other);
+            }
+        }
+    }
+
+    /// Gives a command to a device that is on.
+    pub fn command(&mut self, device: usize, command: Command) -> CommandId {
+        self.next_command += 1;
+        let id = CommandId(self.next_command);
+        self.input(device, Input::Command { id, command });
+        id
+    }
+
+    /// Takes a reply that has come.
+    pub fn reply(&mut self, device: usize, id: CommandId) -> Option<Reply> {
+        self.devices.get_mut(device)?.replies.remove(&id)
+    }
+
+    /// Gives a command and lets time pass until it is answered.
+    pub fn ask(&mut self, device: usize, command: Command) -> Option<Reply> {
+        let id = self.command(device, command);
+        let until = self.now_ms + 120_000;
+        while self.is_on(device) && self.now_ms <= until {
+            if let Some(reply) = self.reply(device, id) {
+                return Some(reply);
+            }
+            if !self.step(until) {
+                return self.reply(device, id);
+            }
+        }
+        None
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, milliseconds: u64) {
+        let until = self.now_ms + milliseconds;
+        while self.step(until) {}
+        self.now_ms = until;
+    }
+
+    /// Handles the next thing that happens before `until`; false if there is none.
+    pub fn step(&mut self, until: u64) -> bool {
+        assert!(self.inputs < INPUTS_MAX, "the household never comes to rest");
+        let queued = self.queue.first_key_value().map(|((time, _), _)| *time);
+        let timeouts = self.devices.iter().enumerate().filter_map(|(index, device)| {
+            device.node.as_ref()?.poll_timeout().map(|due| (due.max(self.now_ms), index))
+        });
+        let timeout = timeouts.min();
+        match (queued, timeout) {
+            (Some(time), due) if time <= until && due.is_none_or(|(due, _)| time <= due) => {
+                self.now_ms = self.now_ms.max(time);
+                if let Some((_, happening)) = self.queue.pop_first() {
+                    self.happen(happening);
+                }
+                true
+            }
+            (_, Some((due, device))) if due <= until => {
+                self.now_ms = due;
+                self.wake(device);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn wake(&mut self, device: usize) {
+        let now = self.now(device);
+        self.note(device, b"timeout");
+        let Some(machine) = self.devices.get_mut(device) else { return };
+        if let Some(node) = &mut machine.node {
+            let before = node.poll_timeout();
+            node.handle_timeout(now, &mut machine.disk).expect("the simulated index never fails");
+            let stuck = node.poll_timeout().is_some_and(|due| due <= now.mono_ms);
+            assert!(!stuck, "{}: timeout {before:?} is due again at {now:?}", machine.name);
+        }
+        self.carry_out(device);
+    }
+
+    /// Gives an input to a device that is on.
+    pub fn input(&mut self, device: usize, input: Input) {
+        let now = self.now(device);
+        let text = format!("{input:?}");
+        self.note(device, text.as_bytes());
+        let Some(machine) = self.devices.get_mut(device) else { return };
+        if let Some(node) = &mut machine.node {
+            node.handle_input(now, &mut machine.disk, input).expect("the simulated index never fails");
+        }
+        self.carry_out(device);
+    }
+
+    fn note(&mut self, device: usize, what: &[u8]) {
+        self.inputs += 1;
+        let parts: [&[u8]; 4] =
+            [&self.trace, &self.now_ms.to_le_bytes(), &(device as u64).to_le_bytes(), what];
+        self.trace = hash::content("trace", &parts);
+    }
+
+    fn carry_out(&mut self, device: usize) {
+        while let Some(effect) = self.next_effect(device) {
+            self.effect(device, effect);
+        }
+    }
+
+    fn next_effect(&mut self, device: usize) -> Option<Effect> {
+        let node = self.devices.get_mut(device)?.node.as_mut()?;
+        while node.poll_event().is_some() {}
+        node.poll_effect()
+    }
+
+    fn effect(&mut self, device: usize, effect: Effect) {
+        let Some(machine) = self.devices.get_mut(device) else { return };
+        let boot = machine.boot;
+        match effect {
+            Effect::Append { id, chunks, frames } => {
+                machine.disk.begin(id, chunks, frames);
+                self.sync_later(device, boot, id);
+            }
+            Effect::Send { device: to, bytes } => self.send(device, to, bytes),
+            Effect::Fetch { id, device: from, chunks } => {
+                let delay = 1 + self.rng.below(self.faults.latency_ms_max + 1);
+                self.later(delay, Happening::Fetched { device, boot, id, from, chunks });
+            }
+            Effect::Dial { device: to, .. } => {
+                if let Some(to) = self.number(to) {
+                    self.connect_later(device, to);
+                }
+            }
+            Effect::SetMembers { devices } => machine.members = devices,
+            Effect::SetPairing { .. } => {}
+            Effect::PairingSend { id, bytes, last } => {
+                machine.pairing_out.entry(id).or_default().push((bytes, last));
+            }
+            Effect::HelloReply { id, bytes } => {
+                machine.hello_replies.insert(id, bytes);
+            }
+            Effect::Disconnect { device: to } => {
+                if let Some(to) = self.number(to) {
+                    self.break_link(device, to);
+                }
+            }
+            Effect::Reply { id, result } => {
+                machine.replies.insert(id, *result);
+            }
+        }
+    }
+
+    /// Syncs end in the order in which they were asked for.
+    fn sync_later(&mut self, device: usize, boot: u64, id: EffectId) {
+        let last = self.queue.iter().filter_map(|((time, _), happening)| match happening {
+            Happening::Synced { device: other, .. } if *other == device => Some(*time),
+            _ => None,
+        });
+        let earliest = last.max().unwrap_or(0).max(self.now_ms);
+        let delay = earliest - self.now_ms + self.rng.below(self.faults.disk_ms_max + 1);
+        self.later(delay, Happening::Synced { device, boot, id });
+    }
+
+    fn later(&mut self, delay_ms: u64, happening: Happening) {
+        self.ticket += 1;
+        self.queue.insert((self.now_ms + delay_ms, self.ticket), happening);
+    }
+
+    /// Returns the number of the device with an identity.
+    #[must_use]
+    pub fn number(&self, device: DeviceId) -> Option<usize> {
+        self.devices.iter().position(|machine| machine.keys.id() == device)
+    }
+
+    fn send(&mut self, from: usize, to: DeviceId, bytes: Vec<u8>) {
+        let Some(to) = self.number(to) else { return };
+        let Some(life) = self.links.get(&pair(from, to)).copied() else { return };
+        if self.rng.chance(self.faults.loss_percent) {
+            // A stream does not lose a message: it breaks.
+            return self.later(1, Happening::Break { one: from, other: to });
+        }
+        let copies = 1 + u64::from(self.rng.chance(self.faults.duplicate_percent));
+        for _ in 0..copies {
+            let delay = self.delay(from, to);
+            let bytes = bytes.clone();
+            self.later(delay, Happening::Deliver { from, to, life, bytes });
+        }
+    }
+
+    /// Messages keep their order, except for the few that do not.
+    fn delay(&mut self, from: usize, to: usize) -> u64 {
+        let delay = 1 + self.rng.below(self.faults.latency_ms_max + 1);
+        if self.rng.chance(self.faults.reorder_percent) {
+            return delay;
+        }
+        let last = self.queue.iter().filter_map(|((time, _), happening)| match happening {
+            Happening::Deliver { from: other, to: end, .. } if (*other, *end) == (from, to) => Some(*time),
+            _ => None,
+        });
+        delay.max(last.max().map_or(0, |last| last.saturating_sub(self.now_ms)))
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Deliver { from, to, life, bytes } => {
+                if self.links.get(&pair(from, to)) == Some(&life) {
+                    let device = self.devices.get(from).map(|device| device.keys.id());
+                    if let Some(device) = device {
+                        self.input(to, Input::Frame { device, bytes });
+                    }
+                }
+            }
+            Happening::Synced { device, boot, id } => {
+                let machine = self.devices.get_mut(device).filter(|machine| machine.boot == boot);
+                if let Some(lsns) = machine.and_then(|machine| machine.disk.sync(id)) {
+                    self.input(device, Input::Appended { id, result: Ok(lsns) });
+                    self.maybe_snapshot(device);
+                }
+            }
+            Happening::Fetched { device, boot, id, from, chunks } => {
+                self.fetched(device, boot, id, from, &chunks);
+            }
+            Happening::Connect { from, to } => self.connect(from, to),
+            Happening::Break { one, other } => self.break_link(one, other),
+        }
+    }
+
+    fn maybe_snapshot(&mut self, device: usize) {
+        if self.rng.chance(10)
+            && let Some(machine) = self.devices.get_mut(device)
+        {
+            machine.disk.snapshot_index();
+        }
+    }
+
+    fn fetched(
+        &mut self,
+        device: usize,
+        boot: u64,
+        id: EffectId,
+        from: DeviceId,
+        chunks: &[heirloom_base::ChunkId],
+    ) {
+        let Some(source) = self.number(from) else { return };
+        if self.devices.get(device).is_none_or(|machine| machine.boot != boot) {
+            return;
+        }
+        let reachable = self.links.contains_key(&pair(device, source));
+        let found: Vec<_> = chunks
+            .iter()
+            .filter_map(|chunk| {
+                let machine = self.devices.get(source).filter(|_| reachable)?;
+                machine.disk.chunk(*chunk).ok().map(|bytes| (*chunk, bytes))
+            })
+            .collect();
+        let ids = found.iter().map(|(chunk, _)| *chunk).collect();
+        if let Some(machine) = self.devices.get_mut(device) {
+            for (chunk, bytes) in found {
+                machine.disk.write_chunk(chunk, bytes);
+            }
+        }
+        self.input(device, Input::Fetched { id, chunks: ids });
+    }
+
+    fn connect_later(&mut self, from: usize, to: usize) {
+        if from != to {
+            let delay = 1 + self.rng.below(self.faults.latency_ms_max + 1);
+            self.later(delay, Happening::Connect { from, to });
+        }
+    }
+
+    fn connect(&mut self, from: usize, to: usize) {
+        let reachable = !self.cut.contains(&(from, to)) && !self.cut.contains(&(to, from));
+        let both_on = self.is_on(from) && self.is_on(to);
+        if !reachable || !both_on || self.links.contains_key(&pair(from, to)) {
+            return;
+        }
+        let (Some(one), Some(other)) = (self.devices.get(from), self.devices.get(to)) else { return };
+        let (first, second) = (one.keys.id(), other.keys.id());
+        if !one.members.contains(&second) {
+            return;
+        }
+        if !other.members.contains(&first) {
+            // The dialler shows the other side that it belongs here.
+            let shown = one.node.as_ref().map(Node::presentation).unwrap_or_default();
+            self.ticket += 1;
+            let id = HelloId(self.ticket);
+            self.input(to, Input::Hello { id, device: first, bytes: shown });
+        }
+        let accepted = self.devices.get(to).is_some_and(|other| other.members.contains(&first));
+        if !accepted {
+            return;
+        }
+        let boots = (self.boot_of(from.min(to)), self.boot_of(from.max(to)));
+        self.links.insert(pair(from, to), boots);
+        self.input(from, Input::PeerUp { device: second });
+        self.input(to, Input::PeerUp { device: first });
+    }
+
+    fn boot_of(&self, device: usize) -> u64 {
+        self.devices.get(device).map_or(0, |device| device.boot)
+    }
+
+    fn break_link(&mut self, one: usize, other: usize) {
+        if self.links.remove(&pair(one, other)).is_none() {
+            return;
+        }
+        // Nothing that was on its way arrives: not even after a new stream began.
+        self.queue.retain(|_, happening| match happening {
+            Happening::Deliver { from, to, .. } => pair(*from, *to) != pair(one, other),
+            _ => true,
+        });
+        for (own, peer) in [(one, other), (other, one)] {
+            let device = self.devices.get(peer).map(|device| device.keys.id());
+            if let Some(device) = device.filter(|_| self.is_on(own)) {
+                self.input(own, Input::PeerDown { device });
+            }
+        }
+        self.connect_later(one, other);
+    }
+
+    fn hang_up(&mut self, device: usize) {
+        let links: Vec<(usize, usize)> =
+            self.links.keys().copied().filter(|(one, other)| *one == device || *other == device).collect();
+        for (one, other) in links {
+            self.break_link(one, other);
+        }
+    }
+}
+
+fn pair(one: usize, other: usize) -> (usize, usize) {
+    (one.min(other), one.max(other))
+}
+
+/// Opens a node over a disk, as the daemon does: by the index, else by replay.
+fn open(now: Now, config: NodeConfig, disk: &mut SimDisk) -> Node {
+    let applied = Node::applied(disk).expect("the simulated index never fails");
+    let mut node = match applied {
+        Some(_) => Node::open(now, config, disk).expect("the index knows the account"),
+        None => {
+            let frames = disk.frames_after(None);
+            let account = frames.iter().find_map(|(_, frame)| Node::account_in(frame));
+            Node::open_empty(config, account.expect("a founded folder names its account"))
+        }
+    };
+    for (lsn, frame) in disk.frames_after(applied) {
+        node.replay(now, disk, lsn, frame).expect("the simulated index never fails");
+    }
+    node
+}

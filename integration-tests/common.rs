@@ -1,0 +1,204 @@
+//! Real processes of the built program, each with a folder of its own.
+
+#![expect(dead_code, reason = "every test program uses a part of this")]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Longest wait for a condition that must come true.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Returns the one JSON object of the standard output.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(self.stdout.trim())
+            .unwrap_or_else(|error| panic!("{error}: exit {}, {}{}", self.code, self.stdout, self.stderr))
+    }
+
+    /// Returns the JSON lines of the standard output.
+    #[track_caller]
+    pub fn lines(&self) -> Vec<Value> {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Checks the exit code.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Returns a command of the program, without anything of this environment.
+pub fn heirloom(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
+    command.env_remove("HEIRLOOM_HOME").env_remove("RUST_LOG").env_remove("HEIRLOOM_LOG");
+    command.arg("--home").arg(home).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command of the program in a folder.
+#[track_caller]
+pub fn run(home: &Path, arguments: &[&str]) -> Ended {
+    Ended::from(heirloom(home).args(arguments).output().unwrap())
+}
+
+/// Runs a command with `--json`.
+#[track_caller]
+pub fn run_json(home: &Path, arguments: &[&str]) -> Ended {
+    Ended::from(heirloom(home).arg("--json").args(arguments).output().unwrap())
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Up {
+    pub child: Child,
+    pub home: PathBuf,
+    pub ready: Value,
+    events: Receiver<Value>,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Up {
+    /// Starts a node on a free port of the loopback and waits until it is ready.
+    #[track_caller]
+    pub fn start(home: &Path, arguments: &[&str]) -> Self {
+        let mut child = heirloom(home)
+            .args(["--json", "up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, events) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Ok(event) = serde_json::from_str::<Value>(&line) {
+                    let _ = sender.send(event);
+                }
+            }
+        });
+        // Somebody must read the diagnostics, or the node waits for them.
+        let mut stderr = child.stderr.take().unwrap();
+        let diagnostics = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = std::io::Read::read_to_end(&mut stderr, &mut text);
+            text
+        });
+        match events.recv_timeout(PATIENCE) {
+            Ok(ready) => {
+                assert_eq!(ready["event"], "ready", "{ready}");
+                Self { child, home: home.to_owned(), ready, events }
+            }
+            Err(error) => {
+                let _ = child.kill();
+                let text = diagnostics.join().unwrap_or_default();
+                panic!("no node came up ({error}): {}", String::from_utf8_lossy(&text));
+            }
+        }
+    }
+
+    /// Returns the address at which this node can be reached.
+    pub fn address(&self) -> String {
+        self.ready["addresses"][0].as_str().unwrap().to_owned()
+    }
+
+    /// Asks the node to stop and waits for its exit code.
+    pub fn stop(mut self) -> i32 {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Kills the node without a warning.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for an event.
+    #[track_caller]
+    pub fn wait_for(&self, kind: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(event) =
+            self.events.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            if event["event"] == kind {
+                return event;
+            }
+        }
+        panic!("the event {kind} never came");
+    }
+
+    /// Opens an invite and returns its link.
+    #[track_caller]
+    pub fn invite(&self, role: &str) -> String {
+        let invite = run_json(&self.home, &["invite", "--role", role]).expect(0).json();
+        invite["link"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Waits until a condition holds.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Makes an account in a folder; returns the phrase.
+#[track_caller]
+pub fn init(home: &Path, device: &str) -> String {
+    let account = run_json(home, &["init", "--device", device, "--no-verify"]).expect(0).json();
+    account["phrase"].as_str().unwrap().to_owned()
+}
+
+/// Returns the digest of a folder.
+#[track_caller]
+pub fn digest(home: &Path) -> String {
+    run_json(home, &["digest"]).expect(0).json()["digest"].as_str().unwrap().to_owned()
+}
+
+/// Returns whether any file below a folder contains a text.
+pub fn contains(folder: &Path, needle: &[u8]) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return contains(&path, needle);
+        }
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        bytes.windows(needle.len()).any(|window| window == needle)
+    })
+}

@@ -1,0 +1,250 @@
+//! A household of real processes over the loopback.
+
+mod common;
+
+use common::{Up, contains, digest, eventually, init, run, run_json};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const CARD: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:ann-1\r\nFN:Ann Li\r\nN:Li;Ann;;;\r\n\
+                    TEL;TYPE=cell:+49 30 1234567\r\nitem1.EMAIL:ann@example.org\r\nX-CUSTOM;X=1:kept\r\nEND:VCARD\r\n";
+
+struct House {
+    folder: TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn contact(home: &Path, id: &str) -> Value {
+    run_json(home, &["contacts", "show", id]).expect(0).json()
+}
+
+fn import_card(house: &House, home: &Path, card: &str) -> String {
+    let file = house.path("card.vcf");
+    std::fs::write(&file, card).unwrap();
+    let report = run_json(home, &["import", file.to_str().unwrap()]).expect(0).json();
+    assert_eq!(report["skipped"], serde_json::json!([]));
+    let rows = run_json(home, &["contacts", "list"]).lines();
+    rows[0]["id"].as_str().unwrap().to_owned()
+}
+
+/// Waits until two folders hold the same records.
+#[track_caller]
+fn agree(one: &Path, other: &Path) {
+    eventually("both devices hold the same", || digest(one) == digest(other));
+}
+
+#[test]
+fn a_newcomer_sets_up_a_keeper_and_a_second_device_and_edits_travel() {
+    let house = House::new();
+    let (keeper, laptop) = (house.path("keeper"), house.path("laptop"));
+    let first = Up::start(&keeper, &["--keeper", "--yes", "--device", "kitchen"]);
+    assert_eq!(first.ready["phrase"].as_str().unwrap().split(' ').count(), 12);
+    let link = first.invite("member");
+    let second = Up::start(&laptop, &["--join", &link, "--device", "laptop"]);
+    assert_eq!(second.ready["account_id"], first.ready["account_id"]);
+    assert!(second.ready.get("phrase").is_none_or(Value::is_null));
+
+    let id = import_card(&house, &laptop, CARD);
+    eventually("the card is on the keeper", || {
+        run_json(&keeper, &["contacts", "show", &id]).code == 0
+    });
+    assert_eq!(contact(&keeper, &id)["source"], CARD);
+    let saved = run_json(
+        &laptop,
+        &["contacts", "set", &id, "note=met in Berlin", "--wait", "keeper", "--timeout", "20"],
+    );
+    assert_eq!(saved.expect(0).json()["id"], id.as_str());
+    agree(&keeper, &laptop);
+
+    let rows = run_json(&laptop, &["devices", "list"]).lines();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row["online"] == true), "{rows:?}");
+    let status = run_json(&laptop, &["status"]).expect(0).json();
+    let contacts = status["categories"].as_array().unwrap();
+    let contacts = contacts.iter().find(|row| row["name"] == "contacts").unwrap();
+    assert_eq!((&contacts["records"], &contacts["keeper"]), (&1.into(), &1.into()));
+    let synced = run_json(&laptop, &["sync", "--timeout", "20"]).expect(0).json();
+    assert_eq!(synced["level"].as_array().unwrap().len(), 1);
+    assert_eq!(first.stop(), 0);
+    assert_eq!(second.stop(), 0);
+    assert_eq!(digest(&keeper), digest(&laptop), "also with both stopped");
+}
+
+#[test]
+fn offline_edits_of_one_contact_both_survive() {
+    let house = House::new();
+    let (one, other) = (house.path("one"), house.path("other"));
+    init(&one, "phone");
+    let first = Up::start(&one, &[]);
+    let link = first.invite("member");
+    run_json(&other, &["join", &link, "--device", "laptop", "--no-mdns"]).expect(0);
+    let id = import_card(&house, &one, CARD);
+    let second = Up::start(&other, &[]);
+    agree(&one, &other);
+    assert_eq!((first.stop(), second.stop()), (0, 0));
+
+    // Both are off: the folders are edited without a node.
+    run_json(&one, &["contacts", "set", &id, "phone:cell=+49 30 1", "name=Ann Phone"]).expect(0);
+    run_json(&other, &["contacts", "set", &id, "email=laptop@example.org"]).expect(0);
+    run_json(&other, &["contacts", "set", &id, "name=Ann Laptop"]).expect(0);
+    let first = Up::start(&one, &[]);
+    let second = Up::start(&other, &["--peer", &first.address()]);
+    agree(&one, &other);
+
+    let (seen, also) = (contact(&one, &id), contact(&other, &id));
+    assert_eq!(seen["fields"], also["fields"]);
+    assert_eq!(seen["fields"]["phone"][0]["value"], "+49 30 1");
+    assert_eq!(seen["fields"]["email"][0]["value"], "laptop@example.org");
+    assert_eq!(seen["title"], "Ann Laptop", "the later edit is shown");
+    let conflicts = run_json(&one, &["contacts", "conflicts"]).lines();
+    let name = conflicts.iter().find(|row| row["field"] == "name").unwrap();
+    assert_eq!(name["winner"], "Ann Laptop");
+    assert_eq!(name["losers"][0]["value"], "Ann Phone");
+    let history = run_json(&other, &["contacts", "history", &id]).lines();
+    assert!(history.iter().any(|row| row.to_string().contains("Ann Phone")), "{history:?}");
+    drop((first, second));
+}
+
+#[test]
+fn a_device_restored_from_a_blind_keeper_holds_everything_and_the_keeper_knows_nothing() {
+    let house = House::new();
+    let (phone, blind, new) = (house.path("phone"), house.path("blind"), house.path("new"));
+    let phrase = init(&phone, "canaryDeviceName");
+    let first = Up::start(&phone, &[]);
+    let link = first.invite("blind-keeper");
+    let keeper = Up::start(&blind, &["--join", &link, "--keeper", "--blind", "--device", "canaryKeeper"]);
+
+    let photo = "QUJD".repeat(8_000);
+    let card = format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:canaryUid\r\nFN:canaryName\r\nNOTE:canaryNote\r\n\
+         TEL:canaryPhone\r\nPHOTO;ENCODING=b;TYPE=JPEG:{photo}\r\nEND:VCARD\r\n"
+    );
+    let id = import_card(&house, &phone, &card);
+    run_json(&phone, &["notes", "add", "title=canaryTitle", "body=canaryBody"]).expect(0);
+    run_json(&phone, &["settings", "set", "canarySpace", "canaryKey=canaryValue"]).expect(0);
+    run_json(
+        &phone,
+        &["calendar", "add", "title=canaryEvent", "start=2026-12-24T18:00:00Z", "--wait", "keeper"],
+    )
+    .expect(0);
+    let wanted = digest(&phone);
+    assert_eq!(run_json(&blind, &["contacts", "list"]).code, 77);
+    assert_eq!(run_json(&blind, &["digest"]).code, 77);
+    assert!(!contains(&blind, b"canary"), "a blind keeper's folder holds a canary");
+    assert!(!contains(&blind, b"QUJDQUJDQUJD"), "a blind keeper's folder holds a photo");
+    assert!(contains(&blind, b"HE"), "the search itself works");
+
+    first.kill();
+    std::fs::remove_dir_all(&phone).unwrap();
+    let file = house.path("phrase");
+    std::fs::write(&file, &phrase).unwrap();
+    let recovered = run_json(
+        &new,
+        &["recover", "--phrase-file", file.to_str().unwrap(), "--peer", &keeper.address(), "--no-mdns"],
+    )
+    .expect(0)
+    .json();
+    assert_eq!(recovered["complete"], true);
+    assert_eq!(recovered["records"]["contacts"], 1);
+    assert_eq!(digest(&new), wanted);
+    assert_eq!(contact(&new, &id)["source"], card.as_str(), "with its photo");
+}
+
+#[test]
+fn changes_travel_through_the_keeper_between_devices_that_never_meet() {
+    let house = House::new();
+    let (one, keeper, other) = (house.path("one"), house.path("keeper"), house.path("other"));
+    init(&one, "one");
+    let first = Up::start(&one, &[]);
+    let keeper_link = first.invite("keeper");
+    let third = Up::start(&keeper, &["--join", &keeper_link, "--keeper"]);
+    let member_link = first.invite("member");
+    run_json(&other, &["join", &member_link, "--no-mdns"]).expect(0);
+    let id = import_card(&house, &one, CARD);
+    run_json(&one, &["contacts", "set", &id, "note=through", "--wait", "keeper"]).expect(0);
+    let wanted = digest(&one);
+    assert_eq!(first.stop(), 0);
+    let second = Up::start(&other, &["--peer", &third.address()]);
+    eventually("the change came through the keeper", || digest(&other) == wanted);
+    drop((second, third));
+}
+
+#[test]
+fn a_write_that_reaches_nobody_is_saved_and_says_so() {
+    let house = House::new();
+    let home = house.path("alone");
+    init(&home, "alone");
+    let saved = run_json(&home, &["notes", "add", "title=a", "body=b", "--wait", "peer:1"]);
+    let id = saved.expect(75).json()["id"].as_str().unwrap().to_owned();
+    run_json(&home, &["notes", "show", &id]).expect(0);
+    let node = Up::start(&home, &[]);
+    let late = run_json(
+        &home,
+        &["notes", "set", &id, "title=c", "--wait", "keeper", "--timeout", "1"],
+    );
+    assert_eq!(late.expect(75).json()["id"], id.as_str());
+    assert_eq!(run_json(&home, &["sync", "--timeout", "1"]).code, 69);
+    drop(node);
+}
+
+#[test]
+fn the_same_file_imported_on_two_offline_devices_gives_one_record() {
+    let house = House::new();
+    let (one, other) = (house.path("one"), house.path("other"));
+    init(&one, "one");
+    let first = Up::start(&one, &[]);
+    let link = first.invite("member");
+    run_json(&other, &["join", &link, "--no-mdns"]).expect(0);
+    assert_eq!(first.stop(), 0);
+    import_card(&house, &one, CARD);
+    import_card(&house, &other, CARD);
+    let again = house.path("card.vcf");
+    let report = run_json(&one, &["import", again.to_str().unwrap()]).expect(0).json();
+    assert_eq!((&report["accepted"], &report["unchanged"]), (&0.into(), &1.into()));
+    let first = Up::start(&one, &[]);
+    let second = Up::start(&other, &["--peer", &first.address()]);
+    agree(&one, &other);
+    assert_eq!(run_json(&one, &["contacts", "list"]).lines().len(), 1);
+    assert_eq!(run_json(&one, &["contacts", "conflicts"]).lines().len(), 0);
+    drop((first, second));
+}
+
+#[test]
+fn an_export_holds_the_lines_that_were_imported_and_changes_nothing_when_read_again() {
+    let house = House::new();
+    let home = house.path("home");
+    init(&home, "home");
+    import_card(&house, &home, CARD);
+    let out = house.path("out");
+    run_json(&home, &["export", out.to_str().unwrap()]).expect(0);
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(out.join("contacts")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(std::fs::read_to_string(&files[0]).unwrap(), CARD);
+    let before = digest(&home);
+    let report = run_json(&home, &["import", out.to_str().unwrap()]).expect(0).json();
+    assert_eq!(report["unchanged"], 1);
+    assert_eq!(digest(&home), before);
+}
+
+#[test]
+fn every_command_says_what_comes_next() {
+    let house = House::new();
+    let home = house.path("home");
+    init(&home, "home");
+    for arguments in [&["status"][..], &[], &["devices", "list"], &["notes", "add", "title=x"]] {
+        let shown = run(&home, arguments).expect(0);
+        let said = format!("{}{}", shown.stdout, shown.stderr);
+        assert!(said.contains("heirloom "), "{arguments:?}: {said}");
+    }
+}
