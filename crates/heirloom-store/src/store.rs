@@ -348,8 +348,11 @@ impl Layout {
             }
         }
         disk.sync_folder(home)?;
-        if let Some(parent) = home.parent().filter(|parent| parent.is_dir()) {
-            disk.sync_folder(parent)?;
+        // The folder above may not be ours to open.
+        if let Some(parent) = home.parent().filter(|parent| parent.is_dir())
+            && let Err(error) = disk.sync_folder(parent)
+        {
+            tracing::debug!(%error, "the folder above the home cannot be synced");
         }
         for entry in std::fs::read_dir(&layout.scratch)? {
             disk::discard(disk, &entry?.path());
