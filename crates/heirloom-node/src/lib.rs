@@ -9,14 +9,33 @@
 //! command or a passed deadline is an input of the node; what the node wants
 //! done comes out as effects, which the host hands to the log's writer and to
 //! the network, and whose results go in again. [`LocalNode`] is the same node
-//! without a network, for a command where no daemon runs.
+//! without a network, for a command where no daemon runs. [`join`] and
+//! [`recover`] meet a device first, and only what it grants becomes a folder.
 
+mod admission;
+mod clock;
+mod engine;
+mod failure;
+mod first_sync;
+mod folder;
+mod founding;
+mod home;
+mod host;
+mod joining;
 mod local;
+mod meeting;
 mod options;
+mod randomness;
 mod up;
 
+pub use folder::has_account;
+pub use founding::init;
+pub use joining::{join, recover};
 pub use local::LocalNode;
 pub use options::{
     Account, JoinOptions, Joined, Ready, RecoverOptions, Recovered, UpEvent, UpOptions,
 };
-pub use up::{has_account, init, join, recover, up};
+pub use up::up;
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,22 @@
 //! The node of a folder for which no daemon runs.
 
+use crate::engine::{Engine, Reach};
+use crate::{failure, folder};
+use heirloom_base::limits;
 use heirloom_core::command::{Answer, Command, Failure};
+use heirloom_core::input::{CommandId, Effect, Input};
+use heirloom_core::storage::StorageError;
+use heirloom_store::AppendRequest;
+use std::collections::VecDeque;
 use std::path::Path;
+use std::time::Duration;
 
 /// A node without a network, which holds the folder's lock.
 #[derive(Debug)]
-pub struct LocalNode;
+pub struct LocalNode {
+    engine: Engine,
+    next_command: u64,
+}
 
 impl LocalNode {
     /// Opens the node of a data folder; waits up to 10 s for its lock.
@@ -13,7 +24,12 @@ impl LocalNode {
     /// # Errors
     /// When there is no account, somebody else holds the folder, or the store cannot be opened.
     pub fn open(home: &Path) -> Result<Self, Failure> {
-        Err(crate::up::unfinished(home))
+        let wait = Duration::from_millis(limits::LOCK_WAIT_MS_MAX as u64);
+        let (store, seed) = folder::open(home, wait)?;
+        let engine = Engine::open(home, store, seed, Reach::Alone)?;
+        let mut node = Self { engine, next_command: 0 };
+        node.pump(None)?;
+        Ok(node)
     }
 
     /// Carries out one command; what it wrote is durable when it returns.
@@ -21,7 +37,80 @@ impl LocalNode {
     /// # Errors
     /// When the node refuses it or the disk fails.
     pub fn run(&mut self, command: Command) -> Result<Answer, Failure> {
-        drop(command);
-        Err(crate::up::unfinished(Path::new("")))
+        self.next_command += 1;
+        let id = CommandId(self.next_command);
+        let first = Input::Command { id, command };
+        self.pump(Some(first))?.unwrap_or_else(|| Err(failure::unanswered()))
+    }
+
+    /// Hands in an input and carries out all that follows; returns the answer, if one came.
+    fn pump(&mut self, first: Option<Input>) -> Result<Option<Result<Answer, Failure>>, Failure> {
+        let mut inputs: VecDeque<Input> = first.into_iter().collect();
+        let mut answer = None;
+        loop {
+            while let Some(effect) = self.engine.effect() {
+                if let Effect::Reply { result, .. } = effect {
+                    answer = Some(*result);
+                } else {
+                    inputs.extend(self.carry_out(effect)?);
+                }
+            }
+            while self.engine.event().is_some() {}
+            let Some(input) = inputs.pop_front() else { return Ok(answer) };
+            if let Err(error) = self.engine.input(input) {
+                answer = self.reply().or(answer);
+                self.rebuild(&error)?;
+                inputs.clear();
+            }
+        }
+    }
+
+    /// Returns the answer among the effects that wait.
+    fn reply(&mut self) -> Option<Result<Answer, Failure>> {
+        let mut reply = None;
+        while let Some(effect) = self.engine.effect() {
+            if let Effect::Reply { result, .. } = effect {
+                reply = Some(*result);
+            }
+        }
+        reply
+    }
+
+    fn rebuild(&mut self, cause: &StorageError) -> Result<(), Failure> {
+        self.engine.rebuild(cause)
+    }
+
+    /// Carries out an effect at once; returns its result as an input.
+    fn carry_out(&mut self, effect: Effect) -> Result<Option<Input>, Failure> {
+        match effect {
+            Effect::Append { id, chunks, frames } => {
+                let appended = self.engine.store().append(AppendRequest { chunks, frames });
+                if let Err(error) = &appended
+                    && matches!(error, heirloom_store::AppendError::Closed { .. })
+                {
+                    self.engine.reopen_log()?;
+                }
+                let result = appended.map_err(|error| failure::plain(&error));
+                Ok(Some(Input::Appended { id, result }))
+            }
+            Effect::Fetch { id, .. } => Ok(Some(Input::Fetched { id, chunks: Vec::new() })),
+            // Without a network there is nobody for these.
+            Effect::Send { .. }
+            | Effect::Dial { .. }
+            | Effect::SetMembers { .. }
+            | Effect::SetPairing { .. }
+            | Effect::PairingSend { .. }
+            | Effect::HelloReply { .. }
+            | Effect::Disconnect { .. }
+            | Effect::Reply { .. } => Ok(None),
+        }
+    }
+}
+
+impl Drop for LocalNode {
+    fn drop(&mut self) {
+        if let Err(error) = self.engine.store().sync_index() {
+            tracing::debug!(%error, "the index was not made durable: the next start reads the log");
+        }
     }
 }

@@ -1,0 +1,341 @@
+//! Being let into an account: by an invite or by the phrase. Nothing is
+//! written before the grant is here.
+
+use crate::meeting::{Meeting, Wanted};
+use crate::options::{JoinOptions, RecoverOptions};
+use crate::{failure, folder, randomness};
+use heirloom_base::{AccountId, DeviceId};
+use heirloom_core::command::Failure;
+use heirloom_core::founding;
+use heirloom_identity::{
+    Code, DeviceKeys, Grant, Joiner, PairingError, Phrase, Recoverer, Role, Step, parse_code,
+};
+use heirloom_net::{Network, OpenError, StreamError};
+use heirloom_store::Store;
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+/// Longest time for one conversation: the other side only computes and writes.
+const CONVERSATION_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// A device that was let in, its folder open.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) store: Store,
+    pub(crate) seed: Zeroizing<[u8; 32]>,
+    pub(crate) account: AccountId,
+    pub(crate) device: DeviceId,
+    /// Who let it in.
+    pub(crate) inviter: DeviceId,
+}
+
+/// Why one device did not let this one in.
+#[derive(Debug)]
+enum Rejection {
+    /// It says why.
+    Said(PairingError),
+    /// The conversation broke off.
+    Broken(String),
+}
+
+impl From<StreamError> for Rejection {
+    fn from(error: StreamError) -> Self {
+        Self::Broken(failure::causes(&error))
+    }
+}
+
+impl From<OpenError> for Rejection {
+    fn from(error: OpenError) -> Self {
+        Self::Broken(failure::causes(&error))
+    }
+}
+
+/// Returns the account that a code is for, where the code says it.
+///
+/// # Errors
+/// When the code is none.
+pub(crate) fn account_of(code: &str) -> Result<Option<AccountId>, Failure> {
+    match parse(code)? {
+        Code::Link(link) => Ok(Some(link.account)),
+        Code::Words(_) => Ok(None),
+    }
+}
+
+fn parse(code: &str) -> Result<Code, Failure> {
+    parse_code(code).map_err(|error| failure::bad_code(&error))
+}
+
+/// Joins by an invite, in the role that is asked for, if one is.
+///
+/// # Errors
+/// When nobody can be reached, the invite is refused, or the folder cannot be made.
+pub(crate) async fn by_invite(
+    options: &JoinOptions,
+    asked: Option<Role>,
+) -> Result<Admitted, Failure> {
+    folder::refuse_existing(&options.home)?;
+    let code = parse(&options.code)?;
+    let mut wanted =
+        Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
+    if let Code::Link(link) = &code {
+        agree(asked, link.role)?;
+        wanted.device = Some(link.device);
+        wanted.addresses = link.addresses.clone();
+    }
+    let seed = folder::seed(&options.home)?;
+    let name = folder::device_name(options.device.as_deref());
+    let (grant, inviter) = search(&seed, wanted, |device| {
+        let keys = DeviceKeys::from_seed(*seed);
+        let random = randomness::bytes::<32>()?;
+        let (joiner, first) = Joiner::new(code.clone(), keys, &name, device, *random);
+        Ok((Newcomer::Joiner(Box::new(joiner)), first))
+    })
+    .await?;
+    agree(asked, grant.role)?;
+    settle(&options.home, seed, &grant, inviter)
+}
+
+/// Restores by the recovery phrase.
+///
+/// # Errors
+/// When the phrase is wrong, nobody can be reached or knows the account, or
+/// the folder cannot be made.
+pub(crate) async fn by_phrase(
+    options: &RecoverOptions,
+    phrase: &Zeroizing<String>,
+) -> Result<Admitted, Failure> {
+    folder::refuse_existing(&options.home)?;
+    let phrase = Phrase::parse(phrase).map_err(|error| failure::bad_phrase(&error))?;
+    let wanted = Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
+    let seed = folder::seed(&options.home)?;
+    let name = folder::device_name(options.device.as_deref());
+    let (grant, inviter) = search(&seed, wanted, |device| {
+        let keys = DeviceKeys::from_seed(*seed);
+        let random = randomness::bytes::<32>()?;
+        let (recoverer, first) = Recoverer::new(phrase.root_keys(), keys, &name, device, *random);
+        Ok((Newcomer::Recoverer(Box::new(recoverer)), first))
+    })
+    .await?;
+    settle(&options.home, seed, &grant, inviter)
+}
+
+/// Refuses a role that was not asked for.
+fn agree(asked: Option<Role>, granted: Role) -> Result<(), Failure> {
+    match asked {
+        Some(asked) if asked != granted => {
+            Err(failure::other_role(&asked.to_string(), &granted.to_string()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Makes the folder of a device that was let in.
+fn settle(
+    home: &Path,
+    seed: Zeroizing<[u8; 32]>,
+    grant: &Grant,
+    inviter: DeviceId,
+) -> Result<Admitted, Failure> {
+    let random = randomness::bytes::<32>()?;
+    let store = folder::make(home, &seed, founding::joined(grant, *random))?;
+    let device = DeviceKeys::from_seed(*seed).id();
+    Ok(Admitted { store, seed, account: grant.account, device, inviter })
+}
+
+/// This device's side of a conversation.
+enum Newcomer {
+    Joiner(Box<Joiner>),
+    Recoverer(Box<Recoverer>),
+}
+
+impl Newcomer {
+    fn handle(&mut self, frame: &[u8]) -> Step {
+        match self {
+            Self::Joiner(joiner) => joiner.handle(frame),
+            Self::Recoverer(recoverer) => recoverer.handle(frame),
+        }
+    }
+}
+
+/// Asks one device after the other until one lets this one in.
+async fn search(
+    seed: &Zeroizing<[u8; 32]>,
+    wanted: Wanted,
+    mut newcomer: impl FnMut(DeviceId) -> Result<(Newcomer, Vec<u8>), Failure>,
+) -> Result<(Grant, DeviceId), Failure> {
+    let only = wanted.device;
+    let mut meeting = Meeting::begin(seed, wanted).await?;
+    let mut refusal: Option<Rejection> = None;
+    let mut granted = None;
+    while let Some(device) = meeting.next().await {
+        let (newcomer, first) = newcomer(device)?;
+        let conversation = converse(meeting.network().clone(), device, newcomer, first);
+        match meeting.during(conversation).await {
+            Ok(grant) => {
+                granted = Some((grant, device));
+                break;
+            }
+            Err(rejection) => {
+                tracing::debug!(?rejection, device = %device.short(), "not let in");
+                refusal = Some(telling(refusal, rejection));
+            }
+        }
+        if only.is_some() {
+            break;
+        }
+    }
+    meeting.end().await;
+    granted
+        .ok_or_else(|| refusal.map_or_else(failure::unreachable_peer, |refusal| explain(&refusal)))
+}
+
+async fn converse(
+    network: Network,
+    device: DeviceId,
+    newcomer: Newcomer,
+    first: Vec<u8>,
+) -> Result<Grant, Rejection> {
+    let late = |_| Rejection::Broken("the other side took too long".to_owned());
+    timeout(CONVERSATION_TIME_MAX, exchange(network, device, newcomer, first))
+        .await
+        .map_err(late)?
+}
+
+/// Carries the conversation's frames. Only the first answer comes from a side
+/// that has proven nothing, and must be short.
+async fn exchange(
+    network: Network,
+    device: DeviceId,
+    mut newcomer: Newcomer,
+    first: Vec<u8>,
+) -> Result<Grant, Rejection> {
+    let mut stream = network.open_pairing(device).await?;
+    stream.send(&first).await?;
+    let mut received = stream.receive().await;
+    loop {
+        let frame = match received {
+            Ok(frame) => frame,
+            Err(StreamError::Ended) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        match newcomer.handle(&frame) {
+            Step::Send(frame) => stream.send(&frame).await?,
+            Step::Wait => {}
+            Step::Done(grant) => {
+                if let Err(error) = stream.finish().await {
+                    tracing::debug!(%error, "the conversation ended impolitely");
+                }
+                return Ok(*grant);
+            }
+            Step::Failed(error) => return Err(Rejection::Said(error)),
+        }
+        received = stream.receive_grant().await;
+    }
+}
+
+/// Returns the rejection that tells the user more.
+fn telling(earlier: Option<Rejection>, later: Rejection) -> Rejection {
+    match earlier {
+        Some(earlier) if weight(&earlier) >= weight(&later) => earlier,
+        Some(_) | None => later,
+    }
+}
+
+/// Returns how much a rejection tells: on a network with several devices most
+/// have no invite open, or belong to others.
+fn weight(rejection: &Rejection) -> u8 {
+    match rejection {
+        Rejection::Broken(_) | Rejection::Said(PairingError::Closed) => 0,
+        Rejection::Said(PairingError::NoInvite | PairingError::NotThisAccount) => 1,
+        Rejection::Said(
+            PairingError::Expired
+            | PairingError::UsedUp
+            | PairingError::Burned
+            | PairingError::WrongCode { .. }
+            | PairingError::WrongAccount
+            | PairingError::WrongDevice { .. }
+            | PairingError::Impostor
+            | PairingError::Version
+            | PairingError::Unable
+            | PairingError::Form(_)
+            | PairingError::OutOfTurn
+            | PairingError::Roster(_)
+            | PairingError::NotGranted
+            | PairingError::Keys(_),
+        ) => 2,
+    }
+}
+
+/// Returns what the user is told.
+fn explain(rejection: &Rejection) -> Failure {
+    let error = match rejection {
+        Rejection::Broken(cause) => return failure::broken_off(cause),
+        Rejection::Said(error) => error,
+    };
+    match error {
+        PairingError::NotThisAccount => failure::unknown_phrase(),
+        PairingError::Expired
+        | PairingError::UsedUp
+        | PairingError::Burned
+        | PairingError::NoInvite
+        | PairingError::WrongCode { .. }
+        | PairingError::WrongAccount
+        | PairingError::WrongDevice { .. }
+        | PairingError::Impostor
+        | PairingError::Keys(_) => failure::refused(error),
+        PairingError::Closed
+        | PairingError::Version
+        | PairingError::Unable
+        | PairingError::Form(_)
+        | PairingError::OutOfTurn
+        | PairingError::Roster(_)
+        | PairingError::NotGranted => failure::pairing_failed(&failure::causes(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rejection_that_tells_most_is_told() {
+        let broken = || Rejection::Broken("x".to_owned());
+        let told = telling(None, broken());
+        let told = telling(Some(told), Rejection::Said(PairingError::NoInvite));
+        let told = telling(Some(told), Rejection::Said(PairingError::Expired));
+        let told = telling(Some(told), Rejection::Said(PairingError::NoInvite));
+        assert!(matches!(told, Rejection::Said(PairingError::Expired)));
+        assert!(explain(&told).text.contains("expired"));
+    }
+
+    #[test]
+    fn exit_codes_tell_refusals_from_silence() {
+        assert_eq!(explain(&Rejection::Broken("x".to_owned())).exit, 69);
+        for error in [
+            PairingError::Expired,
+            PairingError::UsedUp,
+            PairingError::Burned,
+            PairingError::NoInvite,
+            PairingError::WrongCode { tries_left: 2 },
+            PairingError::WrongAccount,
+            PairingError::NotThisAccount,
+        ] {
+            assert_eq!(explain(&Rejection::Said(error)).exit, 77);
+        }
+        assert_eq!(explain(&Rejection::Said(PairingError::Version)).exit, 1);
+    }
+
+    #[test]
+    fn a_mistyped_code_names_the_word() {
+        let failure = account_of("abandon ability ablee about above absent").unwrap_err();
+        assert_eq!(failure.exit, 77);
+        assert!(
+            failure.text.contains("ablee") && failure.text.contains("able"),
+            "{}",
+            failure.text
+        );
+        assert!(matches!(account_of("abandon ability able about above absent"), Ok(None)));
+    }
+}

@@ -1,0 +1,290 @@
+//! The node over its store: what the daemon and a command without one share.
+
+use crate::{clock, failure, randomness};
+use heirloom_base::AccountId;
+use heirloom_core::command::{Event, Failure};
+use heirloom_core::input::{Effect, Input};
+use heirloom_core::storage::StorageError;
+use heirloom_core::{Node, NodeConfig, OpenNodeError};
+use heirloom_identity::{DeviceKeys, Role};
+use heirloom_store::Store;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Whether there is a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The node talks to its peers.
+    Networked,
+    /// The node works for itself.
+    Alone,
+}
+
+/// Why an engine cannot be opened.
+#[derive(Debug)]
+pub(crate) enum OpenEngineError {
+    /// The log names no account.
+    NoAccount,
+    /// The index failed even when it was new, or the log cannot be read.
+    Storage(StorageError),
+    /// The system gave no random bytes.
+    Failure(Failure),
+}
+
+impl From<StorageError> for OpenEngineError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl OpenEngineError {
+    /// Returns what a user is told.
+    pub(crate) fn into_failure(self, home: &Path) -> Failure {
+        match self {
+            Self::NoAccount => failure::no_account(home),
+            Self::Storage(error) => failure::damaged(format!(
+                "The store in {} cannot be used: {error}.",
+                home.display()
+            )),
+            Self::Failure(failure) => failure,
+        }
+    }
+}
+
+/// A node and the store that it works on.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    home: PathBuf,
+    node: Node,
+    store: Store,
+    seed: Zeroizing<[u8; 32]>,
+    reach: Reach,
+}
+
+impl Engine {
+    /// Opens the node of a store, rebuilding the index where it must be.
+    ///
+    /// # Errors
+    /// When the store holds no account or is damaged beyond that.
+    pub(crate) fn open(
+        home: &Path,
+        mut store: Store,
+        seed: Zeroizing<[u8; 32]>,
+        reach: Reach,
+    ) -> Result<Self, Failure> {
+        let node =
+            open_or_rebuild(&mut store, &seed, reach).map_err(|error| error.into_failure(home))?;
+        Ok(Self { home: home.to_owned(), node, store, seed, reach })
+    }
+
+    /// Returns the node.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Gives this device another role; durable when the effects are carried out.
+    ///
+    /// # Errors
+    /// When this device may not.
+    pub(crate) fn set_own_role(&mut self, role: Role) -> Result<(), Failure> {
+        self.node.set_own_role(clock::now(), role)
+    }
+
+    /// Returns the store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the data folder.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Hands the node an input.
+    ///
+    /// # Errors
+    /// When the index failed: see [`Engine::rebuild`].
+    pub(crate) fn input(&mut self, input: Input) -> Result<(), StorageError> {
+        survivable(self.node.handle_input(clock::now(), &mut self.store, input))
+    }
+
+    /// Lets the node do what time asks for.
+    ///
+    /// # Errors
+    /// As [`Engine::input`].
+    pub(crate) fn timeout(&mut self) -> Result<(), StorageError> {
+        survivable(self.node.handle_timeout(clock::now(), &mut self.store))
+    }
+
+    /// Returns the next effect to carry out.
+    pub(crate) fn effect(&mut self) -> Option<Effect> {
+        self.node.poll_effect()
+    }
+
+    /// Returns the next event for whoever watches.
+    pub(crate) fn event(&mut self) -> Option<Event> {
+        self.node.poll_event()
+    }
+
+    /// Opens the node anew over an empty index, from the log. It has forgotten
+    /// every command, conversation and connection. Nothing may be on its way
+    /// to the disk.
+    ///
+    /// # Errors
+    /// When not even an empty index works, or the log cannot be read.
+    pub(crate) fn rebuild(&mut self, cause: &StorageError) -> Result<(), Failure> {
+        tracing::warn!(%cause, "the index failed and is rebuilt from the log");
+        let fresh = Continuation::of(&self.store);
+        let rebuilt = self
+            .store
+            .discard_index()
+            .map_err(OpenEngineError::from)
+            .and_then(|()| open_by_replay(&mut self.store, &self.seed, self.reach, fresh));
+        self.node = rebuilt.map_err(|error| error.into_failure(&self.home))?;
+        Ok(())
+    }
+
+    /// Opens the log again after a write failed and closed it.
+    ///
+    /// # Errors
+    /// When the disk still refuses, or has lost what it had acknowledged.
+    pub(crate) fn reopen_log(&mut self) -> Result<(), Failure> {
+        let refused = |error: &dyn std::fmt::Display| failure::unusable(&self.home, error);
+        let recovery = self.store.reopen_log().map_err(|error| refused(&error))?;
+        if recovery.damaged.is_empty() {
+            tracing::warn!("the log was opened again after a write had failed");
+            return Ok(());
+        }
+        Err(failure::damaged("The disk has lost what it had acknowledged.".to_owned()))
+    }
+}
+
+/// Whether this device's own log goes on where the store's log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Continuation {
+    /// It goes on.
+    Same,
+    /// Something that was acknowledged is lost: a new one begins.
+    Fresh,
+}
+
+impl Continuation {
+    fn of(store: &Store) -> Self {
+        if store.recovery().damaged.is_empty() { Self::Same } else { Self::Fresh }
+    }
+}
+
+/// Passes on only what asks for a rebuilt index; a frame or chunk that cannot
+/// be read concerns nothing but what asked for it.
+fn survivable(outcome: Result<(), StorageError>) -> Result<(), StorageError> {
+    match outcome {
+        Err(error @ (StorageError::Frame(_) | StorageError::Chunk(_))) => {
+            tracing::error!(%error, "a stored item cannot be read");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+        Err(error @ StorageError::Index(_)) => Err(error),
+    }
+}
+
+fn open_or_rebuild(
+    store: &mut Store,
+    seed: &Zeroizing<[u8; 32]>,
+    reach: Reach,
+) -> Result<Node, OpenEngineError> {
+    let mut continuation = Continuation::of(store);
+    match open_by_index(store, seed, reach, continuation) {
+        Err(OpenEngineError::Storage(StorageError::Index(cause))) => {
+            tracing::warn!(cause, "the index cannot be used and is rebuilt from the log");
+        }
+        Ok(Opening::Opened(node)) => return Ok(*node),
+        Ok(Opening::New) => return open_by_replay(store, seed, reach, continuation),
+        Ok(Opening::Foreign) => tracing::warn!("the index names no account and is rebuilt"),
+        Ok(Opening::Ahead) => {
+            tracing::warn!("the log has lost its tail and the index is rebuilt from what is left");
+            continuation = Continuation::Fresh;
+        }
+        Err(error) => return Err(error),
+    }
+    store.discard_index()?;
+    open_by_replay(store, seed, reach, continuation)
+}
+
+/// What an index is good for.
+enum Opening {
+    /// The node was opened over it.
+    Opened(Box<Node>),
+    /// It knows nothing yet.
+    New,
+    /// It knows something, but not whose it is.
+    Foreign,
+    /// It knows more than the log.
+    Ahead,
+}
+
+fn open_by_index(
+    store: &mut Store,
+    seed: &Zeroizing<[u8; 32]>,
+    reach: Reach,
+    continuation: Continuation,
+) -> Result<Opening, OpenEngineError> {
+    let applied = Node::applied(store)?;
+    if applied.is_some_and(|applied| applied >= store.end()) {
+        return Ok(Opening::Ahead);
+    }
+    let config = config(seed, reach, continuation)?;
+    match Node::open(clock::now(), config, store) {
+        Ok(node) => Ok(Opening::Opened(Box::new(follow(store, node)?))),
+        Err(OpenNodeError::NoAccount) if applied.is_none() => Ok(Opening::New),
+        Err(OpenNodeError::NoAccount) => Ok(Opening::Foreign),
+        Err(OpenNodeError::Storage(error)) => Err(error.into()),
+    }
+}
+
+fn open_by_replay(
+    store: &mut Store,
+    seed: &Zeroizing<[u8; 32]>,
+    reach: Reach,
+    continuation: Continuation,
+) -> Result<Node, OpenEngineError> {
+    let account = account_of(store)?;
+    let node = Node::open_empty(config(seed, reach, continuation)?, account);
+    follow(store, node)
+}
+
+/// Shows the node every frame that its index lacks, and starts it.
+fn follow(store: &mut Store, mut node: Node) -> Result<Node, OpenEngineError> {
+    for item in store.frames(Node::applied(store)?) {
+        let (lsn, frame) = item?;
+        node.replay(clock::now(), store, lsn, frame)?;
+    }
+    node.start(clock::now(), store)?;
+    Ok(node)
+}
+
+/// Returns the account that a store belongs to.
+///
+/// # Errors
+/// When it belongs to none, or its log cannot be read.
+pub(crate) fn account_of(store: &Store) -> Result<AccountId, OpenEngineError> {
+    for item in store.frames(None) {
+        if let Some(account) = Node::account_in(&item?.1) {
+            return Ok(account);
+        }
+    }
+    Err(OpenEngineError::NoAccount)
+}
+
+fn config(
+    seed: &Zeroizing<[u8; 32]>,
+    reach: Reach,
+    continuation: Continuation,
+) -> Result<NodeConfig, OpenEngineError> {
+    let random = randomness::bytes::<32>().map_err(OpenEngineError::Failure)?;
+    Ok(NodeConfig {
+        device: DeviceKeys::from_seed(**seed),
+        seed: *random,
+        networked: reach == Reach::Networked,
+        fresh_incarnation: continuation == Continuation::Fresh,
+    })
+}

@@ -1,0 +1,286 @@
+//! What a user is told when the daemon itself fails.
+
+use heirloom_core::command::{Answer, Failure};
+use heirloom_core::failure::exit;
+use heirloom_core::input::AppendError;
+use std::fmt::Display;
+use std::path::Path;
+
+/// Exit code: data of a newer version.
+const NEWER: u8 = 6;
+/// Exit code: saved here, but not (yet) at the level asked for.
+const INCOMPLETE: u8 = 75;
+
+fn failure(exit: u8, code: &str, text: String, fix: &str) -> Failure {
+    Failure { exit, code: code.to_owned(), text, fix: fix.to_owned() }
+}
+
+pub(crate) fn no_account(home: &Path) -> Failure {
+    failure(
+        exit::FAILED,
+        "no-account",
+        format!("There is no account in {}.", home.display()),
+        "Make one with `heirloom init`, or join one with `heirloom join CODE`.",
+    )
+}
+
+pub(crate) fn account_exists(home: &Path) -> Failure {
+    failure(
+        exit::FAILED,
+        "account-exists",
+        format!("There is an account in {} already; nothing was changed.", home.display()),
+        "Use another folder with `--home DIR`, or look at this one with `heirloom status`.",
+    )
+}
+
+pub(crate) fn held(home: &Path, pid: Option<u32>) -> Failure {
+    let holder = pid.map_or("Another program".to_owned(), |pid| format!("The process {pid}"));
+    failure(
+        exit::FAILED,
+        "held",
+        format!("{holder} is using {}.", home.display()),
+        "Stop that process, or use another folder with `--home DIR`.",
+    )
+}
+
+pub(crate) fn newer(text: String) -> Failure {
+    let text = sentence(&text);
+    failure(NEWER, "newer-format", text, "Update heirloom on this device; nothing was changed.")
+}
+
+pub(crate) fn damaged(text: String) -> Failure {
+    failure(
+        exit::DAMAGED,
+        "store-damaged",
+        sentence(&text),
+        "Move the folder away and restore this device with `heirloom recover`.",
+    )
+}
+
+pub(crate) fn unusable(home: &Path, error: &dyn Display) -> Failure {
+    failure(
+        exit::FAILED,
+        "folder-unusable",
+        format!("The data folder {} cannot be used: {error}.", home.display()),
+        "Check the folder's rights and the free space, then try again.",
+    )
+}
+
+pub(crate) fn no_randomness(error: &dyn Display) -> Failure {
+    let text = format!("The system gave no random bytes: {error}.");
+    failure(exit::FAILED, "no-randomness", text, "Try again; nothing was changed.")
+}
+
+pub(crate) fn network(error: &dyn Display) -> Failure {
+    failure(
+        exit::FAILED,
+        "network",
+        format!("The network cannot be used: {error}."),
+        "Choose another address with `--listen /ip4/0.0.0.0/tcp/0`.",
+    )
+}
+
+pub(crate) fn control(error: &dyn Display) -> Failure {
+    failure(
+        exit::FAILED,
+        "control-socket",
+        format!("The control socket cannot be opened: {error}."),
+        "Check whether another node runs for this folder.",
+    )
+}
+
+pub(crate) fn stopped(what: &str) -> Failure {
+    failure(
+        exit::FAILED,
+        "node-stopped",
+        format!("The node stopped by itself: {what}."),
+        "Start it again with `heirloom up`; everything that was answered is saved.",
+    )
+}
+
+pub(crate) fn unanswered() -> Failure {
+    failure(
+        exit::FAILED,
+        "unanswered",
+        "The command needs a running node.".to_owned(),
+        "Start one with `heirloom up` in another terminal.",
+    )
+}
+
+pub(crate) fn unexpected(answer: &Answer) -> Failure {
+    tracing::error!(answer = ?std::mem::discriminant(answer), "an answer to another command");
+    failure(
+        exit::FAILED,
+        "unexpected-answer",
+        "The node gave an answer to another command.".to_owned(),
+        "Give the command again.",
+    )
+}
+
+pub(crate) fn repaired() -> Failure {
+    failure(
+        exit::FAILED,
+        "index-rebuilt",
+        "The index was damaged and has been rebuilt from the log.".to_owned(),
+        "Give the command again; a write may have been saved already.",
+    )
+}
+
+pub(crate) fn busy() -> Failure {
+    failure(
+        exit::FAILED,
+        "node-busy",
+        "The node is busy with too many commands.".to_owned(),
+        "Try again in a moment; nothing was changed.",
+    )
+}
+
+pub(crate) fn usage(text: String, fix: &str) -> Failure {
+    failure(exit::USAGE, "usage", text, fix)
+}
+
+pub(crate) fn unreachable_peer() -> Failure {
+    failure(
+        exit::UNREACHABLE,
+        "unreachable",
+        "No device of the account could be reached; nothing was changed here.".to_owned(),
+        "Check that the other device runs `heirloom up` in the same network, or give its address with `--peer`.",
+    )
+}
+
+pub(crate) fn broken_off(cause: &str) -> Failure {
+    failure(
+        exit::UNREACHABLE,
+        "unreachable",
+        format!("The other device was reached, but the pairing broke off: {cause}."),
+        "Try again with the other device near; nothing was changed here.",
+    )
+}
+
+pub(crate) fn pairing_failed(cause: &str) -> Failure {
+    failure(
+        exit::FAILED,
+        "pairing-failed",
+        sentence(&cause),
+        "Update heirloom on both devices and try again; nothing was changed here.",
+    )
+}
+
+pub(crate) fn bad_code(error: &dyn Display) -> Failure {
+    failure(
+        exit::FORBIDDEN,
+        "invite-unreadable",
+        format!("The invite cannot be read: {error}."),
+        "Give the link or the six words as `heirloom invite` shows them.",
+    )
+}
+
+pub(crate) fn refused(error: &dyn Display) -> Failure {
+    failure(
+        exit::FORBIDDEN,
+        "invite-refused",
+        sentence(error),
+        "Open a new invite on the other device with `heirloom invite`.",
+    )
+}
+
+pub(crate) fn bad_phrase(error: &dyn Display) -> Failure {
+    failure(
+        exit::FORBIDDEN,
+        "phrase-wrong",
+        sentence(error),
+        "Check the twelve words; nothing was changed here.",
+    )
+}
+
+pub(crate) fn unknown_phrase() -> Failure {
+    failure(
+        exit::FORBIDDEN,
+        "phrase-unknown",
+        "No reachable device knows an account with this phrase; nothing was changed here."
+            .to_owned(),
+        "Check the twelve words, or give the address of a device of the account with `--peer`.",
+    )
+}
+
+pub(crate) fn other_account() -> Failure {
+    failure(
+        exit::FORBIDDEN,
+        "other-account",
+        "The invite is for another account than the one in this folder.".to_owned(),
+        "Use another folder with `--home DIR`.",
+    )
+}
+
+pub(crate) fn other_role(asked: &str, granted: &str) -> Failure {
+    failure(
+        exit::FORBIDDEN,
+        "other-role",
+        format!("The role {asked} was asked for, but this device's role is {granted}."),
+        "Open an invite with the role wanted: `heirloom invite --role member|keeper|blind-keeper`.",
+    )
+}
+
+pub(crate) fn first_sync_incomplete() -> Failure {
+    failure(
+        INCOMPLETE,
+        "first-sync-incomplete",
+        "This device has joined the account, but the first sync did not end.".to_owned(),
+        "Run `heirloom up`: the rest follows as soon as another device is reachable.",
+    )
+}
+
+/// Returns what the node needs to know of a failed append.
+pub(crate) fn plain(error: &heirloom_store::AppendError) -> AppendError {
+    if matches!(error, heirloom_store::AppendError::Full) {
+        AppendError::Full
+    } else {
+        AppendError::Failed(causes(error))
+    }
+}
+
+/// Returns an error's text with those of its causes.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Makes a sentence of an error's text.
+fn sentence(error: &dyn Display) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let first: String =
+        characters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errors_text_becomes_a_sentence() {
+        assert_eq!(sentence(&"the invite has expired"), "The invite has expired.");
+        assert_eq!(sentence(&""), ".");
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_the_command_line() {
+        let home = Path::new("/x");
+        assert_eq!(held(home, Some(7)).exit, 1);
+        assert!(held(home, Some(7)).text.contains('7'));
+        assert_eq!(newer(String::new()).exit, 6);
+        assert_eq!(damaged(String::new()).exit, 5);
+        assert_eq!(unreachable_peer().exit, 69);
+        assert_eq!(first_sync_incomplete().exit, 75);
+        assert_eq!(other_account().exit, 77);
+    }
+}

@@ -1,0 +1,186 @@
+//! The first sync of a device that was just let in.
+
+use crate::admission::Admitted;
+use crate::engine::{Engine, Reach};
+use crate::host::{self, Running, Sources};
+use crate::options::UpOptions;
+use crate::{failure, up};
+use heirloom_base::DeviceId;
+use heirloom_core::command::{Answer, BehindRow, Command, Event, Failure};
+use heirloom_core::failure::exit;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+/// Time without any progress after which the first sync ends as it is.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(15);
+/// Pause between two looks at how far it is.
+const LOOK_MS: u64 = 1_000;
+/// Looks in a row at which the goal must be reached: another member may be
+/// about to connect. When all are level, a look takes no time.
+const LOOKS: u32 = 2;
+
+/// With whom the device must be level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// With the one that let it in.
+    Inviter,
+    /// With every member that is connected.
+    Everybody,
+}
+
+/// How far the first sync came.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// Whether the goal was reached.
+    pub(crate) complete: bool,
+    /// Live records by category; empty on a blind keeper.
+    pub(crate) records: BTreeMap<String, u64>,
+    /// RFC 3339 time of the newest change.
+    pub(crate) newest_at: Option<String>,
+    /// The devices that sent something.
+    pub(crate) sources: Sources,
+}
+
+/// Runs the node of a fresh device until it is level, and stops it.
+///
+/// # Errors
+/// When the node cannot be started or fails on the way.
+pub(crate) async fn run(
+    admitted: Admitted,
+    options: &UpOptions,
+    goal: Goal,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Settled, Failure> {
+    let Admitted { store, seed, inviter, .. } = admitted;
+    let engine = Engine::open(&options.home, store, seed.clone(), Reach::Networked)?;
+    let (network, network_events) = up::listen(options, &seed, false).await?;
+    let running = host::start(engine, network, network_events, options.peers.clone())?;
+    let outcome = watch(&running, inviter, goal, progress).await;
+    let settled = describe(&running).await;
+    let sources = running.stop().await?;
+    let (records, newest_at) = settled?;
+    Ok(Settled { complete: outcome?, records, newest_at, sources })
+}
+
+/// Waits for the goal; returns whether it was reached.
+async fn watch(
+    running: &Running,
+    inviter: DeviceId,
+    goal: Goal,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<bool, Failure> {
+    let mut events = running.events().subscribe();
+    let mut course = Course::default();
+    let mut idle_since = Instant::now();
+    let mut reached = 0;
+    while idle_since.elapsed() < IDLE_TIME_MAX {
+        let (level, behind) = match running.request(Command::Sync { timeout_ms: LOOK_MS }).await {
+            Ok(Answer::Synced { level, behind }) => (level, behind),
+            Ok(answer) => return Err(failure::unexpected(&answer)),
+            Err(failure) if failure.exit == exit::UNREACHABLE => {
+                tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        if course.note(&behind) {
+            idle_since = Instant::now();
+        }
+        progress(course.arrived(), course.expected);
+        reached = if is_reached(goal, inviter, &level, &behind) { reached + 1 } else { 0 };
+        if reached >= LOOKS {
+            return Ok(true);
+        }
+        if take_news(&mut events) {
+            idle_since = Instant::now();
+        }
+    }
+    Ok(false)
+}
+
+fn is_reached(goal: Goal, inviter: DeviceId, level: &[String], behind: &[BehindRow]) -> bool {
+    match goal {
+        Goal::Inviter => level.contains(&inviter.to_string()),
+        Goal::Everybody => !level.is_empty() && behind.is_empty(),
+    }
+}
+
+/// Takes all events off; returns whether one of them says that something arrived.
+fn take_news(events: &mut broadcast::Receiver<Event>) -> bool {
+    let mut news = false;
+    loop {
+        match events.try_recv() {
+            Ok(Event::RecordsChanged { .. } | Event::PeerUp { .. } | Event::Progress { .. })
+            | Err(broadcast::error::TryRecvError::Lagged(_)) => news = true,
+            Ok(Event::PeerDown { .. } | Event::DeviceJoined { .. } | Event::Warning { .. }) => {}
+            Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => {
+                return news;
+            }
+        }
+    }
+}
+
+/// How many entries were still missing at each look.
+#[derive(Debug, Default)]
+struct Course {
+    expected: u64,
+    missing: u64,
+}
+
+impl Course {
+    /// Notes a look; returns whether something moved since the last.
+    fn note(&mut self, behind: &[BehindRow]) -> bool {
+        let missing = behind.iter().map(|row| row.entries).max().unwrap_or(0);
+        let moved = missing != self.missing;
+        self.missing = missing;
+        self.expected = self.expected.max(missing);
+        moved
+    }
+
+    fn arrived(&self) -> u64 {
+        self.expected - self.missing
+    }
+}
+
+/// Returns the records by category and the time of the newest change.
+async fn describe(running: &Running) -> Result<(BTreeMap<String, u64>, Option<String>), Failure> {
+    let answer = running.request(Command::Status).await?;
+    let Answer::Status(status) = answer else { return Err(failure::unexpected(&answer)) };
+    let newest = status.categories.iter().filter_map(|row| row.newest_at.clone()).max();
+    let counts = status.categories.into_iter().map(|row| (row.name, row.records));
+    Ok((counts.filter(|(_, count)| *count > 0).collect(), newest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behind(entries: u64) -> BehindRow {
+        BehindRow { device_id: "x".into(), entries, bytes: 0 }
+    }
+
+    #[test]
+    fn what_arrived_is_counted_from_the_most_that_was_missing() {
+        let mut course = Course::default();
+        assert!(course.note(&[behind(7), behind(3)]));
+        assert_eq!((course.arrived(), course.expected), (0, 7));
+        assert!(course.note(&[behind(2)]));
+        assert!(!course.note(&[behind(2)]));
+        assert_eq!((course.arrived(), course.expected), (5, 7));
+        assert!(course.note(&[]));
+        assert_eq!((course.arrived(), course.expected), (7, 7));
+    }
+
+    #[test]
+    fn a_joining_device_waits_for_its_inviter_and_a_restored_one_for_everybody() {
+        let inviter = DeviceId([1; 32]);
+        let level = [inviter.to_string()];
+        assert!(is_reached(Goal::Inviter, inviter, &level, &[behind(1)]));
+        assert!(!is_reached(Goal::Inviter, inviter, &[], &[]));
+        assert!(!is_reached(Goal::Everybody, inviter, &level, &[behind(1)]));
+        assert!(is_reached(Goal::Everybody, inviter, &level, &[]));
+        assert!(!is_reached(Goal::Everybody, inviter, &[], &[]));
+    }
+}

@@ -1,0 +1,114 @@
+//! Opening and making data folders.
+
+use crate::failure;
+use crate::{home, randomness};
+use heirloom_core::command::Failure;
+use heirloom_core::storage::Frame;
+use heirloom_store::keyfile::{self, KeyError};
+use heirloom_store::{AppendRequest, LockError, OpenError, Store, StoreOptions};
+use std::path::Path;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Returns whether the data folder holds an account: a device's key, and a
+/// log that was begun.
+#[must_use]
+pub fn has_account(home: &Path) -> bool {
+    let begun =
+        || std::fs::read_dir(home.join("log")).is_ok_and(|mut entries| entries.next().is_some());
+    home.join(keyfile::NAME).exists() && begun()
+}
+
+/// Opens the store of an existing account, and reads the device's seed.
+///
+/// # Errors
+/// When there is no account, somebody holds the folder, or it cannot be used.
+pub(crate) fn open(home: &Path, wait: Duration) -> Result<(Store, Zeroizing<[u8; 32]>), Failure> {
+    if !has_account(home) {
+        return Err(failure::no_account(home));
+    }
+    let store = open_store(home, wait)?;
+    let seed = keyfile::read(home).map(Zeroizing::new).map_err(|error| key(home, &error))?;
+    Ok((store, seed))
+}
+
+/// Refuses a folder that holds an account.
+///
+/// # Errors
+/// When it does.
+pub(crate) fn refuse_existing(home: &Path) -> Result<(), Failure> {
+    if has_account(home) { Err(failure::account_exists(home)) } else { Ok(()) }
+}
+
+/// Returns the seed of the device that this folder will belong to: a new
+/// one, unless an earlier attempt ended after the key was made.
+///
+/// # Errors
+/// When a key is there that cannot be read, or there are no random bytes.
+pub(crate) fn seed(home: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
+    match keyfile::read(home) {
+        Ok(seed) => Ok(Zeroizing::new(seed)),
+        Err(KeyError::Missing { .. }) => randomness::bytes(),
+        Err(
+            error @ (KeyError::Damaged { .. }
+            | KeyError::Newer { .. }
+            | KeyError::Exposed { .. }
+            | KeyError::Exists { .. }
+            | KeyError::Io { .. }),
+        ) => Err(key(home, &error)),
+    }
+}
+
+/// Makes a data folder with a device's key and its first frames.
+///
+/// # Errors
+/// When it holds an account meanwhile, or cannot be written.
+pub(crate) fn make(
+    home: &Path,
+    seed: &Zeroizing<[u8; 32]>,
+    frames: Vec<Frame>,
+) -> Result<Store, Failure> {
+    let store = open_store(home, Duration::ZERO)?;
+    refuse_existing(home)?;
+    match keyfile::read(home) {
+        Ok(found) if *Zeroizing::new(found) == **seed => {}
+        _ => keyfile::write(home, seed).map_err(|error| key(home, &error))?,
+    }
+    store
+        .append(AppendRequest { chunks: Vec::new(), frames })
+        .map_err(|error| failure::unusable(home, &error))?;
+    Ok(store)
+}
+
+/// Returns the name of this device, the user's or the machine's.
+pub(crate) fn device_name(given: Option<&str>) -> String {
+    given.map_or_else(home::machine_name, str::to_owned)
+}
+
+fn open_store(home: &Path, wait: Duration) -> Result<Store, Failure> {
+    let options = StoreOptions { lock_wait: wait, ..StoreOptions::default() };
+    Store::open(home, &options).map_err(|error| refusal(home, &error))
+}
+
+fn refusal(home: &Path, error: &OpenError) -> Failure {
+    match error {
+        OpenError::Lock(LockError::Held { pid }) => failure::held(home, *pid),
+        OpenError::Newer { .. } => failure::newer(failure::causes(error)),
+        OpenError::Index(_) => failure::damaged(failure::causes(error)),
+        OpenError::Lock(LockError::Io { .. }) | OpenError::Io { .. } => {
+            failure::unusable(home, &failure::causes(error))
+        }
+    }
+}
+
+fn key(home: &Path, error: &KeyError) -> Failure {
+    match error {
+        KeyError::Newer { .. } => failure::newer(failure::causes(error)),
+        KeyError::Missing { .. } | KeyError::Damaged { .. } => {
+            failure::damaged(failure::causes(error))
+        }
+        KeyError::Exposed { .. } | KeyError::Exists { .. } | KeyError::Io { .. } => {
+            failure::unusable(home, &failure::causes(error))
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Carrying out what the node wants.
+
+use super::orders::Order;
+use super::outbox::Posted;
+use super::transfers::Fetch;
+use super::{Arrival, Host};
+use heirloom_base::DeviceId;
+use heirloom_core::command::{Answer, Event, Failure};
+use heirloom_core::input::{CommandId, Effect, EffectId};
+use heirloom_net::DialError;
+use heirloom_store::AppendRequest;
+
+impl Host {
+    /// Carries out every effect that waits, and tells every event.
+    pub(super) fn carry_out_all(&mut self) {
+        while let Some(effect) = self.engine.effect() {
+            self.carry_out(effect);
+        }
+        while let Some(event) = self.engine.event() {
+            self.tell(event);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Append { id, chunks, frames } => {
+                self.disk.append(id, AppendRequest { chunks, frames });
+            }
+            Effect::Send { device, bytes } => self.send(device, bytes),
+            Effect::Fetch { id, device, chunks } => self.fetch(id, device, chunks),
+            Effect::Dial { device, addresses } => self.dial(device, addresses),
+            Effect::SetMembers { devices } => self.orders.give(Order::SetMembers(devices)),
+            Effect::SetPairing { open } => self.orders.give(Order::SetPairing(open)),
+            Effect::PairingSend { id, bytes, last } => self.conversations.send(id, bytes, last),
+            Effect::HelloReply { id, bytes } => {
+                let reply = self.hellos.remove(&id);
+                if reply.is_some_and(|reply| reply.send(bytes).is_err()) {
+                    tracing::debug!("a stranger did not wait for the answer");
+                }
+            }
+            Effect::Disconnect { device } => {
+                self.outbox.forget(device);
+                self.orders.give(Order::Disconnect(device));
+            }
+            Effect::Reply { id, result } => self.reply(id, *result),
+        }
+    }
+
+    /// Tells whoever watches.
+    pub(super) fn tell(&self, event: Event) {
+        if self.events.send(event).is_err() {
+            tracing::trace!("nobody watches");
+        }
+    }
+
+    fn reply(&mut self, id: CommandId, result: Result<Answer, Failure>) {
+        let reply = self.replies.remove(&id);
+        if reply.is_some_and(|reply| reply.send(result).is_err()) {
+            tracing::debug!("a program did not wait for its answer");
+        }
+    }
+
+    fn send(&mut self, device: DeviceId, bytes: Vec<u8>) {
+        let network = &self.network;
+        let posted =
+            self.outbox.post(device, bytes, &mut |device, frame| network.send(device, frame));
+        if posted == Posted::Overflow {
+            tracing::warn!(device = %device.short(), "a peer that reads nothing is let go");
+            self.orders.give(Order::Disconnect(device));
+        }
+    }
+
+    fn fetch(&mut self, id: EffectId, device: DeviceId, chunks: Vec<heirloom_base::ChunkId>) {
+        let order = Fetch { id, opening: self.opening, device, chunks };
+        self.transfers.fetch(order, self.network.clone(), self.arrivals.clone());
+    }
+
+    fn dial(&self, device: DeviceId, addresses: Vec<String>) {
+        let network = self.network.clone();
+        tokio::spawn(async move {
+            match network.dial(Some(device), addresses).await {
+                Ok(_) => tracing::debug!(device = %device.short(), "reached"),
+                Err(error) => tracing::debug!(%error, device = %device.short(), "not reached"),
+            }
+        });
+    }
+
+    /// Dials an address to see who is there.
+    pub(super) fn call(&self, address: String) {
+        let (network, arrivals) = (self.network.clone(), self.arrivals.clone());
+        tokio::spawn(async move {
+            let device = match network.dial(None, vec![address.clone()]).await {
+                Ok(device) => Some(device),
+                Err(DialError::Itself) => None,
+                Err(error) => {
+                    tracing::debug!(%error, address, "nobody was met");
+                    return;
+                }
+            };
+            if arrivals.send(Arrival::Met { address, device }).await.is_err() {
+                tracing::debug!("the node stopped while an address was dialled");
+            }
+        });
+    }
+
+    /// Shows a member that does not talk to this device that it belongs here.
+    pub(super) fn introduce(&self, device: DeviceId) {
+        let (network, presentation) = (self.network.clone(), self.engine.node().presentation());
+        tokio::spawn(async move {
+            match network.open_hello(device, presentation).await {
+                Ok(answer) => {
+                    tracing::debug!(device = %device.short(), known = answer == [1], "introduced");
+                }
+                Err(error) => {
+                    tracing::debug!(%error, device = %device.short(), "not introduced");
+                }
+            }
+        });
+    }
+
+    /// Lets go of the commands that the node will not answer any more.
+    pub(super) fn forget_waiting_commands(&mut self) {
+        self.replies.clear();
+        self.hellos.clear();
+        self.conversations.clear();
+    }
+}

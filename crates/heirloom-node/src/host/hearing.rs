@@ -1,0 +1,98 @@
+//! What the network tells, as inputs of the node.
+
+use super::conversations::Opened;
+use super::{Host, Queues};
+use crate::clock;
+use heirloom_base::DeviceId;
+use heirloom_core::command::{Event, Failure};
+use heirloom_core::input::{HelloId, Input, PairingId};
+use heirloom_net::{NetworkEvent, PairingStream};
+use tokio::sync::oneshot;
+
+/// Questions of strangers that wait for the node.
+const HELLOS_MAX: usize = 16;
+
+impl Host {
+    /// Takes in what the network tells.
+    ///
+    /// # Errors
+    /// When the node cannot go on.
+    pub(super) async fn heard(
+        &mut self,
+        queues: &mut Queues,
+        event: NetworkEvent,
+    ) -> Result<(), Failure> {
+        match self.understand(event) {
+            Some(input) => self.input(queues, input).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the input that an event makes, if it makes one.
+    fn understand(&mut self, event: NetworkEvent) -> Option<Input> {
+        match event {
+            NetworkEvent::Listening { .. } => {
+                Some(Input::Listening { addresses: self.network.addresses() })
+            }
+            NetworkEvent::Connected { device, address, member, outbound } => {
+                if member {
+                    self.introductions.connected(clock::now(), device);
+                }
+                self.strays.met(&address);
+                outbound.then(|| Input::Seen { device, addresses: vec![address] })
+            }
+            NetworkEvent::Disconnected { device } => {
+                self.introductions.over(device);
+                None
+            }
+            NetworkEvent::SyncUp { device } => {
+                self.introductions.over(device);
+                self.connected.insert(device);
+                Some(Input::PeerUp { device })
+            }
+            NetworkEvent::SyncDown { device } => {
+                self.outbox.forget(device);
+                self.connected.remove(&device);
+                Some(Input::PeerDown { device })
+            }
+            NetworkEvent::Frame { device, bytes } => Some(Input::Frame { device, bytes }),
+            NetworkEvent::Hello { device, bytes, reply } => self.greeted(device, bytes, reply),
+            NetworkEvent::Pairing { device, stream } => {
+                self.begin_conversation(device, stream);
+                None
+            }
+            NetworkEvent::ChunkRequest { id, reply, .. } => {
+                self.transfers.serve(id, reply);
+                None
+            }
+            NetworkEvent::Discovered { device, addresses } => {
+                Some(Input::Seen { device, addresses })
+            }
+            NetworkEvent::Warning { text } => {
+                self.tell(Event::Warning { code: "network".to_owned(), text });
+                None
+            }
+        }
+    }
+
+    fn greeted(
+        &mut self,
+        device: DeviceId,
+        bytes: Vec<u8>,
+        reply: oneshot::Sender<Vec<u8>>,
+    ) -> Option<Input> {
+        self.hellos.retain(|_, reply| !reply.is_closed());
+        if self.hellos.len() >= HELLOS_MAX {
+            return None;
+        }
+        let id = HelloId(self.fresh_id());
+        self.hellos.insert(id, reply);
+        Some(Input::Hello { id, device, bytes })
+    }
+
+    fn begin_conversation(&mut self, device: DeviceId, stream: PairingStream) {
+        let id = PairingId(self.fresh_id());
+        let opened = Opened { id, opening: self.opening, device, stream };
+        self.conversations.begin(opened, self.arrivals.clone());
+    }
+}

@@ -1,0 +1,157 @@
+//! Finding devices that may let this one in, before it belongs anywhere.
+
+use crate::failure;
+use heirloom_base::DeviceId;
+use heirloom_core::command::Failure;
+use heirloom_net::{DialError, Network, NetworkConfig, NetworkEvent, NetworkEvents};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use zeroize::Zeroizing;
+
+/// Time in which the first device must be met.
+const SEARCH_TIME: Duration = Duration::from_secs(10);
+/// Time in which another one must be met.
+const MORE_TIME: Duration = Duration::from_secs(3);
+/// Pause before everybody is dialled again.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Devices that are met at most: more than any household has.
+const DEVICES_MAX: usize = 256;
+
+/// Whom to look for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    /// The only device that will do, where it is known.
+    pub(crate) device: Option<DeviceId>,
+    /// Where that device may be.
+    pub(crate) addresses: Vec<String>,
+    /// Where somebody may be.
+    pub(crate) peers: Vec<String>,
+    /// Whether to look around in the local network.
+    pub(crate) mdns: bool,
+}
+
+/// A search for devices.
+#[derive(Debug)]
+pub(crate) struct Meeting {
+    wanted: Wanted,
+    network: Network,
+    events: NetworkEvents,
+    dials: JoinSet<Result<DeviceId, DialError>>,
+    met: BTreeSet<DeviceId>,
+    discovered: BTreeMap<DeviceId, Vec<String>>,
+    again: Instant,
+}
+
+impl Meeting {
+    /// Begins to search.
+    ///
+    /// # Errors
+    /// When there is no network to be had.
+    pub(crate) async fn begin(seed: &Zeroizing<[u8; 32]>, wanted: Wanted) -> Result<Self, Failure> {
+        let config = NetworkConfig { port: 0, mdns: wanted.mdns, ..NetworkConfig::new(**seed) };
+        let (network, events) = Network::start(config)
+            .await
+            .map_err(|error| failure::network(&failure::causes(&error)))?;
+        Ok(Self {
+            wanted,
+            network,
+            events,
+            dials: JoinSet::new(),
+            met: BTreeSet::new(),
+            discovered: BTreeMap::new(),
+            again: Instant::now(),
+        })
+    }
+
+    /// Returns the network.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Returns the next device that is connected and was not met before;
+    /// `None` when no other shows up in time.
+    pub(crate) async fn next(&mut self) -> Option<DeviceId> {
+        let time = if self.met.is_empty() { SEARCH_TIME } else { MORE_TIME };
+        let deadline = Instant::now() + time;
+        loop {
+            tokio::select! {
+                () = sleep_until(deadline) => return None,
+                () = sleep_until(self.again) => self.dial_all(),
+                Some(dialled) = self.dials.join_next() => {
+                    if let Some(device) = self.judge(dialled.unwrap_or(Err(DialError::Stopped))) {
+                        return Some(device);
+                    }
+                }
+                event = self.events.recv() => self.hear(event?),
+            }
+        }
+    }
+
+    /// Runs a conversation while the network's events are taken off.
+    pub(crate) async fn during<T>(&mut self, conversation: impl Future<Output = T>) -> T {
+        tokio::pin!(conversation);
+        loop {
+            tokio::select! {
+                outcome = &mut conversation => return outcome,
+                Some(event) = self.events.recv() => self.hear(event),
+            }
+        }
+    }
+
+    /// Ends every connection.
+    pub(crate) async fn end(mut self) {
+        self.dials.shutdown().await;
+        let network = self.network.clone();
+        self.during(network.shutdown()).await;
+    }
+
+    fn judge(&mut self, dialled: Result<DeviceId, DialError>) -> Option<DeviceId> {
+        match dialled {
+            Ok(device) => {
+                let fits = self.wanted.device.is_none_or(|wanted| wanted == device);
+                (fits && self.met.len() < DEVICES_MAX && self.met.insert(device)).then_some(device)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "nobody was met");
+                None
+            }
+        }
+    }
+
+    fn hear(&mut self, event: NetworkEvent) {
+        if let NetworkEvent::Discovered { device, addresses } = event
+            && self.wanted.device.is_none_or(|wanted| wanted == device)
+            && self.discovered.len() < DEVICES_MAX
+        {
+            self.discovered.insert(device, addresses.clone());
+            self.dial(Some(device), addresses);
+        }
+    }
+
+    fn dial_all(&mut self) {
+        self.again = Instant::now() + AGAIN;
+        let wanted = self.wanted.clone();
+        if !wanted.addresses.is_empty() {
+            self.dial(wanted.device, wanted.addresses);
+        }
+        for address in wanted.peers {
+            self.dial(None, vec![address]);
+        }
+        for (device, addresses) in self.discovered.clone() {
+            if !self.met.contains(&device) {
+                self.dial(Some(device), addresses);
+            }
+        }
+    }
+
+    fn dial(&mut self, device: Option<DeviceId>, addresses: Vec<String>) {
+        if self.dials.len() >= DEVICES_MAX {
+            return;
+        }
+        let network = self.network.clone();
+        self.dials.spawn(async move { network.dial(device, addresses).await });
+    }
+}

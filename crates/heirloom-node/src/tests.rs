@@ -1,0 +1,5 @@
+//! Households of real nodes over loopback, in one process.
+
+mod admission;
+mod household;
+mod running;
