@@ -13,6 +13,7 @@ use heirloom_core::input::{AppendError, CommandId, HelloId, Input};
 use heirloom_core::storage::StorageError;
 use heirloom_net::{Network, NetworkEvent, NetworkEvents};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -421,10 +422,21 @@ impl Host {
             tracing::warn!("the node stopped before its last writes ended");
         }
         self.forget_waiting_commands();
-        self.network.shutdown().await;
         self.transfers.end().await;
+        hang_up(&self.network, &mut queues.network).await;
         if let Err(error) = self.engine.store().sync_index() {
             tracing::debug!(%error, "the index was not made durable: the next start reads the log");
+        }
+    }
+}
+
+/// Ends the network, which may wait until its events are taken.
+async fn hang_up(network: &Network, events: &mut NetworkEvents) {
+    let mut shutdown = pin!(network.shutdown());
+    loop {
+        tokio::select! {
+            () = &mut shutdown => return,
+            Some(_) = events.recv() => {}
         }
     }
 }

@@ -155,3 +155,61 @@ impl Meeting {
         self.dials.spawn(async move { network.dial(device, addresses).await });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    const SEED: [u8; 32] = [1; 32];
+
+    async fn neighbour(seed: u8) -> (Network, NetworkEvents) {
+        let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
+        let config = NetworkConfig { listen, mdns: false, ..NetworkConfig::new([seed; 32]) };
+        Network::start(config).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn whoever_answers_is_met_once() {
+        let ((one, _one_events), (two, _two_events)) = (neighbour(2).await, neighbour(3).await);
+        let peers = [one.addresses(), one.addresses(), two.addresses()].concat();
+        let wanted = Wanted { peers, ..Wanted::default() };
+        let mut meeting = Meeting::begin(&Zeroizing::new(SEED), wanted).await.unwrap();
+        let met: BTreeSet<DeviceId> =
+            [meeting.next().await, meeting.next().await].into_iter().flatten().collect();
+        assert_eq!(met, BTreeSet::from([one.device(), two.device()]));
+        assert_eq!(meeting.next().await, None);
+        meeting.end().await;
+    }
+
+    #[tokio::test]
+    async fn only_the_device_of_the_link_will_do() {
+        let ((one, _one_events), (two, _two_events)) = (neighbour(2).await, neighbour(3).await);
+        let wanted = Wanted {
+            device: Some(two.device()),
+            addresses: two.addresses(),
+            peers: one.addresses(),
+            mdns: false,
+        };
+        let mut meeting = Meeting::begin(&Zeroizing::new(SEED), wanted).await.unwrap();
+        assert_eq!(meeting.next().await, Some(two.device()));
+        meeting.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_late_device_is_met_too() {
+        let early = neighbour(2).await;
+        let address = crate::host::place(&early.0.addresses()[0]).to_owned();
+        early.0.shutdown().await;
+        drop(early);
+        let wanted = Wanted { peers: vec![address.clone()], ..Wanted::default() };
+        let mut meeting = Meeting::begin(&Zeroizing::new(SEED), wanted).await.unwrap();
+        let config =
+            NetworkConfig { listen: vec![address], mdns: false, ..NetworkConfig::new([2; 32]) };
+        // The first dial is over before anybody listens.
+        assert!(timeout(Duration::from_millis(300), meeting.next()).await.is_err());
+        let (late, _events) = Network::start(config).await.unwrap();
+        assert_eq!(meeting.next().await, Some(late.device()));
+        meeting.end().await;
+    }
+}

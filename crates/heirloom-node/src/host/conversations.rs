@@ -107,3 +107,55 @@ async fn carry(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heirloom_net::{Network, NetworkConfig, NetworkEvent};
+
+    async fn network(seed: u8) -> (Network, heirloom_net::NetworkEvents) {
+        let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
+        let config = NetworkConfig { listen, mdns: false, ..NetworkConfig::new([seed; 32]) };
+        Network::start(config).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn frames_go_both_ways_and_the_end_is_told() {
+        let (inviter, mut events) = network(2).await;
+        let (joiner, mut joiner_events) = network(3).await;
+        tokio::spawn(async move { while joiner_events.recv().await.is_some() {} });
+        joiner.dial(Some(inviter.device()), inviter.addresses()).await.unwrap();
+        let newcomer = joiner.device();
+        let guest = tokio::spawn(async move {
+            let mut stream = joiner.open_pairing(inviter.device()).await.unwrap();
+            stream.send(b"let me in").await.unwrap();
+            let answer = stream.receive().await.unwrap();
+            let last = stream.receive_grant().await.unwrap();
+            stream.finish().await.unwrap();
+            (answer, last)
+        });
+        let (mut conversations, id) = (Conversations::default(), PairingId(7));
+        let (arrivals, mut arrived) = mpsc::channel(4);
+        loop {
+            if let NetworkEvent::Pairing { device, stream } = events.recv().await.unwrap() {
+                assert_eq!(device, newcomer);
+                let opened = Opened { id, opening: 1, device, stream };
+                conversations.begin(opened, arrivals.clone());
+                break;
+            }
+        }
+        let Some(Arrival::Input(1, Input::Pairing { bytes, .. })) = arrived.recv().await else {
+            panic!("another arrival");
+        };
+        assert_eq!(bytes, b"let me in");
+        conversations.send(id, b"wait".to_vec(), false);
+        conversations.send(id, b"granted".to_vec(), true);
+        tokio::spawn(async move { while events.recv().await.is_some() {} });
+        assert_eq!(guest.await.unwrap(), (b"wait".to_vec(), b"granted".to_vec()));
+        let ended = arrived.recv().await;
+        assert!(matches!(
+            ended,
+            Some(Arrival::Input(1, Input::PairingClosed { id: PairingId(7) }))
+        ));
+    }
+}

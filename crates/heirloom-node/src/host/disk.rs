@@ -69,3 +69,49 @@ impl Disk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heirloom_core::storage::Frame;
+    use heirloom_store::{Store, StoreOptions};
+
+    #[tokio::test]
+    async fn many_appends_end_in_their_order() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path(), &StoreOptions::default()).unwrap();
+        let (mut disk, mut written) = Disk::new(store.queue().unwrap());
+        for number in 0..500 {
+            let frames = vec![Frame { kind: 1, payload: vec![7; 10] }];
+            disk.append(EffectId(number), AppendRequest { chunks: Vec::new(), frames });
+        }
+        let mut last = None;
+        for number in 0..500 {
+            let Written { id, result } = written.recv().await.unwrap();
+            disk.taken();
+            assert_eq!(id, EffectId(number));
+            let position = result.unwrap()[0];
+            assert!(last < Some(position));
+            last = Some(position);
+        }
+        assert!(disk.is_idle());
+    }
+
+    #[tokio::test]
+    async fn what_the_writer_does_not_have_yet_can_be_forgotten() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path(), &StoreOptions::default()).unwrap();
+        let (mut disk, mut written) = Disk::new(store.queue().unwrap());
+        for number in 0..200 {
+            disk.append(EffectId(number), AppendRequest::default());
+        }
+        disk.forget_waiting();
+        let mut ended = 0;
+        while !disk.is_idle() {
+            written.recv().await.unwrap();
+            disk.taken();
+            ended += 1;
+        }
+        assert_eq!(ended, IN_FLIGHT_MAX);
+    }
+}

@@ -120,3 +120,90 @@ async fn keep(chunk: ChunkId, bytes: Vec<u8>, store: &Arc<Chunks>) -> Option<Chu
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heirloom_base::hash;
+    use heirloom_net::{NetworkConfig, NetworkEvent, NetworkEvents};
+    use heirloom_store::{Store, StoreOptions};
+
+    async fn member(seed: u8) -> (Network, NetworkEvents, Store, tempfile::TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path(), &StoreOptions::default()).unwrap();
+        let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
+        let config = NetworkConfig { listen, mdns: false, ..NetworkConfig::new([seed; 32]) };
+        let (network, events) = Network::start(config).await.unwrap();
+        (network, events, store, home)
+    }
+
+    fn sealed(byte: u8) -> (ChunkId, Vec<u8>) {
+        let bytes = vec![byte; 100_000];
+        (ChunkId(hash::plain(&bytes)), bytes)
+    }
+
+    #[tokio::test]
+    async fn chunks_travel_from_store_to_store_and_only_sound_ones_are_reported() {
+        let (from, mut asked, source, _source_home) = member(2).await;
+        let (to, mut told, target, _target_home) = member(3).await;
+        from.set_members([to.device()].into()).await;
+        to.set_members([from.device()].into()).await;
+        to.dial(Some(from.device()), from.addresses()).await.unwrap();
+        let (here, there, nowhere) = (sealed(1), sealed(2), sealed(3).0);
+        target.write_chunk(here.0, &here.1).unwrap();
+        source.write_chunk(there.0, &there.1).unwrap();
+
+        let mut serving = Transfers::new(source.chunks());
+        tokio::spawn(async move {
+            while let Some(event) = asked.recv().await {
+                if let NetworkEvent::ChunkRequest { id, reply, .. } = event {
+                    serving.serve(id, reply);
+                }
+            }
+        });
+        tokio::spawn(async move { while told.recv().await.is_some() {} });
+        let (arrivals, mut arrived) = mpsc::channel(1);
+        let mut fetching = Transfers::new(target.chunks());
+        let order = Fetch {
+            id: EffectId(5),
+            opening: 9,
+            device: from.device(),
+            chunks: vec![nowhere, here.0, there.0],
+        };
+        fetching.fetch(order, to.clone(), arrivals);
+        let Some(Arrival::Input(9, Input::Fetched { id, chunks })) = arrived.recv().await else {
+            panic!("another arrival");
+        };
+        assert_eq!((id, chunks), (EffectId(5), vec![here.0, there.0]));
+        assert_eq!(target.chunks().read(there.0).unwrap(), there.1);
+        fetching.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_fetch_from_nobody_ends_empty() {
+        let (network, _events, store, _home) = member(4).await;
+        let (arrivals, mut arrived) = mpsc::channel(1);
+        let order = Fetch {
+            id: EffectId(1),
+            opening: 0,
+            device: heirloom_net::device_of_seed(&[9; 32]),
+            chunks: vec![sealed(1).0],
+        };
+        let mut transfers = Transfers::new(store.chunks());
+        transfers.fetch(order, network, arrivals);
+        let ended = arrived.recv().await;
+        assert!(matches!(
+            ended,
+            Some(Arrival::Input(0, Input::Fetched { chunks, .. })) if chunks.is_empty()
+        ));
+    }
+
+    #[tokio::test]
+    async fn bytes_with_another_name_are_not_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path(), &StoreOptions::default()).unwrap();
+        let ((name, _), (_, other)) = (sealed(1), sealed(2));
+        assert_eq!(keep(name, other, &store.chunks()).await, None);
+        assert!(!store.chunks().has(name));
+    }
+}
