@@ -356,6 +356,7 @@ async fn the_verbless_command_is_the_status() {
         categories: Vec::new(),
         at_risk: BTreeMap::new(),
         quarantined: 0,
+        network: None,
         problems: Vec::new(),
     };
     let node = Scripted::answering(Answer::Status(report));

@@ -161,6 +161,7 @@ mod tests {
             categories: vec![category(4, 4, 0)],
             at_risk: BTreeMap::new(),
             quarantined: 0,
+            network: None,
             problems: Vec::new(),
         }
     }

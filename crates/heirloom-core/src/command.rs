@@ -343,6 +343,15 @@ pub struct Problem {
     pub fix: String,
 }
 
+/// Bytes that a running node sent and received, encryption included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkTotals {
+    /// Sent.
+    pub sent_bytes: u64,
+    /// Received.
+    pub received_bytes: u64,
+}
+
 /// One screen about the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReport {
@@ -360,6 +369,9 @@ pub struct StatusReport {
     pub at_risk: BTreeMap<String, u64>,
     /// Entries kept aside because they may not count.
     pub quarantined: u64,
+    /// Bytes on the wire since the node started; absent where none runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkTotals>,
     /// What is wrong.
     pub problems: Vec<Problem>,
 }

@@ -13,20 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Pairing conversations at one time.
 const CONVERSATIONS_MAX: usize = 8;
 
-/// One pairing conversation.
-#[derive(Debug)]
-pub(crate) struct Conversation {
-    pub(crate) device: DeviceId,
-    pub(crate) responder: Responder,
-}
-
 /// The roster, the keys it gives this device, and open invites.
 #[derive(Debug)]
 pub(crate) struct Membership {
     pub(crate) roster: Roster,
     pub(crate) keyring: Option<Keyring>,
     pub(crate) invite: Option<Invite>,
-    pub(crate) conversations: BTreeMap<PairingId, Conversation>,
+    pub(crate) conversations: BTreeMap<PairingId, Responder>,
     known: BTreeSet<DeviceId>,
     routes: BTreeMap<DeviceId, Vec<String>>,
     pairing_open: bool,
@@ -134,15 +127,15 @@ impl Membership {
         own: DeviceId,
         device: DeviceId,
         random: [u8; 32],
-    ) -> Option<&mut Conversation> {
+    ) -> Option<Responder> {
         if !self.conversations.contains_key(&id) {
             if self.conversations.len() >= CONVERSATIONS_MAX {
                 return None;
             }
             let responder = Responder::new(self.roster.account(), own, device, random);
-            self.conversations.insert(id, Conversation { device, responder });
+            self.conversations.insert(id, responder);
         }
-        self.conversations.get_mut(&id)
+        self.conversations.get(&id).cloned()
     }
 
     pub(crate) fn close(&mut self, id: PairingId) {

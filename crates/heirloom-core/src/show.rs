@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 /// Returns the fields as lists show them: a value, or for a repeatable field
 /// a list of `{value, type}`.
-pub(crate) fn fields_json(spec: &CategorySpec, projection: &Projection) -> Json {
+pub(crate) fn fields_json(spec: &'static CategorySpec, projection: &Projection) -> Json {
     let mut fields = Map::new();
     for (name, values) in &projection.fields {
         let repeatable = spec.fields.iter().any(|field| field.name == name && field.repeatable);
@@ -29,7 +29,7 @@ pub(crate) fn fields_json(spec: &CategorySpec, projection: &Projection) -> Json 
 
 /// Reads `FIELD=VALUE` texts.
 pub(crate) fn parse(
-    spec: &CategorySpec,
+    spec: &'static CategorySpec,
     assignments: &[String],
 ) -> Result<Vec<FieldEdit>, Failure> {
     heirloom_formats::parse_assignments(spec, assignments)
@@ -37,7 +37,7 @@ pub(crate) fn parse(
 }
 
 /// Tells the user what is wrong with a field.
-pub(crate) fn field_failure(spec: &CategorySpec, error: &FieldError) -> Failure {
+pub(crate) fn field_failure(spec: &'static CategorySpec, error: &FieldError) -> Failure {
     let fix = format!("See `heirloom {} --help` for the fields.", spec.id);
     failure::usage(format!("{}.", sentence(&error.to_string())), &fix)
 }
@@ -48,7 +48,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// Returns the text of one value of a record's layout, as a person reads it.
-pub(crate) fn value_text(spec: &CategorySpec, key: &str, value: &Value) -> String {
+pub(crate) fn value_text(spec: &'static CategorySpec, key: &str, value: &Value) -> String {
     let alone = Content::from([(key.to_owned(), value.clone())]);
     let projection = heirloom_formats::project(spec, &alone);
     let field = heirloom_formats::field_of(spec, key, value);
@@ -68,7 +68,7 @@ fn plain(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn field_name(spec: &CategorySpec, key: &str, value: Option<&Value>) -> String {
+fn field_name(spec: &'static CategorySpec, key: &str, value: Option<&Value>) -> String {
     if key == key::DELETED {
         return "deleted".to_owned();
     }
@@ -78,7 +78,7 @@ fn field_name(spec: &CategorySpec, key: &str, value: Option<&Value>) -> String {
 
 /// Returns a conflict as it is listed.
 pub(crate) fn conflict_row(
-    spec: &CategorySpec,
+    spec: &'static CategorySpec,
     id: &str,
     conflict: &Conflict,
     device: &dyn Fn(&Attributed) -> String,
@@ -102,7 +102,7 @@ pub(crate) fn conflict_row(
 
 /// Returns one change as history lists it.
 pub(crate) fn history_row(
-    spec: &CategorySpec,
+    spec: &'static CategorySpec,
     change: &heirloom_doc::ChangeSummary,
     device: &dyn Fn(heirloom_base::ActorId) -> String,
 ) -> HistoryRow {

@@ -10,6 +10,7 @@ use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use crate::waits::Standing;
 use heirloom_base::{Decode, DeviceId, Encode, Now, limits};
+use heirloom_identity::{Signer, roster};
 use heirloom_sync::message::Reachable;
 use heirloom_sync::{Hello, Message, Output};
 use std::collections::BTreeSet;
@@ -30,6 +31,7 @@ impl Node {
             }
         }
         self.membership.expire(now);
+        self.renew_epoch(now);
         self.drain(storage)?;
         self.replication.find_stalls(now);
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
@@ -253,6 +255,24 @@ impl Node {
             self.effect(Effect::Disconnect { device });
         }
         self.effect(Effect::SetMembers { devices: members });
+    }
+
+    /// Makes a new content key where there is none that is safe and that all
+    /// readers have. Any device that writes may; if several do at once, all
+    /// of these keys are good.
+    fn renew_epoch(&mut self, now: Now) {
+        let due = self.started && self.membership.roster.state().needs_epoch();
+        if !due || !self.membership.may_write(self.device()) {
+            return;
+        }
+        let seed = self.random.bytes();
+        let Some(keyring) = self.membership.keyring.as_ref() else { return };
+        let signer = Signer::Device(&self.config.device);
+        let op = roster::epoch(&self.membership.roster, keyring, signer, &seed);
+        match self.publish(op, Then::Rest) {
+            Ok(()) => self.membership_changed(now),
+            Err(_) => tracing::warn!("a new content key was refused by the roster"),
+        }
     }
 
     fn fetch(&mut self, now: Now) {

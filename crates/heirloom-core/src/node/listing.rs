@@ -24,7 +24,7 @@ impl Node {
     /// Visits the rows of a category in the order of their ids, until told to stop.
     pub(super) fn each_row(
         storage: &dyn Storage,
-        spec: &CategorySpec,
+        spec: &'static CategorySpec,
         after: Option<RecordId>,
         visit: &mut dyn FnMut(RecordId, RecordIndex) -> Result<bool, Refusal>,
     ) -> Result<(), Refusal> {
@@ -74,7 +74,7 @@ impl Node {
         Ok(Answer::Records { rows, next })
     }
 
-    fn record_row(&self, spec: &CategorySpec, record: RecordId, row: &RecordIndex) -> RecordRow {
+    fn record_row(&self, spec: &'static CategorySpec, record: RecordId, row: &RecordIndex) -> RecordRow {
         let by = row.updated_by.and_then(|log| self.device_of(log));
         RecordRow {
             id: record.to_string(),
@@ -116,7 +116,8 @@ impl Node {
         let authors = self.authors(record);
         let device = |actor: ActorId| authors.get(&actor).cloned().unwrap_or_default();
         let document = self.existing(storage, record)?;
-        let rows = document.history().iter().map(|change| show::history_row(spec, change, &device));
+        let history = document.history();
+        let rows = history.iter().map(|change| show::history_row(spec, change, &device));
         Ok(Answer::History { rows: rows.collect() })
     }
 

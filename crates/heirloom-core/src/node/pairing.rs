@@ -75,19 +75,16 @@ impl Node {
         bytes: &[u8],
     ) {
         let (own, random) = (self.device(), self.random.bytes());
-        let Some(conversation) = self.membership.converse(id, own, device, random) else {
+        let Some(mut responder) = self.membership.converse(id, own, device, random) else {
             return self.effect(Effect::PairingSend { id, bytes: Vec::new(), last: true });
         };
-        let mut responder = conversation.responder.clone();
         let response = responder.handle(
             bytes,
             &mut self.membership.invite,
             &self.membership.roster,
             now.mono_ms,
         );
-        if let Some(conversation) = self.membership.conversations.get_mut(&id) {
-            conversation.responder = responder;
-        }
+        self.membership.conversations.insert(id, responder);
         self.respond(id, response);
     }
 
@@ -141,11 +138,11 @@ impl Node {
 
     /// Sends the roster, as the last word of a conversation.
     fn end_pairing(&mut self, id: PairingId) {
-        let Some(conversation) = self.membership.conversations.remove(&id) else { return };
+        let Some(responder) = self.membership.conversations.remove(&id) else { return };
         let ops = self.membership.roster.ops_beyond(&[]);
         let mut addresses = vec![(self.device(), self.listening.clone())];
         addresses.extend(self.dialer.known().map(|(device, known)| (device, known.to_vec())));
-        let bytes = conversation.responder.grant(ops, addresses);
+        let bytes = responder.grant(ops, addresses);
         self.effect(Effect::PairingSend { id, bytes, last: true });
     }
 

@@ -89,7 +89,7 @@ impl Node {
     }
 
     /// Returns the id of the record with a uid.
-    pub(super) fn record_id(&self, spec: &CategorySpec, uid: &str) -> Result<RecordId, Refusal> {
+    pub(super) fn record_id(&self, spec: &'static CategorySpec, uid: &str) -> Result<RecordId, Refusal> {
         let parts: [&[u8]; 2] = [spec.id.as_bytes(), uid.as_bytes()];
         Ok(RecordId(hash::truncate(hash::keyed(self.keyring()?.account_key(), "record", &parts))))
     }
@@ -196,7 +196,7 @@ impl Node {
     pub(super) fn born(
         &mut self,
         writing: &mut Writing,
-        spec: &CategorySpec,
+        spec: &'static CategorySpec,
         uid: &str,
         mut content: Content,
     ) -> Result<RecordId, Refusal> {
@@ -350,7 +350,7 @@ impl Node {
     pub(super) fn find(
         &self,
         storage: &dyn Storage,
-        spec: &CategorySpec,
+        spec: &'static CategorySpec,
         name: &str,
     ) -> Result<Named, Refusal> {
         let by_uid = self.record_id(spec, name)?;
@@ -465,7 +465,7 @@ fn random_uid(bytes: &[u8; 16]) -> String {
 }
 
 /// Returns the longest key prefix that all matches of a hex prefix share.
-fn id_prefix(spec: &CategorySpec, prefix: &str) -> Vec<u8> {
+fn id_prefix(spec: &'static CategorySpec, prefix: &str) -> Vec<u8> {
     let even = prefix.get(..prefix.len() / 2 * 2).unwrap_or_default();
     [rows::category_prefix(spec.number), id::from_hex(even).unwrap_or_default()].concat()
 }

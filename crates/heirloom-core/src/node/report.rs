@@ -36,6 +36,7 @@ impl Node {
             categories,
             at_risk,
             quarantined: all_rows(storage, &[table::QUARANTINE])?.len() as u64,
+            network: None,
             problems,
         }))
     }
@@ -43,7 +44,7 @@ impl Node {
     fn category_row(
         &self,
         storage: &dyn Storage,
-        spec: &CategorySpec,
+        spec: &'static CategorySpec,
     ) -> Result<CategoryRow, Refusal> {
         let mut row = CategoryRow {
             name: spec.id.to_owned(),

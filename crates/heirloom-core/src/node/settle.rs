@@ -12,11 +12,11 @@ use crate::rows::{self, LogRow, table};
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::view::View;
 use crate::waits::{CopyWait, with_reached};
-use heirloom_base::{ChunkId, Decode, Encode, LogId, Now, Writer};
+use heirloom_base::{ChunkId, Decode, LogId, Now, Writer};
 use heirloom_identity::WriteVerdict;
 use heirloom_schema::category;
 use heirloom_sync::entry::kind;
-use heirloom_sync::{Entry, LogState};
+use heirloom_sync::Entry;
 use std::collections::BTreeSet;
 
 /// Kind of the frames that carry entries.
@@ -352,7 +352,7 @@ impl Node {
         let ledger = self.replication.ledger();
         let state = self.membership.roster.state();
         let holders = |log, seq| {
-            ledger.holders(log, seq).filter(|device| state.is_member(device)).collect()
+            ledger.holders(log, seq).filter(|device| state.is_member(*device)).collect()
         };
         let is_keeper = |device| self.membership.is_keeper(device);
         let done = self.waits.copies_done(now, &holders, &is_keeper);
@@ -368,10 +368,4 @@ pub(super) fn read_entry(storage: &dyn Storage, log: LogId, seq: u64) -> Option<
     let lsn = Lsn(u64::from_be_bytes(bytes.try_into().ok()?));
     let frame = storage.frame(lsn).ok()?;
     (frame.kind == FRAME_ENTRY).then_some(frame.payload)
-}
-
-/// Returns how far a log is durable, for tests of neighbouring modules.
-#[cfg(test)]
-pub(super) fn durable(state: Option<&LogState>) -> u64 {
-    state.map_or(0, |state| state.durable)
 }
