@@ -57,7 +57,7 @@ impl Household {
     fn take(&mut self, op: &[u8]) -> OpId {
         match self.roster.insert(op).unwrap() {
             Inserted::New(ids) => ids[0],
-            other => panic!("not new: {other:?}"),
+            held @ (Inserted::Known | Inserted::Waiting { .. }) => panic!("not new: {held:?}"),
         }
     }
 
