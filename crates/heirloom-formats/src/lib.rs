@@ -11,10 +11,18 @@
 //! the keys that change; [`project`] shows the fields; [`render`] gives the
 //! file back.
 
+mod contacts;
+mod diff;
 mod fields;
+mod file_name;
 mod format;
 mod item;
+mod layout;
+mod line;
+mod merge;
+mod order;
 mod projection;
+mod text;
 
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
 pub use item::{Item, ItemError, NotRecognised, RawItem, Skipped, Split};

@@ -1,0 +1,262 @@
+//! Contacts as vCards (RFC 6350, and the older 3.0 and 2.1).
+//!
+//! Keys: `l` and the line's order; the value is the line.
+
+mod edit;
+mod fields;
+
+use crate::format::Format;
+use crate::item::{Item, ItemError, RawItem, Split};
+use crate::layout::{self, Unit};
+use crate::line::{self, Size};
+use crate::merge::Lines;
+use crate::{Edits, FieldEdit, FieldError, Projection, file_name, merge, order, text};
+use heirloom_schema::category::contacts::CONTACTS;
+use heirloom_schema::{CategorySpec, Content, Value};
+
+/// What the keys of lines begin with.
+const SEQUENCE: &str = "l";
+
+/// The line end that RFC 6350 asks for.
+const USUAL_EOL: &str = "\r\n";
+
+/// vCards.
+#[derive(Debug)]
+pub(crate) struct Contacts;
+
+impl Format for Contacts {
+    fn category(&self) -> &'static CategorySpec {
+        &CONTACTS
+    }
+
+    fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
+        begins_with_card(bytes) || file_name::ends_in(name, &["vcf", "vcard"])
+    }
+
+    fn split(&self, name: &str, bytes: &[u8]) -> Split {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let cards = cut_cards(bytes);
+        let items = cards.whole.into_iter().map(|(line, start, end)| RawItem {
+            category: &CONTACTS,
+            name: name.to_owned(),
+            line,
+            bytes: bytes.get(start..end).unwrap_or_default().to_vec(),
+        });
+        Split { items: items.collect(), skipped: cards.split.skipped }
+    }
+
+    fn parse(&self, raw: &RawItem) -> Result<Item, ItemError> {
+        let cards = cut_cards(&raw.bytes);
+        if let Some(skipped) = cards.split.skipped.first() {
+            return Err(ItemError::new(raw.line + skipped.line - 1, skipped.reason.clone()));
+        }
+        match cards.whole.as_slice() {
+            [_] => {}
+            [] => return Err(ItemError::new(raw.line, "this is no card")),
+            [_, (line, ..), ..] => {
+                return Err(ItemError::new(raw.line + line - 1, "a second card begins here"));
+            }
+        }
+        let content = stored(&raw.bytes);
+        Ok(Item { category: &CONTACTS, uid: uid_of(&content), content })
+    }
+
+    fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>> {
+        let units = units(content);
+        let counted = units.iter().filter(|unit| !is_bookkeeping(unit.raw()));
+        counted.map(|unit| line::unfolded(unit.raw())).collect()
+    }
+
+    fn render(&self, content: &Content, uid: Option<&str>) -> Vec<u8> {
+        let settled = merge::settled(self, content, |bytes| Some(stored(bytes)));
+        let content = settled.as_ref().unwrap_or(content);
+        let eol = layout::eol_of(content, USUAL_EOL);
+        let units = units(content);
+        let uid = uid.filter(|_| uid_of(content).is_none());
+        let place = units.iter().position(|unit| unit.name().as_deref() == Some("VERSION"));
+        let mut file = Vec::new();
+        for (index, unit) in units.iter().enumerate() {
+            layout::write(unit.value, eol, &mut file);
+            if let Some(uid) = uid.filter(|_| index == place.unwrap_or(0)) {
+                file.extend(line::folded(&format!("UID:{}", text::escaped(uid)), eol));
+            }
+        }
+        layout::close(content, eol, &mut file);
+        file
+    }
+
+    fn file_stem(&self, content: &Content, uid: &str) -> String {
+        file_name::stem(&self.project(content).title, uid)
+    }
+
+    fn create(&self, edits: &[FieldEdit], uid: &str, _now_ms: u64) -> Result<Content, FieldError> {
+        edit::create(edits, uid)
+    }
+
+    fn edit(&self, content: &Content, edits: &[FieldEdit], tie: &str) -> Result<Edits, FieldError> {
+        edit::edit(content, edits, tie)
+    }
+
+    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits {
+        merge::replace(self, base, current, imported, tie)
+    }
+
+    fn project(&self, content: &Content) -> Projection {
+        fields::project(content)
+    }
+
+    fn field_of(&self, key: &str, value: &Value) -> Option<String> {
+        self.cut(key)?;
+        let name = line::name_of(value.as_raw()?)?;
+        Some(fields::field_of(&name).map_or_else(|| name.to_lowercase(), str::to_owned))
+    }
+
+    fn is_bookkeeping(&self, key: &str, value: &Value) -> bool {
+        match self.cut(key) {
+            Some(_) => value.as_raw().is_some_and(is_bookkeeping),
+            None => true,
+        }
+    }
+}
+
+impl Lines for Contacts {
+    fn cut(&self, key: &str) -> Option<usize> {
+        layout::cut_after(key, SEQUENCE)
+    }
+
+    fn is_identity(&self, unit: &Unit<'_>) -> bool {
+        unit.name().as_deref() == Some("UID")
+    }
+}
+
+/// Returns the lines of a card in order.
+fn units(content: &Content) -> Vec<Unit<'_>> {
+    layout::units(content, |key| Contacts.cut(key))
+}
+
+/// Returns the content that keeps these bytes.
+fn stored(bytes: &[u8]) -> Content {
+    let mut content = Content::new();
+    layout::note_line_ends(&mut content, bytes, USUAL_EOL);
+    let eol = layout::eol_in(bytes);
+    for (index, line) in line::content_lines(bytes).iter().enumerate() {
+        let key = format!("{SEQUENCE}{}", order::ordinal(index));
+        content.insert(key, layout::stored(line.bytes, eol));
+    }
+    content
+}
+
+fn uid_of(content: &Content) -> Option<String> {
+    let units = units(content);
+    let unit = units.iter().find(|unit| unit.name().as_deref() == Some("UID"))?;
+    let uid = text::unescaped(&unit.property()?.text()).trim().to_owned();
+    (!uid.is_empty()).then_some(uid)
+}
+
+fn is_bookkeeping(line: &[u8]) -> bool {
+    matches!(line::name_of(line).as_deref(), Some("REV" | "PRODID"))
+}
+
+fn begins_with_card(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    bytes.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:VCARD"))
+}
+
+/// The cards of a file: line and range of the whole ones, and what was left out.
+#[derive(Default)]
+struct Cards {
+    whole: Vec<(usize, usize, usize)>,
+    split: Split,
+    open: Option<Open>,
+    is_stray: bool,
+}
+
+/// A card that has begun.
+struct Open {
+    line: usize,
+    start: usize,
+    size: Size,
+    depth: usize,
+    is_agent: bool,
+    problem: Option<&'static str>,
+}
+
+fn cut_cards(bytes: &[u8]) -> Cards {
+    let mut cards = Cards::default();
+    let mut offset = 0;
+    for line in line::content_lines(bytes) {
+        let name = line::name_of(line.bytes);
+        let is_card = |marker: &str| {
+            let property = line::Property::read(line.bytes);
+            name.as_deref() == Some(marker)
+                && property.is_some_and(|one| one.text().trim().eq_ignore_ascii_case("VCARD"))
+        };
+        if is_card("BEGIN") {
+            cards.begin(line.number, offset);
+        } else if is_card("END") {
+            // Blank lines behind a card belong to nobody.
+            let last = line::physical_lines(line.bytes).next().unwrap_or_default();
+            cards.end(line.number, offset + last.len());
+        } else if !line.bytes.trim_ascii().is_empty() {
+            cards.line(line.number, line.bytes, name.as_deref() == Some("AGENT"));
+        }
+        offset += line.bytes.len();
+    }
+    if let Some(open) = cards.open.take() {
+        cards.split.skip(open.line, "the card has no END:VCARD");
+    }
+    cards
+}
+
+impl Cards {
+    fn begin(&mut self, line: usize, start: usize) {
+        self.is_stray = false;
+        if let Some(open) = self.open.as_mut().filter(|open| open.is_agent) {
+            open.depth += 1;
+            open.is_agent = false;
+            open.problem = Some("the card holds another card");
+            return;
+        }
+        let size = Size::default();
+        let open = Open { line, start, size, depth: 0, is_agent: false, problem: None };
+        if let Some(open) = self.open.replace(open) {
+            self.split.skip(open.line, "the card has no END:VCARD before the next one begins");
+        }
+    }
+
+    fn end(&mut self, line: usize, end: usize) {
+        let Some(open) = self.open.as_mut() else {
+            return self.stray(line);
+        };
+        if open.depth > 0 {
+            open.depth -= 1;
+            return;
+        }
+        match open.problem {
+            Some(problem) => self.split.skip(open.line, problem),
+            None => self.whole.push((open.line, open.start, end)),
+        }
+        self.open = None;
+    }
+
+    fn line(&mut self, line: usize, bytes: &[u8], is_agent: bool) {
+        let Some(open) = self.open.as_mut() else {
+            return self.stray(line);
+        };
+        open.is_agent = is_agent;
+        if let (None, Err(problem)) = (open.problem, open.size.count(bytes)) {
+            open.problem = Some(problem);
+        }
+    }
+
+    /// Notes the first line of a run outside of any card.
+    fn stray(&mut self, line: usize) {
+        if !self.is_stray {
+            self.split.skip(line, "this line belongs to no card");
+            self.is_stray = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,403 @@
+//! Edits of a card: only the lines of the fields named are written anew.
+
+use super::fields::{self, kind_of, labels, shown};
+use super::{SEQUENCE, USUAL_EOL, units};
+use crate::layout::{self, Places};
+use crate::line::{self, Property};
+use crate::{Edits, FieldEdit, FieldError, Operation, order, text};
+use heirloom_schema::category::contacts::CONTACTS;
+use heirloom_schema::{Content, Value};
+
+/// Which vCard a card says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Old,
+    Three,
+    Four,
+}
+
+fn version_of(content: &Content) -> Version {
+    let units = units(content);
+    let version = units.iter().find(|unit| unit.name().as_deref() == Some("VERSION"));
+    let text = version.and_then(|unit| unit.property()).map(|property| property.text());
+    match text.as_deref().map(str::trim) {
+        Some("2.1") => Version::Old,
+        Some("4.0") => Version::Four,
+        Some(_) | None => Version::Three,
+    }
+}
+
+/// As [`crate::create`].
+pub(super) fn create(edits: &[FieldEdit], uid: &str) -> Result<Content, FieldError> {
+    let value_of = |field: &str| {
+        let named = edits.iter().filter(|edit| edit.field == field);
+        named.flat_map(FieldEdit::values).find(|value| !value.trim().is_empty())
+    };
+    let name = ["name", "organization", "email", "phone"].into_iter().find_map(value_of);
+    let required = || FieldError::Required { field: "name".to_owned() };
+    let name = one_line("name", name.ok_or_else(required)?)?;
+    let mut lines = vec![
+        "BEGIN:VCARD".to_owned(),
+        "VERSION:4.0".to_owned(),
+        format!("UID:{}", text::escaped(uid)),
+        format!("FN:{}", text::escaped(name)),
+    ];
+    if value_of("name").is_some() {
+        lines.push(format!("N:{}", structured_name(name, Order::GivenFirst)));
+    }
+    lines.push("END:VCARD".to_owned());
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| line::folded(line, USUAL_EOL)).collect();
+    let mut content = super::stored(&bytes);
+    let others: Vec<FieldEdit> =
+        edits.iter().filter(|edit| edit.field != "name").cloned().collect();
+    for (key, value) in edit(&content, &others, "00000000")? {
+        match value {
+            Some(value) => content.insert(key, value),
+            None => content.remove(&key),
+        };
+    }
+    let values: Vec<Value> = units(&content).iter().map(|unit| unit.value.clone()).collect();
+    let keys = (0..).map(|index| format!("{SEQUENCE}{}", order::ordinal(index)));
+    Ok(keys.zip(values).collect())
+}
+
+/// As [`crate::edit`].
+pub(super) fn edit(content: &Content, edits: &[FieldEdit], tie: &str) -> Result<Edits, FieldError> {
+    let mut card = Card {
+        version: version_of(content),
+        eol: layout::eol_of(content, USUAL_EOL).to_owned(),
+        content: content.clone(),
+        tie: tie.to_owned(),
+    };
+    // What replaces all values comes before what replaces those of one type.
+    let (all, typed): (Vec<&FieldEdit>, Vec<&FieldEdit>) =
+        edits.iter().partition(|edit| edit.kind.is_none());
+    for edit in all.into_iter().chain(typed) {
+        card.apply(edit)?;
+    }
+    Ok(layout::difference(content, &card.content))
+}
+
+/// A card that is being edited.
+struct Card {
+    content: Content,
+    version: Version,
+    eol: String,
+    tie: String,
+}
+
+/// A line that holds a value of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Holder {
+    key: String,
+    property: Property,
+    shown: String,
+    kind: Option<String>,
+}
+
+impl Card {
+    fn apply(&mut self, edit: &FieldEdit) -> Result<(), FieldError> {
+        let field = edit.field.as_str();
+        let unknown = || FieldError::Unknown { category: CONTACTS.id, field: field.to_owned() };
+        let property = fields::property_of(field).ok_or_else(unknown)?;
+        for value in edit.values() {
+            if matches!(field, "name" | "phone" | "email" | "url" | "organization") {
+                one_line(field, value)?;
+            }
+        }
+        let kind = edit.kind.as_deref();
+        match &edit.operation {
+            Operation::Set(values) if field == "name" => self.set_name(values),
+            Operation::Set(values) => {
+                let values = values.iter().filter(|value| !value.trim().is_empty());
+                let values: Result<Vec<String>, FieldError> =
+                    values.map(|value| normal(field, value)).collect();
+                self.set(property, values?, kind);
+                Ok(())
+            }
+            Operation::Add(value) => {
+                let value = normal(field, value)?;
+                let is_there = |one: &Holder| same(property, &one.shown, &value) && fits(one, kind);
+                if !value.is_empty() && !self.holders(property).iter().any(is_there) {
+                    self.insert(property, &value, kind);
+                }
+                Ok(())
+            }
+            Operation::Remove(value) => self.remove_value(property, field, value, kind),
+        }
+    }
+
+    /// Returns the lines of a property in order.
+    fn holders(&self, name: &str) -> Vec<Holder> {
+        let labels = labels(&self.content);
+        let lines =
+            units(&self.content).into_iter().filter(|unit| unit.name().as_deref() == Some(name));
+        let holders = lines.filter_map(|unit| {
+            let property = unit.property()?;
+            let (shown, kind) = (shown(&property), kind_of(&property, &labels));
+            Some(Holder { key: unit.key.to_owned(), property, shown, kind })
+        });
+        holders.collect()
+    }
+
+    /// Makes these the values of a property (of one type, where one is given).
+    fn set(&mut self, name: &str, values: Vec<String>, kind: Option<&str>) {
+        let mut old = self.holders(name);
+        old.retain(|holder| fits(holder, kind));
+        let mut wanted = Vec::new();
+        for value in values {
+            match old.iter().position(|holder| holder.shown == value) {
+                Some(at) => drop(old.remove(at)),
+                None => wanted.push(value),
+            }
+        }
+        let mut wanted = wanted.into_iter();
+        for holder in old {
+            match wanted.next() {
+                Some(value) => self.rewrite(&holder, &value),
+                None => self.remove(&holder),
+            }
+        }
+        wanted.for_each(|value| self.insert(name, &value, kind));
+    }
+
+    fn set_name(&mut self, values: &[String]) -> Result<(), FieldError> {
+        let name = values.first().map(|name| name.trim()).filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| FieldError::Required { field: "name".to_owned() })?;
+        let (full, structured) = (self.holders("FN"), self.holders("N"));
+        match full.first() {
+            Some(holder) if holder.shown == name => {}
+            Some(holder) => self.rewrite(holder, name),
+            None => self.insert("FN", name, None),
+        }
+        match structured.first() {
+            Some(holder) if holder.shown == name => {}
+            Some(holder) => {
+                let family = text::components(&holder.property.text()).into_iter().next();
+                let before = full.first().map_or("", |holder| holder.shown.as_str());
+                let order = Order::of(before, &family.unwrap_or_default());
+                let line = self.line(&holder.property, &structured_name(name, order));
+                self.content.insert(holder.key.clone(), line);
+            }
+            None if self.version == Version::Four => {}
+            None => self.insert("N", name, None),
+        }
+        Ok(())
+    }
+
+    fn remove_value(
+        &mut self,
+        property: &str,
+        field: &str,
+        value: &str,
+        kind: Option<&str>,
+    ) -> Result<(), FieldError> {
+        let mut found = self.holders(property);
+        found.retain(|holder| same(property, &holder.shown, value) && fits(holder, kind));
+        if found.is_empty() {
+            let (field, value) = (field.to_owned(), value.to_owned());
+            return Err(FieldError::NoSuchValue { field, value });
+        }
+        found.iter().for_each(|holder| self.remove(holder));
+        Ok(())
+    }
+
+    /// Removes a line, and the label that belongs to it alone.
+    fn remove(&mut self, holder: &Holder) {
+        self.content.remove(&holder.key);
+        let Some(group) = &holder.property.group else { return };
+        let mates: Vec<(String, String)> = units(&self.content)
+            .into_iter()
+            .filter_map(|unit| Some((unit.key.to_owned(), unit.property()?)))
+            .filter(|(_, property)| {
+                property.group.as_ref().is_some_and(|one| one.eq_ignore_ascii_case(group))
+            })
+            .map(|(key, property)| (key, property.name))
+            .collect();
+        if mates.iter().all(|(_, name)| matches!(name.as_str(), "X-ABLABEL" | "X-ABADR")) {
+            mates.iter().for_each(|(key, _)| drop(self.content.remove(key)));
+        }
+    }
+
+    /// Gives a line another value; its key, group and parameters stay.
+    fn rewrite(&mut self, holder: &Holder, value: &str) {
+        let value = self.raw_value(&holder.property, value);
+        let line = self.line(&holder.property, &value);
+        self.content.insert(holder.key.clone(), line);
+    }
+
+    /// Adds a line behind the last of its property, or at the end.
+    fn insert(&mut self, name: &str, value: &str, kind: Option<&str>) {
+        let kind = kind.map(|kind| match self.version {
+            Version::Old => format!(";{}", kind.to_uppercase()),
+            Version::Three => format!(";TYPE={}", kind.to_uppercase()),
+            Version::Four => format!(";TYPE={kind}"),
+        });
+        let prefix = format!("{name}{}:", kind.unwrap_or_default());
+        let Some(property) = Property::read(prefix.as_bytes()) else { return };
+        let value = match name {
+            "N" => structured_name(value, Order::GivenFirst),
+            _ => self.raw_value(&property, value),
+        };
+        let line = self.line(&property, &value);
+        let lines = units(&self.content);
+        let is_end = |unit: &&layout::Unit<'_>| unit.name().as_deref() == Some("END");
+        let end = lines.iter().rev().find(is_end).map(|unit| unit.order());
+        let alike = lines.iter().rev().find(|unit| unit.name().as_deref() == Some(name));
+        let before_end = lines.iter().rev().find(|unit| end.is_none_or(|end| unit.order() < end));
+        let low = alike.or(before_end).map(|unit| unit.order());
+        let is_single = matches!(name, "FN" | "N" | "BDAY");
+        let tie = if is_single { layout::single_tie(name) } else { self.tie.clone() };
+        let place = Places::of(&lines).after(low, &tie);
+        self.content.insert(format!("{SEQUENCE}{place}"), line);
+    }
+
+    /// Returns a text as the value of a property.
+    fn raw_value(&self, property: &Property, text: &str) -> String {
+        let escaped = match self.version {
+            Version::Old => text.replace(';', "\\;"),
+            Version::Three | Version::Four => text::escaped(text),
+        };
+        match property.name.as_str() {
+            "URL" => text.to_owned(),
+            "ADR" => format!(";;{escaped};;;;"),
+            "BDAY" if self.version == Version::Four && !property.has("VALUE", "text") => {
+                match text.strip_prefix("--") {
+                    Some(day) => format!("--{}", day.replace('-', "")),
+                    None => text.replace('-', ""),
+                }
+            }
+            "TEL" if property.has("VALUE", "uri") => {
+                let number: Vec<&str> = text.split_whitespace().collect();
+                format!("tel:{}", number.join("-"))
+            }
+            _ => escaped,
+        }
+    }
+
+    /// Returns the line of a property with another value, as a record keeps it.
+    fn line(&self, property: &Property, value: &str) -> Value {
+        let is_plain = value.is_ascii() && !value.contains('\n');
+        let mut prefix = property.prefix.clone();
+        let charset = property.parameter("CHARSET").next();
+        let is_utf8 = charset.is_some_and(|charset| charset.eq_ignore_ascii_case("UTF-8"));
+        if property
+            .parameter("ENCODING")
+            .any(|one| ["B", "BASE64"].contains(&one.to_uppercase().as_str()))
+        {
+            prefix = without_parameter(&prefix, "ENCODING");
+        }
+        let is_old = self.version == Version::Old;
+        if !is_plain && !is_utf8 && (is_old || charset.is_some()) {
+            prefix = without_parameter(&prefix, "CHARSET");
+            prefix.insert_str(prefix.len() - 1, ";CHARSET=UTF-8");
+        }
+        let is_quoted = property.is_quoted_printable();
+        if is_old && !is_plain && !is_quoted {
+            prefix.insert_str(prefix.len() - 1, ";ENCODING=QUOTED-PRINTABLE");
+        }
+        let bytes = match is_quoted || (is_old && !is_plain) {
+            true => line::quoted_printable(&prefix, value, &self.eol),
+            false => line::folded(&format!("{prefix}{value}"), &self.eol),
+        };
+        layout::stored(&bytes, &self.eol)
+    }
+}
+
+/// Returns a line's beginning without a parameter.
+fn without_parameter(prefix: &str, name: &str) -> String {
+    let head = prefix.strip_suffix(':').unwrap_or(prefix);
+    let mut quoted = false;
+    let parts = head.split(|letter| {
+        quoted ^= letter == '"';
+        letter == ';' && !quoted
+    });
+    let kept = parts.enumerate().filter(|(index, part)| {
+        let bare = part.split('=').next().unwrap_or_default().trim();
+        let is_bare_encoding = name == "ENCODING" && bare.eq_ignore_ascii_case("BASE64");
+        *index == 0 || !(bare.eq_ignore_ascii_case(name) || is_bare_encoding)
+    });
+    let kept: Vec<&str> = kept.map(|(_, part)| part).collect();
+    format!("{}:", kept.join(";"))
+}
+
+/// Which part of a name comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    GivenFirst,
+    FamilyFirst,
+}
+
+impl Order {
+    /// Returns the order that the name had before.
+    fn of(full: &str, family: &str) -> Self {
+        let is_first = !family.is_empty() && full.starts_with(family) && full != family;
+        if is_first { Self::FamilyFirst } else { Self::GivenFirst }
+    }
+}
+
+/// Returns a name's parts as property N holds them: a good guess.
+fn structured_name(name: &str, order: Order) -> String {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let (family, given) = match (name.split_once(','), words.as_slice(), order) {
+        (Some((family, given)), ..) => (family.trim().to_owned(), given.trim().to_owned()),
+        (None, [family, given @ ..], Order::FamilyFirst) => ((*family).to_owned(), given.join(" ")),
+        (None, [given @ .., family], Order::GivenFirst) if !given.is_empty() => {
+            ((*family).to_owned(), given.join(" "))
+        }
+        (None, ..) => (String::new(), words.join(" ")),
+    };
+    format!("{};{};;;", text::escaped(&family), text::escaped(&given))
+}
+
+fn fits(holder: &Holder, kind: Option<&str>) -> bool {
+    kind.is_none_or(|kind| {
+        holder.kind.as_deref() == Some(kind) || holder.property.has("TYPE", kind)
+    })
+}
+
+/// Returns whether a value is the one that a user names.
+fn same(property: &str, shown: &str, named: &str) -> bool {
+    let digits = |number: &str| Some(fields::digits(number)).filter(|digits| !digits.is_empty());
+    let is_number = property == "TEL" && digits(named).is_some();
+    shown == named.trim() || (is_number && digits(shown) == digits(named))
+}
+
+/// Returns a value in the form in which the field shows it.
+fn normal(field: &str, value: &str) -> Result<String, FieldError> {
+    let value = value.trim();
+    if field != "birthday" {
+        return Ok(value.to_owned());
+    }
+    let date = fields::birthday(value);
+    let digits =
+        |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
+    let in_range =
+        |part: &str, max| part.parse().is_ok_and(|number: u8| (1..=max).contains(&number));
+    let rest = match date.strip_prefix("--") {
+        Some(rest) => Some(rest),
+        None => date.split_once('-').filter(|(year, _)| digits(year, 4)).map(|(_, rest)| rest),
+    };
+    let is_date = rest.and_then(|rest| rest.split_once('-')).is_some_and(|(month, day)| {
+        digits(month, 2) && digits(day, 2) && in_range(month, 12) && in_range(day, 31)
+    });
+    match is_date {
+        true => Ok(date),
+        false => Err(FieldError::Value {
+            field: field.to_owned(),
+            value: value.to_owned(),
+            expected: "a date like 1984-02-28 or --02-28",
+        }),
+    }
+}
+
+fn one_line<'a>(field: &str, value: &'a str) -> Result<&'a str, FieldError> {
+    match value.trim().contains(['\n', '\r']) {
+        true => Err(FieldError::Value {
+            field: field.to_owned(),
+            value: value.to_owned(),
+            expected: "one line of text",
+        }),
+        false => Ok(value.trim()),
+    }
+}

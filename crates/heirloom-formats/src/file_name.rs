@@ -1,0 +1,89 @@
+//! Names of files that are safe on every system.
+
+use heirloom_base::{hash, id};
+
+/// Bytes of the readable part.
+const READABLE_BYTES_MAX: usize = 80;
+
+/// Returns a readable and unique name without an ending.
+pub(crate) fn stem(title: &str, uid: &str) -> String {
+    format!("{}-{}", readable(title), short(uid))
+}
+
+/// Returns eight hex digits that tell uids apart.
+pub(crate) fn short(uid: &str) -> String {
+    id::to_hex(&hash::truncate::<4>(hash::content("file name", &[uid.as_bytes()])))
+}
+
+/// Returns a text without what some system does not take in a file's name.
+/// A readable name stays as it is.
+pub(crate) fn readable(text: &str) -> String {
+    let kept = text.chars().filter(|letter| !is_invisible(*letter)).map(|letter| match letter {
+        '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '-',
+        white if white.is_whitespace() || white.is_control() => ' ',
+        other => other,
+    });
+    let mut name = String::new();
+    for letter in kept {
+        if name.len() + letter.len_utf8() > READABLE_BYTES_MAX {
+            break;
+        }
+        name.push(letter);
+    }
+    let name = name.trim_matches(|letter| matches!(letter, ' ' | '.'));
+    if name.is_empty() { "untitled".to_owned() } else { name.to_owned() }
+}
+
+/// Characters that change how a name reads without being seen.
+fn is_invisible(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
+/// Returns the last part of a path, and that part without its ending.
+pub(crate) fn stem_of(path: &str) -> &str {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// Returns whether a path ends in one of these endings, in any case.
+pub(crate) fn ends_in(path: &str, endings: &[&str]) -> bool {
+    let ending = path.rsplit(['/', '\\']).next().and_then(|name| name.rsplit_once('.'));
+    ending.is_some_and(|(_, ending)| endings.iter().any(|one| one.eq_ignore_ascii_case(ending)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_readable_and_tell_uids_apart() {
+        assert_eq!(stem("Ada Lindqvist", "1"), format!("Ada Lindqvist-{}", short("1")));
+        assert_ne!(stem("Ada", "1"), stem("Ada", "2"));
+        assert_eq!(readable("../../etc/passwd"), "-..-etc-passwd");
+        assert_eq!(readable("a\u{202e}b\r\nc: d"), "ab  c- d");
+        assert_eq!(readable(" .. "), "untitled");
+    }
+
+    #[test]
+    fn paths_are_taken_apart() {
+        assert_eq!(stem_of("notes/a.b.md"), "a.b");
+        assert_eq!(stem_of("plain"), "plain");
+        assert!(ends_in("X/y.MD", &["md"]) && !ends_in("x.md/y", &["md"]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn any_title_makes_a_safe_name(title in any::<String>(), uid in any::<String>()) {
+            let name = stem(&title, &uid);
+            prop_assert!(name.len() <= 95);
+            prop_assert!(!name.starts_with('.') && !name.contains(['/', '\\', '\0', ':']));
+            prop_assert!(!name.chars().any(char::is_control));
+            prop_assert_eq!(readable(&readable(&title)), readable(&title));
+        }
+    }
+}

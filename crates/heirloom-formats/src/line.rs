@@ -1,0 +1,281 @@
+//! Content lines of vCard and iCalendar: cutting, unfolding, reading.
+
+use heirloom_base::limits;
+
+/// A content line as it stands in a file: with its folds, its terminator and
+/// the blank lines behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Physical<'a> {
+    /// The line's number in the file, from 1.
+    pub(crate) number: usize,
+    /// The bytes.
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Cuts bytes into lines, each with its terminator. A lone carriage return
+/// ends a line only where there is no line feed at all.
+pub(crate) fn physical_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let end = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
+    bytes.split_inclusive(move |byte| *byte == end)
+}
+
+/// Cuts bytes into content lines. No byte is lost.
+pub(crate) fn content_lines(bytes: &[u8]) -> Vec<Physical<'_>> {
+    let mut lines: Vec<Physical<'_>> = Vec::new();
+    let (mut start, mut offset) = (0, 0);
+    let (mut is_quoted, mut is_soft) = (false, false);
+    for (index, physical) in physical_lines(bytes).enumerate() {
+        let body = without_terminator(physical);
+        let is_fold = body.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+        let continues = !lines.is_empty() && (body.is_empty() || is_fold || is_soft);
+        if !continues {
+            start = offset;
+            is_quoted = is_quoted_printable(body);
+            lines.push(Physical { number: index + 1, bytes: &[] });
+        }
+        offset += physical.len();
+        is_soft = is_quoted && body.last() == Some(&b'=');
+        if let (Some(last), Some(bytes)) = (lines.last_mut(), bytes.get(start..offset)) {
+            last.bytes = bytes;
+        }
+    }
+    lines
+}
+
+/// Returns a line without its terminator.
+pub(crate) fn without_terminator(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn is_quoted_printable(line: &[u8]) -> bool {
+    let head = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    let head = head.get(..head.len().min(200)).unwrap_or_default();
+    head.to_ascii_uppercase().windows(16).any(|window| window == b"QUOTED-PRINTABLE")
+}
+
+/// Returns the line without folds, soft breaks and terminators.
+pub(crate) fn unfolded(bytes: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(bytes.len());
+    let is_quoted = is_quoted_printable(bytes);
+    for (index, physical) in physical_lines(bytes).enumerate() {
+        let body = without_terminator(physical);
+        let folded = body.strip_prefix(b" ").or_else(|| body.strip_prefix(b"\t"));
+        let body = folded.filter(|_| index > 0).unwrap_or(body);
+        if is_quoted && index > 0 && line.last() == Some(&b'=') {
+            line.pop();
+        }
+        line.extend_from_slice(body);
+    }
+    line
+}
+
+/// Returns the line folded at 75 octets, between characters, with a terminator.
+pub(crate) fn folded(line: &str, eol: &str) -> Vec<u8> {
+    const OCTETS: usize = 75;
+    let mut text = String::with_capacity(line.len() + line.len() / OCTETS * 3 + 2);
+    let mut octets = 0;
+    for letter in line.chars() {
+        if octets + letter.len_utf8() > OCTETS {
+            text.push_str(eol);
+            text.push(' ');
+            octets = 1;
+        }
+        octets += letter.len_utf8();
+        text.push(letter);
+    }
+    text.push_str(eol);
+    text.into_bytes()
+}
+
+/// Returns the name of a line's property in upper case, without its group.
+pub(crate) fn name_of(bytes: &[u8]) -> Option<String> {
+    const NAME_BYTES_MAX: usize = 200;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let end = bytes.iter().take(NAME_BYTES_MAX).position(|byte| matches!(byte, b':' | b';'))?;
+    let head = String::from_utf8(unfolded(bytes.get(..end)?)).ok()?;
+    let name = head.rsplit_once('.').map_or(head.as_str(), |(_, name)| name).trim();
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    (!name.is_empty() && name.chars().all(fits)).then(|| name.to_ascii_uppercase())
+}
+
+/// A content line, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Property {
+    /// Everything up to and with the colon, unfolded.
+    pub(crate) prefix: String,
+    /// The group, as written.
+    pub(crate) group: Option<String>,
+    /// The name in upper case.
+    pub(crate) name: String,
+    /// The parameters: names in upper case, values without quotes.
+    pub(crate) parameters: Vec<(String, Vec<String>)>,
+    /// The value as it stands in the file, unfolded.
+    pub(crate) value: Vec<u8>,
+}
+
+impl Property {
+    /// Reads a line, or returns `None` where it is no content line.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let name = name_of(bytes)?;
+        let mut line = unfolded(bytes);
+        if line.starts_with(b"\xef\xbb\xbf") {
+            line.drain(..3);
+        }
+        let colon = outside_quotes(&line, b':').next()?;
+        let value = line.get(colon + 1..)?.to_vec();
+        line.truncate(colon + 1);
+        let prefix = String::from_utf8_lossy(&line).into_owned();
+        let head = prefix.strip_suffix(':').unwrap_or(&prefix);
+        let mut parts = parts(head, b';');
+        let full_name = parts.remove(0);
+        let group = full_name.rsplit_once('.').map(|(group, _)| group.trim().to_owned());
+        let parameters = parts.into_iter().map(parameter).collect();
+        Some(Self { group, name, parameters, value, prefix })
+    }
+
+    /// Returns all values of a parameter.
+    pub(crate) fn parameter(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.parameters.iter().filter(move |(one, _)| one == name);
+        named.flat_map(|(_, values)| values).map(String::as_str)
+    }
+
+    /// Returns whether a parameter has a value, in any case.
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
+        self.parameter(name).any(|one| one.eq_ignore_ascii_case(value))
+    }
+
+    /// Returns whether the value is in quoted-printable.
+    pub(crate) fn is_quoted_printable(&self) -> bool {
+        self.has("ENCODING", "QUOTED-PRINTABLE")
+    }
+
+    /// Returns the value as text, decoded but with its escapes.
+    pub(crate) fn text(&self) -> String {
+        let bytes = match self.is_quoted_printable() {
+            true => from_quoted_printable(&self.value),
+            false => self.value.clone(),
+        };
+        let is_latin = self.parameter("CHARSET").next().is_none_or(|charset| {
+            ["ISO-8859-1", "ISO-8859-15", "WINDOWS-1252"]
+                .iter()
+                .any(|latin| latin.eq_ignore_ascii_case(charset))
+        });
+        match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) if is_latin => error.as_bytes().iter().copied().map(char::from).collect(),
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }
+    }
+}
+
+/// Returns a parameter's name and values. A bare word, as vCard 2.1 has them,
+/// is an encoding or a type.
+fn parameter(text: &str) -> (String, Vec<String>) {
+    let Some((name, values)) = text.split_once('=') else {
+        let word = text.trim();
+        let encodings = ["QUOTED-PRINTABLE", "BASE64", "8BIT", "7BIT"];
+        let is_encoding = encodings.iter().any(|one| one.eq_ignore_ascii_case(word));
+        let name = if is_encoding { "ENCODING" } else { "TYPE" };
+        return (name.to_owned(), vec![word.to_owned()]);
+    };
+    // `TYPE="voice,home"` is common and means two types.
+    let is_type = name.trim().eq_ignore_ascii_case("TYPE");
+    let values = parts(values, b',').into_iter().flat_map(|value| {
+        let bare = value.trim().trim_matches('"').to_owned();
+        match is_type {
+            true => bare.split(',').map(|one| one.trim().to_owned()).collect(),
+            false => vec![bare],
+        }
+    });
+    (name.trim().to_ascii_uppercase(), values.collect())
+}
+
+/// Cuts a text at a separator that stands outside quotes.
+fn parts(text: &str, separator: u8) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for at in outside_quotes(text.as_bytes(), separator) {
+        parts.push(text.get(start..at).unwrap_or_default());
+        start = at + 1;
+    }
+    parts.push(text.get(start..).unwrap_or_default());
+    parts
+}
+
+fn outside_quotes(bytes: &[u8], wanted: u8) -> impl Iterator<Item = usize> {
+    let mut is_quoted = false;
+    bytes.iter().enumerate().filter_map(move |(at, byte)| {
+        is_quoted ^= *byte == b'"';
+        (!is_quoted && *byte == wanted).then_some(at)
+    })
+}
+
+fn from_quoted_printable(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).filter(|_| *first == b'=');
+        let byte = hex
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    bytes
+}
+
+/// Returns a line in quoted-printable, with soft breaks and a terminator.
+pub(crate) fn quoted_printable(prefix: &str, text: &str, eol: &str) -> Vec<u8> {
+    const OCTETS: usize = 72;
+    let mut line = prefix.to_owned();
+    let mut octets = line.len();
+    for byte in text.bytes() {
+        let is_plain = matches!(byte, b' '..=b'~') && byte != b'=';
+        let next = if is_plain { char::from(byte).to_string() } else { format!("={byte:02X}") };
+        if octets + next.len() > OCTETS {
+            line.push('=');
+            line.push_str(eol);
+            octets = 0;
+        }
+        octets += next.len();
+        line.push_str(&next);
+    }
+    line.push_str(eol);
+    line.into_bytes()
+}
+
+/// Names of properties whose value may be a picture, a sound or a file.
+const LARGE: &[&str] = &["PHOTO", "LOGO", "SOUND", "KEY", "ATTACH", "IMAGE"];
+
+/// Counts the lines and bytes of an item against their limits.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Size {
+    lines: usize,
+    text: usize,
+    large: usize,
+}
+
+impl Size {
+    /// Counts a line; returns why the item is too large, once it is.
+    pub(crate) fn count(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        self.lines += 1;
+        match name_of(line).is_some_and(|name| LARGE.contains(&name.as_str())) {
+            true => self.large += line.len(),
+            false => self.text += line.len(),
+        }
+        if self.lines > limits::CARD_PROPERTIES_MAX {
+            return Err("it has more than 1000 properties");
+        }
+        if self.text > limits::CARD_TEXT_BYTES_MAX {
+            return Err("its text is larger than 1 MiB");
+        }
+        match self.large > limits::CARD_PHOTO_BYTES_MAX {
+            true => Err("its photo is larger than 10 MiB"),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use super::*;
+use proptest::prelude::*;
+
+fn read(text: &str) -> Property {
+    Property::read(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn folds_blank_lines_and_soft_breaks_belong_to_their_line() {
+    let text = b"A:1\r\n 2\r\n\r\nB;ENCODING=QUOTED-PRINTABLE:x=\r\ny=\r\nz\r\nC:3";
+    let lines = content_lines(text);
+    let numbers: Vec<usize> = lines.iter().map(|line| line.number).collect();
+    assert_eq!(numbers, [1, 4, 7]);
+    assert_eq!(unfolded(lines[0].bytes), b"A:12");
+    assert_eq!(unfolded(lines[1].bytes), b"B;ENCODING=QUOTED-PRINTABLE:xyz");
+    assert_eq!(lines[2].bytes, b"C:3");
+}
+
+#[test]
+fn every_kind_of_line_end_is_known() {
+    for text in ["A:1\nB:2\n", "A:1\r\nB:2\r\n", "A:1\rB:2\r", "A:1\nB:2"] {
+        let lines = content_lines(text.as_bytes());
+        assert_eq!(lines.len(), 2, "{text:?}");
+        assert_eq!(unfolded(lines[0].bytes), b"A:1", "{text:?}");
+    }
+    assert_eq!(content_lines(b"A:1\rsame line\r\nB:2\r\n").len(), 2);
+}
+
+#[test]
+fn a_fold_inside_a_character_heals() {
+    let line = "N:\u{fc}".as_bytes();
+    let cut = [&line[..3], b"\r\n ", &line[3..]].concat();
+    assert_eq!(unfolded(&cut), line);
+}
+
+#[test]
+fn groups_parameters_and_quotes_are_read() {
+    let line = read("item1.Tel;type=CELL;TYPE=\"voice,home\";X-A=\"a:b;c\":+49 30: 1\r\n");
+    assert_eq!(line.group.as_deref(), Some("item1"));
+    assert_eq!(line.name, "TEL");
+    assert_eq!(line.parameter("TYPE").collect::<Vec<_>>(), ["CELL", "voice", "home"]);
+    assert_eq!(line.parameter("X-A").collect::<Vec<_>>(), ["a:b;c"]);
+    assert_eq!(line.text(), "+49 30: 1");
+    assert_eq!(line.prefix, "item1.Tel;type=CELL;TYPE=\"voice,home\";X-A=\"a:b;c\":");
+}
+
+#[test]
+fn bare_parameters_of_old_cards_are_types_or_encodings() {
+    let line = read("TEL;CELL;VOICE:1");
+    assert_eq!(line.parameter("TYPE").collect::<Vec<_>>(), ["CELL", "VOICE"]);
+    let line = read("N;CHARSET=UTF-8;QUOTED-PRINTABLE:M=C3=BC;=5\n");
+    assert!(line.is_quoted_printable());
+    assert_eq!(line.text(), "M\u{fc};=5");
+}
+
+#[test]
+fn bytes_of_other_character_sets_are_shown_as_far_as_known() {
+    let latin = Property::read(b"FN;CHARSET=ISO-8859-1:M\xfcller").unwrap();
+    assert_eq!(latin.text(), "M\u{fc}ller");
+    let other = Property::read(b"FN;CHARSET=GB18030:\xc4\xe3").unwrap();
+    assert_eq!(other.text(), "\u{fffd}\u{fffd}");
+}
+
+#[test]
+fn what_is_no_content_line_has_no_name() {
+    for text in ["", "no colon", ":value", "a b:c", "\u{fc}:x", "A;B"] {
+        assert_eq!(Property::read(text.as_bytes()), None, "{text:?}");
+    }
+}
+
+#[test]
+fn long_lines_fold_between_characters_and_unfold_again() {
+    let line = format!("NOTE:{}", "\u{1f382}\u{fc}x".repeat(60));
+    let bytes = folded(&line, "\r\n");
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    assert!(text.split("\r\n").all(|part| part.len() <= 75));
+    assert_eq!(unfolded(&bytes), line.as_bytes());
+}
+
+#[test]
+fn quoted_printable_survives_its_soft_breaks() {
+    let text = "Gr\u{fc}\u{df}e\naus=K\u{f6}ln ".repeat(9);
+    let line = quoted_printable("NOTE;ENCODING=QUOTED-PRINTABLE:", &text, "\r\n");
+    assert_eq!(content_lines(&line).len(), 1);
+    assert_eq!(Property::read(&line).unwrap().text(), text);
+}
+
+#[test]
+fn an_item_that_passes_a_limit_says_which() {
+    let mut size = Size::default();
+    let line = [b"NOTE:".to_vec(), vec![b'x'; 600 * 1024]].concat();
+    assert_eq!(size.count(&line), Ok(()));
+    assert_eq!(size.count(&line), Err("its text is larger than 1 MiB"));
+    let photo = [b"PHOTO:".to_vec(), vec![b'x'; 6 << 20]].concat();
+    let mut size = Size::default();
+    assert_eq!(size.count(&photo), Ok(()));
+    assert_eq!(size.count(&photo), Err("its photo is larger than 10 MiB"));
+    let mut size = Size::default();
+    let counted = (0..1001).map(|_| size.count(b"TEL:1")).filter(Result::is_err).count();
+    assert_eq!(counted, 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn cutting_loses_no_byte(bytes in prop::collection::vec(prop::sample::select(
+        b"AB:;=\"\r\n \t.\xc3\xbcQ".to_vec()), 0..80)
+    ) {
+        let lines = content_lines(&bytes);
+        let all: Vec<u8> = lines.iter().flat_map(|line| line.bytes).copied().collect();
+        prop_assert_eq!(&all, &bytes);
+        for line in lines {
+            let _ = Property::read(line.bytes).map(|property| property.text());
+        }
+    }
+
+    #[test]
+    fn any_text_folds_and_unfolds(text in "[^\r\n]{0,200}", lf: bool) {
+        let line = format!("X:{text}");
+        prop_assert_eq!(unfolded(&folded(&line, if lf { "\n" } else { "\r\n" })), line.as_bytes());
+    }
+}
