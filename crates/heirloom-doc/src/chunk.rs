@@ -1,0 +1,132 @@
+//! The layout of a raw change chunk, read without trust.
+//!
+//! Everything is counted before it is unfolded: runs in the columns can claim
+//! any number of operations. Only what changes of ours hold is accepted: keys
+//! of the root that are set and removed, and texts of single characters.
+//!
+//! Layout: magic (4), checksum (4), kind (1), length of the rest (LEB128);
+//! dependencies, actor, sequence number, number of the first operation, time,
+//! message, other actors, list of columns, columns.
+
+mod column;
+mod cursor;
+mod operation;
+
+pub(crate) use operation::{Action, Operation, RawValue};
+
+use crate::error::ChunkError;
+use column::Columns;
+use cursor::Cursor;
+use heirloom_base::{ActorId, ChangeHash, limits};
+
+const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+const KIND_CHANGE: u8 = 1;
+/// Length of every actor of ours.
+const ACTOR_BYTES: usize = 16;
+/// Actors that one change may name beside its own.
+const OTHER_ACTORS_MAX: usize = limits::LOGS_MAX;
+
+/// A raw change, read.
+#[derive(Debug)]
+pub(crate) struct Chunk<'a> {
+    /// What stands before the operations.
+    pub(crate) head: Head,
+    /// The author, then the other actors.
+    actors: Vec<&'a [u8; ACTOR_BYTES]>,
+    /// The operations in order: at least one.
+    pub(crate) operations: Vec<Operation<'a>>,
+}
+
+/// What a change is judged by. It does not hold the operations, because a few
+/// bytes can stand for thousands of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The first four bytes of the change's hash, as they stand in front.
+    pub(crate) checksum: [u8; 4],
+    /// The changes that it builds on.
+    pub(crate) dependencies: Vec<ChangeHash>,
+    /// The author.
+    pub(crate) actor: ActorId,
+    /// The author's number for this change.
+    pub(crate) seq: u64,
+    /// The number of the first operation.
+    pub(crate) start_op: u64,
+    /// The clock reading.
+    pub(crate) time: i64,
+    /// The number of operations: at least one.
+    pub(crate) count: usize,
+}
+
+impl<'a> Chunk<'a> {
+    /// Reads a change.
+    ///
+    /// # Errors
+    /// When it is anything that no change of ours is.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, ChunkError> {
+        limited("bytes", bytes.len() as u64, limits::CHANGE_BYTES_MAX)?;
+        let mut cursor = Cursor::new(bytes);
+        if cursor.take(4)? != MAGIC {
+            return Err(ChunkError::Malformed("magic"));
+        }
+        let checksum = cursor.array::<4>()?;
+        match cursor.byte()? {
+            KIND_CHANGE => {}
+            kind => return Err(ChunkError::Kind(kind)),
+        }
+        if cursor.unsigned()? != cursor.remaining() as u64 {
+            return Err(ChunkError::Malformed("length"));
+        }
+        Self::parse_body(checksum, cursor)
+    }
+
+    fn parse_body(checksum: [u8; 4], mut cursor: Cursor<'a>) -> Result<Self, ChunkError> {
+        let count = limited("dependencies", cursor.unsigned()?, limits::CHANGE_DEPS_MAX)?;
+        let dependencies = (0..count)
+            .map(|_| cursor.array::<32>().map(ChangeHash))
+            .collect::<Result<Vec<_>, _>>()?;
+        let author = actor(&mut cursor)?;
+        let mut actors = vec![author];
+        let (seq, start_op, time) = (cursor.unsigned()?, cursor.unsigned()?, cursor.signed()?);
+        if cursor.unsigned()? != 0 {
+            return Err(ChunkError::Malformed("message"));
+        }
+        for _ in 0..limited("actors", cursor.unsigned()?, OTHER_ACTORS_MAX)? {
+            actors.push(actor(&mut cursor)?);
+        }
+        let columns = Columns::parse(cursor)?;
+        let operations = operation::read(&columns, actors.len())?;
+        let count = operations.len();
+        let actor = ActorId(*author);
+        let head = Head { checksum, dependencies, actor, seq, start_op, time, count };
+        Ok(Self { head, actors, operations })
+    }
+
+    /// Returns an actor by its place.
+    pub(crate) fn actor_at(&self, place: usize) -> Option<ActorId> {
+        self.actors.get(place).map(|actor| ActorId(**actor))
+    }
+}
+
+impl Head {
+    /// Returns the number of the last operation.
+    pub(crate) fn max_op(&self) -> u64 {
+        self.start_op.saturating_add(self.count as u64 - 1)
+    }
+}
+
+fn actor<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8; ACTOR_BYTES], ChunkError> {
+    let bytes = match cursor.unsigned()? {
+        length if length == ACTOR_BYTES as u64 => cursor.take(ACTOR_BYTES)?,
+        _ => return Err(ChunkError::Malformed("actor")),
+    };
+    bytes.try_into().map_err(|_| ChunkError::Malformed("actor"))
+}
+
+/// Returns a count that is within its limit.
+fn limited(what: &'static str, count: u64, limit: usize) -> Result<usize, ChunkError> {
+    let within = usize::try_from(count).ok().filter(|count| *count <= limit);
+    within.ok_or(ChunkError::TooMany { what, count, limit })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,97 @@
+//! A record's document.
+
+mod edit;
+mod history;
+mod read;
+
+pub use history::{ChangeSummary, KeyEdit};
+pub use read::{Attributed, Conflict};
+
+use crate::change::{Heads, RawChange};
+use crate::error::DocError;
+use crate::guard::guarded;
+use automerge::{Automerge, LoadOptions, TextEncoding};
+
+/// Saved bytes above which a document is compressed: below, it saves nothing.
+const COMPRESSED_FROM_BYTES: usize = 16 * 1024;
+
+/// A record's document, loaded.
+///
+/// Texts are counted in Unicode code points. The actor that automerge draws at
+/// random for a new document never writes: every edit names its own.
+#[derive(Debug, Clone)]
+pub struct Document {
+    automerge: Automerge,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Document {
+    /// Returns a document without changes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { automerge: empty() }
+    }
+
+    /// Returns the document that [`birth`](crate::birth()) begins.
+    ///
+    /// # Errors
+    /// When the changes are not a birth.
+    pub fn from_birth(changes: &[RawChange]) -> Result<Self, DocError> {
+        let parsed: Result<Vec<automerge::Change>, _> =
+            changes.iter().map(|change| automerge::Change::from_bytes(change.0.clone())).collect();
+        let parsed = parsed.map_err(|error| DocError::Damaged(error.to_string()))?;
+        let mut automerge = empty();
+        guarded(|| automerge.apply_changes(parsed))
+            .map_err(DocError::Damaged)?
+            .map_err(|error| DocError::Damaged(error.to_string()))?;
+        Ok(Self { automerge })
+    }
+
+    /// Loads a document that [`Document::save`] saved.
+    ///
+    /// # Errors
+    /// [`DocError::Damaged`].
+    pub fn load(saved: &[u8]) -> Result<Self, DocError> {
+        let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
+        guarded(|| Automerge::load_with_options(saved, options))
+            .map_err(DocError::Damaged)?
+            .map_err(|error| DocError::Damaged(error.to_string()))
+            .map(|automerge| Self { automerge })
+    }
+
+    /// Returns the document's bytes, for this device only: two devices with the
+    /// same changes may save them differently.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        let plain = self.automerge.save_nocompress();
+        if plain.len() < COMPRESSED_FROM_BYTES { plain } else { self.automerge.save() }
+    }
+
+    /// Returns the changes that no other change builds on. Equal heads mean
+    /// equal documents.
+    #[must_use]
+    pub fn heads(&self) -> Heads {
+        Heads::from_foreign(&self.automerge.get_heads())
+    }
+
+    pub(crate) fn automerge(&self) -> &Automerge {
+        &self.automerge
+    }
+
+    pub(crate) fn automerge_mut(&mut self) -> &mut Automerge {
+        &mut self.automerge
+    }
+}
+
+/// Returns an empty automerge document of the form that all of ours have.
+pub(crate) fn empty() -> Automerge {
+    Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Changing a document.
+
+use super::Document;
+use super::read::{Candidate, candidates};
+use crate::author::{self, Step, Texts};
+use crate::birth::steps;
+use crate::change::RawChange;
+use crate::error::DocError;
+use crate::guard::guarded;
+use crate::text;
+use crate::value;
+use heirloom_base::{ActorId, Hlc, limits};
+use heirloom_schema::{Value, key};
+use std::collections::BTreeMap;
+
+/// What an edit comes down to.
+#[derive(Default)]
+struct Plan {
+    steps: Vec<Step>,
+    texts: Texts,
+}
+
+impl Document {
+    /// Sets and removes keys, and returns the changes that do so: none where
+    /// nothing differs, several where one would grow too large.
+    ///
+    /// `actor` is that of the log which carries the changes (see
+    /// [`actor_for`](crate::actor_for)), `hlc` later than every reading this
+    /// log used before. The last edit of a key counts. A text is changed only
+    /// where it differs, so that edits of different places merge. Any edit that
+    /// does not itself set [`key::DELETED`] brings a deleted record back.
+    ///
+    /// A key with concurrent values has one afterwards, except that an edited
+    /// text leaves its rivals visible, because what is being typed into them
+    /// elsewhere would disappear; setting it to the very text that it has
+    /// settles the conflict.
+    ///
+    /// # Errors
+    /// When something does not fit, or automerge fails; after
+    /// [`DocError::Broken`] the document must be thrown away and loaded again.
+    pub fn edit(
+        &mut self,
+        actor: ActorId,
+        hlc: Hlc,
+        edits: &[(String, Option<Value>)],
+    ) -> Result<Vec<RawChange>, DocError> {
+        let time = i64::try_from(hlc.0).map_err(|_| DocError::Clock(hlc.0))?;
+        for (key, value) in edits {
+            value::check(key, value.as_ref())?;
+        }
+        // One place among the dependencies is for the author's previous change.
+        let (heads, limit) = (self.automerge.get_heads().len(), limits::CHANGE_DEPS_MAX - 1);
+        if heads > limit {
+            return Err(DocError::Heads { heads, limit });
+        }
+        guarded(|| {
+            let Plan { steps, texts } = self.plan(edits);
+            author::write(&mut self.automerge, actor, time, steps, texts)
+        })
+        .map_err(DocError::Broken)?
+        .map_err(|error| DocError::Broken(error.to_string()))
+    }
+
+    fn plan(&self, edits: &[(String, Option<Value>)]) -> Plan {
+        let mut wanted: BTreeMap<&str, Option<&Value>> =
+            edits.iter().map(|(key, value)| (key.as_str(), value.as_ref())).collect();
+        let deletion = wanted.remove(key::DELETED);
+        let mut plan = Plan::default();
+        for (key, value) in wanted {
+            plan.set(key, value, &candidates(&self.automerge, key, None));
+        }
+        let marks = candidates(&self.automerge, key::DELETED, None);
+        match deletion {
+            // The last change deletes, so that all others are its ancestors.
+            Some(Some(value)) => plan.set(key::DELETED, Some(value), &marks),
+            Some(None) => plan.revive(&marks),
+            None if plan.steps.is_empty() => {}
+            None => plan.revive(&marks),
+        }
+        plan
+    }
+}
+
+impl Plan {
+    fn revive(&mut self, marks: &[Candidate]) {
+        if !marks.is_empty() {
+            self.steps.insert(0, Step::Delete(key::DELETED.to_owned()));
+        }
+    }
+
+    fn set(&mut self, key: &str, value: Option<&Value>, current: &[Candidate]) {
+        let Some(value) = value else {
+            if !current.is_empty() {
+                self.steps.push(Step::Delete(key.to_owned()));
+            }
+            return;
+        };
+        let shown = current.first().and_then(Candidate::value);
+        if shown == Some(value) && current.iter().all(|one| one.value() == shown) {
+            return;
+        }
+        if let (Value::Text(new), Some(Value::Text(old))) = (value, shown)
+            && new != old
+        {
+            let twins = current.iter().filter(|one| one.value() == shown);
+            self.texts.insert(key.to_owned(), twins.map(|one| one.object.clone()).collect());
+            let splices = text::splices(old, new).into_iter();
+            self.steps.extend(splices.map(|splice| Step::Splice(key.to_owned(), splice)));
+            return;
+        }
+        self.steps.extend(steps(key, value));
+    }
+}

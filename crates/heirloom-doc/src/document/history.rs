@@ -1,0 +1,169 @@
+//! What every change of a document did.
+
+use super::Document;
+use super::read::value_at;
+use crate::change::{Heads, own_actor, own_hash};
+use crate::chunk::Chunk;
+use automerge::{Automerge, Change};
+use heirloom_base::{ActorId, ChangeHash, Hlc};
+use heirloom_schema::{Content, Value};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one change did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSummary {
+    /// The change.
+    pub hash: ChangeHash,
+    /// Who made it.
+    pub actor: ActorId,
+    /// The clock reading under which it was made; zero for a birth.
+    pub hlc: Hlc,
+    /// Whether it belongs to a birth, which is nobody's.
+    pub birth: bool,
+    /// The keys whose value it changed, in ascending order.
+    pub edits: Vec<KeyEdit>,
+}
+
+/// What a change did to one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyEdit {
+    /// The key.
+    pub key: String,
+    /// The value that the author saw before.
+    pub before: Option<Value>,
+    /// The value that the author saw afterwards.
+    pub after: Option<Value>,
+}
+
+impl Document {
+    /// Returns every change after all those that it builds on; of changes made
+    /// at the same time, the one with the lower clock reading comes first. The
+    /// order is the same on every device.
+    #[must_use]
+    pub fn history(&self) -> Vec<ChangeSummary> {
+        let changes = causal(self.automerge.get_changes(&[]));
+        let mut walk = Walk::new(&self.automerge);
+        changes.iter().map(|change| walk.summary(change)).collect()
+    }
+
+    /// Returns the content with which the record was born; of several births,
+    /// that of the lowest actor.
+    #[must_use]
+    pub fn birth_content(&self) -> Content {
+        let metas = self.automerge.get_changes_meta(&[]);
+        let births = metas.iter().filter(|meta| meta.timestamp == 0);
+        let last = births.min_by_key(|meta| (own_actor(&meta.actor), Reverse(meta.seq)));
+        last.map(|meta| self.content_at(&Heads(vec![own_hash(meta.hash)]))).unwrap_or_default()
+    }
+}
+
+/// Sorts changes after those that they build on.
+fn causal(changes: Vec<Change>) -> Vec<Change> {
+    let mut open: BTreeMap<automerge::ChangeHash, (usize, Change)> = BTreeMap::new();
+    let mut dependents: BTreeMap<automerge::ChangeHash, Vec<automerge::ChangeHash>> =
+        BTreeMap::new();
+    let mut ready = BTreeSet::new();
+    for change in changes {
+        for dependency in change.deps() {
+            dependents.entry(*dependency).or_default().push(change.hash());
+        }
+        if change.deps().is_empty() {
+            ready.insert((change.timestamp(), change.hash()));
+        }
+        open.insert(change.hash(), (change.deps().len(), change));
+    }
+    let mut result = Vec::with_capacity(open.len());
+    while let Some((_, hash)) = ready.pop_first() {
+        result.extend(open.remove(&hash).map(|(_, change)| change));
+        for dependent in dependents.remove(&hash).unwrap_or_default() {
+            let Some((missing, change)) = open.get_mut(&dependent) else { continue };
+            *missing -= 1;
+            if *missing == 0 {
+                ready.insert((change.timestamp(), dependent));
+            }
+        }
+    }
+    result
+}
+
+/// A walk through the changes of a document.
+struct Walk<'a> {
+    document: &'a Automerge,
+    /// The key of every text, by the operation that made it.
+    texts: BTreeMap<(ActorId, u64), String>,
+    births: BTreeSet<automerge::ChangeHash>,
+    /// The change before this one, and what it left behind, so that a text is
+    /// not worked out twice.
+    latest: Option<automerge::ChangeHash>,
+    left: BTreeMap<String, Option<Value>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(document: &'a Automerge) -> Self {
+        Self {
+            document,
+            texts: BTreeMap::new(),
+            births: BTreeSet::new(),
+            latest: None,
+            left: BTreeMap::new(),
+        }
+    }
+
+    fn summary(&mut self, change: &Change) -> ChangeSummary {
+        let birth = self.is_birth(change);
+        if birth {
+            self.births.insert(change.hash());
+        }
+        if change.deps() != self.latest.as_slice() {
+            self.left.clear();
+        }
+        let mut edits = Vec::new();
+        for key in self.touched(change) {
+            let before = match self.left.remove(&key) {
+                Some(before) => before,
+                None => value_at(self.document, &key, Some(change.deps())),
+            };
+            let after = value_at(self.document, &key, Some(&[change.hash()]));
+            self.left.insert(key.clone(), after.clone());
+            if before != after {
+                edits.push(KeyEdit { key, before, after });
+            }
+        }
+        self.latest = Some(change.hash());
+        ChangeSummary {
+            hash: own_hash(change.hash()),
+            actor: own_actor(change.actor_id()),
+            hlc: Hlc(u64::try_from(change.timestamp()).unwrap_or_default()),
+            birth,
+            edits,
+        }
+    }
+
+    fn is_birth(&self, change: &Change) -> bool {
+        let continues = change.deps().iter().all(|dependency| self.births.contains(dependency));
+        change.timestamp() == 0 && continues && (change.deps().is_empty() == (change.seq() == 1))
+    }
+
+    /// Returns the keys that a change's operations belong to.
+    fn touched(&mut self, change: &Change) -> BTreeSet<String> {
+        let Ok(chunk) = Chunk::parse(change.raw_bytes()) else { return BTreeSet::new() };
+        let mut keys = BTreeSet::new();
+        for (number, operation) in (chunk.head.start_op..).zip(&chunk.operations) {
+            let key = match (operation.key, operation.object) {
+                (Some(key), _) => Some(key.to_owned()),
+                (None, Some((actor, counter))) => {
+                    let actor = chunk.actor_at(actor);
+                    actor.and_then(|actor| self.texts.get(&(actor, counter)).cloned())
+                }
+                (None, None) => None,
+            };
+            let Some(key) = key else { continue };
+            if operation.makes_text() {
+                self.texts.insert((chunk.head.actor, number), key.clone());
+            }
+            keys.insert(key);
+        }
+        keys
+    }
+}
