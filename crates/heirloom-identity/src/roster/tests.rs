@@ -415,3 +415,26 @@ fn a_household_has_at_most_64_devices() {
     let body = OpBody::AddDevice(plain_add(&household, 65, READ));
     assert_eq!(household.attempt(1, body), Err(RosterError::TooManyDevices(64)));
 }
+
+#[test]
+fn a_full_roster_still_takes_revocations_and_the_root_key() {
+    let mut household = Household::of(2);
+    let (account, device) = (household.roster.account(), keys(1));
+    let policy = |parents: Vec<OpId>| {
+        let body = OpBody::Policy(Vec::new());
+        let op = Op { author: Author::Device(device.id()), generation: 0, parents, body };
+        author::sign(account, Signer::Device(&device), &op)
+    };
+    while household.roster.len() < limits::ROSTER_OPS_MAX {
+        // Past the judgement, which is not the point here and takes its time.
+        let bytes = policy(household.roster.heads());
+        let verified = household.roster.verify(Signed::parse(&bytes).unwrap()).unwrap();
+        household.roster.graph.push(verified);
+    }
+    let op = policy(household.roster.heads());
+    assert_eq!(household.roster.insert(&op), Err(RosterError::Full));
+    household.attempt(1, plain_revoke(2)).unwrap();
+    assert_eq!(household.members(), [1]);
+    household.reset(&[1, 2]);
+    assert_eq!(household.members(), [1, 2]);
+}
