@@ -277,7 +277,7 @@ impl Node {
             Command::Status => self.status(storage).map(Some),
             Command::Digest => self.digest(storage).map(Some),
             Command::Devices => self.devices(storage).map(Some),
-            Command::Rename { device, name } => self.rename(storage, id, &device, &name),
+            Command::Rename { device, name } => self.rename(now, id, &device, &name),
             Command::Invite { role, ttl_ms } => self.invite(now, &role, ttl_ms).map(Some),
             Command::Sync { timeout_ms } => self.sync(now, id, timeout_ms),
             Command::List { category, search, after, limit } => self

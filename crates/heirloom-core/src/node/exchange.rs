@@ -269,9 +269,8 @@ impl Node {
         let Some(keyring) = self.membership.keyring.as_ref() else { return };
         let signer = Signer::Device(&self.config.device);
         let op = roster::epoch(&self.membership.roster, keyring, signer, &seed);
-        match self.publish(op, Then::Rest) {
-            Ok(()) => self.membership_changed(now),
-            Err(_) => tracing::warn!("a new content key was refused by the roster"),
+        if self.publish(now, op, Then::Rest).is_err() {
+            tracing::warn!("a new content key was refused by the roster");
         }
     }
 

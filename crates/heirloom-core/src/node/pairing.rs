@@ -85,10 +85,10 @@ impl Node {
             now.mono_ms,
         );
         self.membership.conversations.insert(id, responder);
-        self.respond(id, response);
+        self.respond(now, id, response);
     }
 
-    fn respond(&mut self, id: PairingId, response: Response) {
+    fn respond(&mut self, now: Now, id: PairingId, response: Response) {
         match response {
             Response::Send(bytes) => self.effect(Effect::PairingSend { id, bytes, last: false }),
             Response::Refuse(bytes) => {
@@ -97,14 +97,14 @@ impl Node {
             }
             Response::SendThenGrant(bytes, granting) => {
                 self.effect(Effect::PairingSend { id, bytes, last: false });
-                self.grant(id, &granting);
+                self.grant(now, id, &granting);
             }
-            Response::Submitted(op) => self.admit_recovered(id, op),
+            Response::Submitted(op) => self.admit_recovered(now, id, op),
         }
     }
 
     /// Adds the new device to the roster; the grant follows when that is durable.
-    fn grant(&mut self, id: PairingId, granting: &Granting) {
+    fn grant(&mut self, now: Now, id: PairingId, granting: &Granting) {
         let seed = self.random.bytes();
         let Some(keyring) = self.membership.keyring.as_ref() else {
             return self.membership.close(id);
@@ -112,16 +112,16 @@ impl Node {
         let signer = Signer::Device(&self.config.device);
         let new = granting.new_device();
         let op = roster::add_device(&self.membership.roster, keyring, signer, &new, &seed);
-        self.publish_for(id, op, Then::Grant(id));
+        self.publish_for(now, id, op, Then::Grant(id));
     }
 
     /// Takes in the operation by which the root key adds a recovered device.
-    fn admit_recovered(&mut self, id: PairingId, op: Vec<u8>) {
-        self.publish_for(id, op, Then::Acknowledge(id));
+    fn admit_recovered(&mut self, now: Now, id: PairingId, op: Vec<u8>) {
+        self.publish_for(now, id, op, Then::Acknowledge(id));
     }
 
-    fn publish_for(&mut self, id: PairingId, op: Vec<u8>, then: Then) {
-        if let Err(Refusal::Failure(failure)) = self.publish(op, then) {
+    fn publish_for(&mut self, now: Now, id: PairingId, op: Vec<u8>, then: Then) {
+        if let Err(Refusal::Failure(failure)) = self.publish(now, op, then) {
             tracing::warn!(text = failure.text, "a pairing came to nothing");
             self.membership.close(id);
             self.effect(Effect::PairingSend { id, bytes: Vec::new(), last: true });
@@ -164,11 +164,8 @@ impl Node {
         let capabilities = self.membership.capabilities(own) | role.capabilities();
         let signer = Signer::Device(&self.config.device);
         let op = roster::set_capabilities(&self.membership.roster, signer, own, capabilities);
-        match self.publish(op, Then::Rest) {
-            Ok(()) => {
-                self.membership_changed(now);
-                Ok(())
-            }
+        match self.publish(now, op, Then::Rest) {
+            Ok(()) => Ok(()),
             Err(Refusal::Failure(failure)) => Err(*failure),
             Err(Refusal::Storage(error)) => Err(failure::storage(&error)),
         }

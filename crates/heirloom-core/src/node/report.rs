@@ -162,25 +162,21 @@ impl Node {
 
     pub(super) fn rename(
         &mut self,
-        storage: &mut dyn Storage,
+        now: Now,
         id: CommandId,
         device: &str,
         name: &str,
     ) -> Result<Option<Answer>, Refusal> {
-        let _ = storage;
         let device = self.find_device(device)?;
         let seed = self.random.bytes();
         let op = self.membership.author_rename(&self.config.device, device, name, &seed)?;
-        self.publish(op, Then::Answer {
-            id,
-            answer: Box::new(Answer::Done),
-            wait: Wait::default(),
-        })?;
+        let answer = Box::new(Answer::Done);
+        self.publish(now, op, Then::Answer { id, answer, wait: Wait::default() })?;
         Ok(None)
     }
 
     /// Puts an own roster operation into effect and into the log.
-    pub(super) fn publish(&mut self, op: Vec<u8>, then: Then) -> Result<(), Refusal> {
+    pub(super) fn publish(&mut self, now: Now, op: Vec<u8>, then: Then) -> Result<(), Refusal> {
         let news = self.membership.insert(&op).map_err(|error| {
             failure::forbidden(
                 &format!("The account's roster refuses this: {error}."),
@@ -191,6 +187,7 @@ impl Node {
         let frames = news.into_iter().map(PendingFrame::RosterOp).collect();
         self.append(Vec::new(), frames, then);
         self.replication.broadcast(&message);
+        self.membership_changed(now);
         Ok(())
     }
 
