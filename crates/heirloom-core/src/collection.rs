@@ -173,7 +173,10 @@ fn project(document: &Document, row: &mut RecordIndex) {
 }
 
 /// Returns whether a user should hear of a conflict.
-pub(crate) fn is_visible(spec: &'static category::CategorySpec, conflict: &heirloom_doc::Conflict) -> bool {
+pub(crate) fn is_visible(
+    spec: &'static category::CategorySpec,
+    conflict: &heirloom_doc::Conflict,
+) -> bool {
     let marker = Value::Str(String::new());
     let value = conflict.winner.value.as_ref().unwrap_or(&marker);
     !key::is_reserved(&conflict.key)

@@ -102,7 +102,8 @@ impl Dialer {
         let mut dials = Vec::new();
         for device in due {
             let Some(route) = self.routes.get_mut(&device) else { continue };
-            let ceiling = (DELAY_MS_MIN << route.attempts.min(16)).min(limits::BACKOFF_MS_MAX as u64);
+            let ceiling =
+                (DELAY_MS_MIN << route.attempts.min(16)).min(limits::BACKOFF_MS_MAX as u64);
             route.attempts += 1;
             route.due_ms = now.mono_ms + ceiling / 2 + random.below(ceiling / 2 + 1);
             dials.push((device, route.addresses.clone()));

@@ -39,7 +39,10 @@ pub(crate) fn ambiguous(id: &str, count: usize) -> Failure {
 }
 
 pub(crate) fn no_category(category: &str) -> Failure {
-    usage(format!("There is no category {category:?}."), "See `heirloom --help` for the categories.")
+    usage(
+        format!("There is no category {category:?}."),
+        "See `heirloom --help` for the categories.",
+    )
 }
 
 pub(crate) fn no_device(device: &str) -> Failure {
@@ -78,15 +81,23 @@ pub(crate) fn missing_chunk() -> Failure {
 
 pub(crate) fn storage(error: &StorageError) -> Failure {
     let text = format!("The store could not answer: {error}.");
-    failure(exit::DAMAGED, "store-damaged", text, "Try again: the index is being rebuilt from the log.")
+    failure(
+        exit::DAMAGED,
+        "store-damaged",
+        text,
+        "Try again: the index is being rebuilt from the log.",
+    )
 }
 
 pub(crate) fn append(error: &AppendError) -> Failure {
     let (code, fix) = match error {
-        AppendError::Full => ("disk-full", "Free some space and try again. Everything saved before is safe."),
-        AppendError::Failed(_) => {
-            ("disk-failed", "Check the disk. Everything saved before is safe; nothing of this was saved.")
+        AppendError::Full => {
+            ("disk-full", "Free some space and try again. Everything saved before is safe.")
         }
+        AppendError::Failed(_) => (
+            "disk-failed",
+            "Check the disk. Everything saved before is safe; nothing of this was saved.",
+        ),
     };
     failure(exit::FAILED, code, format!("Nothing was saved: {error}."), fix)
 }

@@ -34,14 +34,17 @@ impl Fetches {
             self.asked.clear();
             self.resume_ms = None;
         }
-        let mut open: Vec<ChunkId> = missing.iter().copied().filter(|chunk| !self.is_running(*chunk)).collect();
+        let mut open: Vec<ChunkId> =
+            missing.iter().copied().filter(|chunk| !self.is_running(*chunk)).collect();
         let mut plans = Vec::new();
         for peer in peers {
             if self.running.values().any(|(busy, _)| busy == peer) {
                 continue;
             }
-            let wanted = |chunk: &ChunkId| !self.asked.get(chunk).is_some_and(|asked| asked.contains(peer));
-            let chunks: Vec<ChunkId> = open.iter().copied().filter(wanted).take(CHUNKS_PER_FETCH).collect();
+            let wanted =
+                |chunk: &ChunkId| !self.asked.get(chunk).is_some_and(|asked| asked.contains(peer));
+            let chunks: Vec<ChunkId> =
+                open.iter().copied().filter(wanted).take(CHUNKS_PER_FETCH).collect();
             if !chunks.is_empty() {
                 open.retain(|chunk| !chunks.contains(chunk));
                 plans.push((*peer, chunks));

@@ -34,8 +34,7 @@ pub fn joined(grant: &Grant, random: [u8; 32]) -> Vec<Frame> {
 }
 
 fn folder(account: AccountId, random: &[u8; 32], ops: Vec<Vec<u8>>) -> Vec<Frame> {
-    let generation =
-        Incarnation(hash::truncate(hash::keyed(random, "founding", &[b"generation"])));
+    let generation = Incarnation(hash::truncate(hash::keyed(random, "founding", &[b"generation"])));
     let own = [LocalState::Account(account), LocalState::Generation(generation)];
     let own = own.iter().map(LocalState::to_frame);
     let ops = ops.into_iter().map(|payload| Frame { kind: FRAME_ROSTER, payload });

@@ -74,7 +74,12 @@ impl Membership {
             // A device that was taken out has no peers.
             return BTreeSet::new();
         }
-        state.devices.keys().copied().filter(|device| *device != own && state.is_member(*device)).collect()
+        state
+            .devices
+            .keys()
+            .copied()
+            .filter(|device| *device != own && state.is_member(*device))
+            .collect()
     }
 
     pub(crate) fn is_peer(&self, device: DeviceId) -> bool {
@@ -144,7 +149,11 @@ impl Membership {
 
     /// Ends an invite whose time is over.
     pub(crate) fn expire(&mut self, now: Now) {
-        if self.invite.as_ref().is_some_and(|invite| invite.expires_ms() + EXPIRED_KEPT_MS <= now.mono_ms) {
+        if self
+            .invite
+            .as_ref()
+            .is_some_and(|invite| invite.expires_ms() + EXPIRED_KEPT_MS <= now.mono_ms)
+        {
             self.invite = None;
         }
     }

@@ -61,9 +61,7 @@ impl PendingFrame {
             Self::Entry(entry) => {
                 Frame { kind: settle::FRAME_ENTRY, payload: entry.bytes().to_vec() }
             }
-            Self::RosterOp(bytes) => {
-                Frame { kind: settle::FRAME_ROSTER, payload: bytes.clone() }
-            }
+            Self::RosterOp(bytes) => Frame { kind: settle::FRAME_ROSTER, payload: bytes.clone() },
             Self::Local(state) => state.to_frame(),
         }
     }
@@ -75,11 +73,7 @@ pub(crate) enum Then {
     /// Nothing.
     Rest,
     /// Answer a write.
-    Answer {
-        id: CommandId,
-        answer: Box<Answer>,
-        wait: Wait,
-    },
+    Answer { id: CommandId, answer: Box<Answer>, wait: Wait },
     /// Send the grant of a pairing.
     Grant(PairingId),
     /// Acknowledge a recovery.
@@ -168,10 +162,8 @@ impl Node {
         storage: &mut dyn Storage,
         input: Input,
     ) -> Result<(), StorageError> {
-        let is_conversation = matches!(
-            input,
-            Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. }
-        );
+        let is_conversation =
+            matches!(input, Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. });
         if is_conversation && !self.started {
             self.deferred.push(input);
             return Ok(());
@@ -280,9 +272,9 @@ impl Node {
             Command::Rename { device, name } => self.rename(now, id, &device, &name),
             Command::Invite { role, ttl_ms } => self.invite(now, &role, ttl_ms).map(Some),
             Command::Sync { timeout_ms } => self.sync(now, id, timeout_ms),
-            Command::List { category, search, after, limit } => self
-                .list(storage, &category, search.as_deref(), after.as_deref(), limit)
-                .map(Some),
+            Command::List { category, search, after, limit } => {
+                self.list(storage, &category, search.as_deref(), after.as_deref(), limit).map(Some)
+            }
             Command::Show { category, id } => self.show(storage, &category, &id).map(Some),
             Command::History { category, id } => self.history(storage, &category, &id).map(Some),
             Command::Conflicts { category } => self.conflicts(storage, &category).map(Some),

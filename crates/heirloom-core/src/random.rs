@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// A generator that is as unpredictable as its seed.
 #[derive(Debug)]
-pub struct Random {
+pub(crate) struct Random {
     seed: Zeroizing<[u8; 32]>,
     count: u64,
 }
@@ -13,18 +13,18 @@ pub struct Random {
 impl Random {
     /// Returns the generator of a seed; one seed gives one sequence.
     #[must_use]
-    pub fn new(seed: [u8; 32]) -> Self {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self { seed: Zeroizing::new(seed), count: 0 }
     }
 
     /// Returns 32 fresh bytes.
-    pub fn bytes(&mut self) -> [u8; 32] {
+    pub(crate) fn bytes(&mut self) -> [u8; 32] {
         self.count += 1;
         hash::keyed(&self.seed, "random", &[&self.count.to_le_bytes()])
     }
 
     /// Returns a number below `bound`, which must not be 0.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         u64::from_le_bytes(hash::truncate(self.bytes())) % bound
     }
 }

@@ -9,39 +9,39 @@ use heirloom_base::{
 use std::collections::BTreeMap;
 
 /// Position of the last frame whose effects are in the index.
-pub const APPLIED: &[u8] = b"applied";
+pub(crate) const APPLIED: &[u8] = b"applied";
 
 /// First bytes of the keys, one per table.
-pub mod table {
+pub(crate) mod table {
     /// Log and sequence number to log position and entry id.
-    pub const ENTRY: u8 = b'e';
+    pub(crate) const ENTRY: u8 = b'e';
     /// Log to its state.
-    pub const LOG: u8 = b'l';
+    pub(crate) const LOG: u8 = b'l';
     /// Log position to roster operation.
-    pub const ROSTER: u8 = b'o';
+    pub(crate) const ROSTER: u8 = b'o';
     /// Name to the device's own state.
-    pub const LOCAL: u8 = b's';
+    pub(crate) const LOCAL: u8 = b's';
     /// Category and record to its row.
-    pub const RECORD: u8 = b'r';
+    pub(crate) const RECORD: u8 = b'r';
     /// Record to its saved document.
-    pub const DOCUMENT: u8 = b'd';
+    pub(crate) const DOCUMENT: u8 = b'd';
     /// Record and change to a change that waits for others.
-    pub const WAITING: u8 = b'w';
+    pub(crate) const WAITING: u8 = b'w';
     /// Log and sequence number of an entry whose key is not here yet.
-    pub const SEALED: u8 = b'u';
+    pub(crate) const SEALED: u8 = b'u';
     /// Log, sequence number and record of what was kept aside.
-    pub const QUARANTINE: u8 = b'q';
+    pub(crate) const QUARANTINE: u8 = b'q';
     /// Log and sequence number to the chunks an entry lacks.
-    pub const INCOMPLETE: u8 = b'i';
+    pub(crate) const INCOMPLETE: u8 = b'i';
     /// Device to the time of the last contact.
-    pub const SEEN: u8 = b't';
+    pub(crate) const SEEN: u8 = b't';
     /// Device to its newest receipt.
-    pub const RECEIPT: u8 = b'k';
+    pub(crate) const RECEIPT: u8 = b'k';
 }
 
 /// Builds a key from a table and its parts.
 #[must_use]
-pub fn key(table: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn key(table: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![table];
     for part in parts {
         key.extend_from_slice(part);
@@ -51,32 +51,32 @@ pub fn key(table: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 /// Returns the key of an entry-shaped table: log, then sequence number in order.
 #[must_use]
-pub fn entry_key(table: u8, log: LogId, seq: u64) -> Vec<u8> {
+pub(crate) fn entry_key(table: u8, log: LogId, seq: u64) -> Vec<u8> {
     key(table, &[&log.0, &seq.to_be_bytes()])
 }
 
 /// Reads the log and sequence number back from such a key.
 #[must_use]
-pub fn entry_of_key(key: &[u8]) -> Option<(LogId, u64)> {
+pub(crate) fn entry_of_key(key: &[u8]) -> Option<(LogId, u64)> {
     let (log, rest) = key.get(1..)?.split_first_chunk::<16>()?;
     Some((LogId(*log), u64::from_be_bytes(*rest.first_chunk::<8>()?)))
 }
 
 /// Returns the key of a record's row.
 #[must_use]
-pub fn record_key(category: i64, record: RecordId) -> Vec<u8> {
+pub(crate) fn record_key(category: i64, record: RecordId) -> Vec<u8> {
     key(table::RECORD, &[&[category_byte(category)], &record.0])
 }
 
 /// Returns the prefix of a category's rows.
 #[must_use]
-pub fn category_prefix(category: i64) -> Vec<u8> {
+pub(crate) fn category_prefix(category: i64) -> Vec<u8> {
     key(table::RECORD, &[&[category_byte(category)]])
 }
 
 /// Reads the record back from the key of its row.
 #[must_use]
-pub fn record_of_key(key: &[u8]) -> Option<RecordId> {
+pub(crate) fn record_of_key(key: &[u8]) -> Option<RecordId> {
     Some(RecordId(*key.get(2..)?.first_chunk::<16>()?))
 }
 
@@ -86,13 +86,13 @@ fn category_byte(category: i64) -> u8 {
 
 /// How far a log is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogRow {
+pub(crate) struct LogRow {
     /// Whose it is.
-    pub device: DeviceId,
+    pub(crate) device: DeviceId,
     /// Last durable entry.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// Its id.
-    pub id: EntryId,
+    pub(crate) id: EntryId,
 }
 
 impl Encode for LogRow {
@@ -115,29 +115,29 @@ impl Decode for LogRow {
 
 /// A record as lists need it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RecordIndex {
+pub(crate) struct RecordIndex {
     /// Its category's number.
-    pub category: i64,
+    pub(crate) category: i64,
     /// Its uid.
-    pub uid: String,
+    pub(crate) uid: String,
     /// Whether it is in the trash.
-    pub deleted: bool,
+    pub(crate) deleted: bool,
     /// Whether a field has concurrent values that differ.
-    pub conflicted: bool,
+    pub(crate) conflicted: bool,
     /// The document's heads.
-    pub heads: Vec<ChangeHash>,
+    pub(crate) heads: Vec<ChangeHash>,
     /// Last entry per log that carries a change of it.
-    pub entries: BTreeMap<LogId, u64>,
+    pub(crate) entries: BTreeMap<LogId, u64>,
     /// Clock reading of the newest of these entries, in milliseconds since 1970.
-    pub updated_ms: u64,
+    pub(crate) updated_ms: u64,
     /// Log of that entry.
-    pub updated_by: Option<LogId>,
+    pub(crate) updated_by: Option<LogId>,
     /// What a person would call it.
-    pub title: String,
+    pub(crate) title: String,
     /// Fields as JSON text.
-    pub fields: String,
+    pub(crate) fields: String,
     /// Lower-case text to search in.
-    pub search: String,
+    pub(crate) search: String,
 }
 
 const TEXT_BYTES_MAX: usize = limits::CARD_TEXT_BYTES_MAX * 8;
@@ -190,13 +190,13 @@ impl Decode for RecordIndex {
 
 /// A change that waits for others, or an operation of a log: who wrote it and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitingRow {
+pub(crate) struct WaitingRow {
     /// The log that carried it.
-    pub log: LogId,
+    pub(crate) log: LogId,
     /// The entry that carried it.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The change.
-    pub change: Vec<u8>,
+    pub(crate) change: Vec<u8>,
 }
 
 impl Encode for WaitingRow {
@@ -246,7 +246,8 @@ mod tests {
     #[test]
     fn keys_keep_the_order_of_sequence_numbers() {
         let log = LogId([1; 16]);
-        let keys: Vec<_> = [1, 2, 255, 256, 70_000].map(|seq| entry_key(table::ENTRY, log, seq)).into();
+        let keys: Vec<_> =
+            [1, 2, 255, 256, 70_000].map(|seq| entry_key(table::ENTRY, log, seq)).into();
         assert!(keys.is_sorted());
         assert_eq!(entry_of_key(&keys[3]), Some((log, 256)));
         let record = RecordId([9; 16]);

@@ -106,13 +106,11 @@ pub(crate) fn history_row(
     change: &heirloom_doc::ChangeSummary,
     device: &dyn Fn(heirloom_base::ActorId) -> String,
 ) -> HistoryRow {
-    let visible = change.edits.iter().filter(|edit| {
-        edit.key == key::DELETED || !key::is_reserved(&edit.key)
-    });
+    let visible =
+        change.edits.iter().filter(|edit| edit.key == key::DELETED || !key::is_reserved(&edit.key));
     let edits = visible.map(|edit| {
-        let text = |value: &Option<Value>| {
-            value.as_ref().map(|value| value_text(spec, &edit.key, value))
-        };
+        let text =
+            |value: &Option<Value>| value.as_ref().map(|value| value_text(spec, &edit.key, value));
         HistoryEdit {
             field: field_name(spec, &edit.key, edit.after.as_ref().or(edit.before.as_ref())),
             before: text(&edit.before),
@@ -162,7 +160,8 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<u64> {
     let (date, rest) = text.split_at_checked(10)?;
     let mut parts = date.split('-').map(str::parse::<i64>);
     let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let valid = (1..=12).contains(&month) && (1..=31).contains(&day) && (1970..=9999).contains(&year);
+    let valid =
+        (1..=12).contains(&month) && (1..=31).contains(&day) && (1970..=9999).contains(&year);
     if !valid || parts.next().is_some() {
         return None;
     }
@@ -216,15 +215,13 @@ mod tests {
             parse_rfc3339("2026-11-18T02:00:00+02:00"),
             parse_rfc3339("2026-11-18T00:00:00Z")
         );
-        assert_eq!(
-            parse_rfc3339("2026-11-18T10:30:00.25Z"),
-            parse_rfc3339("2026-11-18T10:30:00Z")
-        );
+        assert_eq!(parse_rfc3339("2026-11-18T10:30:00.25Z"), parse_rfc3339("2026-11-18T10:30:00Z"));
     }
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "yesterday", "2026-13-01", "2026-11-18T25:00", "2026-11-1", "2026-11-18T1"] {
+        for text in ["", "yesterday", "2026-13-01", "2026-11-18T25:00", "2026-11-1", "2026-11-18T1"]
+        {
             assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }

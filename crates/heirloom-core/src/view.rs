@@ -39,7 +39,8 @@ impl<'a> View<'a> {
     /// Returns the committed rows under a prefix, with this step's writes applied.
     pub(crate) fn scan(&self, prefix: &[u8], limit: usize) -> Result<Rows, StorageError> {
         let committed = self.storage.scan(prefix, None, limit)?;
-        let mut rows: std::collections::BTreeMap<Vec<u8>, Vec<u8>> = committed.into_iter().collect();
+        let mut rows: std::collections::BTreeMap<Vec<u8>, Vec<u8>> =
+            committed.into_iter().collect();
         let written = self.batch.writes.range(prefix.to_vec()..);
         for (key, value) in written.take_while(|(key, _)| key.starts_with(prefix)) {
             match value {

@@ -165,7 +165,9 @@ mod tests {
         let is_keeper = |device| device == keeper;
         let both = move |_, _| vec![one, keeper];
         let only_one = move |_, _| vec![one];
-        for (level, reached) in [(Level::Peer(1), true), (Level::Peer(2), false), (Level::Keeper, false)] {
+        for (level, reached) in
+            [(Level::Peer(1), true), (Level::Peer(2), false), (Level::Keeper, false)]
+        {
             let done = waits(level).copies_done(at(1), &only_one, &is_keeper);
             assert_eq!(!done.is_empty(), reached, "{level:?}");
         }

@@ -3,9 +3,7 @@
 use crate::rng::Rng;
 use heirloom_base::ChunkId;
 use heirloom_core::input::EffectId;
-use heirloom_core::storage::{
-    Batch, Frame, Lsn, MemoryStorage, Rows, Storage, StorageError,
-};
+use heirloom_core::storage::{Batch, Frame, Lsn, MemoryStorage, Rows, Storage, StorageError};
 use std::collections::BTreeMap;
 
 /// Space between two frames' positions, so that none is ever used twice.

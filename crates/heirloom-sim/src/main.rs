@@ -40,5 +40,5 @@ fn main() -> ExitCode {
 
 fn say(text: &str) {
     use std::io::Write as _;
-    let _ = writeln!(std::io::stdout(), "{text}");
+    drop(writeln!(std::io::stdout(), "{text}"));
 }

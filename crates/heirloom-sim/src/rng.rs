@@ -17,7 +17,7 @@ impl Rng {
     }
 
     /// Returns the next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.state ^= self.state >> 12;
         self.state ^= self.state << 25;
         self.state ^= self.state >> 27;
@@ -26,7 +26,7 @@ impl Rng {
 
     /// Returns a number below `bound`; 0 when `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next() % bound }
+        if bound == 0 { 0 } else { self.number() % bound }
     }
 
     /// Returns true in `percent` of 100 cases.
@@ -36,7 +36,7 @@ impl Rng {
 
     /// Returns 32 bytes.
     pub fn bytes(&mut self) -> [u8; 32] {
-        hash::content("sim-bytes", &[&self.next().to_le_bytes()])
+        hash::content("sim-bytes", &[&self.number().to_le_bytes()])
     }
 
     /// Returns an index below `length`, which must not be 0.
@@ -52,8 +52,8 @@ mod tests {
     #[test]
     fn one_seed_gives_one_sequence() {
         let (mut one, mut same, mut other) = (Rng::new(7), Rng::new(7), Rng::new(8));
-        let numbers: Vec<u64> = (0..10).map(|_| one.next()).collect();
-        assert_eq!(numbers, (0..10).map(|_| same.next()).collect::<Vec<_>>());
-        assert_ne!(numbers, (0..10).map(|_| other.next()).collect::<Vec<_>>());
+        let numbers: Vec<u64> = (0..10).map(|_| one.number()).collect();
+        assert_eq!(numbers, (0..10).map(|_| same.number()).collect::<Vec<_>>());
+        assert_ne!(numbers, (0..10).map(|_| other.number()).collect::<Vec<_>>());
     }
 }

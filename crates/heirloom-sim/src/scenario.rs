@@ -152,7 +152,13 @@ impl Story {
     }
 
     /// Gives a write to a device; remembers it if it is answered.
-    fn write(&mut self, device: usize, text: &str, command: Command, asked: Level) -> Option<String> {
+    fn write(
+        &mut self,
+        device: usize,
+        text: &str,
+        command: Command,
+        asked: Level,
+    ) -> Option<String> {
         let answer = self.world.ask(device, command)?.ok()?;
         let Answer::Saved { id, reached } = answer else { return None };
         self.report.answered += 1;
@@ -196,7 +202,8 @@ impl Story {
         if !self.world.is_on(device) {
             return;
         }
-        let card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:canary-card\r\nFN:canaryCard\r\nEND:VCARD\r\n";
+        let card =
+            "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:canary-card\r\nFN:canaryCard\r\nEND:VCARD\r\n";
         let item = ImportItem {
             category: "contacts".into(),
             file: "card.vcf".into(),
@@ -204,7 +211,7 @@ impl Story {
             base64: encode_base64(card.as_bytes()),
         };
         let command = Command::Import { items: vec![item], dry_run: false, wait: Wait::default() };
-        let _ = self.world.ask(device, command);
+        drop(self.world.ask(device, command));
     }
 
     fn delete(&mut self) {
@@ -260,7 +267,9 @@ impl Story {
         let index = self.rng.index(self.members.len());
         let lost = self.members.get(index).copied().expect("the index is below the length");
         let others = self.everybody().into_iter().filter(|device| *device != lost);
-        let Some(source) = others.into_iter().find(|device| self.world.is_on(*device)) else { return };
+        let Some(source) = others.into_iter().find(|device| self.world.is_on(*device)) else {
+            return;
+        };
         self.world.crash(lost);
         // What the lost device alone held is lost, unless it was acknowledged elsewhere.
         let mut kept = Vec::new();
@@ -284,7 +293,8 @@ impl Story {
 
     /// Returns whether a member other than `lost` that is on shows the write.
     fn is_held(&mut self, write: &Write, lost: usize) -> bool {
-        let members: Vec<usize> = self.members.iter().copied().filter(|device| *device != lost).collect();
+        let members: Vec<usize> =
+            self.members.iter().copied().filter(|device| *device != lost).collect();
         members.into_iter().any(|device| {
             self.world.is_on(device) && self.history(device, &write.record).contains(&write.text)
         })
@@ -322,7 +332,8 @@ impl Story {
 
     fn check(&mut self) {
         let seed = self.report.seed;
-        let digests: Vec<_> = self.members.clone().into_iter().map(|device| self.digest(device)).collect();
+        let digests: Vec<_> =
+            self.members.clone().into_iter().map(|device| self.digest(device)).collect();
         let first = digests.first().cloned().flatten();
         assert!(first.is_some(), "seed {seed}: a member gives no digest");
         assert!(digests.iter().all(|digest| *digest == first), "seed {seed}: {digests:?}");
@@ -342,7 +353,8 @@ impl Story {
                     let history = self.history(device, &write.record);
                     histories.insert(write.record.clone(), history);
                 }
-                let held = histories.get(&write.record).is_some_and(|text| text.contains(&write.text));
+                let held =
+                    histories.get(&write.record).is_some_and(|text| text.contains(&write.text));
                 assert!(held, "seed {seed}: device {device} lost {write:?}");
             }
         }
@@ -374,9 +386,13 @@ impl Story {
                 panic!("seed {seed}: device {device} lists no conflicts");
             };
             let rows = format!("{rows:?}");
-            assert!(seen.as_ref().is_none_or(|seen| *seen == rows), "seed {seed}: conflicts differ");
+            assert!(
+                seen.as_ref().is_none_or(|seen| *seen == rows),
+                "seed {seed}: conflicts differ"
+            );
             seen = Some(rows);
-            let Some(Ok(Answer::Conflicts { rows })) = self.world.ask(device, ask("contacts")) else {
+            let Some(Ok(Answer::Conflicts { rows })) = self.world.ask(device, ask("contacts"))
+            else {
                 panic!("seed {seed}: device {device} lists no conflicts");
             };
             assert!(rows.is_empty(), "seed {seed}: equal imports conflict: {rows:?}");

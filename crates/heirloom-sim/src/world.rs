@@ -35,11 +35,32 @@ pub struct Faults {
 /// Something that happens at a time.
 #[derive(Debug)]
 enum Happening {
-    Deliver { from: usize, to: usize, life: (u64, u64), bytes: Vec<u8> },
-    Synced { device: usize, boot: u64, id: EffectId },
-    Fetched { device: usize, boot: u64, id: EffectId, from: DeviceId, chunks: Vec<heirloom_base::ChunkId> },
-    Connect { from: usize, to: usize },
-    Break { one: usize, other: usize },
+    Deliver {
+        from: usize,
+        to: usize,
+        life: (u64, u64),
+        bytes: Vec<u8>,
+    },
+    Synced {
+        device: usize,
+        boot: u64,
+        id: EffectId,
+    },
+    Fetched {
+        device: usize,
+        boot: u64,
+        id: EffectId,
+        from: DeviceId,
+        chunks: Vec<heirloom_base::ChunkId>,
+    },
+    Connect {
+        from: usize,
+        to: usize,
+    },
+    Break {
+        one: usize,
+        other: usize,
+    },
 }
 
 /// A reply that has come.
@@ -148,7 +169,10 @@ impl World {
     #[must_use]
     pub fn now(&self, device: usize) -> Now {
         let skew = self.devices.get(device).map_or(0, |device| device.skew_ms);
-        Now { wall_ms: WALL_MS - self.faults.clock_skew_ms_max / 2 + skew + self.now_ms, mono_ms: self.now_ms }
+        Now {
+            wall_ms: WALL_MS - self.faults.clock_skew_ms_max / 2 + skew + self.now_ms,
+            mono_ms: self.now_ms,
+        }
     }
 
     /// Switches a device on: what its disk holds is replayed.
@@ -289,7 +313,8 @@ impl World {
         self.note(device, text.as_bytes());
         let Some(machine) = self.devices.get_mut(device) else { return };
         if let Some(node) = &mut machine.node {
-            node.handle_input(now, &mut machine.disk, input).expect("the simulated index never fails");
+            node.handle_input(now, &mut machine.disk, input)
+                .expect("the simulated index never fails");
         }
         self.carry_out(device);
     }
@@ -352,10 +377,12 @@ impl World {
 
     /// Syncs end in the order in which they were asked for.
     fn sync_later(&mut self, device: usize, boot: u64, id: EffectId) {
-        let last = self.queue.iter().filter_map(|((time, _), happening)| match happening {
-            Happening::Synced { device: other, .. } if *other == device => Some(*time),
-            _ => None,
-        });
+        let of_device = |happening: &Happening| matches!(happening, Happening::Synced { device: other, .. } if *other == device);
+        let last = self
+            .queue
+            .iter()
+            .filter(|(_, happening)| of_device(happening))
+            .map(|((time, _), _)| *time);
         let earliest = last.max().unwrap_or(0).max(self.now_ms);
         let delay = earliest - self.now_ms + self.rng.below(self.faults.disk_ms_max + 1);
         self.later(delay, Happening::Synced { device, boot, id });
@@ -393,10 +420,12 @@ impl World {
         if self.rng.chance(self.faults.reorder_percent) {
             return delay;
         }
-        let last = self.queue.iter().filter_map(|((time, _), happening)| match happening {
-            Happening::Deliver { from: other, to: end, .. } if (*other, *end) == (from, to) => Some(*time),
-            _ => None,
-        });
+        let on_way = |happening: &Happening| matches!(happening, Happening::Deliver { from: other, to: end, .. } if (*other, *end) == (from, to));
+        let last = self
+            .queue
+            .iter()
+            .filter(|(_, happening)| on_way(happening))
+            .map(|((time, _), _)| *time);
         delay.max(last.max().map_or(0, |last| last.saturating_sub(self.now_ms)))
     }
 
@@ -475,7 +504,9 @@ impl World {
         if !reachable || !both_on || self.links.contains_key(&pair(from, to)) {
             return;
         }
-        let (Some(one), Some(other)) = (self.devices.get(from), self.devices.get(to)) else { return };
+        let (Some(one), Some(other)) = (self.devices.get(from), self.devices.get(to)) else {
+            return;
+        };
         let (first, second) = (one.keys.id(), other.keys.id());
         if !one.members.contains(&second) {
             return;
@@ -506,10 +537,8 @@ impl World {
             return;
         }
         // Nothing that was on its way arrives: not even after a new stream began.
-        self.queue.retain(|_, happening| match happening {
-            Happening::Deliver { from, to, .. } => pair(*from, *to) != pair(one, other),
-            _ => true,
-        });
+        let lost = |happening: &Happening| matches!(happening, Happening::Deliver { from, to, .. } if pair(*from, *to) == pair(one, other));
+        self.queue.retain(|_, happening| !lost(happening));
         for (own, peer) in [(one, other), (other, one)] {
             let device = self.devices.get(peer).map(|device| device.keys.id());
             if let Some(device) = device.filter(|_| self.is_on(own)) {
@@ -520,8 +549,12 @@ impl World {
     }
 
     fn hang_up(&mut self, device: usize) {
-        let links: Vec<(usize, usize)> =
-            self.links.keys().copied().filter(|(one, other)| *one == device || *other == device).collect();
+        let links: Vec<(usize, usize)> = self
+            .links
+            .keys()
+            .copied()
+            .filter(|(one, other)| *one == device || *other == device)
+            .collect();
         for (one, other) in links {
             self.break_link(one, other);
         }

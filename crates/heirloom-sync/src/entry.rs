@@ -1,8 +1,8 @@
 //! Entries: sealed and signed bundles of changes, the unit of replication.
 
 use heirloom_base::{
-    ChunkId, Decode, DecodeError, DeviceId, Encode, EntryId, EpochId, Hlc, Incarnation, LogId, OpId,
-    Reader, RecordId, SpaceId, Writer, hash, limits,
+    ChunkId, Decode, DecodeError, DeviceId, Encode, EntryId, EpochId, Hlc, Incarnation, LogId,
+    OpId, Reader, RecordId, SpaceId, Writer, hash, limits,
 };
 
 mod seal;
@@ -124,7 +124,17 @@ impl Header {
         let nonce = reader.array()?;
         let length = reader.u32()? as usize;
         let header = Self {
-            kind, space, log, seq, previous, origin, roster_heads, hlc, epoch, seen, chunks,
+            kind,
+            space,
+            log,
+            seq,
+            previous,
+            origin,
+            roster_heads,
+            hlc,
+            epoch,
+            seen,
+            chunks,
         };
         header.check()?;
         Ok((header, nonce, length))

@@ -280,7 +280,8 @@ mod tests {
 
     #[test]
     fn the_binary_forms_are_frozen() {
-        let hex: Vec<String> = examples().iter().map(|message| to_hex(&message.to_bytes())).collect();
+        let hex: Vec<String> =
+            examples().iter().map(|message| to_hex(&message.to_bytes())).collect();
         assert_eq!(hex[3], "0403000000bc02000000000000");
         assert_eq!(hex[4], format!("05{}0900000000000000", "04".repeat(16)));
         assert_eq!(hex[1], "0202000000020000000102 00000000".replace(' ', ""));
@@ -295,7 +296,7 @@ mod tests {
     proptest! {
         #[test]
         fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Message::from_bytes(&bytes);
+            drop(Message::from_bytes(&bytes));
         }
     }
 }

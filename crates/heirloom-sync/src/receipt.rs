@@ -2,8 +2,8 @@
 
 use crate::vector::VersionVector;
 use heirloom_base::{
-    AccountId, ChunkId, Decode, DecodeError, DeviceId, Encode, Incarnation, Reader, SpaceId, Writer,
-    limits,
+    AccountId, ChunkId, Decode, DecodeError, DeviceId, Encode, Incarnation, Reader, SpaceId,
+    Writer, limits,
 };
 use heirloom_identity::{DeviceKeys, signed};
 
@@ -66,9 +66,8 @@ impl Receipt {
     /// # Errors
     /// When it is not well formed or not signed by the device it names.
     pub fn verify(account: AccountId, bytes: &[u8]) -> Result<Self, ReceiptError> {
-        let (body, signature) = bytes
-            .split_last_chunk::<SIGNATURE_BYTES>()
-            .ok_or(DecodeError::Truncated)?;
+        let (body, signature) =
+            bytes.split_last_chunk::<SIGNATURE_BYTES>().ok_or(DecodeError::Truncated)?;
         let receipt = Self::decode(body)?;
         signed::verify(SIGNATURE_KIND, account, &receipt.device.0, body, signature)
             .map_err(|_| ReceiptError::Signature(receipt.device))?;

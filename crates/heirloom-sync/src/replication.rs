@@ -368,14 +368,17 @@ impl Replication {
         if receipt.space != self.space || holder == self.device || !member(holder) {
             return;
         }
-        if holder == from && let Some(session) = self.sessions.get_mut(&from) {
+        if holder == from
+            && let Some(session) = self.sessions.get_mut(&from)
+        {
             session.theirs = receipt.vector.clone();
         }
         if self.ledger.record(receipt, bytes.clone(), from) {
             self.outputs.push_back(Output::Receipt(holder, bytes.clone()));
-            let others = self.sessions.iter().filter(|(peer, session)| {
-                session.ready && **peer != from && **peer != holder
-            });
+            let others = self
+                .sessions
+                .iter()
+                .filter(|(peer, session)| session.ready && **peer != from && **peer != holder);
             let others: Vec<DeviceId> = others.map(|(peer, _)| *peer).collect();
             for peer in others {
                 self.send(peer, Message::Receipts(vec![bytes.clone()]));
@@ -587,7 +590,8 @@ impl Replication {
         let ours = self.vector();
         let receipted = self.ledger.receipt(peer).map(|receipt| receipt.vector.clone());
         let behind = ours.entries_beyond(&receipted.unwrap_or_default());
-        let ahead = self.sessions.get(&peer).map_or(0, |session| session.theirs.entries_beyond(&ours));
+        let ahead =
+            self.sessions.get(&peer).map_or(0, |session| session.theirs.entries_beyond(&ours));
         (behind, ahead)
     }
 

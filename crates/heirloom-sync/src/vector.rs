@@ -78,7 +78,9 @@ mod tests {
 
     fn vector(tips: &[(u8, u64)]) -> VersionVector {
         let tip = |seq| Tip { seq, id: [7; 8] };
-        VersionVector { tips: tips.iter().map(|(log, seq)| (LogId([*log; 16]), tip(*seq))).collect() }
+        VersionVector {
+            tips: tips.iter().map(|(log, seq)| (LogId([*log; 16]), tip(*seq))).collect(),
+        }
     }
 
     #[test]

@@ -20,11 +20,7 @@ const ROSTER_MESSAGE_BYTES: usize = 256 * 1024;
 
 impl Node {
     /// Does everything that follows from what happened.
-    pub(super) fn turn(
-        &mut self,
-        now: Now,
-        storage: &mut dyn Storage,
-    ) -> Result<(), StorageError> {
+    pub(super) fn turn(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
         if self.started {
             for input in std::mem::take(&mut self.deferred) {
                 self.route(now, storage, input)?;
@@ -59,7 +55,10 @@ impl Node {
                 Output::RolledBack(log) => self.rolled_back(log),
                 Output::Forked(log, seq) => {
                     tracing::warn!(log = %log.short(), seq, "two entries share one place in a log");
-                    self.warn("forked", "A device's log has two different ends: its folder was copied or put back.");
+                    self.warn(
+                        "forked",
+                        "A device's log has two different ends: its folder was copied or put back.",
+                    );
                 }
                 Output::Offence(device, what) => self.offence(device, what),
                 Output::Stalled(device) => {

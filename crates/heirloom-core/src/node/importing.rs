@@ -139,7 +139,8 @@ impl Node {
         if let Some(value) = content.get(key::IMPORT) {
             let one = Content::from([(key::IMPORT.to_owned(), value.clone())]);
             let mut one = self.resolved_with(storage, one, writing)?;
-            let bytes = one.remove(key::IMPORT).and_then(|value| value.as_raw().map(<[u8]>::to_vec));
+            let bytes =
+                one.remove(key::IMPORT).and_then(|value| value.as_raw().map(<[u8]>::to_vec));
             let again = RawItem { bytes: bytes.unwrap_or_default(), ..raw.clone() };
             if let Ok(item) = heirloom_formats::parse(&again) {
                 return Ok(item.content);

@@ -55,8 +55,12 @@ impl Node {
     ) -> Result<Answer, Refusal> {
         self.keyring()?;
         let spec = category_of(category)?;
-        let words: Vec<String> =
-            search.unwrap_or_default().to_lowercase().split_whitespace().map(str::to_owned).collect();
+        let words: Vec<String> = search
+            .unwrap_or_default()
+            .to_lowercase()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
         let mut rows: Vec<RecordRow> = Vec::new();
         let mut next = None;
         Self::each_row(storage, spec, after_record(after)?, &mut |record, row| {
@@ -74,7 +78,12 @@ impl Node {
         Ok(Answer::Records { rows, next })
     }
 
-    fn record_row(&self, spec: &'static CategorySpec, record: RecordId, row: &RecordIndex) -> RecordRow {
+    fn record_row(
+        &self,
+        spec: &'static CategorySpec,
+        record: RecordId,
+        row: &RecordIndex,
+    ) -> RecordRow {
         let by = row.updated_by.and_then(|log| self.device_of(log));
         RecordRow {
             id: record.to_string(),
@@ -218,8 +227,7 @@ impl Node {
 }
 
 fn after_record(after: Option<&str>) -> Result<Option<RecordId>, Refusal> {
-    after
-        .map(str::parse::<RecordId>)
-        .transpose()
-        .map_err(|error| failure::usage(format!("{error}."), "Continue after an id of a list.").into())
+    after.map(str::parse::<RecordId>).transpose().map_err(|error| {
+        failure::usage(format!("{error}."), "Continue after an id of a list.").into()
+    })
 }

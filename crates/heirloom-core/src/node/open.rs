@@ -50,9 +50,8 @@ impl Node {
         config: NodeConfig,
         storage: &mut dyn Storage,
     ) -> Result<Self, OpenNodeError> {
-        let account = match local(storage, b"account")? {
-            Some(LocalState::Account(account)) => account,
-            _ => return Err(OpenNodeError::NoAccount),
+        let Some(LocalState::Account(account)) = local(storage, b"account")? else {
+            return Err(OpenNodeError::NoAccount);
         };
         let mut node = Self::empty(config, account);
         node.load_local(now, storage)?;

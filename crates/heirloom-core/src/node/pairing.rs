@@ -20,7 +20,10 @@ impl Node {
             return Err(failure::needs_node().into());
         }
         let role: Role = role.parse().map_err(|_| {
-            failure::usage(format!("There is no role {role:?}."), "Use member, keeper or blind-keeper.")
+            failure::usage(
+                format!("There is no role {role:?}."),
+                "Use member, keeper or blind-keeper.",
+            )
         })?;
         if !self.membership.is_admin(self.device()) {
             let fix = "Run `heirloom invite` on a member device.";
@@ -171,4 +174,3 @@ impl Node {
         }
     }
 }
-

@@ -89,7 +89,11 @@ impl Node {
     }
 
     /// Returns the id of the record with a uid.
-    pub(super) fn record_id(&self, spec: &'static CategorySpec, uid: &str) -> Result<RecordId, Refusal> {
+    pub(super) fn record_id(
+        &self,
+        spec: &'static CategorySpec,
+        uid: &str,
+    ) -> Result<RecordId, Refusal> {
         let parts: [&[u8]; 2] = [spec.id.as_bytes(), uid.as_bytes()];
         Ok(RecordId(hash::truncate(hash::keyed(self.keyring()?.account_key(), "record", &parts))))
     }
@@ -205,7 +209,10 @@ impl Node {
         content.insert(key::CATEGORY.to_owned(), Value::Int(spec.number));
         content.insert(key::UID.to_owned(), Value::Str(uid.to_owned()));
         let changes = heirloom_doc::birth(record, &content).map_err(|error| {
-            failure::usage(format!("The {} cannot be made: {error}.", spec.singular), "Make it smaller.")
+            failure::usage(
+                format!("The {} cannot be made: {error}.", spec.singular),
+                "Make it smaller.",
+            )
         })?;
         self.begin_log();
         let document = Document::from_birth(&changes).map_err(damaged)?;
@@ -298,7 +305,8 @@ impl Node {
         for (record, saved) in writing.saved {
             self.collection.edited(record, last, saved);
         }
-        let frames = entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry))).collect();
+        let frames =
+            entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry))).collect();
         self.append(chunks, frames, Then::Answer { id, answer: Box::new(answer), wait });
         Ok(None)
     }
@@ -334,9 +342,10 @@ impl Node {
         answer: Answer,
         wait: Wait,
     ) -> Result<Option<Answer>, Refusal> {
-        let end = self.journal.log().and_then(|log| {
-            self.replication.log(log).map(|state| (log, state.durable))
-        });
+        let end = self
+            .journal
+            .log()
+            .and_then(|log| self.replication.log(log).map(|state| (log, state.durable)));
         match end {
             Some(end) if wait.level != Level::Local => {
                 self.answer_later(now, id, end, answer, wait);
@@ -362,7 +371,9 @@ impl Node {
             let prefix = name.to_ascii_lowercase();
             for (key, bytes) in storage.scan(&id_prefix(spec, &prefix), None, usize::MAX)? {
                 let record = rows::record_of_key(&key);
-                if let Some(record) = record.filter(|record| record.to_string().starts_with(&prefix)) {
+                if let Some(record) =
+                    record.filter(|record| record.to_string().starts_with(&prefix))
+                {
                     matches.push((record, bytes));
                 }
             }

@@ -68,7 +68,8 @@ impl Node {
             row.local += 1;
             row.peer += u64::from(!holders.is_empty());
             row.pending += u64::from(holders.is_empty());
-            row.keeper += u64::from(holders.iter().any(|device| self.membership.is_keeper(*device)));
+            row.keeper +=
+                u64::from(holders.iter().any(|device| self.membership.is_keeper(*device)));
             row.safe += u64::from(enough > 0 && holders.len() >= enough);
             newest = newest.max(Some(record.updated_ms));
             Ok(true)
@@ -107,7 +108,11 @@ impl Node {
         let has_keeper = others.iter().any(|device| device.role != "member");
         if !others.is_empty() && !has_keeper && self.role() == heirloom_identity::Role::Member {
             let text = "No keeper is part of this account.".into();
-            report("no-keeper", text, "Run `heirloom invite --role keeper` for an always-on device.");
+            report(
+                "no-keeper",
+                text,
+                "Run `heirloom invite --role keeper` for an always-on device.",
+            );
         }
         if let Some((device, count)) = self.offences.iter().max_by_key(|(_, count)| **count) {
             let text = format!("Device {} broke the rules {count} times.", device.short());
@@ -217,8 +222,11 @@ impl Node {
         }
         let standing = self.standing();
         for id in self.waits.syncs_done(now, standing) {
-            let result =
-                if standing.connected == 0 { Err(failure::unreachable_peers()) } else { Ok(self.synced()) };
+            let result = if standing.connected == 0 {
+                Err(failure::unreachable_peers())
+            } else {
+                Ok(self.synced())
+            };
             self.reply(id, result);
         }
     }

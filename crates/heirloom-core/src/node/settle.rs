@@ -15,8 +15,8 @@ use crate::waits::{CopyWait, with_reached};
 use heirloom_base::{ChunkId, Decode, LogId, Now, Writer};
 use heirloom_identity::WriteVerdict;
 use heirloom_schema::category;
-use heirloom_sync::entry::kind;
 use heirloom_sync::Entry;
+use heirloom_sync::entry::kind;
 use std::collections::BTreeSet;
 
 /// Kind of the frames that carry entries.
@@ -40,7 +40,9 @@ impl Node {
         frame: Frame,
     ) -> Result<(), StorageError> {
         let frame = match frame.kind {
-            FRAME_ENTRY => Entry::parse(frame.payload).ok().map(|entry| PendingFrame::Entry(Box::new(entry))),
+            FRAME_ENTRY => {
+                Entry::parse(frame.payload).ok().map(|entry| PendingFrame::Entry(Box::new(entry)))
+            }
             FRAME_ROSTER => {
                 let known = self.membership.insert(&frame.payload).is_ok();
                 self.membership_changed(now);
@@ -126,8 +128,12 @@ impl Node {
             }
             return view.commit(Some(lsn)).map(|()| false);
         }
-        let missing: BTreeSet<ChunkId> =
-            header.chunks.iter().copied().filter(|chunk| !view.storage().has_chunk(*chunk)).collect();
+        let missing: BTreeSet<ChunkId> = header
+            .chunks
+            .iter()
+            .copied()
+            .filter(|chunk| !view.storage().has_chunk(*chunk))
+            .collect();
         self.index_entry(&mut view, lsn, entry, &missing);
         let applied = self.apply_entry(&mut view, entry)?;
         view.commit(Some(lsn))?;
@@ -184,9 +190,8 @@ impl Node {
         }
         let key = rows::entry_key(table::QUARANTINE, header.log, header.seq);
         let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
-        let verdict = device.map(|device| {
-            self.membership.roster.state().may_write(device, header.log, header.seq)
-        });
+        let verdict = device
+            .map(|device| self.membership.roster.state().may_write(device, header.log, header.seq));
         if verdict != Some(WriteVerdict::Valid) {
             view.put_bytes(key, b"its author may not write".to_vec());
             return Ok(Applied::default());
@@ -197,11 +202,8 @@ impl Node {
         };
         match entry.open(epoch_key) {
             Ok(body) => {
-                let carrier = Carrier {
-                    log: header.log,
-                    seq: header.seq,
-                    wall_ms: header.hlc.wall_ms(),
-                };
+                let carrier =
+                    Carrier { log: header.log, seq: header.seq, wall_ms: header.hlc.wall_ms() };
                 collection::apply(view, carrier, body.parts)
             }
             Err(error) => {
@@ -222,12 +224,17 @@ impl Node {
         }
         for (key, _) in all_rows(storage, &[table::SEALED])? {
             let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
-            let Some(entry) = read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok())
+            let Some(entry) =
+                read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok())
             else {
                 continue;
             };
             let epoch = entry.header().epoch;
-            let opens = self.membership.keyring.as_ref().is_some_and(|ring| ring.epoch_key(&epoch).is_some());
+            let opens = self
+                .membership
+                .keyring
+                .as_ref()
+                .is_some_and(|ring| ring.epoch_key(&epoch).is_some());
             if !opens {
                 continue;
             }
@@ -328,7 +335,8 @@ impl Node {
         let mut view = View::new(storage);
         for (key, _) in view.scan(&[table::INCOMPLETE], usize::MAX)? {
             let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
-            let open = self.replication.log(log).is_some_and(|state| state.incomplete.contains_key(&seq));
+            let open =
+                self.replication.log(log).is_some_and(|state| state.incomplete.contains_key(&seq));
             if !open {
                 view.remove(key);
             }
@@ -351,9 +359,8 @@ impl Node {
     pub(super) fn answer_waits(&mut self, now: Now) {
         let ledger = self.replication.ledger();
         let state = self.membership.roster.state();
-        let holders = |log, seq| {
-            ledger.holders(log, seq).filter(|device| state.is_member(*device)).collect()
-        };
+        let holders =
+            |log, seq| ledger.holders(log, seq).filter(|device| state.is_member(*device)).collect();
         let is_keeper = |device| self.membership.is_keeper(device);
         let done = self.waits.copies_done(now, &holders, &is_keeper);
         for (id, answer) in done {

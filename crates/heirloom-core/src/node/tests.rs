@@ -1,3 +1,8 @@
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it wants and refuses the rest"
+)]
+
 use super::*;
 use crate::command::{ImportItem, ImportReport, Level, RecordRow};
 use crate::founding;
@@ -93,7 +98,11 @@ impl Alone {
     }
 
     fn add(&mut self, category: &str, fields: &[&str]) -> String {
-        self.saved(Command::Add { category: category.into(), assignments: texts(fields), wait: Wait::default() })
+        self.saved(Command::Add {
+            category: category.into(),
+            assignments: texts(fields),
+            wait: Wait::default(),
+        })
     }
 
     fn set(&mut self, category: &str, id: &str, fields: &[&str]) -> String {
@@ -123,7 +132,8 @@ impl Alone {
             line: 1,
             base64: base64::engine::general_purpose::STANDARD.encode(text),
         };
-        match self.ask(Command::Import { items: vec![item], dry_run: false, wait: Wait::default() }) {
+        match self.ask(Command::Import { items: vec![item], dry_run: false, wait: Wait::default() })
+        {
             Ok(Answer::Imported { report, .. }) => report,
             other => panic!("{other:?}"),
         }
@@ -260,8 +270,11 @@ fn a_log_that_may_have_lost_its_end_is_not_continued() {
 fn what_the_disk_refused_was_not_saved_and_the_next_write_works() {
     let mut alone = Alone::new();
     let id = CommandId(77);
-    let command =
-        Command::Add { category: "notes".into(), assignments: texts(&["title=x"]), wait: Wait::default() };
+    let command = Command::Add {
+        category: "notes".into(),
+        assignments: texts(&["title=x"]),
+        wait: Wait::default(),
+    };
     alone.node.handle_input(NOW, &mut alone.storage, Input::Command { id, command }).unwrap();
     let mut reply = None;
     while let Some(effect) = alone.node.poll_effect() {
@@ -287,7 +300,9 @@ fn without_a_network_nothing_waits_and_nothing_is_claimed() {
     let assignments = texts(&["title=x"]);
     let answer = alone.ask(Command::Add { category: "notes".into(), assignments, wait }).unwrap();
     assert!(matches!(answer, Answer::Saved { reached: false, .. }));
-    for command in [Command::Invite { role: "member".into(), ttl_ms: None }, Command::Sync { timeout_ms: 1 }] {
+    for command in
+        [Command::Invite { role: "member".into(), ttl_ms: None }, Command::Sync { timeout_ms: 1 }]
+    {
         assert_eq!(alone.ask(command).unwrap_err().code, "needs-node");
     }
     let Answer::Status(status) = alone.ask(Command::Status).unwrap() else { panic!() };
@@ -299,7 +314,8 @@ fn without_a_network_nothing_waits_and_nothing_is_claimed() {
 #[test]
 fn what_does_not_exist_is_said_in_words() {
     let mut alone = Alone::new();
-    let show = |category: &str, id: &str| Command::Show { category: category.into(), id: id.into() };
+    let show =
+        |category: &str, id: &str| Command::Show { category: category.into(), id: id.into() };
     assert_eq!(alone.ask(show("nonsense", "a")).unwrap_err().exit, failure::exit::USAGE);
     assert_eq!(alone.ask(show("notes", "ffff")).unwrap_err().code, "not-found");
     assert_eq!(alone.ask(show("notes", "not hex")).unwrap_err().code, "not-found");

@@ -2,7 +2,9 @@ use super::*;
 
 #[test]
 fn base64_is_as_others_write_it() {
-    for (plain, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+    for (plain, text) in
+        [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+    {
         assert_eq!(encode_base64(plain.as_bytes()), text);
     }
 }

@@ -1,8 +1,8 @@
 //! Founding, joining and recovering, by the very conversations of the real thing.
 
 use super::{Device, World};
-use heirloom_core::founding;
 use heirloom_core::command::{Answer, Command};
+use heirloom_core::founding;
 use heirloom_core::input::{Input, PairingId};
 use heirloom_identity::{
     DeviceKeys, Grant, Joiner, PairingError, Phrase, Recoverer, Role, RootKeys, Step, parse_code,

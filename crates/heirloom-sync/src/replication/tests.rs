@@ -88,10 +88,12 @@ impl Peer {
             let mut quiet = true;
             while let Some(output) = self.replication.poll_output() {
                 quiet = false;
-                match output {
-                    Output::Send(device, message) => messages.push((device, message)),
-                    Output::Store { entry, .. } => stored.push(entry),
-                    other => self.seen.push(other),
+                if let Output::Send(device, message) = output {
+                    messages.push((device, message));
+                } else if let Output::Store { entry, .. } = output {
+                    stored.push(entry);
+                } else {
+                    self.seen.push(output);
                 }
             }
             for entry in stored {
