@@ -62,6 +62,8 @@ pub(crate) struct Timing {
     pub(crate) ping: Duration,
     pub(crate) ping_timeout: Duration,
     pub(crate) stream_open: Duration,
+    /// Time within which two dials can cross.
+    pub(crate) crossing: Duration,
 }
 
 impl Default for Timing {
@@ -72,6 +74,7 @@ impl Default for Timing {
             ping: Duration::from_millis(limits::PING_MS as u64),
             ping_timeout: Duration::from_millis(limits::PING_TIMEOUT_MS as u64),
             stream_open: Duration::from_millis(limits::STREAM_OPEN_MS_MAX as u64),
+            crossing: Duration::from_millis(crate::limits::DIAL_MS_MAX),
         }
     }
 }

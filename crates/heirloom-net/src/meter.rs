@@ -2,16 +2,19 @@
 //! byte limit, the signs of life of a peer, and the cut that ends a connection
 //! whose other side no longer answers.
 
+use crate::address;
 use futures::task::AtomicWaker;
 use futures::{AsyncRead, AsyncWrite};
+use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
-use libp2p::{Multiaddr, PeerId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A limit that is no limit.
@@ -28,8 +31,9 @@ pub(crate) struct Meters {
 #[derive(Debug, Default)]
 struct Table {
     /// Connections whose other side is not proven yet, by its address.
-    unproven: BTreeMap<Multiaddr, Vec<Weak<Meter>>>,
-    proven: BTreeMap<PeerId, Vec<Weak<Meter>>>,
+    unproven: BTreeMap<SocketAddr, Vec<Weak<Meter>>>,
+    /// Connections by the key that was proven and the address, the newest last.
+    proven: BTreeMap<(PeerId, SocketAddr), Vec<Weak<Meter>>>,
     members: BTreeSet<PeerId>,
 }
 
@@ -62,21 +66,21 @@ impl Meters {
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
         });
-        let mut table = self.lock();
-        table.unproven.retain(|_, meters| {
-            meters.retain(|meter| meter.strong_count() > 0);
-            !meters.is_empty()
-        });
-        let key = point.get_remote_address().clone();
-        table.unproven.entry(key).or_default().push(Arc::downgrade(&meter));
+        if let Some(remote) = address::socket_of(point.get_remote_address()) {
+            let mut table = self.lock();
+            drop_ended(&mut table.unproven);
+            table.unproven.entry(remote).or_default().push(Arc::downgrade(&meter));
+        }
         Metered { socket, meter }
     }
 
     /// Says whose key was proven on the connection with this address.
     pub(crate) fn prove(&self, peer: PeerId, point: &ConnectedPoint) {
+        let Some(remote) = address::socket_of(point.get_remote_address()) else {
+            return;
+        };
         let mut table = self.lock();
-        let key = point.get_remote_address();
-        let Some(meter) = table.unproven.get_mut(key).and_then(Vec::pop) else {
+        let Some(meter) = table.unproven.get_mut(&remote).and_then(Vec::pop) else {
             return;
         };
         if let Some(meter) = meter.upgrade()
@@ -84,36 +88,29 @@ impl Meters {
         {
             meter.arrived_max.store(UNLIMITED, Ordering::Relaxed);
         }
-        table.proven.retain(|_, meters| {
-            meters.retain(|meter| meter.strong_count() > 0);
-            !meters.is_empty()
-        });
-        table.proven.entry(peer).or_default().push(meter);
+        drop_ended(&mut table.proven);
+        table.proven.entry((peer, remote)).or_default().push(meter);
+    }
+
+    /// Returns the pulse of the newest connection of a peer with this address.
+    pub(crate) fn pulse(&self, peer: PeerId, point: &ConnectedPoint) -> Pulse {
+        let remote = address::socket_of(point.get_remote_address());
+        let table = self.lock();
+        let meters = remote.and_then(|remote| table.proven.get(&(peer, remote)));
+        Pulse { meter: meters.and_then(|meters| meters.last()).cloned().unwrap_or_default() }
     }
 
     /// Lifts the limit of these peers, now and later, and of no others later.
     pub(crate) fn set_members(&self, members: BTreeSet<PeerId>) {
         let mut table = self.lock();
-        for meter in members.iter().flat_map(|member| table.of(member)) {
-            meter.arrived_max.store(UNLIMITED, Ordering::Relaxed);
+        for ((peer, _), meters) in &table.proven {
+            if members.contains(peer) {
+                for meter in meters.iter().filter_map(Weak::upgrade) {
+                    meter.arrived_max.store(UNLIMITED, Ordering::Relaxed);
+                }
+            }
         }
         table.members = members;
-    }
-
-    /// Returns when a peer was last heard, on any of its connections.
-    pub(crate) fn heard(&self, peer: &PeerId) -> Option<Instant> {
-        let heard = |meter: &Arc<Meter>| meter.heard_ms.load(Ordering::Relaxed);
-        let latest = self.lock().of(peer).iter().map(heard).max()?;
-        Some(self.begin + std::time::Duration::from_millis(latest))
-    }
-
-    /// Ends a peer's connections at once, even if it no longer reads.
-    pub(crate) fn cut(&self, peer: &PeerId) {
-        for meter in self.lock().of(peer) {
-            meter.cut.store(true, Ordering::Release);
-            meter.reader.wake();
-            meter.writer.wake();
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -121,9 +118,33 @@ impl Meters {
     }
 }
 
-impl Table {
-    fn of(&self, peer: &PeerId) -> Vec<Arc<Meter>> {
-        self.proven.get(peer).into_iter().flatten().filter_map(Weak::upgrade).collect()
+fn drop_ended<K: Ord>(meters: &mut BTreeMap<K, Vec<Weak<Meter>>>) {
+    meters.retain(|_, meters| {
+        meters.retain(|meter| meter.strong_count() > 0);
+        !meters.is_empty()
+    });
+}
+
+/// The signs of life of one connection, and its end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pulse {
+    meter: Weak<Meter>,
+}
+
+impl Pulse {
+    /// Returns when the connection brought anything last; `None` when it ended.
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        let meter = self.meter.upgrade()?;
+        Some(meter.begin + Duration::from_millis(meter.heard_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Ends the connection at once, even if the other side no longer reads.
+    pub(crate) fn cut(&self) {
+        if let Some(meter) = self.meter.upgrade() {
+            meter.cut.store(true, Ordering::Release);
+            meter.reader.wake();
+            meter.writer.wake();
+        }
     }
 }
 
@@ -258,16 +279,29 @@ mod tests {
     }
 
     #[test]
+    fn connections_of_one_peer_have_each_their_own_pulse() {
+        let meters = Meters::new(100);
+        let mut one = meters.meter(Cursor::new(vec![0; 10]), &inbound(1));
+        let mut other = meters.meter(Cursor::new(vec![0; 10]), &inbound(2));
+        meters.prove(peer(), &inbound(2));
+        meters.prove(peer(), &inbound(1));
+        meters.pulse(peer(), &inbound(2)).cut();
+        assert!(read_to_end(&mut other).is_err());
+        assert!(read_to_end(&mut one).is_ok());
+    }
+
+    #[test]
     fn a_cut_connection_neither_reads_nor_writes() {
         use futures::AsyncWriteExt;
         let meters = Meters::new(100);
         let mut metered = meters.meter(Cursor::new(vec![0; 10]), &inbound(1));
         meters.prove(peer(), &inbound(1));
-        assert!(meters.heard(&peer()).is_some());
-        meters.cut(&peer());
+        let pulse = meters.pulse(peer(), &inbound(1));
+        assert!(pulse.heard().is_some());
+        pulse.cut();
         assert!(read_to_end(&mut metered).is_err());
         assert!(block_on(metered.write_all(b"x")).is_err());
         drop(metered);
-        assert_eq!(meters.heard(&peer()), None);
+        assert_eq!(pulse.heard(), None);
     }
 }

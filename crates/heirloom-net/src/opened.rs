@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::counters::Tally;
 use crate::error::OpenError;
+use crate::meter::Pulse;
 use crate::protocol::Protocol;
 use futures::future::Shared;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, FutureExt};
@@ -78,6 +79,7 @@ impl AsyncWrite for LiveStream {
 pub(crate) struct Opened {
     pub(crate) stream: LiveStream,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) pulse: Pulse,
     /// The slot that the stream occupies, if its conversation has a limited number of them.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
@@ -133,8 +135,8 @@ impl Opener {
 }
 
 impl Opened {
-    pub(crate) fn new(stream: Stream, closed: Closed, tally: Arc<Tally>) -> Self {
-        Self { stream: LiveStream { stream, closed }, tally, slot: None }
+    pub(crate) fn new(stream: Stream, closed: Closed, pulse: Pulse, tally: Arc<Tally>) -> Self {
+        Self { stream: LiveStream { stream, closed }, tally, pulse, slot: None }
     }
 
     /// Tells the opener that its stream was taken.

@@ -12,15 +12,15 @@ use crate::counters::Tally;
 use crate::event::{Delivery, NetworkEvent};
 use crate::framed::{self, LENGTH_SIZE};
 use crate::link::{Link, Queued};
-use crate::meter::Meters;
+use crate::meter::Pulse;
 use crate::opened::{LiveStream, Opened};
 use futures::io::{BufReader, BufWriter, ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use heirloom_base::DeviceId;
 use heirloom_base::limits::FRAME_BYTES_MAX;
-use libp2p::PeerId;
 use std::future::pending;
 use std::io;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -61,10 +61,8 @@ pub(crate) enum End {
 /// One life of the sync stream.
 pub(crate) struct Session {
     pub(crate) device: DeviceId,
-    pub(crate) peer: PeerId,
     pub(crate) opener: bool,
     pub(crate) opened: Opened,
-    pub(crate) meters: Meters,
     pub(crate) timing: Timing,
     pub(crate) deliveries: mpsc::Sender<Delivery>,
     pub(crate) stop: watch::Receiver<Stop>,
@@ -90,13 +88,13 @@ impl Session {
     /// Reads and writes at the same time. Ends `incoming` when it returns.
     async fn talk(self, frames: mpsc::Receiver<Queued>, incoming: Link) -> End {
         let (signs, waiting) = mpsc::channel(SIGNS_MAX);
-        let Opened { stream, tally, slot: _slot } = self.opened;
+        let Opened { stream, tally, pulse, slot: _slot } = self.opened;
         let (reader, writer) = stream.split();
         let mut stop = self.stop.clone();
         tokio::select! {
             end = read(reader, &tally, &incoming, &signs) => end,
             end = write(writer, &tally, frames, waiting, self.stop.clone()) => end,
-            end = watch_life(self.peer, self.opener, &self.meters, self.timing, &signs) => end,
+            end = watch_life(&pulse, self.opener, self.timing, &signs) => end,
             () = told(&mut stop, &[Stop::Replace, Stop::Cut]) => End::Over,
         }
     }
@@ -208,35 +206,30 @@ async fn write_sign(
     Ok(())
 }
 
-/// Asks for signs of life, if this side opened the stream, and ends when there
-/// are none.
-async fn watch_life(
-    peer: PeerId,
-    opener: bool,
-    meters: &Meters,
-    timing: Timing,
-    signs: &mpsc::Sender<u8>,
-) -> End {
-    // The other side asks every `ping`; with two answers' time it has asked.
-    let silence_max =
-        if opener { timing.ping_timeout } else { timing.ping + 2 * timing.ping_timeout };
+/// Ends when the peer gives no sign of life. The side that opened the stream
+/// asks for one every `ping`, whatever else travels; the other side hears that.
+async fn watch_life(pulse: &Pulse, opener: bool, timing: Timing, signs: &mpsc::Sender<u8>) -> End {
+    let begin = Instant::now();
+    let heard = || pulse.heard().unwrap_or(begin).max(begin);
     loop {
-        let mut asked = Instant::now();
-        if opener {
+        let alive = if opener {
             sleep(timing.ping).await;
-            asked = Instant::now();
+            let asked = Instant::now();
             if signs.send(PING).await.is_err() {
                 return End::Over;
             }
-        }
-        sleep_until(asked + silence_max).await;
-        let heard = meters.heard(&peer).is_some_and(|heard| heard + ROUNDING >= asked);
-        if !heard {
-            tracing::info!(%peer, "a connection gave no sign of life");
+            sleep_until(asked + timing.ping_timeout).await;
+            // The meters count whole milliseconds.
+            heard() + Duration::from_millis(1) >= asked
+        } else {
+            // A question comes at least every `ping` and an answer's time.
+            let silence_max = timing.ping + 3 * timing.ping_timeout;
+            sleep_until(heard() + silence_max).await;
+            heard() + silence_max > Instant::now()
+        };
+        if !alive {
+            tracing::info!("a connection gave no sign of life");
             return End::Dead;
         }
     }
 }
-
-/// The meters count whole milliseconds.
-const ROUNDING: std::time::Duration = std::time::Duration::from_millis(1);

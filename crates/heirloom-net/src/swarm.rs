@@ -76,7 +76,7 @@ enum Due {
     /// The sync stream may be opened again.
     SyncRetry(DeviceId),
     /// A connection that was closed politely should be gone.
-    Cut(DeviceId),
+    Cut(DeviceId, ConnectionId),
 }
 
 /// The swarm's task.
@@ -195,16 +195,12 @@ impl Driver {
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
                 Due::Stranger(device, connection) => self.stranger_is_due(device, connection),
-                Due::Duplicate(device, connection) => {
-                    if self.peers.connection(device, connection).is_some() {
-                        self.swarm.close_connection(connection);
-                    }
-                }
+                Due::Duplicate(device, connection) => self.duplicate_is_due(device, connection),
                 Due::SyncRetry(device) => {
                     self.peers.rested(device);
                     self.tend(device);
                 }
-                Due::Cut(device) => self.cut_if_closing(device),
+                Due::Cut(device, connection) => self.cut_if_open(device, connection),
             }
         }
     }

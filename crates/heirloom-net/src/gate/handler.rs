@@ -4,6 +4,7 @@
 use crate::counters::Tally;
 use crate::error::OpenError;
 use crate::limits;
+use crate::meter::Pulse;
 use crate::opened::{Closed, Opened};
 use crate::protocol::Protocol;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
@@ -29,6 +30,7 @@ pub(crate) struct Wanted {
     pub(crate) protocol: Protocol,
     pub(crate) tally: Arc<Tally>,
     pub(crate) closed: Closed,
+    pub(crate) pulse: Pulse,
     pub(crate) reply: oneshot::Sender<Result<Opened, OpenError>>,
 }
 
@@ -137,8 +139,8 @@ impl ConnectionHandler for Handler {
             }) => self.accept(stream, &wire),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (stream, _),
-                info: Wanted { tally, closed, reply, .. },
-            }) => answer(reply, Ok(Opened::new(stream, closed, tally))),
+                info: Wanted { tally, closed, pulse, reply, .. },
+            }) => answer(reply, Ok(Opened::new(stream, closed, pulse, tally))),
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info: wanted, error }) => {
                 answer(wanted.reply, Err(reason_of(error)));
             }

@@ -36,6 +36,7 @@ impl Driver {
             retired: false,
             closing: false,
             closed,
+            pulse: self.meters.pulse(peer, endpoint),
             _open: open,
         };
         let known = self.peers.get(device).is_some();
@@ -56,21 +57,49 @@ impl Driver {
         self.tend(device);
     }
 
-    /// Lets the connections end that this side dialled in vain.
+    /// Ends the connections that a new one replaces: those that the other side
+    /// has lost at once, those that it crossed when their streams have ended.
     fn retire_duplicates(&mut self, device: DeviceId) {
         let lower_is_me = self.device < device;
         let Some(peer) = self.peers.get_mut(device) else {
             return;
         };
+        let lost = peer.lost(self.timing.crossing);
+        for connection in &mut peer.connections {
+            connection.retired |= lost.contains(&connection.id);
+        }
         let (peer_id, duplicates) = (peer.id, peer.duplicates(lower_is_me));
         for connection in &mut peer.connections {
             connection.retired |= duplicates.contains(&connection.id);
         }
-        let until = Instant::now() + Duration::from_millis(limits::DUPLICATE_MS_MAX);
+        let preferred = peer.preferred(lower_is_me);
+        let others: Vec<_> = peer
+            .connections
+            .iter()
+            .map(|connection| connection.id)
+            .filter(|id| Some(*id) != preferred && !lost.contains(id))
+            .collect();
+        for id in lost {
+            tracing::debug!(%device, "a connection that the other side lost is cut");
+            self.cut_one(device, id);
+        }
         for id in duplicates {
             tracing::debug!(%device, "a duplicate connection is to end");
             self.swarm.behaviour_mut().gate.retire(id, peer_id);
+        }
+        let until = Instant::now() + Duration::from_millis(limits::DUPLICATE_MS_MAX);
+        for id in others {
             self.remind(until, Due::Duplicate(device, id));
+        }
+    }
+
+    /// Closes a connection that should have ended by itself.
+    pub(super) fn duplicate_is_due(&mut self, device: DeviceId, id: ConnectionId) {
+        if let Some(peer) = self.peers.get(device)
+            && peer.preferred(self.device < device) != Some(id)
+            && self.peers.connection(device, id).is_some()
+        {
+            self.close(device, id);
         }
     }
 
@@ -149,7 +178,7 @@ impl Driver {
     pub(super) fn close(&mut self, device: DeviceId, id: ConnectionId) {
         self.swarm.close_connection(id);
         let until = Instant::now() + Duration::from_millis(limits::CLOSE_MS_MAX);
-        self.remind(until, Due::Cut(device));
+        self.remind(until, Due::Cut(device, id));
         if let Some(connection) = self.peers.connection_mut(device, id) {
             connection.closing = true;
         }
@@ -172,16 +201,21 @@ impl Driver {
             return;
         };
         peer.stop_sync(stop);
-        self.meters.cut(&peer.id);
-        self.close_all(device);
+        let ids: Vec<_> = peer.connections.iter().map(|connection| connection.id).collect();
+        for id in ids {
+            self.cut_one(device, id);
+        }
     }
 
-    pub(super) fn cut_if_closing(&mut self, device: DeviceId) {
-        if let Some(peer) = self.peers.get(device)
-            && !peer.connections.is_empty()
-            && peer.connections.iter().all(|connection| connection.closing)
-        {
-            self.meters.cut(&peer.id);
+    /// Ends a connection at once.
+    pub(super) fn cut_one(&mut self, device: DeviceId, id: ConnectionId) {
+        self.cut_if_open(device, id);
+        self.close(device, id);
+    }
+
+    pub(super) fn cut_if_open(&self, device: DeviceId, id: ConnectionId) {
+        if let Some(connection) = self.peers.connection(device, id) {
+            connection.pulse.cut();
         }
     }
 }

@@ -35,7 +35,7 @@ impl Driver {
             return;
         };
         connection.pairs |= is_pairing;
-        let closed = connection.closed.clone();
+        let (closed, pulse) = (connection.closed.clone(), connection.pulse.clone());
         let Some(peer) = self.peers.get(device) else {
             return;
         };
@@ -43,7 +43,7 @@ impl Driver {
         if for_members && !self.swarm.behaviour().gate.is_member(&peer.id) {
             return;
         }
-        let opened = Opened::new(stream, closed, peer.desk.tally(protocol));
+        let opened = Opened::new(stream, closed, pulse, peer.desk.tally(protocol));
         let waiting = Waiting {
             device,
             opened,

@@ -154,7 +154,8 @@ impl Driver {
         let Some(connection) = self.peers.connection(device, id) else {
             return confirm(reply, Err(OpenError::NotConnected));
         };
-        let wanted = Wanted { protocol, tally, closed: connection.closed.clone(), reply };
+        let (closed, pulse) = (connection.closed.clone(), connection.pulse.clone());
+        let wanted = Wanted { protocol, tally, closed, pulse, reply };
         self.swarm.behaviour_mut().gate.open(id, peer_id, wanted);
     }
 

@@ -1,5 +1,6 @@
 //! What the swarm's task knows about each connected device.
 
+use crate::meter::Pulse;
 use crate::opened::Closed;
 use crate::session::Stop;
 use crate::shared::Desk;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -47,6 +49,7 @@ pub(super) struct Connection {
     /// Whether this side is closing it.
     pub(super) closing: bool,
     pub(super) closed: Closed,
+    pub(super) pulse: Pulse,
     /// Breaks the streams when it is dropped.
     pub(super) _open: oneshot::Sender<Infallible>,
 }
@@ -74,28 +77,42 @@ impl Peer {
 
     /// Returns the connection on which streams are opened. Both sides prefer
     /// one that the lower identity dialled, so that they agree which of two
-    /// connections that came up at once is the duplicate.
+    /// that crossed is the duplicate, and then the newest, which is the one
+    /// most surely alive.
     pub(super) fn preferred(&self, lower_is_me: bool) -> Option<ConnectionId> {
-        let live = || {
-            self.connections.iter().filter(|connection| !connection.retired && !connection.closing)
-        };
-        live()
-            .find(|connection| connection.dialled == lower_is_me)
-            .or_else(|| live().next())
-            .or_else(|| self.connections.iter().find(|connection| !connection.closing))
+        let open = || self.connections.iter().filter(|connection| !connection.closing);
+        open()
+            .rfind(|connection| !connection.retired && connection.dialled == lower_is_me)
+            .or_else(|| open().rfind(|connection| !connection.retired))
+            .or_else(|| open().next_back())
             .map(|connection| connection.id)
     }
 
     /// Returns the connections that this side dialled in vain. Only the side
     /// that dialled a duplicate ends it, so that no two sides ever end each
     /// other's: the higher identity ends its own when the lower's is up, and
-    /// each side all but the first of its own.
+    /// each side all but the newest of its own.
     pub(super) fn duplicates(&self, lower_is_me: bool) -> Vec<ConnectionId> {
-        let mine = || self.connections.iter().filter(|connection| connection.dialled);
-        let yields = !lower_is_me && self.connections.iter().any(|connection| !connection.dialled);
-        mine()
+        let live = || self.connections.iter().filter(|connection| !connection.retired);
+        let yields = !lower_is_me && live().any(|connection| !connection.dialled);
+        live()
+            .filter(|connection| connection.dialled)
+            .rev()
             .skip(usize::from(!yields))
-            .filter(|connection| !connection.retired)
+            .map(|connection| connection.id)
+            .collect()
+    }
+
+    /// Returns the connections from before the newest could have crossed them.
+    /// A device dials only when it has no connection: the other side lost
+    /// these, even if nothing here says so.
+    pub(super) fn lost(&self, crossing_max: Duration) -> Vec<ConnectionId> {
+        let Some((newest, older)) = self.connections.split_last() else {
+            return Vec::new();
+        };
+        older
+            .iter()
+            .filter(|connection| newest.since.duration_since(connection.since) > crossing_max)
             .map(|connection| connection.id)
             .collect()
     }
@@ -195,6 +212,7 @@ mod tests {
                 retired: false,
                 closing: false,
                 closed,
+                pulse: Pulse::default(),
                 _open: open,
             });
         }
@@ -218,10 +236,21 @@ mod tests {
     }
 
     #[test]
-    fn of_several_own_connections_the_first_stays() {
-        assert_eq!(peer_with(&[true, true, true]).duplicates(true), ids(&[1, 2]));
-        assert_eq!(peer_with(&[true, true]).duplicates(false), ids(&[1]));
+    fn of_several_own_connections_the_newest_stays() {
+        assert_eq!(peer_with(&[true, true, true]).duplicates(true), ids(&[1, 0]));
+        assert_eq!(peer_with(&[true, true]).duplicates(false), ids(&[0]));
         assert_eq!(peer_with(&[false, false]).duplicates(true), []);
         assert_eq!(peer_with(&[true]).duplicates(false), []);
+        assert_eq!(peer_with(&[true, true]).preferred(true), Some(ids(&[1])[0]));
+    }
+
+    #[test]
+    fn a_connection_is_lost_when_the_other_side_dials_long_after_it() {
+        let crossing_max = Duration::from_secs(10);
+        for (age, lost) in [(9, ids(&[])), (11, ids(&[0]))] {
+            let mut peer = peer_with(&[true, false]);
+            peer.connections[1].since = peer.connections[0].since + Duration::from_secs(age);
+            assert_eq!(peer.lost(crossing_max), lost);
+        }
     }
 }

@@ -117,13 +117,15 @@ impl Driver {
         let (device, ticket, failed) = match report {
             Report::SyncFailed { device, ticket, dead } => {
                 if dead {
-                    self.cut(device, Stop::Replace);
+                    self.cut_session(device, ticket);
                 }
                 (device, ticket, true)
             }
             Report::SyncEnded { device, ticket, end } => {
-                if end != End::Over {
-                    self.cut(device, Stop::Replace);
+                match end {
+                    End::Over => {}
+                    End::Dead => self.cut_session(device, ticket),
+                    End::Broken => self.cut(device, Stop::Replace),
                 }
                 (device, ticket, false)
             }
@@ -133,6 +135,17 @@ impl Driver {
         }
         self.after_session(device, ticket, failed);
         self.forget_if_gone(device);
+    }
+
+    /// Ends the connection on which the current session died.
+    fn cut_session(&mut self, device: DeviceId, ended: u64) {
+        if let Some(peer) = self.peers.get(device)
+            && let Sync::Active { ticket, connection: Some(id), .. } = &peer.sync
+            && *ticket == ended
+        {
+            let id = *id;
+            self.cut_one(device, id);
+        }
     }
 
     /// Opens the next session, at once after a long one, else after a pause.
@@ -180,18 +193,8 @@ impl Driver {
         stop: watch::Receiver<Stop>,
     ) -> Option<Prepared> {
         let peer = self.peers.get(device)?;
-        let (id, timing) = (peer.id, self.timing);
-        let (meters, deliveries) = (self.meters.clone(), self.deliveries.clone());
-        let make = move |opened| Session {
-            device,
-            peer: id,
-            opener,
-            opened,
-            meters,
-            timing,
-            deliveries,
-            stop,
-        };
+        let (timing, deliveries) = (self.timing, self.deliveries.clone());
+        let make = move |opened| Session { device, opener, opened, timing, deliveries, stop };
         Some(Prepared { slots: peer.desk.slots(Protocol::Sync), make: Box::new(make) })
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 fn hasty() -> Timing {
     Timing {
         ping: Duration::from_millis(200),
-        ping_timeout: Duration::from_secs(1),
+        ping_timeout: Duration::from_secs(2),
         ..Timing::default()
     }
 }
@@ -83,4 +83,41 @@ async fn an_idle_connection_lives_on_pings() {
     let counted = lower.network.counters().peers[&higher_id].conversations[&crate::Protocol::Sync];
     assert!(counted.sent >= 10 && counted.received >= 10, "{counted:?}");
     assert_eq!(higher.network.counters().peers[&lower_id].connections, 1);
+}
+
+#[tokio::test]
+async fn a_device_that_lost_its_connection_without_a_word_comes_back_at_once() {
+    let timing = Timing { crossing: Duration::ZERO, ..Timing::default() };
+    for (stays, returns) in [seeds(), (seeds().1, seeds().0)] {
+        let mut stays = Node::start_with(stays, timing).await;
+        let mut first = Node::start_with(returns, timing).await;
+        let returning = first.id();
+        stays.members(&[returning]).await;
+        first.members(&[stays.id()]).await;
+        let (port, freeze) = wire(first.network.port().unwrap()).await;
+        let address = format!("127.0.0.1:{port}");
+        assert_eq!(stays.network.dial(Some(returning), vec![address]).await, Ok(returning));
+        stays.sync_up().await;
+        first.sync_up().await;
+        freeze.send_replace(true);
+        first.network.shutdown().await;
+        drop(first);
+        // Pings would find out after a minute; the new connection says it now.
+        let mut again = Node::start_with(returns, timing).await;
+        again.members(&[stays.id()]).await;
+        again.dial(&stays).await;
+        let back = async {
+            again.sync_up().await;
+            stays.sync_up().await;
+        };
+        tokio::time::timeout(Duration::from_secs(20), back).await.unwrap();
+        stays.network.send(returning, b"welcome back".to_vec()).unwrap();
+        assert_eq!(again.frame().await, b"welcome back");
+        let one = async {
+            while stays.network.counters().connections > 1 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        soon("one connection", one).await;
+    }
 }
