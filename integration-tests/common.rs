@@ -3,10 +3,12 @@
 #![expect(dead_code, reason = "every test program uses a part of this")]
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a condition that must come true.
@@ -91,11 +93,12 @@ impl Up {
     /// Starts a node on a free port of the loopback and waits until it is ready.
     #[track_caller]
     pub fn start(home: &Path, arguments: &[&str]) -> Self {
+        let log = std::fs::File::create(log_of(home)).unwrap();
         let mut child = heirloom(home)
-            .args(["--json", "up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"])
+            .args(["--json", "-v", "up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"])
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -107,13 +110,6 @@ impl Up {
                 }
             }
         });
-        // Somebody must read the diagnostics, or the node waits for them.
-        let mut stderr = child.stderr.take().unwrap();
-        let diagnostics = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = std::io::Read::read_to_end(&mut stderr, &mut text);
-            text
-        });
         match events.recv_timeout(PATIENCE) {
             Ok(ready) => {
                 assert_eq!(ready["event"], "ready", "{ready}");
@@ -121,8 +117,8 @@ impl Up {
             }
             Err(error) => {
                 let _ = child.kill();
-                let text = diagnostics.join().unwrap_or_default();
-                panic!("no node came up ({error}): {}", String::from_utf8_lossy(&text));
+                let text = std::fs::read_to_string(log_of(home)).unwrap_or_default();
+                panic!("no node came up ({error}): {text}");
             }
         }
     }
@@ -159,6 +155,13 @@ impl Up {
         panic!("the event {kind} never came");
     }
 
+    /// Opens an invite and returns its six words.
+    #[track_caller]
+    pub fn invite_words(&self, role: &str) -> String {
+        let invite = run_json(&self.home, &["invite", "--role", role]).expect(0).json();
+        invite["words"].as_str().unwrap().to_owned()
+    }
+
     /// Opens an invite and returns its link.
     #[track_caller]
     pub fn invite(&self, role: &str) -> String {
@@ -182,6 +185,59 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 pub fn init(home: &Path, device: &str) -> String {
     let account = run_json(home, &["init", "--device", device, "--no-verify"]).expect(0).json();
     account["phrase"].as_str().unwrap().to_owned()
+}
+
+/// Returns the file that takes a node's diagnostics.
+pub fn log_of(home: &Path) -> PathBuf {
+    home.with_extension("log")
+}
+
+/// Passes bytes on between two ends, and keeps a copy of all of them.
+#[derive(Debug)]
+pub struct Wire {
+    port: u16,
+    seen: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Wire {
+    /// Begins to pass on to a node's address.
+    pub fn to(address: &str) -> Self {
+        let target: u16 = address.split('/').nth(4).unwrap().parse().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let copy = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let Ok(far) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+                let (near2, far2) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                let (one, other) = (Arc::clone(&copy), Arc::clone(&copy));
+                std::thread::spawn(move || pass_on(near, far, &one));
+                std::thread::spawn(move || pass_on(far2, near2, &other));
+            }
+        });
+        Self { port, seen }
+    }
+
+    /// Returns the address at which the node is reached over this wire.
+    pub fn address(&self) -> String {
+        format!("/ip4/127.0.0.1/tcp/{}", self.port)
+    }
+
+    /// Returns all bytes that passed.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn pass_on(mut from: TcpStream, mut to: TcpStream, copy: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(length) = from.read(&mut buffer) {
+        if length == 0 || to.write_all(&buffer[..length]).is_err() {
+            return;
+        }
+        copy.lock().unwrap().extend_from_slice(&buffer[..length]);
+    }
 }
 
 /// Returns the digest of a folder.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Up, contains, digest, eventually, init, run, run_json};
+use common::{Up, Wire, contains, digest, eventually, init, log_of, run, run_json};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -121,8 +121,12 @@ fn a_device_restored_from_a_blind_keeper_holds_everything_and_the_keeper_knows_n
     let (phone, blind, new) = (house.path("phone"), house.path("blind"), house.path("new"));
     let phrase = init(&phone, "canaryDeviceName");
     let first = Up::start(&phone, &[]);
-    let link = first.invite("blind-keeper");
-    let keeper = Up::start(&blind, &["--join", &link, "--keeper", "--blind", "--device", "canaryKeeper"]);
+    let wire = Wire::to(&first.address());
+    let words = first.invite_words("blind-keeper");
+    let keeper = Up::start(
+        &blind,
+        &["--join", &words, "--peer", &wire.address(), "--keeper", "--blind", "--device", "canaryKeeper"],
+    );
 
     let photo = "QUJD".repeat(8_000);
     let card = format!(
@@ -143,6 +147,15 @@ fn a_device_restored_from_a_blind_keeper_holds_everything_and_the_keeper_knows_n
     assert!(!contains(&blind, b"canary"), "a blind keeper's folder holds a canary");
     assert!(!contains(&blind, b"QUJDQUJDQUJD"), "a blind keeper's folder holds a photo");
     assert!(contains(&blind, b"HE"), "the search itself works");
+    for home in [&phone, &blind] {
+        let log = std::fs::read_to_string(log_of(home)).unwrap();
+        assert!(!log.is_empty() && !log.contains("canary"), "a log holds a canary");
+        assert!(phrase.split(' ').filter(|word| log.contains(*word)).count() < 6);
+    }
+    let passed = wire.bytes();
+    assert!(passed.len() > 1_000, "only {} bytes passed", passed.len());
+    let canary = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"canary");
+    assert!(!canary(&passed), "the wire shows a canary");
 
     first.kill();
     std::fs::remove_dir_all(&phone).unwrap();

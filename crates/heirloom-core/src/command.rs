@@ -343,7 +343,8 @@ pub struct Problem {
     pub fix: String,
 }
 
-/// Bytes that a running node sent and received, encryption included.
+/// Bytes that a running node sent and received in conversations with other
+/// devices, before the transport encrypts them once more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkTotals {
     /// Sent.

@@ -5,7 +5,7 @@ use super::outbox::Posted;
 use super::transfers::Fetch;
 use super::{Arrival, Host};
 use heirloom_base::DeviceId;
-use heirloom_core::command::{Answer, Event, Failure};
+use heirloom_core::command::{Answer, Event, Failure, NetworkTotals};
 use heirloom_core::input::{CommandId, Effect, EffectId};
 use heirloom_net::DialError;
 use heirloom_store::AppendRequest;
@@ -53,11 +53,24 @@ impl Host {
         }
     }
 
-    fn reply(&mut self, id: CommandId, result: Result<Answer, Failure>) {
+    fn reply(&mut self, id: CommandId, mut result: Result<Answer, Failure>) {
+        if let Ok(Answer::Status(report)) = &mut result {
+            report.network = Some(self.network_totals());
+        }
         let reply = self.replies.remove(&id);
         if reply.is_some_and(|reply| reply.send(result).is_err()) {
             tracing::debug!("a program did not wait for its answer");
         }
+    }
+
+    /// The core knows no bytes on the wire: the shell counts them.
+    fn network_totals(&self) -> NetworkTotals {
+        let counters = self.network.counters();
+        let traffic = counters.peers.values().flat_map(|peer| peer.conversations.values());
+        traffic.fold(NetworkTotals::default(), |totals, traffic| NetworkTotals {
+            sent_bytes: totals.sent_bytes + traffic.sent,
+            received_bytes: totals.received_bytes + traffic.received,
+        })
     }
 
     fn send(&mut self, device: DeviceId, bytes: Vec<u8>) {
