@@ -8,7 +8,7 @@ mod fields;
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
-use crate::line::{self, Size};
+use crate::line::{self, Marker, Size};
 use crate::merge::Lines;
 use crate::{Edits, FieldEdit, FieldError, Projection, file_name, merge, order, text};
 use heirloom_schema::category::contacts::CONTACTS;
@@ -185,20 +185,16 @@ fn cut_cards(bytes: &[u8]) -> Cards {
     let mut cards = Cards::default();
     let mut offset = 0;
     for line in line::content_lines(bytes) {
-        let name = line::name_of(line.bytes);
-        let is_card = |marker: &str| {
-            let property = line::Property::read(line.bytes);
-            name.as_deref() == Some(marker)
-                && property.is_some_and(|one| one.text().trim().eq_ignore_ascii_case("VCARD"))
-        };
-        if is_card("BEGIN") {
+        let marker = line::marker(line.bytes);
+        if marker == Some(Marker::Begin("VCARD".to_owned())) {
             cards.begin(line.number, offset);
-        } else if is_card("END") {
+        } else if marker == Some(Marker::End("VCARD".to_owned())) {
             // Blank lines behind a card belong to nobody.
             let last = line::physical_lines(line.bytes).next().unwrap_or_default();
             cards.end(line.number, offset + last.len());
         } else if !line.bytes.trim_ascii().is_empty() {
-            cards.line(line.number, line.bytes, name.as_deref() == Some("AGENT"));
+            let is_agent = line::name_of(line.bytes).as_deref() == Some("AGENT");
+            cards.line(line.number, line.bytes, is_agent);
         }
         offset += line.bytes.len();
     }

@@ -11,6 +11,7 @@
 //! the keys that change; [`project`] shows the fields; [`render`] gives the
 //! file back.
 
+mod calendar;
 mod contacts;
 mod diff;
 mod fields;
@@ -20,6 +21,7 @@ mod item;
 mod layout;
 mod line;
 mod merge;
+mod moment;
 mod order;
 mod projection;
 mod text;

@@ -245,6 +245,26 @@ pub(crate) fn quoted_printable(prefix: &str, text: &str, eol: &str) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// What begins or ends with a line, in upper case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Marker {
+    /// `BEGIN:` and this.
+    Begin(String),
+    /// `END:` and this.
+    End(String),
+}
+
+/// Returns what begins or ends with a line.
+pub(crate) fn marker(bytes: &[u8]) -> Option<Marker> {
+    let name = name_of(bytes)?;
+    let is_begin = name == "BEGIN";
+    if !is_begin && name != "END" {
+        return None;
+    }
+    let component = Property::read(bytes)?.text().trim().to_uppercase();
+    Some(if is_begin { Marker::Begin(component) } else { Marker::End(component) })
+}
+
 /// Names of properties whose value may be a picture, a sound or a file.
 const LARGE: &[&str] = &["PHOTO", "LOGO", "SOUND", "KEY", "ATTACH", "IMAGE"];
 
@@ -257,6 +277,12 @@ pub(crate) struct Size {
 }
 
 impl Size {
+    /// Counts the bytes of a line that is no property of its own.
+    pub(crate) fn count_text(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        self.text += line.len();
+        self.verdict()
+    }
+
     /// Counts a line; returns why the item is too large, once it is.
     pub(crate) fn count(&mut self, line: &[u8]) -> Result<(), &'static str> {
         self.lines += 1;
@@ -264,6 +290,10 @@ impl Size {
             true => self.large += line.len(),
             false => self.text += line.len(),
         }
+        self.verdict()
+    }
+
+    fn verdict(&self) -> Result<(), &'static str> {
         if self.lines > limits::CARD_PROPERTIES_MAX {
             return Err("it has more than 1000 properties");
         }

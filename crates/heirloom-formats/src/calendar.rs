@@ -1,0 +1,323 @@
+//! Events, tasks and journal entries as iCalendar (RFC 5545).
+//!
+//! One record holds the components of one UID: a series and its moved
+//! occurrences. Keys: `c` for the calendar's own lines, `z` for each time
+//! zone, `e<occurrence>/l` for the lines of a component, each followed by the
+//! line's order; a component inside a component is one value.
+
+mod cut;
+mod edit;
+mod fields;
+
+use crate::format::Format;
+use crate::item::{Item, ItemError, RawItem, Split};
+use crate::layout::{self, Unit};
+use crate::line::{self, Marker};
+use crate::merge::Lines;
+use crate::{Edits, FieldEdit, FieldError, Projection, file_name, merge, order, text};
+use cut::{Component, Cut, ZONE};
+use heirloom_schema::category::calendar::CALENDAR;
+use heirloom_schema::{CategorySpec, Content, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+const HEAD: &str = "c";
+const ZONES: &str = "z";
+const USUAL_EOL: &str = "\r\n";
+
+/// iCalendar objects.
+#[derive(Debug)]
+pub(crate) struct Calendars;
+
+impl Format for Calendars {
+    fn category(&self) -> &'static CategorySpec {
+        &CALENDAR
+    }
+
+    fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        let head = bytes.get(..15);
+        head.is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:VCALENDAR"))
+            || file_name::ends_in(name, &["ics", "ical", "ifb"])
+    }
+
+    fn split(&self, name: &str, bytes: &[u8]) -> Split {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let cut = Cut::of(bytes);
+        let groups = groups(&cut);
+        let mut split = Split { items: Vec::new(), skipped: cut.split.skipped.clone() };
+        let whole = match (cut.calendars.as_slice(), groups.len(), split.skipped.is_empty()) {
+            ([calendar], 1, true) => calendar.end.as_ref().map(|end| (calendar, end)),
+            _ => None,
+        };
+        let item =
+            |line, bytes| RawItem { category: &CALENDAR, name: name.to_owned(), line, bytes };
+        if let Some((calendar, end)) = whole {
+            let bytes = bytes.get(calendar.begin.start..end.end).unwrap_or_default();
+            split.items.push(item(calendar.line, bytes.to_vec()));
+            return split;
+        }
+        for group in &groups {
+            let line = group.first().map_or(1, |component| component.line);
+            split.items.push(item(line, composed(bytes, &cut, group)));
+        }
+        if split.items.is_empty() && split.skipped.is_empty() {
+            split.skip(1, "the calendar holds no event");
+        }
+        split
+    }
+
+    fn parse(&self, raw: &RawItem) -> Result<Item, ItemError> {
+        let cut = Cut::of(&raw.bytes);
+        let error = |line: usize, reason: &str| ItemError::new(raw.line + line - 1, reason);
+        if let Some(skipped) = cut.split.skipped.first() {
+            return Err(error(skipped.line, &skipped.reason));
+        }
+        if let Some(second) = cut.calendars.get(1) {
+            return Err(error(second.line, "a second calendar begins here"));
+        }
+        match groups(&cut).as_slice() {
+            [_] => {}
+            [] => return Err(error(1, "the calendar holds no event")),
+            [_, second, ..] => {
+                let line = second.first().map_or(1, |component| component.line);
+                return Err(error(line, "a component with another UID begins here"));
+            }
+        }
+        let content = stored(&raw.bytes);
+        Ok(Item { category: &CALENDAR, uid: uid_of(&units(&content)), content })
+    }
+
+    fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>> {
+        let units = units(content);
+        let counted = units.iter().filter(|unit| unit.sequence().starts_with('e'));
+        let counted = counted.filter(|unit| !is_bookkeeping(unit.raw()));
+        counted.map(|unit| line::unfolded(unit.raw())).collect()
+    }
+
+    fn render(&self, content: &Content, uid: Option<&str>) -> Vec<u8> {
+        let settled = merge::settled(self, content, |bytes| Some(stored(bytes)));
+        let content = settled.as_ref().unwrap_or(content);
+        let eol = layout::eol_of(content, USUAL_EOL);
+        let mut file = Vec::new();
+        for run in runs(units(content)) {
+            let is_event = run.first().is_some_and(|unit| unit.sequence().starts_with('e'));
+            let uid = uid.filter(|_| is_event && uid_of(&run).is_none());
+            for (index, unit) in run.iter().enumerate() {
+                layout::write(unit.value, eol, &mut file);
+                if let Some(uid) = uid.filter(|_| index == 0) {
+                    file.extend(line::folded(&format!("UID:{}", text::escaped(uid)), eol));
+                }
+            }
+        }
+        layout::close(content, eol, &mut file);
+        file
+    }
+
+    fn file_stem(&self, content: &Content, uid: &str) -> String {
+        file_name::stem(&self.project(content).title, uid)
+    }
+
+    fn create(&self, edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError> {
+        edit::create(edits, uid, now_ms)
+    }
+
+    fn edit(&self, content: &Content, edits: &[FieldEdit], tie: &str) -> Result<Edits, FieldError> {
+        let _ = tie; // Every field stands once, and its key says so.
+        edit::edit(content, edits)
+    }
+
+    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits {
+        merge::replace(self, base, current, imported, tie)
+    }
+
+    fn project(&self, content: &Content) -> Projection {
+        fields::project(content)
+    }
+
+    fn field_of(&self, key: &str, value: &Value) -> Option<String> {
+        self.cut(key)?;
+        let raw = value.as_raw()?;
+        let name = match line::marker(raw) {
+            Some(Marker::Begin(name) | Marker::End(name)) => name,
+            None => line::name_of(raw)?,
+        };
+        Some(fields::field_of(&name).map_or_else(|| name.to_lowercase(), str::to_owned))
+    }
+
+    fn is_bookkeeping(&self, key: &str, value: &Value) -> bool {
+        match self.cut(key) {
+            Some(_) => value.as_raw().is_some_and(is_bookkeeping),
+            None => true,
+        }
+    }
+}
+
+impl Lines for Calendars {
+    fn cut(&self, key: &str) -> Option<usize> {
+        if key.starts_with('e') {
+            let cut = key.find("/l")? + 2;
+            return layout::cut_after(key, key.get(..cut)?);
+        }
+        layout::cut_after(key, HEAD).or_else(|| layout::cut_after(key, ZONES))
+    }
+
+    fn is_identity(&self, unit: &Unit<'_>) -> bool {
+        unit.name().as_deref() == Some("UID")
+    }
+}
+
+fn is_bookkeeping(line: &[u8]) -> bool {
+    let name = line::name_of(line);
+    matches!(name.as_deref(), Some("PRODID" | "DTSTAMP" | "LAST-MODIFIED" | "SEQUENCE"))
+}
+
+/// Returns the lines of a record in order.
+fn units(content: &Content) -> Vec<Unit<'_>> {
+    layout::units(content, |key| Calendars.cut(key))
+}
+
+/// Returns the lines as they stand in the file: components stay together,
+/// whatever was inserted at one place by two devices.
+fn runs(units: Vec<Unit<'_>>) -> Vec<Vec<Unit<'_>>> {
+    let mut runs: Vec<Vec<Unit<'_>>> = Vec::new();
+    let mut events: BTreeMap<&str, usize> = BTreeMap::new();
+    for unit in units {
+        let event = unit.sequence().starts_with('e').then(|| unit.sequence());
+        match event.and_then(|event| events.get(event)).and_then(|at| runs.get_mut(*at)) {
+            Some(run) => run.push(unit),
+            None => {
+                events.extend(event.map(|event| (event, runs.len())));
+                runs.push(vec![unit]);
+            }
+        }
+    }
+    runs
+}
+
+fn uid_of(units: &[Unit<'_>]) -> Option<String> {
+    let mut own = units.iter().filter(|unit| unit.sequence().starts_with('e'));
+    let unit = own.find(|unit| unit.name().as_deref() == Some("UID"))?;
+    let uid = text::unescaped(&unit.property()?.text()).trim().to_owned();
+    (!uid.is_empty()).then_some(uid)
+}
+
+/// Returns the components that make one record each.
+fn groups(cut: &Cut) -> Vec<Vec<&Component>> {
+    let mut groups: Vec<Vec<&Component>> = Vec::new();
+    let mut by_uid: BTreeMap<&str, usize> = BTreeMap::new();
+    for component in cut.components.iter().filter(|component| component.name != ZONE) {
+        let uid = component.uid.as_deref();
+        match uid.and_then(|uid| by_uid.get(uid)).and_then(|at| groups.get_mut(*at)) {
+            Some(group) => group.push(component),
+            None => {
+                by_uid.extend(uid.map(|uid| (uid, groups.len())));
+                groups.push(vec![component]);
+            }
+        }
+    }
+    groups
+}
+
+/// Returns a calendar of its own for some components of a file.
+fn composed(bytes: &[u8], cut: &Cut, group: &[&Component]) -> Vec<u8> {
+    let eol = layout::eol_in(bytes);
+    let mut file = Vec::new();
+    let mut push = |range: &std::ops::Range<usize>| {
+        let line = bytes.get(range.clone()).unwrap_or_default();
+        file.extend_from_slice(line);
+        if !line.ends_with(b"\n") && !line.ends_with(b"\r") {
+            file.extend_from_slice(eol.as_bytes());
+        }
+    };
+    let Some(calendar) = group.first().and_then(|first| cut.calendars.get(first.calendar)) else {
+        return Vec::new();
+    };
+    push(&calendar.begin);
+    calendar.head.iter().for_each(&mut push);
+    let mut wanted: BTreeSet<&str> =
+        group.iter().flat_map(|component| &component.zones).map(String::as_str).collect();
+    let calendars: BTreeSet<usize> = group.iter().map(|component| component.calendar).collect();
+    for zone in cut.components.iter().filter(|component| component.name == ZONE) {
+        let is_wanted = zone.uid.as_deref().is_some_and(|id| wanted.remove(id));
+        if is_wanted && calendars.contains(&zone.calendar) {
+            push(&zone.range);
+        }
+    }
+    group.iter().for_each(|component| push(&component.range));
+    match &calendar.end {
+        Some(end) => push(end),
+        None => file.extend_from_slice(format!("END:VCALENDAR{eol}").as_bytes()),
+    }
+    file
+}
+
+/// Returns the content that keeps these bytes, which [`Cut`] found whole.
+fn stored(bytes: &[u8]) -> Content {
+    let mut content = Content::new();
+    layout::note_line_ends(&mut content, bytes, USUAL_EOL);
+    let eol = layout::eol_in(bytes);
+    let mut taken = BTreeSet::new();
+    // The open component: its name, its depth, its lines.
+    let mut open: Option<(String, usize, Vec<(usize, Vec<u8>)>)> = None;
+    for (index, line) in line::content_lines(bytes).iter().enumerate() {
+        let marker = line::marker(line.bytes);
+        let Some((name, depth, lines)) = &mut open else {
+            match marker {
+                Some(Marker::Begin(name)) if name != "VCALENDAR" => {
+                    open = Some((name, 1, vec![(index, line.bytes.to_vec())]));
+                }
+                Some(Marker::Begin(_) | Marker::End(_)) | None => {
+                    let key = format!("{HEAD}{}", order::ordinal(index));
+                    content.insert(key, layout::stored(line.bytes, eol));
+                }
+            }
+            continue;
+        };
+        let is_part = *depth > 1 || name == ZONE;
+        match lines.last_mut().filter(|_| is_part) {
+            Some((_, last)) => last.extend_from_slice(line.bytes),
+            None => lines.push((index, line.bytes.to_vec())),
+        }
+        match marker {
+            Some(Marker::Begin(_)) => *depth += 1,
+            Some(Marker::End(_)) => *depth -= 1,
+            None => {}
+        }
+        if *depth == 0 {
+            let sequence = match name == ZONE {
+                true => ZONES.to_owned(),
+                false => sequence(lines, &mut taken),
+            };
+            for (index, line) in lines {
+                let key = format!("{sequence}{}", order::ordinal(*index));
+                content.insert(key, layout::stored(line, eol));
+            }
+            open = None;
+        }
+    }
+    content
+}
+
+/// Returns what the keys of a component's lines begin with: which occurrence
+/// it is. A second component of the same occurrence gets a number.
+fn sequence(lines: &[(usize, Vec<u8>)], taken: &mut BTreeSet<String>) -> String {
+    const OCCURRENCE_LETTERS_MAX: usize = 40;
+    let line =
+        lines.iter().find(|(_, line)| line::name_of(line).as_deref() == Some("RECURRENCE-ID"));
+    let value = line.and_then(|(_, line)| line::Property::read(line)).map(|line| line.text());
+    let safe = value.unwrap_or_default();
+    let safe = safe.trim().chars().take(OCCURRENCE_LETTERS_MAX);
+    let safe: String = safe
+        .map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' })
+        .collect();
+    let mut sequence = format!("e{safe}/l");
+    let mut number = 2;
+    while !taken.insert(sequence.clone()) {
+        sequence = format!("e{safe}~{number}/l");
+        number += 1;
+    }
+    sequence
+}
+
+#[cfg(test)]
+mod tests;

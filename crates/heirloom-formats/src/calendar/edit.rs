@@ -1,0 +1,300 @@
+//! Edits of an event: only the lines of the fields named are written anew.
+
+use super::fields::{CALENDAR_ZONE, Time, main_sequence, time};
+use super::{HEAD, USUAL_EOL, units};
+use crate::layout::{self, Places, Unit};
+use crate::line::{self, Property};
+use crate::moment::{Moment, MomentKind};
+use crate::{Edits, FieldEdit, FieldError, text};
+use heirloom_schema::category::calendar::CALENDAR;
+use heirloom_schema::{Content, Value};
+
+/// As [`crate::create`].
+pub(super) fn create(edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError> {
+    let has_start = edits.iter().any(|edit| edit.field == "start" && !edit.values().is_empty());
+    if !has_start {
+        return Err(FieldError::Required { field: "start".to_owned() });
+    }
+    let lines = [
+        "BEGIN:VCALENDAR".to_owned(),
+        "VERSION:2.0".to_owned(),
+        "PRODID:-//Heirloom//Heirloom//EN".to_owned(),
+        "BEGIN:VEVENT".to_owned(),
+        format!("UID:{}", text::escaped(uid)),
+        format!("DTSTAMP:{}", Moment::from_wall_ms(now_ms).to_basic()),
+        "END:VEVENT".to_owned(),
+        "END:VCALENDAR".to_owned(),
+    ];
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| line::folded(line, USUAL_EOL)).collect();
+    let mut content = super::stored(&bytes);
+    for (key, value) in edit(&content, edits)? {
+        match value {
+            Some(value) => content.insert(key, value),
+            None => content.remove(&key),
+        };
+    }
+    let mut file = Vec::new();
+    units(&content).iter().for_each(|unit| layout::write(unit.value, USUAL_EOL, &mut file));
+    Ok(super::stored(&file))
+}
+
+/// As [`crate::edit`].
+pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, FieldError> {
+    let main = main_sequence(&units(content));
+    let mut event = Event {
+        main: main.ok_or_else(|| FieldError::Required { field: "start".to_owned() })?,
+        eol: layout::eol_of(content, USUAL_EOL).to_owned(),
+        content: content.clone(),
+    };
+    let mut wish = Wish::default();
+    for edit in edits {
+        let value =
+            edit.values().first().map(|value| value.trim()).filter(|value| !value.is_empty());
+        match edit.field.as_str() {
+            "title" => event.set_text("SUMMARY", value.map(text::escaped)),
+            "location" => event.set_text("LOCATION", value.map(text::escaped)),
+            "description" => event.set_text("DESCRIPTION", value.map(text::escaped)),
+            "rrule" => event.set_text("RRULE", value.map(rule).transpose()?),
+            "start" => wish.start = Some(value.map(|value| moment("start", value)).transpose()?),
+            "end" => wish.end = Some(value.map(|value| moment("end", value)).transpose()?),
+            "all_day" => wish.all_day = value.map(truth).transpose()?,
+            "timezone" => wish.zone = Some(value.map(zone).transpose()?),
+            field => {
+                let field = field.to_owned();
+                return Err(FieldError::Unknown { category: CALENDAR.id, field });
+            }
+        }
+    }
+    event.set_times(wish)?;
+    Ok(layout::difference(content, &event.content))
+}
+
+/// What a user wants of an event's times; the outer option says whether at all.
+#[derive(Debug, Default)]
+struct Wish {
+    start: Option<Option<Moment>>,
+    end: Option<Option<Moment>>,
+    all_day: Option<bool>,
+    zone: Option<Option<String>>,
+}
+
+/// An event that is being edited.
+struct Event {
+    content: Content,
+    main: String,
+    eol: String,
+}
+
+impl Event {
+    /// Returns the keys of a property's lines, with the first line read.
+    fn find(&self, sequence: &str, name: &str) -> (Vec<String>, Option<Property>) {
+        let units = units(&self.content);
+        let found = units.iter().filter(|unit| unit.sequence() == sequence);
+        let found: Vec<&Unit<'_>> =
+            found.filter(|unit| unit.name().as_deref() == Some(name)).collect();
+        let keys = found.iter().map(|unit| unit.key.to_owned()).collect();
+        (keys, found.first().and_then(|unit| unit.property()))
+    }
+
+    fn set_text(&mut self, name: &str, value: Option<String>) {
+        let main = self.main.clone();
+        self.set(&main, name, value.map(|value| (String::new(), value)));
+    }
+
+    /// Makes this the only line of a property; the value comes with the
+    /// parameters that it needs. Other parameters of the line stay.
+    fn set(&mut self, sequence: &str, name: &str, value: Option<(String, String)>) {
+        let (keys, old) = self.find(sequence, name);
+        let Some((parameters, value)) = value else {
+            keys.iter().for_each(|key| drop(self.content.remove(key)));
+            return;
+        };
+        let is_same = |old: &Property| old.text() == value && time_parameters(old) == parameters;
+        if old.as_ref().is_some_and(is_same) {
+            return;
+        }
+        let prefix = match &old {
+            Some(old) if time_parameters(old) == parameters => old.prefix.clone(),
+            Some(old) => with_time_parameters(old, &parameters),
+            None => format!("{name}{parameters}:"),
+        };
+        let line = line::folded(&format!("{prefix}{value}"), &self.eol);
+        let line = layout::stored(&line, &self.eol);
+        match keys.first() {
+            Some(key) => self.content.insert(key.clone(), line),
+            None => self.insert(sequence, name, line),
+        };
+    }
+
+    /// Adds a line behind the last property of its sequence.
+    fn insert(&mut self, sequence: &str, name: &str, line: Value) -> Option<Value> {
+        let units = units(&self.content);
+        let own = units.iter().rev().filter(|unit| unit.sequence() == sequence);
+        let is_property = |unit: &&Unit<'_>| line::marker(unit.raw()).is_none();
+        let begin = own.clone().last();
+        let low = own.clone().find(is_property).or(begin).map(Unit::order);
+        let place = Places::of(&units).after(low, &layout::single_tie(name));
+        self.content.insert(format!("{sequence}{place}"), line)
+    }
+
+    fn set_times(&mut self, wish: Wish) -> Result<(), FieldError> {
+        let main = self.main.clone();
+        let old_start = self.find(&main, "DTSTART").1.as_ref().and_then(time);
+        let (end_name, old_end) = self.old_end();
+        let is_task = end_name == "DUE";
+        if wish.start == Some(None) && !is_task {
+            return Err(FieldError::Required { field: "start".to_owned() });
+        }
+        let start = wish.start.unwrap_or(old_start.as_ref().map(|start| start.moment));
+        let end = wish.end.unwrap_or(old_end.as_ref().map(|end| end.moment));
+        let is_whole = wish
+            .all_day
+            .unwrap_or_else(|| start.or(end).is_some_and(|moment| moment.kind == MomentKind::Date));
+        let fit = |moment: Moment| if is_whole { moment.date() } else { moment.time() };
+        let (start, end) = (start.map(fit), end.map(fit));
+        let old_zone = |time: &Option<Time>| time.as_ref().and_then(|time| time.zone.clone());
+        let start_zone = wish.zone.clone().unwrap_or_else(|| old_zone(&old_start));
+        let end_zone =
+            wish.zone.clone().unwrap_or_else(|| old_zone(&old_end).or_else(|| start_zone.clone()));
+        let end = self.checked_end(start, end, start_zone == end_zone)?;
+        if wish.start.is_some() || wish.all_day.is_some() || wish.zone.is_some() {
+            self.set(&main, "DTSTART", start.map(|start| written(start, start_zone.as_deref())));
+        }
+        if wish.end.is_some() || end != old_end.map(|end| end.moment) || wish.zone.is_some() {
+            self.set(&main, end_name, end.map(|end| written(end, end_zone.as_deref())));
+        }
+        if wish.end.is_some() {
+            self.set(&main, "DURATION", None);
+        }
+        if let Some(zone) = wish.zone {
+            let is_named =
+                [start, end].into_iter().flatten().any(|one| one.kind == MomentKind::Local);
+            let zone = zone.filter(|_| !is_named).map(|zone| (String::new(), text::escaped(&zone)));
+            self.set(HEAD, CALENDAR_ZONE, zone);
+        }
+        Ok(())
+    }
+
+    /// Returns the property that ends the component, and the time that it holds.
+    fn old_end(&self) -> (&'static str, Option<Time>) {
+        let units = units(&self.content);
+        let own = units.iter().find(|unit| unit.sequence() == self.main);
+        let is_task = own.and_then(|unit| line::marker(unit.raw()))
+            == Some(line::Marker::Begin("VTODO".to_owned()));
+        let name = if is_task { "DUE" } else { "DTEND" };
+        (name, self.find(&self.main, name).1.as_ref().and_then(time))
+    }
+
+    /// Returns the end, which must not be before the start. The end of a whole
+    /// day is the day after it, also where a user names the day itself.
+    fn checked_end(
+        &self,
+        start: Option<Moment>,
+        end: Option<Moment>,
+        is_one_zone: bool,
+    ) -> Result<Option<Moment>, FieldError> {
+        let (Some(start), Some(end)) = (start, end) else { return Ok(end) };
+        if start.kind != end.kind || !is_one_zone {
+            return Ok(Some(end));
+        }
+        if end < start {
+            return Err(FieldError::Value {
+                field: "end".to_owned(),
+                value: end.to_extended(),
+                expected: "not before the start",
+            });
+        }
+        let is_one_day = start == end && start.kind == MomentKind::Date;
+        Ok(Some(if is_one_day { end.next_day() } else { end }))
+    }
+}
+
+/// Returns the parameters and the value of a time.
+fn written(moment: Moment, zone: Option<&str>) -> (String, String) {
+    let parameters = match (moment.kind, zone) {
+        (MomentKind::Date, _) => ";VALUE=DATE".to_owned(),
+        (MomentKind::Local, Some(zone)) if zone.contains([':', ';', ',']) => {
+            format!(";TZID=\"{zone}\"")
+        }
+        (MomentKind::Local, Some(zone)) => format!(";TZID={zone}"),
+        (MomentKind::Local, None) | (MomentKind::Utc, _) => String::new(),
+    };
+    (parameters, moment.to_basic())
+}
+
+/// Returns the parameters of a line that say how its time is meant.
+fn time_parameters(property: &Property) -> String {
+    let parts = parameters(property).into_iter();
+    parts.filter(|part| is_time_parameter(part)).map(|part| format!(";{part}")).collect()
+}
+
+/// Returns a line's beginning with other parameters about its time.
+fn with_time_parameters(property: &Property, wanted: &str) -> String {
+    let head = property.prefix.strip_suffix(':').unwrap_or(&property.prefix);
+    let name = head.split(';').next().unwrap_or_default();
+    let parts = parameters(property).into_iter();
+    let kept: String =
+        parts.filter(|part| !is_time_parameter(part)).map(|part| format!(";{part}")).collect();
+    format!("{name}{wanted}{kept}:")
+}
+
+fn is_time_parameter(part: &str) -> bool {
+    let upper = part.to_ascii_uppercase();
+    upper.starts_with("TZID=") || upper == "VALUE=DATE" || upper == "VALUE=DATE-TIME"
+}
+
+/// Returns the parameters of a line as they are written.
+fn parameters(property: &Property) -> Vec<&str> {
+    let head = property.prefix.strip_suffix(':').unwrap_or(&property.prefix);
+    let mut is_quoted = false;
+    let parts = head.split(move |letter| {
+        is_quoted ^= letter == '"';
+        letter == ';' && !is_quoted
+    });
+    parts.skip(1).collect()
+}
+
+fn moment(field: &str, value: &str) -> Result<Moment, FieldError> {
+    Moment::parse(value).ok_or_else(|| FieldError::Value {
+        field: field.to_owned(),
+        value: value.to_owned(),
+        expected: "a time like 2026-12-24T18:00, 2026-12-24T18:00:00Z or 2026-12-24",
+    })
+}
+
+fn truth(value: &str) -> Result<bool, FieldError> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err(FieldError::Value {
+            field: "all_day".to_owned(),
+            value: value.to_owned(),
+            expected: "true or false",
+        }),
+    }
+}
+
+fn rule(value: &str) -> Result<String, FieldError> {
+    let rule = value.strip_prefix("RRULE:").unwrap_or(value);
+    let is_rule = rule.to_ascii_uppercase().contains("FREQ=")
+        && rule.bytes().all(|byte| byte.is_ascii_graphic());
+    match is_rule {
+        true => Ok(rule.to_owned()),
+        false => Err(FieldError::Value {
+            field: "rrule".to_owned(),
+            value: value.to_owned(),
+            expected: "a rule like FREQ=WEEKLY;BYDAY=TU",
+        }),
+    }
+}
+
+fn zone(value: &str) -> Result<String, FieldError> {
+    match value.contains(['"', '\n', '\r']) {
+        true => Err(FieldError::Value {
+            field: "timezone".to_owned(),
+            value: value.to_owned(),
+            expected: "a name like Europe/Berlin",
+        }),
+        false => Ok(value.to_owned()),
+    }
+}
