@@ -40,7 +40,12 @@ pub(crate) trait Format: Sync {
 }
 
 /// All formats, in the order in which they are asked whether they recognise a file.
-const FORMATS: &[&dyn Format] = &[&crate::contacts::Contacts, &crate::calendar::Calendars];
+const FORMATS: &[&dyn Format] = &[
+    &crate::contacts::Contacts,
+    &crate::calendar::Calendars,
+    &crate::settings::Settings,
+    &crate::notes::Notes,
+];
 
 /// Returns the format of a category.
 pub(crate) fn format_of(category: &'static CategorySpec) -> &'static dyn Format {

@@ -22,8 +22,10 @@ mod layout;
 mod line;
 mod merge;
 mod moment;
+mod notes;
 mod order;
 mod projection;
+mod settings;
 mod text;
 
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};

@@ -1,0 +1,322 @@
+//! Notes as Markdown or plain text, with or without front matter.
+//!
+//! Keys: `f` and the order for each line of the front matter (its fences
+//! too), `body` for the text behind it, `name` for the file's name where the
+//! text tells no title that is the same.
+
+mod front_matter;
+
+use crate::format::Format;
+use crate::item::{Item, ItemError, RawItem, Split};
+use crate::layout::{self, Places, Unit};
+use crate::merge::Lines;
+use crate::{Edits, FieldEdit, FieldError, Operation, Projection, file_name, line, merge, order};
+use front_matter::{ID, TITLE, entry, is_fence};
+use heirloom_base::limits;
+use heirloom_schema::category::notes::NOTES;
+use heirloom_schema::{CategorySpec, Content, Value};
+use serde_json::Value as Json;
+
+const FRONT: &str = "f";
+const BODY: &str = "body";
+const NAME: &str = "name";
+const USUAL_EOL: &str = "\n";
+
+/// Notes.
+#[derive(Debug)]
+pub(crate) struct Notes;
+
+impl Format for Notes {
+    fn category(&self) -> &'static CategorySpec {
+        &NOTES
+    }
+
+    fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
+        file_name::ends_in(name, &["md", "markdown", "txt"]) && self.accepts(name, bytes)
+    }
+
+    fn accepts(&self, _name: &str, bytes: &[u8]) -> bool {
+        !bytes.contains(&0)
+    }
+
+    fn split(&self, name: &str, bytes: &[u8]) -> Split {
+        let mut split = Split::default();
+        if bytes.len() > limits::CARD_TEXT_BYTES_MAX {
+            split.skip(1, "the note is larger than 1 MiB");
+        } else {
+            let (name, bytes) = (name.to_owned(), bytes.to_vec());
+            split.items.push(RawItem { category: &NOTES, name, line: 1, bytes });
+        }
+        split
+    }
+
+    fn parse(&self, raw: &RawItem) -> Result<Item, ItemError> {
+        if raw.bytes.len() > limits::CARD_TEXT_BYTES_MAX {
+            return Err(ItemError::new(raw.line, "the note is larger than 1 MiB"));
+        }
+        let content = stored(&raw.bytes);
+        if units(&content).len() > limits::CARD_PROPERTIES_MAX {
+            return Err(ItemError::new(raw.line, "the front matter has more than 1000 lines"));
+        }
+        let uid = value_of(&content, ID);
+        let content = named(content, file_name::stem_of(&raw.name), uid.as_deref());
+        Ok(Item { category: &NOTES, uid, content })
+    }
+
+    fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>> {
+        let name = content.get(NAME).and_then(Value::as_raw).unwrap_or_default();
+        let front = units(content);
+        let front = front.iter().map(|unit| line::without_terminator(unit.raw()).to_vec());
+        let body = content.get(BODY).and_then(Value::as_raw).unwrap_or_default();
+        [name.to_vec(), body.to_vec()].into_iter().chain(front).collect()
+    }
+
+    fn render(&self, content: &Content, uid: Option<&str>) -> Vec<u8> {
+        let settled = merge::settled(self, content, |bytes| {
+            let mut imported = stored(bytes);
+            imported
+                .extend(content.get_key_value(NAME).map(|(key, name)| (key.clone(), name.clone())));
+            Some(imported)
+        });
+        let content = settled.as_ref().unwrap_or(content);
+        let uid = uid.filter(|_| value_of(content, ID).is_none());
+        let body = content.get(BODY).and_then(Value::as_raw).unwrap_or_default();
+        let front = units(content);
+        let mut file = Vec::new();
+        if let (Some(uid), true) = (uid, front.is_empty()) {
+            let eol = if body.contains(&b'\n') { layout::eol_in(body) } else { USUAL_EOL };
+            let id = front_matter::written(ID, uid);
+            file.extend(format!("---{eol}{id}{eol}---{eol}").into_bytes());
+        }
+        let eol = layout::eol_of(content, USUAL_EOL);
+        for (index, unit) in front.iter().enumerate() {
+            if let Some(uid) = uid.filter(|_| index > 0 && index + 1 == front.len()) {
+                file.extend(format!("{}{eol}", front_matter::written(ID, uid)).into_bytes());
+            }
+            layout::write(unit.value, eol, &mut file);
+        }
+        layout::close(content, eol, &mut file);
+        file.extend_from_slice(body);
+        file
+    }
+
+    fn file_stem(&self, content: &Content, uid: &str) -> String {
+        let name = content.get(NAME).and_then(Value::as_str).map(str::to_owned);
+        file_name::stem(&name.unwrap_or_else(|| self.project(content).title), uid)
+    }
+
+    fn create(&self, edits: &[FieldEdit], uid: &str, _now_ms: u64) -> Result<Content, FieldError> {
+        if !edits.iter().any(|edit| edit.values().iter().any(|value| !value.is_empty())) {
+            return Err(FieldError::Required { field: TITLE.to_owned() });
+        }
+        let mut content =
+            stored(format!("---\n{}\n---\n", front_matter::written(ID, uid)).as_bytes());
+        for (key, value) in self.edit(&content, edits, "00000000")? {
+            match value {
+                Some(value) => content.insert(key, value),
+                None => content.remove(&key),
+            };
+        }
+        Ok(stored(&self.render(&content, None)))
+    }
+
+    fn edit(
+        &self,
+        content: &Content,
+        edits: &[FieldEdit],
+        _tie: &str,
+    ) -> Result<Edits, FieldError> {
+        let mut note = content.clone();
+        for edit in edits {
+            let Operation::Set(values) = &edit.operation else {
+                return Err(FieldError::Single { field: edit.field.clone() });
+            };
+            let value = values.first().map(String::as_str);
+            if edit.field == BODY {
+                note.insert(BODY.to_owned(), Value::Text(value.unwrap_or_default().to_owned()));
+                continue;
+            }
+            let value = value.map(str::trim).filter(|value| !value.is_empty());
+            if value.is_some_and(|value| value.contains(['\n', '\r'])) {
+                return Err(FieldError::Value {
+                    field: edit.field.clone(),
+                    value: value.unwrap_or_default().to_owned(),
+                    expected: "one line of text",
+                });
+            }
+            set_title(&mut note, value);
+        }
+        Ok(layout::difference(content, &note))
+    }
+
+    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits {
+        let only_identity = [base, current].iter().all(|one| units(one).is_empty())
+            && units(imported).iter().all(|unit| is_fence(unit.raw()) || self.is_identity(unit));
+        let mut imported = imported.clone();
+        if only_identity {
+            // The front matter that an export added to carry the uid.
+            let is_front = |key: &str| {
+                self.cut(key).is_some() || [layout::EOL, layout::OPEN_END].contains(&key)
+            };
+            imported.retain(|key, _| !is_front(key));
+        }
+        merge::replace(self, base, current, &imported, tie)
+    }
+
+    fn project(&self, content: &Content) -> Projection {
+        let mut projection = Projection::default();
+        let body = text_of(content.get(BODY));
+        let title = value_of(content, TITLE)
+            .or_else(|| heading(&body))
+            .or_else(|| content.get(NAME).and_then(Value::as_str).map(str::to_owned))
+            .or_else(|| first_line(&body));
+        if let Some(title) = &title {
+            projection.push(TITLE, Json::String(title.clone()), None);
+            projection.search_for(title);
+        }
+        for unit in units(content).iter().filter(|unit| !is_fence(unit.raw())) {
+            projection.search_for(&String::from_utf8_lossy(unit.raw()));
+        }
+        if content.contains_key(BODY) {
+            projection.search_for(&body);
+            projection.push(BODY, Json::String(body), None);
+        }
+        projection.title = title.unwrap_or_else(|| "(untitled)".to_owned());
+        projection
+    }
+
+    fn field_of(&self, key: &str, value: &Value) -> Option<String> {
+        match (key, self.cut(key)) {
+            (BODY, _) => Some(BODY.to_owned()),
+            (NAME, _) => Some(TITLE.to_owned()),
+            (_, Some(_)) => Some(entry(value.as_raw()?)?.0),
+            (_, None) => None,
+        }
+    }
+
+    fn is_bookkeeping(&self, key: &str, _value: &Value) -> bool {
+        [layout::EOL, layout::OPEN_END].contains(&key)
+    }
+}
+
+impl Lines for Notes {
+    fn cut(&self, key: &str) -> Option<usize> {
+        layout::cut_after(key, FRONT)
+    }
+
+    fn is_identity(&self, unit: &Unit<'_>) -> bool {
+        entry(unit.raw()).is_some_and(|(name, _)| name == ID)
+    }
+}
+
+/// Returns the lines of the front matter in order.
+fn units(content: &Content) -> Vec<Unit<'_>> {
+    layout::units(content, |key| Notes.cut(key))
+}
+
+/// Returns the content that keeps these bytes, without a name.
+fn stored(bytes: &[u8]) -> Content {
+    let mut content = Content::new();
+    let (front, body) = bytes.split_at(front_matter::length(bytes));
+    if !front.is_empty() {
+        layout::note_line_ends(&mut content, front, USUAL_EOL);
+    }
+    let eol = layout::eol_in(front);
+    for (index, line) in line::physical_lines(front).enumerate() {
+        let key = format!("{FRONT}{}", order::ordinal(index));
+        content.insert(key, layout::stored(line, eol));
+    }
+    let body = match String::from_utf8(body.to_vec()) {
+        Ok(text) => Value::Text(text),
+        Err(error) => Value::Bytes(error.into_bytes()),
+    };
+    content.insert(BODY.to_owned(), body);
+    content
+}
+
+/// Adds the file's name, unless the text tells the same. What an export added
+/// to the name to tell uids apart is taken off again.
+fn named(content: Content, stem: &str, uid: Option<&str>) -> Content {
+    let with_name = |name: &str| {
+        let mut content = content.clone();
+        let name = file_name::readable(name);
+        if name != file_name::readable(&Notes.project(&content).title) {
+            content.insert(NAME.to_owned(), Value::Str(name));
+        }
+        content
+    };
+    if let Some((name, suffix)) = stem.rsplit_once('-') {
+        let content = with_name(name);
+        let uid = uid.map_or_else(|| crate::uid_of_content(&NOTES, &content), str::to_owned);
+        if suffix == file_name::short(&uid) {
+            return content;
+        }
+    }
+    with_name(stem)
+}
+
+/// Returns the value of an entry of the front matter.
+fn value_of(content: &Content, name: &str) -> Option<String> {
+    let entries = units(content);
+    let mut entries = entries.iter().filter_map(|unit| entry(unit.raw()));
+    entries.find(|(one, value)| one == name && !value.is_empty()).map(|(_, value)| value)
+}
+
+fn text_of(value: Option<&Value>) -> String {
+    let raw = value.and_then(Value::as_raw).unwrap_or_default();
+    String::from_utf8_lossy(raw).into_owned()
+}
+
+fn first_line(body: &str) -> Option<String> {
+    const TITLE_LETTERS_MAX: usize = 80;
+    let line = body.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().chars().take(TITLE_LETTERS_MAX).collect())
+}
+
+/// Returns the heading that a text begins with.
+fn heading(body: &str) -> Option<String> {
+    let first = body.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty())?;
+    let title = first.strip_prefix("# ")?.trim().trim_end_matches('#').trim();
+    (!title.is_empty()).then(|| title.to_owned())
+}
+
+/// Gives a note a title, in a front matter of its own if need be.
+fn set_title(note: &mut Content, title: Option<&str>) {
+    let eol = layout::eol_of(note, USUAL_EOL).to_owned();
+    let front = units(note);
+    let old = front.iter().find(|unit| entry(unit.raw()).is_some_and(|(name, _)| name == TITLE));
+    let old_key = old.map(|unit| unit.key.to_owned());
+    let Some(title) = title else {
+        let others = front.iter().filter(|unit| !is_fence(unit.raw())).count();
+        let fences: Vec<String> = front.iter().map(|unit| unit.key.to_owned()).collect();
+        if let Some(key) = old_key {
+            note.remove(&key);
+            if others == 1 {
+                fences.iter().for_each(|key| drop(note.remove(key)));
+            }
+        }
+        return;
+    };
+    let line = format!("{}{eol}", front_matter::written(TITLE, title));
+    let value = layout::stored(line.as_bytes(), &eol);
+    let first = front.first().map(|unit| unit.order().to_owned());
+    let key = match (old_key, first) {
+        (Some(key), _) => key,
+        (None, Some(fence)) => {
+            let tie = layout::single_tie(TITLE);
+            format!("{FRONT}{}", Places::of(&front).after(Some(&fence), &tie))
+        }
+        (None, None) => {
+            // Frozen keys: two devices that do this at once meet in one front matter.
+            for index in [0, 2] {
+                let key = format!("{FRONT}{}", order::ordinal(index));
+                note.insert(key, Value::Str("---".to_owned()));
+            }
+            format!("{FRONT}{}", order::ordinal(1))
+        }
+    };
+    note.insert(key, value);
+}
+
+#[cfg(test)]
+mod tests;

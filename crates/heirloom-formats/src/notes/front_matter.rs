@@ -1,0 +1,127 @@
+//! Front matter: YAML between two fences, of which only simple entries are read.
+
+use crate::line;
+
+/// The entry that carries the note's own identifier.
+pub(super) const ID: &str = "id";
+/// The entry that carries the title.
+pub(super) const TITLE: &str = "title";
+
+/// Returns how many bytes of a file are front matter, with both fences.
+pub(super) fn length(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    for (index, line) in line::physical_lines(bytes).enumerate() {
+        let text = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| index == 0).unwrap_or(line);
+        let text = text.trim_ascii_end();
+        length += line.len();
+        match (index, text) {
+            (0, b"---") => {}
+            (0, _) => return 0,
+            (_, b"---" | b"...") => return length,
+            (_, _) => {}
+        }
+    }
+    0
+}
+
+/// Returns whether a line is a fence.
+pub(super) fn is_fence(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    matches!(line.trim_ascii_end(), b"---" | b"...")
+}
+
+/// Returns name (in lower case) and value of an entry. A uid is an id.
+pub(super) fn entry(line: &[u8]) -> Option<(String, String)> {
+    let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
+    let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
+    if name.is_empty()
+        || !name.chars().all(is_name)
+        || !value.starts_with([' ', '\t', '\r', '\n']) && !value.is_empty()
+    {
+        return None;
+    }
+    let name = match name.to_lowercase() {
+        name if name == "uid" => ID.to_owned(),
+        name => name,
+    };
+    Some((name, scalar(value.trim())))
+}
+
+/// Returns the text of a simple YAML value.
+fn scalar(text: &str) -> String {
+    if text.starts_with('"') {
+        return serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches('"').to_owned());
+    }
+    if let Some(text) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        return text.replace("''", "'");
+    }
+    if text.starts_with(['|', '>', '[', '{', '&', '*']) {
+        return String::new();
+    }
+    text.split(" #").next().unwrap_or_default().trim().to_owned()
+}
+
+/// Returns an entry as it stands in a file, without a line end.
+pub(super) fn written(name: &str, value: &str) -> String {
+    let is_safe = |letter: char| {
+        letter.is_alphanumeric()
+            || matches!(letter, ' ' | ',' | '.' | '-' | '_' | '(' | ')' | '/' | '!' | '?')
+    };
+    let words = ["true", "false", "null", "yes", "no", "on", "off"];
+    let is_plain = value.starts_with(char::is_alphabetic)
+        && !value.ends_with(' ')
+        && value.chars().all(is_safe)
+        && !words.iter().any(|word| word.eq_ignore_ascii_case(value));
+    let is_id =
+        name == ID && value.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+    match is_plain || is_id {
+        true => format!("{name}: {value}"),
+        false => format!("{name}: {}", serde_json::Value::String(value.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn front_matter_needs_both_fences() {
+        for (text, expected) in [
+            ("---\na: b\n---\nbody", 13),
+            ("---\r\na: b\r\n...\r\nbody", 16),
+            ("\u{feff}---\n---", 10),
+            ("---\nno end", 0),
+            (" ---\n---\n", 0),
+            ("text\n---\n---\n", 0),
+            ("", 0),
+        ] {
+            assert_eq!(length(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn simple_entries_are_read() {
+        for (line, expected) in [
+            ("title: Plain text # comment", Some(("title", "Plain text"))),
+            ("Title: \"with \\\"quotes\\\"\"", Some(("title", "with \"quotes\""))),
+            ("uid: 'it''s'", Some(("id", "it's"))),
+            ("tags: [a, b]", Some(("tags", ""))),
+            ("title:", Some(("title", ""))),
+            ("  nested: x", None),
+            ("- item: x", None),
+            ("https://a", None),
+        ] {
+            let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(entry(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn a_value_survives_its_line(value in "[^\r\n]{1,30}") {
+            prop_assert_eq!(entry(written(TITLE, &value).as_bytes()), Some((TITLE.into(), value)));
+        }
+    }
+}
