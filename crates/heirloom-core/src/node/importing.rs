@@ -117,14 +117,16 @@ impl Node {
         let tie = id::to_hex(&hash::plain(&raw.bytes)[..4]);
         let mut edits =
             heirloom_formats::replace(raw.category, &base, &current, &parsed.content, &tie);
-        let changed = !edits.is_empty();
+        if edits.is_empty() {
+            return Ok(Outcome::Unchanged);
+        }
         let text = match String::from_utf8(raw.bytes.clone()) {
             Ok(text) => Value::Str(text),
             Err(error) => Value::Bytes(error.into_bytes()),
         };
         edits.push((key::IMPORT.to_owned(), Some(text)));
         self.edit(now, writing, record, &mut document, edits)?;
-        Ok(if changed { Outcome::Updated } else { Outcome::Unchanged })
+        Ok(Outcome::Updated)
     }
 
     /// Returns the content of the last import: the marked text, or the birth.

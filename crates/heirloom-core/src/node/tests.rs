@@ -254,6 +254,7 @@ fn a_log_that_may_have_lost_its_end_is_not_continued() {
     storage.index.clear();
     let mut config = config();
     config.fresh_incarnation = true;
+    config.seed = [8; 32];
     let account = storage.frames.values().find_map(Node::account_in).unwrap();
     let mut node = Node::open_empty(config, account);
     for (lsn, frame) in storage.frames.clone() {
