@@ -114,3 +114,6 @@ impl Drop for LocalNode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

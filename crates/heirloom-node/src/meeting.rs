@@ -33,6 +33,13 @@ pub(crate) struct Wanted {
     pub(crate) mdns: bool,
 }
 
+impl Wanted {
+    /// Returns whether there is no place to look at.
+    fn is_hopeless(&self) -> bool {
+        self.addresses.is_empty() && self.peers.is_empty() && !self.mdns
+    }
+}
+
 /// A search for devices.
 #[derive(Debug)]
 pub(crate) struct Meeting {
@@ -76,6 +83,9 @@ impl Meeting {
     pub(crate) async fn next(&mut self) -> Option<DeviceId> {
         let time = if self.met.is_empty() { SEARCH_TIME } else { MORE_TIME };
         let deadline = Instant::now() + time;
+        if self.wanted.is_hopeless() {
+            return None;
+        }
         loop {
             tokio::select! {
                 () = sleep_until(deadline) => return None,
