@@ -1,5 +1,7 @@
 //! What is wrong gets its sentence, and changes nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{Up, init, run, run_json};
@@ -54,8 +56,7 @@ fn bad_invites_each_get_their_sentence() {
     let mut join = |code: &str| {
         number += 1;
         let new = folder.path().join(format!("new{number}"));
-        let ended =
-            run_json(&new, &["join", code, "--no-mdns", "--peer", &node.address()]);
+        let ended = run_json(&new, &["join", code, "--no-mdns", "--peer", &node.address()]);
         assert!(ended.code == 0 || !new.exists(), "{code}: something was created");
         ended
     };
@@ -67,8 +68,10 @@ fn bad_invites_each_get_their_sentence() {
     assert_ne!(unknown.code, 0);
     let words = join("abandon abandon abandon abandon abandon abandom");
     assert!(words.stderr.contains("abandom"), "{}", words.stderr);
-    let short =
-        run_json(&home, &["invite", "--ttl", "1"]).expect(0).json()["link"].as_str().unwrap().to_owned();
+    let short = run_json(&home, &["invite", "--ttl", "1"]).expect(0).json()["link"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     let expired = join(&short);
     assert_ne!(expired.code, 0);

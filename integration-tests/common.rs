@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a condition that must come true.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that has ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
@@ -33,28 +33,29 @@ impl Ended {
 
     /// Returns the one JSON object of the standard output.
     #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(self.stdout.trim())
-            .unwrap_or_else(|error| panic!("{error}: exit {}, {}{}", self.code, self.stdout, self.stderr))
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(self.stdout.trim()).unwrap_or_else(|error| {
+            panic!("{error}: exit {}, {}{}", self.code, self.stdout, self.stderr)
+        })
     }
 
     /// Returns the JSON lines of the standard output.
     #[track_caller]
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Checks the exit code.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
         self
     }
 }
 
 /// Returns a command of the program, without anything of this environment.
-pub fn heirloom(home: &Path) -> Command {
+pub(crate) fn heirloom(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
     command.env_remove("HEIRLOOM_HOME").env_remove("RUST_LOG").env_remove("HEIRLOOM_LOG");
     command.arg("--home").arg(home).stdin(Stdio::null());
@@ -63,36 +64,36 @@ pub fn heirloom(home: &Path) -> Command {
 
 /// Runs a command of the program in a folder.
 #[track_caller]
-pub fn run(home: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn run(home: &Path, arguments: &[&str]) -> Ended {
     Ended::from(heirloom(home).args(arguments).output().unwrap())
 }
 
 /// Runs a command with `--json`.
 #[track_caller]
-pub fn run_json(home: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn run_json(home: &Path, arguments: &[&str]) -> Ended {
     Ended::from(heirloom(home).arg("--json").args(arguments).output().unwrap())
 }
 
 /// A running node.
 #[derive(Debug)]
-pub struct Up {
-    pub child: Child,
-    pub home: PathBuf,
-    pub ready: Value,
+pub(crate) struct Up {
+    pub(crate) child: Child,
+    pub(crate) home: PathBuf,
+    pub(crate) ready: Value,
     events: Receiver<Value>,
 }
 
 impl Drop for Up {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
 impl Up {
     /// Starts a node on a free port of the loopback and waits until it is ready.
     #[track_caller]
-    pub fn start(home: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(home: &Path, arguments: &[&str]) -> Self {
         let log = std::fs::File::create(log_of(home)).unwrap();
         let mut child = heirloom(home)
             .args(["--json", "-v", "up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"])
@@ -106,7 +107,7 @@ impl Up {
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 if let Ok(event) = serde_json::from_str::<Value>(&line) {
-                    let _ = sender.send(event);
+                    drop(sender.send(event));
                 }
             }
         });
@@ -116,7 +117,7 @@ impl Up {
                 Self { child, home: home.to_owned(), ready, events }
             }
             Err(error) => {
-                let _ = child.kill();
+                drop(child.kill());
                 let text = std::fs::read_to_string(log_of(home)).unwrap_or_default();
                 panic!("no node came up ({error}): {text}");
             }
@@ -124,26 +125,26 @@ impl Up {
     }
 
     /// Returns the address at which this node can be reached.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.ready["addresses"][0].as_str().unwrap().to_owned()
     }
 
     /// Asks the node to stop and waits for its exit code.
-    pub fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
     /// Kills the node without a warning.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Waits for an event.
     #[track_caller]
-    pub fn wait_for(&self, kind: &str) -> Value {
+    pub(crate) fn wait_for(&self, kind: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         while let Ok(event) =
             self.events.recv_timeout(deadline.saturating_duration_since(Instant::now()))
@@ -157,14 +158,14 @@ impl Up {
 
     /// Opens an invite and returns its six words.
     #[track_caller]
-    pub fn invite_words(&self, role: &str) -> String {
+    pub(crate) fn invite_words(&self, role: &str) -> String {
         let invite = run_json(&self.home, &["invite", "--role", role]).expect(0).json();
         invite["words"].as_str().unwrap().to_owned()
     }
 
     /// Opens an invite and returns its link.
     #[track_caller]
-    pub fn invite(&self, role: &str) -> String {
+    pub(crate) fn invite(&self, role: &str) -> String {
         let invite = run_json(&self.home, &["invite", "--role", role]).expect(0).json();
         invite["link"].as_str().unwrap().to_owned()
     }
@@ -172,7 +173,7 @@ impl Up {
 
 /// Waits until a condition holds.
 #[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "in vain: {what}");
@@ -182,26 +183,26 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Makes an account in a folder; returns the phrase.
 #[track_caller]
-pub fn init(home: &Path, device: &str) -> String {
+pub(crate) fn init(home: &Path, device: &str) -> String {
     let account = run_json(home, &["init", "--device", device, "--no-verify"]).expect(0).json();
     account["phrase"].as_str().unwrap().to_owned()
 }
 
 /// Returns the file that takes a node's diagnostics.
-pub fn log_of(home: &Path) -> PathBuf {
+pub(crate) fn log_of(home: &Path) -> PathBuf {
     home.with_extension("log")
 }
 
 /// Passes bytes on between two ends, and keeps a copy of all of them.
 #[derive(Debug)]
-pub struct Wire {
+pub(crate) struct Wire {
     port: u16,
     seen: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Wire {
     /// Begins to pass on to a node's address.
-    pub fn to(address: &str) -> Self {
+    pub(crate) fn to(address: &str) -> Self {
         let target: u16 = address.split('/').nth(4).unwrap().parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -220,12 +221,12 @@ impl Wire {
     }
 
     /// Returns the address at which the node is reached over this wire.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("/ip4/127.0.0.1/tcp/{}", self.port)
     }
 
     /// Returns all bytes that passed.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -242,12 +243,12 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, copy: &Mutex<Vec<u8>>) {
 
 /// Returns the digest of a folder.
 #[track_caller]
-pub fn digest(home: &Path) -> String {
+pub(crate) fn digest(home: &Path) -> String {
     run_json(home, &["digest"]).expect(0).json()["digest"].as_str().unwrap().to_owned()
 }
 
 /// Returns whether any file below a folder contains a text.
-pub fn contains(folder: &Path, needle: &[u8]) -> bool {
+pub(crate) fn contains(folder: &Path, needle: &[u8]) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
     entries.flatten().any(|entry| {
         let path = entry.path();

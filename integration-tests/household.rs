@@ -1,5 +1,7 @@
 //! A household of real processes over the loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{Up, Wire, contains, digest, eventually, init, log_of, run, run_json};
@@ -115,6 +117,24 @@ fn offline_edits_of_one_contact_both_survive() {
     drop((first, second));
 }
 
+/// Puts a canary into every kind of field; returns a card's id and text.
+fn fill_with_canaries(house: &House, phone: &Path) -> (String, String) {
+    let photo = "QUJD".repeat(8_000);
+    let card = format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:canaryUid\r\nFN:canaryName\r\nNOTE:canaryNote\r\n\
+         TEL:canaryPhone\r\nPHOTO;ENCODING=b;TYPE=JPEG:{photo}\r\nEND:VCARD\r\n"
+    );
+    let id = import_card(house, phone, &card);
+    run_json(phone, &["notes", "add", "title=canaryTitle", "body=canaryBody"]).expect(0);
+    run_json(phone, &["settings", "set", "canarySpace", "canaryKey=canaryValue"]).expect(0);
+    run_json(
+        phone,
+        &["calendar", "add", "title=canaryEvent", "start=2026-12-24T18:00:00Z", "--wait", "keeper"],
+    )
+    .expect(0);
+    (id, card)
+}
+
 #[test]
 fn a_device_restored_from_a_blind_keeper_holds_everything_and_the_keeper_knows_nothing() {
     let house = House::new();
@@ -125,22 +145,19 @@ fn a_device_restored_from_a_blind_keeper_holds_everything_and_the_keeper_knows_n
     let words = first.invite_words("blind-keeper");
     let keeper = Up::start(
         &blind,
-        &["--join", &words, "--peer", &wire.address(), "--keeper", "--blind", "--device", "canaryKeeper"],
+        &[
+            "--join",
+            &words,
+            "--peer",
+            &wire.address(),
+            "--keeper",
+            "--blind",
+            "--device",
+            "canaryKeeper",
+        ],
     );
 
-    let photo = "QUJD".repeat(8_000);
-    let card = format!(
-        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:canaryUid\r\nFN:canaryName\r\nNOTE:canaryNote\r\n\
-         TEL:canaryPhone\r\nPHOTO;ENCODING=b;TYPE=JPEG:{photo}\r\nEND:VCARD\r\n"
-    );
-    let id = import_card(&house, &phone, &card);
-    run_json(&phone, &["notes", "add", "title=canaryTitle", "body=canaryBody"]).expect(0);
-    run_json(&phone, &["settings", "set", "canarySpace", "canaryKey=canaryValue"]).expect(0);
-    run_json(
-        &phone,
-        &["calendar", "add", "title=canaryEvent", "start=2026-12-24T18:00:00Z", "--wait", "keeper"],
-    )
-    .expect(0);
+    let (id, card) = fill_with_canaries(&house, &phone);
     let wanted = digest(&phone);
     assert_eq!(run_json(&blind, &["contacts", "list"]).code, 77);
     assert_eq!(run_json(&blind, &["digest"]).code, 77);
@@ -163,7 +180,14 @@ fn a_device_restored_from_a_blind_keeper_holds_everything_and_the_keeper_knows_n
     std::fs::write(&file, &phrase).unwrap();
     let recovered = run_json(
         &new,
-        &["recover", "--phrase-file", file.to_str().unwrap(), "--peer", &keeper.address(), "--no-mdns"],
+        &[
+            "recover",
+            "--phrase-file",
+            file.to_str().unwrap(),
+            "--peer",
+            &keeper.address(),
+            "--no-mdns",
+        ],
     )
     .expect(0)
     .json();
@@ -201,10 +225,8 @@ fn a_write_that_reaches_nobody_is_saved_and_says_so() {
     let id = saved.expect(75).json()["id"].as_str().unwrap().to_owned();
     run_json(&home, &["notes", "show", &id]).expect(0);
     let node = Up::start(&home, &[]);
-    let late = run_json(
-        &home,
-        &["notes", "set", &id, "title=c", "--wait", "keeper", "--timeout", "1"],
-    );
+    let late =
+        run_json(&home, &["notes", "set", &id, "title=c", "--wait", "keeper", "--timeout", "1"]);
     assert_eq!(late.expect(75).json()["id"], id.as_str());
     assert_eq!(run_json(&home, &["sync", "--timeout", "1"]).code, 69);
     drop(node);

@@ -315,7 +315,7 @@ mod tests {
         #[test]
         fn foreign_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let mut reader = Reader::new(&bytes);
-            let _ = reader.list::<RecordId>(1000);
+            drop(reader.list::<RecordId>(1000));
             let _ = reader.text(1000);
             let _ = reader.option::<RecordId>();
         }
