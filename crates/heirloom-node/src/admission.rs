@@ -20,6 +20,10 @@ use zeroize::Zeroizing;
 /// Longest time for one conversation: the other side only computes and writes.
 const CONVERSATION_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Conversations that may break off and are begun again: the other side may
+/// have no place for a stranger at the moment.
+const CONVERSATIONS_BROKEN_MAX: u32 = 3;
+
 /// A device that was let in, its folder open.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -169,6 +173,7 @@ async fn search(
     let mut meeting = Meeting::begin(seed, wanted).await?;
     let mut refusal: Option<Rejection> = None;
     let mut granted = None;
+    let mut tries_left = CONVERSATIONS_BROKEN_MAX;
     while let Some(device) = meeting.next().await {
         let (newcomer, first) = newcomer(device)?;
         let conversation = converse(meeting.network().clone(), device, newcomer, first);
@@ -179,11 +184,15 @@ async fn search(
             }
             Err(rejection) => {
                 tracing::debug!(?rejection, device = %device.short(), "not let in");
+                let again = matches!(rejection, Rejection::Broken(_)) && tries_left > 0;
                 refusal = Some(telling(refusal, rejection));
+                if again {
+                    tries_left -= 1;
+                    meeting.forget(device);
+                } else if only.is_some() {
+                    break;
+                }
             }
-        }
-        if only.is_some() {
-            break;
         }
     }
     meeting.end().await;

@@ -7,7 +7,7 @@ use heirloom_core::input::{Effect, Input};
 use heirloom_core::storage::StorageError;
 use heirloom_core::{Node, NodeConfig, OpenNodeError};
 use heirloom_identity::{DeviceKeys, Role};
-use heirloom_store::Store;
+use heirloom_store::{DamagedFile, Store};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -151,12 +151,18 @@ impl Engine {
     pub(crate) fn reopen_log(&mut self) -> Result<(), Failure> {
         let refused = |error: &dyn std::fmt::Display| failure::unusable(&self.home, error);
         let recovery = self.store.reopen_log().map_err(|error| refused(&error))?;
-        if recovery.damaged.is_empty() {
+        let known = &self.store.recovery().damaged;
+        if recovery.damaged.iter().all(|found| known.iter().any(|known| is_same(found, known))) {
             tracing::warn!("the log was opened again after a write had failed");
             return Ok(());
         }
         Err(failure::damaged("The disk has lost what it had acknowledged.".to_owned()))
     }
+}
+
+/// Returns whether two findings are the same damage; its copies may lie at different places.
+fn is_same(one: &DamagedFile, other: &DamagedFile) -> bool {
+    one.name == other.name && one.damage == other.damage
 }
 
 /// Whether this device's own log goes on where the store's log ends.

@@ -56,8 +56,9 @@ pub(crate) async fn run(
     let Admitted { store, seed, inviter, .. } = admitted;
     let engine = Engine::open(&options.home, store, seed.clone(), Reach::Networked)?;
     let (network, network_events) = up::listen(options, &seed, false).await?;
-    let running = host::start(engine, network, network_events, options.peers.clone())?;
-    let outcome = watch(&running, inviter, goal, progress).await;
+    let (running, mut events) =
+        host::start(engine, network, network_events, options.peers.clone())?;
+    let outcome = watch(&running, &mut events, inviter, goal, progress).await;
     let settled = describe(&running).await;
     let sources = running.stop().await?;
     let (records, newest_at) = settled?;
@@ -67,11 +68,11 @@ pub(crate) async fn run(
 /// Waits for the goal; returns whether it was reached.
 async fn watch(
     running: &Running,
+    events: &mut broadcast::Receiver<Event>,
     inviter: DeviceId,
     goal: Goal,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<bool, Failure> {
-    let mut events = running.events().subscribe();
     let mut course = Course::default();
     let mut idle_since = Instant::now();
     let mut reached = 0;
@@ -93,7 +94,7 @@ async fn watch(
         if reached >= LOOKS {
             return Ok(true);
         }
-        if take_news(&mut events) {
+        if take_news(events) {
             idle_since = Instant::now();
         }
     }

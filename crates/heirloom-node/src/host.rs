@@ -114,7 +114,8 @@ impl Running {
     }
 }
 
-/// Starts the loop on a thread of its own, over a network that was started.
+/// Starts the loop on a thread of its own, over a network that was started;
+/// returns also what hears every event from the first.
 ///
 /// # Errors
 /// When there is no thread for it.
@@ -123,9 +124,9 @@ pub(crate) fn start(
     network: Network,
     network_events: NetworkEvents,
     peers: Vec<String>,
-) -> Result<Running, Failure> {
+) -> Result<(Running, broadcast::Receiver<Event>), Failure> {
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
-    let (events, _) = broadcast::channel(EVENTS_MAX);
+    let (events, told) = broadcast::channel(EVENTS_MAX);
     let (stop, stop_in) = watch::channel(false);
     let (ended_out, ended) = oneshot::channel();
     let (host, written, arrivals) = Host::new(engine, network, events.clone(), peers)?;
@@ -142,7 +143,7 @@ pub(crate) fn start(
         .name("heirloom-node".to_owned())
         .spawn(run)
         .map_err(|error| failure::stopped(&format!("there is no thread for it: {error}")))?;
-    Ok(Running { commands, events, stop, ended })
+    Ok((Running { commands, events, stop, ended }, told))
 }
 
 /// What the loop listens to.

@@ -100,6 +100,11 @@ impl Meeting {
         }
     }
 
+    /// Lets a device be met once more: the conversation with it broke off.
+    pub(crate) fn forget(&mut self, device: DeviceId) {
+        self.met.remove(&device);
+    }
+
     /// Runs a conversation while the network's events are taken off.
     pub(crate) async fn during<T>(&mut self, conversation: impl Future<Output = T>) -> T {
         tokio::pin!(conversation);

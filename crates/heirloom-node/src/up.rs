@@ -126,9 +126,8 @@ impl Up {
             addresses: network.addresses(),
             phrase,
         };
-        let running = host::start(engine, network, network_events, options.peers.clone())?;
+        let (running, told) = host::start(engine, network, network_events, options.peers.clone())?;
         let events = running.events();
-        let told = events.subscribe();
         let commands = running.commands();
         let server = tokio::spawn(server.serve(commands, move || events.subscribe()));
         let first = [UpEvent::Ready(ready)].into_iter().chain(warning.map(UpEvent::Node));
