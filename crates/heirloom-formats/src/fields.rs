@@ -1,7 +1,7 @@
 //! Edits of fields, as a user types them.
 
 use heirloom_base::limits;
-use heirloom_schema::{CategorySpec, FieldSpec};
+use heirloom_schema::{CategorySpec, FieldKind, FieldSpec};
 
 /// What is done to a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +179,13 @@ fn verify_one(spec: &FieldSpec, edit: &FieldEdit) -> Result<(), FieldError> {
     if !spec.repeatable && (!is_set || edit.values().len() > 1) {
         return Err(FieldError::Single { field: field() });
     }
+    let is_control = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
+    if spec.kind != FieldKind::LongText
+        && let Some(value) = edit.values().iter().find(|value| value.contains(is_control))
+    {
+        let expected = "text without control characters";
+        return Err(FieldError::Value { field: field(), value: value.clone(), expected });
+    }
     verify_size(edit)
 }
 
@@ -194,5 +201,61 @@ fn verify_size(edit: &FieldEdit) -> Result<(), FieldError> {
     match edit.values().iter().map(String::len).sum::<usize>() > limit {
         true => Err(FieldError::TooLarge { field: edit.field.clone(), limit }),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heirloom_schema::category::contacts::CONTACTS;
+    use heirloom_schema::category::settings::SETTINGS;
+    use proptest::prelude::*;
+
+    fn parsed(texts: &[&str]) -> Vec<FieldEdit> {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        parse_assignments(&CONTACTS, &texts).unwrap()
+    }
+
+    fn edit(field: &str, kind: Option<&str>, operation: Operation) -> FieldEdit {
+        FieldEdit { field: field.into(), kind: kind.map(str::to_owned), operation }
+    }
+
+    #[test]
+    fn every_form_of_an_assignment_is_read() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        for (text, expected) in [
+            ("name=A=B", edit("name", None, Operation::Set(texts(&["A=B"])))),
+            ("phone:Cell=1", edit("phone", Some("cell"), Operation::Set(texts(&["1"])))),
+            (
+                "phone:cell+=+49 30 1",
+                edit("phone", Some("cell"), Operation::Add("+49 30 1".into())),
+            ),
+            ("note-=x", edit("note", None, Operation::Remove("x".into()))),
+            ("note=", edit("note", None, Operation::Set(Vec::new()))),
+        ] {
+            assert_eq!(parsed(&[text]), [expected]);
+        }
+    }
+
+    #[test]
+    fn several_values_of_one_field_become_one_edit() {
+        let edits = parsed(&["phone=1", "email=e", "phone=2", "phone:cell=3", "phone+=4"]);
+        assert_eq!(edits.len(), 4);
+        assert_eq!(edits[0].values(), ["1", "2"]);
+    }
+
+    #[test]
+    fn a_setting_may_have_any_name() {
+        let edit = parse_assignment(&SETTINGS, "a:b.c=1").unwrap();
+        assert_eq!((edit.field.as_str(), edit.kind), ("a:b.c", None));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn foreign_texts_do_no_harm(texts in prop::collection::vec("[a-z:=+-]{0,12}|\\PC{0,8}", 0..4)) {
+            let _ = parse_assignments(&CONTACTS, &texts);
+            let _ = parse_assignments(&SETTINGS, &texts);
+        }
     }
 }

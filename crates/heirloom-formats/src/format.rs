@@ -74,3 +74,42 @@ pub(crate) fn recognise(
         false => Err(NotRecognised::NotThis(category.id)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heirloom_schema::CATEGORIES;
+
+    #[test]
+    fn every_category_has_its_format() {
+        let formats: Vec<i64> = FORMATS.iter().map(|format| format.category().number).collect();
+        assert_eq!(formats.len(), CATEGORIES.len());
+        assert!(CATEGORIES.iter().all(|category| formats.contains(&category.number)));
+        assert!(CATEGORIES.iter().all(|category| format_of(category).category() == *category));
+    }
+
+    #[test]
+    fn the_kind_of_a_file_is_found_by_its_content() {
+        let found = |name: &str, bytes: &[u8]| {
+            recognise(name, bytes, None).ok().map(|format| format.category().id)
+        };
+        assert_eq!(found("data", b"\xef\xbb\xbf\r\nbegin:vcard\r\n"), Some("contacts"));
+        assert_eq!(found("x.txt", b"BEGIN:VCALENDAR\n"), Some("calendar"));
+        assert_eq!(found("x.vcf", b""), Some("contacts"));
+        assert_eq!(found("x", b"{\"a\": 1}"), Some("settings"));
+        assert_eq!(found("x.md", b"{\"a\": 1}"), Some("notes"));
+        assert_eq!(found("x.txt", b"text"), Some("notes"));
+        assert_eq!(found("x.jpg", b"\xff\xd8"), None);
+        assert_eq!(found("x", b""), None);
+    }
+
+    #[test]
+    fn a_declared_kind_is_taken_where_the_file_can_be_of_it() {
+        let found = |id: &str, bytes: &[u8]| {
+            recognise("x", bytes, Some(id)).map(|format| format.category().id)
+        };
+        assert_eq!(found("notes", b"BEGIN:VCARD\n").ok(), Some("notes"));
+        assert_eq!(found("contacts", b"text").err(), Some(NotRecognised::NotThis("contacts")));
+        assert_eq!(found("photos", b"").err(), Some(NotRecognised::NoCategory("photos".into())));
+    }
+}

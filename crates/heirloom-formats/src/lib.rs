@@ -26,6 +26,8 @@ mod notes;
 mod order;
 mod projection;
 mod settings;
+#[cfg(test)]
+mod testing;
 mod text;
 
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};

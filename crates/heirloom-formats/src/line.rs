@@ -261,7 +261,8 @@ pub(crate) fn marker(bytes: &[u8]) -> Option<Marker> {
     if !is_begin && name != "END" {
         return None;
     }
-    let component = Property::read(bytes)?.text().trim().to_uppercase();
+    let first = physical_lines(bytes).next()?;
+    let component = Property::read(first)?.text().trim().to_uppercase();
     Some(if is_begin { Marker::Begin(component) } else { Marker::End(component) })
 }
 

@@ -69,12 +69,12 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit], tie: &str) -> Result<
         content: content.clone(),
         tie: tie.to_owned(),
     };
-    // What replaces all values comes before what replaces those of one type.
-    let (all, typed): (Vec<&FieldEdit>, Vec<&FieldEdit>) =
-        edits.iter().partition(|edit| edit.kind.is_none());
-    for edit in all.into_iter().chain(typed) {
-        card.apply(edit)?;
-    }
+    // What replaces all values of a field comes before what replaces those of one type.
+    let mut sorted: Vec<&FieldEdit> = edits.iter().collect();
+    sorted.sort_by_key(|edit| {
+        (edits.iter().position(|one| one.field == edit.field), edit.kind.is_some())
+    });
+    sorted.into_iter().try_for_each(|edit| card.apply(edit))?;
     Ok(layout::difference(content, &card.content))
 }
 

@@ -1,1 +1,224 @@
-use super::*;
+use crate::testing::{TIE, applied, items, made, one, reimported, rendered, set, texts};
+use crate::{
+    Item, content_uid, create, edit, field_of, file_name, is_bookkeeping, parse_assignments,
+    project, render, replace, split,
+};
+use heirloom_schema::category::notes::NOTES;
+use heirloom_schema::{Content, Value, key};
+
+const PLAIN: &[u8] = include_bytes!("../../tests/data/plain.md");
+const FRONT: &[u8] = include_bytes!("../../tests/data/front-matter.md");
+const OPEN: &[u8] = include_bytes!("../../tests/data/no-end.txt");
+
+fn title(content: &Content) -> String {
+    project(&NOTES, content).title
+}
+
+fn exported(item: &Item, content: &Content) -> (String, Vec<u8>) {
+    let uid = item.uid.clone().unwrap_or_else(|| content_uid(item));
+    (file_name(&NOTES, content, &uid), render(&NOTES, content, &uid))
+}
+
+#[test]
+fn the_layout_of_a_note_is_frozen() {
+    let item = one("notes/apple.md", b"---\r\nid: a1\r\n---\nText");
+    let text = |text: &str| Value::Str(text.into());
+    let expected = [
+        ("body", Value::Text("Text".into())),
+        ("eol", text("\r\n")),
+        ("f000010", text("---")),
+        ("f000020", text("id: a1")),
+        ("f000030", text("---\n")),
+        ("name", text("apple")),
+    ];
+    assert_eq!(item.content, expected.map(|(key, value)| (key.to_owned(), value)).into());
+    assert_eq!(item.uid.as_deref(), Some("a1"));
+    let plain = one("Shopping.md", PLAIN);
+    assert_eq!(plain.content.keys().collect::<Vec<_>>(), ["body"], "the heading tells the name");
+    assert_eq!(content_uid(&plain), "h-5247e39ce9f0ac9a861e9d0e0d060a3d");
+}
+
+#[test]
+fn every_note_comes_back_byte_for_byte() {
+    let odd: [&[u8]; 8] = [
+        b"",
+        b"---\n",
+        b"---\n---",
+        b"---\n---\n",
+        b"\xef\xbb\xbf---\nid: 1\n---\nx",
+        b"\xff\xfe",
+        b"---\rid: 1\r---\rx\r",
+        b"---\nid: \xff\n---\n\xff",
+    ];
+    for bytes in [PLAIN, FRONT, OPEN].into_iter().chain(odd) {
+        assert_eq!(rendered(&one("a.md", bytes)), bytes);
+    }
+}
+
+#[test]
+fn the_title_stands_in_front_matter_heading_or_name() {
+    let title_of = |name: &str, text: &str| title(&one(name, text.as_bytes()).content);
+    assert_eq!(title(&one("x.md", FRONT).content), "Omas Apfelkuchen: das Rezept");
+    assert_eq!(title(&one("x.md", PLAIN).content), "Shopping");
+    assert_eq!(title_of("a/To do.txt", "buy milk\n"), "To do");
+    assert_eq!(title_of("x.md", "\n# Heading #\n"), "Heading");
+    assert_eq!(title_of("x.md", "---\ntitle:\n---\n## Not the first level\n"), "x");
+    assert_eq!(one("x.md", FRONT).uid.as_deref(), Some("recipe-apple"));
+}
+
+#[test]
+fn notes_of_one_text_and_two_names_are_two() {
+    let uid = |name: &str, text: &str| content_uid(&one(name, text.as_bytes()));
+    assert_ne!(uid("a.md", ""), uid("b.md", ""));
+    assert_eq!(uid("x/a.md", "text"), uid("y/a.txt", "text"));
+    assert_ne!(uid("a.md", "text"), uid("a.md", "other"));
+}
+
+#[test]
+fn an_export_is_known_again_and_changes_nothing() {
+    let long = format!("{}.md", "\u{fc}ber ".repeat(30));
+    for (name, bytes) in [
+        ("Shopping list.md", PLAIN),
+        ("x.md", FRONT),
+        ("a-b.txt", OPEN),
+        ("..md", b"x"),
+        (long.as_str(), b""),
+    ] {
+        let item = one(name, bytes);
+        let (file, bytes) = exported(&item, &item.content);
+        assert!(file.len() <= 100, "{file}");
+        assert_eq!(one(&format!("notes/{file}"), &bytes), item, "{name}");
+    }
+}
+
+#[test]
+fn an_edited_export_is_known_again_and_changes_nothing() {
+    for (name, bytes) in [("Shopping.md", PLAIN), ("x.md", FRONT), ("todo.txt", OPEN)] {
+        for edits in [&["body=new\n"][..], &["title=New: title"], &["title=T", "body="]] {
+            let item = one(name, bytes);
+            let uid = item.uid.clone().unwrap_or_else(|| content_uid(&item));
+            let edited = set(&NOTES, &item.content, edits);
+            let (file, bytes) = exported(&item, &edited);
+            let again = one(&file, &bytes);
+            assert_eq!(again.uid, Some(uid), "{name} {edits:?}");
+            let changes = replace(&NOTES, &item.content, &edited, &again.content, TIE);
+            assert_eq!(changes, [], "{name} {edits:?}");
+        }
+    }
+}
+
+#[test]
+fn an_edit_of_the_body_leaves_the_front_matter_alone() {
+    let edited = set(&NOTES, &one("x.md", FRONT).content, &["body=short"]);
+    let file = String::from_utf8(render(&NOTES, &edited, "recipe-apple")).unwrap();
+    let front = String::from_utf8(FRONT.to_vec()).unwrap();
+    let (front, _) = front.split_once("\n\n").unwrap();
+    assert_eq!(file, format!("{front}\nshort"));
+}
+
+#[test]
+fn an_edit_of_the_title_touches_its_line_only() {
+    let edited = set(&NOTES, &one("x.md", FRONT).content, &["title=Plum cake"]);
+    let file = render(&NOTES, &edited, "recipe-apple");
+    let (gone, new) = crate::testing::changed_lines(FRONT, &file);
+    assert_eq!(gone, ["title: \"Omas Apfelkuchen: das Rezept\"\n"]);
+    assert_eq!(new, ["title: Plum cake\n"]);
+    let none = set(&NOTES, &edited, &["title="]);
+    assert_eq!(title(&none), "x");
+    let added = set(&NOTES, &none, &["title=Back"]);
+    assert!(render(&NOTES, &added, "recipe-apple").starts_with(b"---\ntitle: Back\ntags:"));
+}
+
+#[test]
+fn a_title_makes_a_front_matter_that_two_devices_share() {
+    let plain = one("Shopping.md", PLAIN).content;
+    let edits = |title: &str, tie: &str| {
+        let edits = parse_assignments(&NOTES, &[format!("title={title}")]).unwrap();
+        edit(&NOTES, &plain, &edits, tie).unwrap()
+    };
+    let (one_edit, other) = (edits("One", "aaaaaaaa"), edits("Other", "bbbbbbbb"));
+    let keys = |edits: &crate::Edits| edits.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&one_edit), keys(&other));
+    let titled = applied(&plain, one_edit);
+    assert!(
+        render(&NOTES, &titled, "1").starts_with(b"---\ntitle: One\nid: 1\n---\n# Shopping\r\n")
+    );
+    assert_eq!(set(&NOTES, &titled, &["title="]), plain);
+}
+
+#[test]
+fn a_new_note_survives_its_file() {
+    let note = made(&NOTES, "7d0c9f5e", &["title=Groceries: all", "body=milk\nbread"]);
+    let file = render(&NOTES, &note, "7d0c9f5e");
+    assert_eq!(
+        String::from_utf8(file.clone()).unwrap(),
+        "---\ntitle: \"Groceries: all\"\nid: 7d0c9f5e\n---\nmilk\nbread"
+    );
+    let again = one(&file_name(&NOTES, &note, "7d0c9f5e"), &file);
+    assert_eq!((again.content, again.uid.as_deref()), (note.clone(), Some("7d0c9f5e")));
+    assert_eq!(texts(&NOTES, &note, "title"), ["Groceries: all"]);
+    assert_eq!(texts(&NOTES, &note, "body"), ["milk\nbread"]);
+    let untitled = made(&NOTES, "1", &["body=\nmilk\nbread"]);
+    assert_eq!(title(&untitled), "milk");
+    let name = file_name(&NOTES, &untitled, "1");
+    assert_eq!(one(&name, &render(&NOTES, &untitled, "1")).content, untitled);
+    assert!(create(&NOTES, &[], "1", 0).is_err());
+}
+
+#[test]
+fn edits_of_file_and_record_merge_line_by_line() {
+    let text = |body: &str| one("a.md", format!("---\nid: 1\n---\n{body}").as_bytes());
+    let base = text("one\ntwo\nthree\n");
+    let current = set(&NOTES, &base.content, &["body=one\ntwo\nTHREE\n"]);
+    let merged = reimported(&text("zero\none\ntwo\nthree\n"), &base.content, &current);
+    assert_eq!(texts(&NOTES, &merged, "body"), ["zero\none\ntwo\nTHREE\n"]);
+    let titled = one("a.md", b"---\ntitle: T\nid: 1\n---\none\ntwo\nthree\n");
+    let merged = reimported(&titled, &base.content, &current);
+    assert_eq!(render(&NOTES, &merged, "1"), b"---\ntitle: T\nid: 1\n---\none\ntwo\nTHREE\n");
+    assert_eq!(replace(&NOTES, &base.content, &merged, &titled.content, TIE), []);
+}
+
+#[test]
+fn reordered_front_matter_is_served_as_it_was_put() {
+    let base = one("a.md", b"---\nid: 1\na: 1\nb: 2\n---\n");
+    let put = b"---\nb: 2\na: 1\nid: 1\n---\n";
+    let mut current = reimported(&one("a.md", put), &base.content, &base.content);
+    current.insert(key::IMPORT.into(), Value::Str(String::from_utf8(put.to_vec()).unwrap()));
+    assert_eq!(render(&NOTES, &current, "1"), put);
+}
+
+#[test]
+fn large_and_binary_files_are_no_notes() {
+    assert!(split("a.txt", b"bin\0ary", None).is_err());
+    let large = split("a.md", &vec![b'x'; 2 << 20], None).unwrap();
+    assert_eq!(large.skipped[0].reason, "the note is larger than 1 MiB");
+    let lines = format!("---\n{}---\n", "a: b\n".repeat(1_001));
+    let raw = &items("a.md", lines.as_bytes())[0];
+    assert!(crate::parse(raw).is_err());
+}
+
+#[test]
+fn what_does_not_fit_a_field_is_refused() {
+    let note = one("x.md", FRONT).content;
+    let refused = |text: &str| {
+        let edits = parse_assignments(&NOTES, &[text.to_owned()]);
+        edits.and_then(|edits| edit(&NOTES, &note, &edits, TIE)).unwrap_err().to_string()
+    };
+    assert_eq!(refused("title=a\nb"), "title is one line of text, not \"a\\nb\"");
+    assert_eq!(refused("body+=x"), "body takes one value");
+    assert_eq!(refused("tags=x"), "there is no field \"tags\" in notes");
+}
+
+#[test]
+fn keys_tell_their_field_and_whether_they_matter() {
+    let line = |text: &str| Value::Str(text.into());
+    let field = |key: &str, text: &str| field_of(&NOTES, key, &line(text));
+    assert_eq!(field("body", "x").as_deref(), Some("body"));
+    assert_eq!(field("f000010", "Title: x").as_deref(), Some("title"));
+    assert_eq!(field("f000010", "tags: x").as_deref(), Some("tags"));
+    assert_eq!(field("f000010", "---"), None);
+    assert_eq!(field("name", "x").as_deref(), Some("title"));
+    assert!(
+        is_bookkeeping(&NOTES, "eol", &line("\n")) && !is_bookkeeping(&NOTES, "body", &line(""))
+    );
+}
