@@ -20,6 +20,10 @@ use graph::Graph;
 use heirloom_base::{ActorId, ChangeHash, LogId, RecordId};
 use std::collections::BTreeSet;
 
+/// Operations that are tried at one time: a few bytes can stand for thousands,
+/// and automerge unfolds them all.
+const TRIAL_OPS_MAX: usize = 256 * 1024;
+
 /// A change and the log that carried it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
@@ -88,7 +92,7 @@ pub fn admit(saved: Option<&[u8]>, record: RecordId, offered: &[Offered]) -> Adm
     let mut plan = births::admit(record, births, &mut graph, &mut admission);
     plan.extend(judge_all(others, &mut graph, &mut admission));
     if !plan.is_empty() {
-        trial::apply(document, plan, &mut admission);
+        trial::apply(document, plan, TRIAL_OPS_MAX, &mut admission);
     }
     admission
 }

@@ -1,1 +1,372 @@
-//! Tests.
+use super::*;
+use crate::chunk::tests::{Forged, authored, rechecked};
+use crate::{Heads, birth};
+use heirloom_base::Hlc;
+use heirloom_schema::{Content, Value};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::cell::Cell;
+use std::sync::Once;
+
+mod births;
+
+const RECORD: RecordId = RecordId([4; 16]);
+const LOG: LogId = LogId([1; 16]);
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Admits without the noise of panics that the gate catches.
+fn admit_quietly(saved: Option<&[u8]>, offered: &[Offered]) -> Admission {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let admission = admit(saved, RECORD, offered);
+    QUIET.set(false);
+    admission
+}
+
+fn content() -> Content {
+    Content::from([
+        ("body".to_owned(), Value::Text("one two".to_owned())),
+        ("title".to_owned(), Value::Str("list".to_owned())),
+    ])
+}
+
+fn offer(log: LogId, bytes: Vec<u8>) -> Offered {
+    Offered { log, change: RawChange(bytes) }
+}
+
+fn born() -> (Document, Vec<Offered>) {
+    let changes = birth(RECORD, &content()).unwrap();
+    let document = Document::from_birth(&changes).unwrap();
+    (document, changes.into_iter().map(|change| Offered { log: LOG, change }).collect())
+}
+
+fn edited(document: &mut Document, log: LogId, title: &str) -> Offered {
+    let hlc = Hlc(1 + document.heads().0[0].0[0] as u64);
+    let edits = [("title".to_owned(), Some(Value::Str(title.to_owned())))];
+    let mut changes = document.edit(actor_for(log, RECORD), hlc, &edits).unwrap();
+    Offered { log, change: changes.remove(0) }
+}
+
+/// A change that continues a document, to be spoiled.
+fn next(document: &Document, log: LogId, forged: Forged) -> Forged {
+    let metas = document.automerge().get_changes_meta(&[]);
+    Forged {
+        dependencies: document.heads().0,
+        actor: actor_for(log, RECORD).0.to_vec(),
+        start_op: 1 + metas.iter().map(|meta| meta.max_op).max().unwrap_or(0),
+        ..forged
+    }
+}
+
+/// Returns why the one change that is offered is refused.
+fn refusal(document: &Document, forged: &Forged) -> GateError {
+    let admission = admit_quietly(Some(&document.save()), &[offer(LOG, forged.bytes())]);
+    assert!(admission.document.is_none() && admission.waiting.is_empty());
+    assert_eq!(admission.refused.len(), 1, "{admission:?}");
+    admission.refused.into_iter().next().unwrap().1
+}
+
+/// Checks that every offered change is accounted for once, and that what was
+/// let in is sound: it loads, shows, takes an edit and loads again.
+fn check(admission: &Admission, offered: usize) {
+    let accounted = admission.applied.len()
+        + admission.duplicates.len()
+        + admission.waiting.len()
+        + admission.refused.len();
+    assert_eq!(accounted, offered, "{admission:?}");
+    assert_eq!(admission.document.is_some(), !admission.applied.is_empty());
+    let Some((document, saved)) = &admission.document else { return };
+    let mut again = Document::load(saved).unwrap();
+    assert_eq!(again.heads(), document.heads());
+    assert_eq!(again.content(), document.content());
+    assert_eq!(again.history().len(), document.automerge().get_changes_meta(&[]).len());
+    let edits = [
+        ("body".to_owned(), Some(Value::Text("after all".to_owned()))),
+        ("title".to_owned(), Some(Value::Str("after all".to_owned()))),
+    ];
+    again.edit(ActorId([0xee; 16]), Hlc(5), &edits).unwrap();
+    let last = Document::load(&again.save()).unwrap();
+    assert_eq!(last.content().get("title"), Some(&Value::Str("after all".to_owned())));
+}
+
+#[test]
+fn a_sound_change_laid_out_by_hand_is_let_in() {
+    let (document, _) = born();
+    let forged = next(&document, LOG, Forged::put("new", "value"));
+    let admission = admit(Some(&document.save()), RECORD, &[offer(LOG, forged.bytes())]);
+    check(&admission, 1);
+    let (document, _) = admission.document.unwrap();
+    assert_eq!(document.content()["new"], Value::Str("value".to_owned()));
+}
+
+#[test]
+fn wrong_numbers_actors_and_times_are_refused() {
+    let (mut document, _) = born();
+    edited(&mut document, LOG, "first");
+    let good = Forged { seq: 2, ..next(&document, LOG, Forged::put("new", "value")) };
+    let start_op = good.start_op;
+    for (forged, error) in [
+        (Forged { seq: 1, ..good.clone() }, GateError::Sequence { found: 1, expected: 2 }),
+        (Forged { seq: 3, ..good.clone() }, GateError::Sequence { found: 3, expected: 2 }),
+        (Forged { seq: 0, ..good.clone() }, GateError::Sequence { found: 0, expected: 2 }),
+        (
+            Forged { start_op: start_op - 1, ..good.clone() },
+            GateError::StartOp { found: start_op - 1, expected: start_op },
+        ),
+        (
+            Forged { start_op: u64::from(u32::MAX), ..good.clone() },
+            GateError::StartOp { found: u64::from(u32::MAX), expected: start_op },
+        ),
+        (Forged { time: i64::MIN, ..good.clone() }, GateError::Time(i64::MIN)),
+        (Forged { time: -1, ..good.clone() }, GateError::Time(-1)),
+        (
+            Forged { actor: actor_for(LogId([2; 16]), RECORD).0.to_vec(), ..good.clone() },
+            GateError::Actor { found: actor_for(LogId([2; 16]), RECORD).to_string() },
+        ),
+    ] {
+        assert_eq!(refusal(&document, &forged), error);
+    }
+    let admission = admit(Some(&document.save()), RECORD, &[offer(LOG, good.bytes())]);
+    check(&admission, 1);
+    assert_eq!(admission.applied.len(), 1);
+}
+
+#[test]
+fn a_change_builds_on_its_authors_previous_one() {
+    let (mut document, _) = born();
+    let root = document.heads();
+    let previous = edited(&mut document, LOG, "first");
+    let previous = Chunk::parse(&previous.change.0).unwrap().head;
+    let forged = Forged { seq: 2, ..next(&document, LOG, Forged::put("new", "value")) };
+    let aside = Forged { dependencies: root.0, start_op: previous.start_op, ..forged };
+    assert_eq!(refusal(&document, &aside), GateError::Ancestor(document.heads().0[0]));
+    let mut later = document.clone();
+    for number in 0..3 {
+        edited(&mut later, LogId([7; 16]), &number.to_string());
+    }
+    let mine = edited(&mut later, LOG, "mine");
+    let other = Document::load(&later.save()).unwrap();
+    assert_eq!(other.heads(), Heads(later.heads().0));
+    let head = Chunk::parse(&mine.change.0).unwrap().head;
+    assert_eq!((head.seq, head.dependencies.len()), (2, 2), "the previous one is named too");
+}
+
+#[test]
+fn changes_that_automerge_panics_over_or_is_damaged_by_are_refused() {
+    let (document, _) = born();
+    let put = |column, bytes: &[u8]| {
+        next(&document, LOG, Forged::put("title", "x").replace(column, bytes.to_vec()))
+    };
+    let unknown_text = next(&document, LOG, Forged::insert(999, "x"));
+    let missing_predecessor =
+        put(112, &[0x7f, 1]).replace(113, vec![0x7f, 0]).replace(115, vec![0x7f, 0x3f]);
+    let unsorted_runs = put(66, &[1, 1]);
+    let huge_counter = next(&document, LOG, Forged::insert(1, "x"))
+        .replace(19, vec![0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]);
+    for forged in [unknown_text, missing_predecessor, unsorted_runs, huge_counter] {
+        let error = refusal(&document, &forged);
+        let expected = matches!(
+            error,
+            GateError::Panicked(_)
+                | GateError::Apply(_)
+                | GateError::Reload(_)
+                | GateError::Chunk(_)
+        );
+        assert!(expected, "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_refused() {
+    let (document, _) = born();
+    let mut bytes = next(&document, LOG, Forged::put("new", "value")).bytes();
+    bytes[5] ^= 1;
+    let admission = admit(Some(&document.save()), RECORD, &[offer(LOG, bytes)]);
+    let error = GateError::Chunk(ChunkError::Malformed("checksum"));
+    assert_eq!(admission.refused, [(0, error)]);
+}
+
+#[test]
+fn a_refused_change_harms_no_other_of_its_batch() {
+    let (mut document, mut offered) = born();
+    let before = document.save();
+    offered.push(edited(&mut document, LOG, "good"));
+    let bad_log = LogId([6; 16]);
+    let mut bad_root = Document::load(&before).unwrap();
+    let bad = next(&bad_root, bad_log, Forged::insert(999, "x"));
+    offered.push(offer(bad_log, bad.bytes()));
+    let hash = hash_of_forged(&bad);
+    offered.push(edited(&mut document, LOG, "better"));
+    let follower = Forged {
+        dependencies: vec![hash],
+        start_op: bad.start_op + 1,
+        ..next(&bad_root, LogId([5; 16]), Forged::put("later", "x"))
+    };
+    offered.push(offer(LogId([5; 16]), follower.bytes()));
+    offered.push(edited(&mut bad_root, LogId([3; 16]), "elsewhere"));
+    for rotation in 0..offered.len() {
+        let mut turned = offered.clone();
+        turned.rotate_left(rotation);
+        let admission = admit_quietly(None, &turned);
+        check(&admission, turned.len());
+        assert_eq!(admission.applied.len(), 4, "{admission:?}");
+        assert_eq!(admission.refused.len(), 1);
+        assert_eq!(turned[admission.refused[0].0].log, bad_log);
+        assert_eq!(admission.waiting.len(), 1);
+        assert_eq!(admission.waiting[0].1, [hash]);
+    }
+}
+
+fn hash_of_forged(forged: &Forged) -> ChangeHash {
+    own_hash(Change::from_bytes(forged.bytes()).unwrap().hash())
+}
+
+#[test]
+fn changes_wait_for_what_they_build_on_and_come_in_any_order() {
+    let (mut document, birth) = born();
+    let first = edited(&mut document, LOG, "first");
+    let before = Chunk::parse(&first.change.0).unwrap().head.dependencies;
+    let head = document.heads().0;
+    let second = edited(&mut document, LogId([2; 16]), "second");
+    let offered = vec![second.clone(), first.clone()];
+    let admission = admit(None, RECORD, &offered);
+    check(&admission, 2);
+    let mut waiting = admission.waiting;
+    waiting.sort();
+    assert_eq!(waiting, [(0, head), (1, before)]);
+    let offered = [vec![second, first], birth].concat();
+    let admission = admit(None, RECORD, &offered);
+    check(&admission, 3);
+    let (found, saved) = admission.document.unwrap();
+    assert_eq!(found.heads(), document.heads());
+    let again = admit(Some(&saved), RECORD, &offered);
+    assert_eq!(again.duplicates, [0, 1, 2]);
+    check(&again, 3);
+    let twice = [offered.clone(), offered].concat();
+    let admission = admit(None, RECORD, &twice);
+    assert_eq!(admission.duplicates, [3, 4, 5]);
+    check(&admission, 6);
+}
+
+#[test]
+fn of_two_changes_with_one_number_only_one_comes_in() {
+    let (document, _) = born();
+    let mut one = document.clone();
+    let mut other = document.clone();
+    let offered = [edited(&mut one, LOG, "one"), edited(&mut other, LOG, "other")];
+    let admission = admit(Some(&document.save()), RECORD, &offered);
+    check(&admission, 2);
+    assert_eq!(admission.applied.len(), 1);
+    let error = GateError::Sequence { found: 1, expected: 2 };
+    assert_eq!(admission.refused[0].1, error);
+}
+
+#[test]
+fn everything_waits_where_the_saved_document_is_damaged() {
+    let (mut document, _) = born();
+    let mut saved = document.save();
+    let offered = [edited(&mut document, LOG, "first")];
+    let middle = saved.len() / 2;
+    saved[middle] ^= 1;
+    let admission = admit(Some(&saved), RECORD, &offered);
+    assert!(matches!(admission.damaged, Some(DocError::Damaged(_))));
+    assert_eq!(admission.waiting, [(0, vec![])]);
+    check(&admission, 1);
+}
+
+#[test]
+fn nothing_offered_changes_nothing() {
+    let admission = admit(None, RECORD, &[]);
+    check(&admission, 0);
+    assert!(admission.document.is_none() && admission.damaged.is_none());
+}
+
+#[test]
+fn many_operations_are_tried_in_parts_and_a_bad_part_alone() {
+    let (offered, wanted) = household();
+    for (limit, bad) in [(1, false), (20, false), (usize::MAX, false), (1, true), (20, true)] {
+        let mut offered = offered.clone();
+        let (document, _) = born();
+        let log = LogId([6; 16]);
+        if bad {
+            let bad = next(&document, log, Forged::insert(999, "x"));
+            offered.insert(3, offer(log, bad.bytes()));
+        }
+        let mut admission = Admission::default();
+        let mut graph = Graph::of(&document);
+        let candidates = read_all(RECORD, &offered, &graph, &mut admission);
+        let plan = judge_all(candidates, &mut graph, &mut admission);
+        QUIET.set(true);
+        trial::apply(document, plan, limit, &mut admission);
+        QUIET.set(false);
+        check(&admission, offered.len());
+        assert_eq!(admission.refused.len(), usize::from(bad));
+        assert_eq!(admission.duplicates, [0], "the birth");
+        assert_eq!(admission.document.unwrap().0.heads(), wanted.heads());
+    }
+}
+
+/// Returns a birth and edits of three logs, and the document that they make.
+fn household() -> (Vec<Offered>, Document) {
+    let (mut document, mut offered) = born();
+    for (number, title) in (1..).zip(["a", "b", "c", "d", "e", "f"]) {
+        let log = LogId([number % 3 + 1; 16]);
+        offered.push(edited(&mut document, log, title));
+        let edits = [("body".to_owned(), Some(Value::Text(format!("one {title} two"))))];
+        let changes = document.edit(actor_for(log, RECORD), Hlc(100), &edits).unwrap();
+        offered.extend(changes.into_iter().map(|change| Offered { log, change }));
+    }
+    (offered, document)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn mutated_changes_never_harm(
+        which in any::<Index>(), damage in prop::collection::vec((any::<Index>(), any::<u8>()), 1..3),
+        alone in any::<bool>(),
+    ) {
+        let (mut offered, document) = household();
+        let which = which.index(offered.len());
+        let count = offered.len();
+        let bytes = &mut offered[which].change.0;
+        for (at, byte) in damage {
+            let at = 9 + at.index(bytes.len() - 9);
+            bytes[at] = byte;
+        }
+        *bytes = rechecked(std::mem::take(bytes));
+        if alone {
+            let saved = document.save();
+            let admission = admit_quietly(Some(&saved), &offered[which..=which]);
+            check(&admission, 1);
+        } else {
+            let admission = admit_quietly(None, &offered);
+            check(&admission, count);
+            prop_assert!(which == 0 || admission.applied.len() >= which);
+        }
+    }
+
+    #[test]
+    fn foreign_bytes_never_harm(bytes in prop::collection::vec(any::<u8>(), 0..120), which in any::<Index>()) {
+        let (document, _) = born();
+        let mut change = authored().remove(0);
+        let at = which.index(change.len());
+        change.splice(at.., bytes.iter().copied());
+        for bytes in [bytes, rechecked(change)] {
+            let admission = admit_quietly(Some(&document.save()), &[offer(LOG, bytes)]);
+            check(&admission, 1);
+        }
+    }
+}

@@ -7,10 +7,6 @@ use crate::guard::guarded;
 use heirloom_base::ChangeHash;
 use std::collections::BTreeSet;
 
-/// Operations that are tried at one time: a few bytes can stand for thousands,
-/// and automerge unfolds them all.
-const TRIAL_OPS_MAX: usize = 256 * 1024;
-
 /// A document that grows by trials.
 struct Trials<'a> {
     document: Document,
@@ -22,15 +18,20 @@ struct Trials<'a> {
 }
 
 /// Applies judged changes, each after those that it builds on: together, or
-/// where that fails, one at a time.
-pub(super) fn apply(document: Document, plan: Vec<Candidate>, admission: &mut Admission) {
+/// where that fails, one at a time; in parts of at most `operations_max`.
+pub(super) fn apply(
+    document: Document,
+    plan: Vec<Candidate>,
+    operations_max: usize,
+    admission: &mut Admission,
+) {
     let heads = document.heads().0.into_iter().collect();
     let mut trials = Trials { document, heads, saved: None, outside: BTreeSet::new(), admission };
     let mut part = Vec::new();
     let mut operations = 0;
     for candidate in plan {
         operations += candidate.head.count;
-        if operations > TRIAL_OPS_MAX && !part.is_empty() {
+        if operations > operations_max && !part.is_empty() {
             trials.take(std::mem::take(&mut part));
             operations = candidate.head.count;
         }
