@@ -251,20 +251,28 @@ fn composed(bytes: &[u8], cut: &Cut, group: &[&Component]) -> Vec<u8> {
     file
 }
 
+/// A component whose lines are being stored.
+struct Storing {
+    name: String,
+    depth: usize,
+    /// Lines with their place; what belongs to one key is joined.
+    lines: Vec<(usize, Vec<u8>)>,
+}
+
 /// Returns the content that keeps these bytes, which [`Cut`] found whole.
 fn stored(bytes: &[u8]) -> Content {
     let mut content = Content::new();
     layout::note_line_ends(&mut content, bytes, USUAL_EOL);
     let eol = layout::eol_in(bytes);
     let mut taken = BTreeSet::new();
-    // The open component: its name, its depth, its lines.
-    let mut open: Option<(String, usize, Vec<(usize, Vec<u8>)>)> = None;
+    let mut open: Option<Storing> = None;
     for (index, line) in line::content_lines(bytes).iter().enumerate() {
         let marker = line::marker(line.bytes);
-        let Some((name, depth, lines)) = &mut open else {
+        let Some(storing) = &mut open else {
             match marker {
                 Some(Marker::Begin(name)) if name != "VCALENDAR" => {
-                    open = Some((name, 1, vec![(index, line.bytes.to_vec())]));
+                    let lines = vec![(index, line.bytes.to_vec())];
+                    open = Some(Storing { name, depth: 1, lines });
                 }
                 Some(Marker::Begin(_) | Marker::End(_)) | None => {
                     let key = format!("{HEAD}{}", order::ordinal(index));
@@ -273,22 +281,13 @@ fn stored(bytes: &[u8]) -> Content {
             }
             continue;
         };
-        let is_part = *depth > 1 || name == ZONE;
-        match lines.last_mut().filter(|_| is_part) {
-            Some((_, last)) => last.extend_from_slice(line.bytes),
-            None => lines.push((index, line.bytes.to_vec())),
-        }
-        match marker {
-            Some(Marker::Begin(_)) => *depth += 1,
-            Some(Marker::End(_)) => *depth -= 1,
-            None => {}
-        }
-        if *depth == 0 {
-            let sequence = match name == ZONE {
+        storing.push(index, line.bytes, marker);
+        if storing.depth == 0 {
+            let sequence = match storing.name == ZONE {
                 true => ZONES.to_owned(),
-                false => sequence(lines, &mut taken),
+                false => sequence(&storing.lines, &mut taken),
             };
-            for (index, line) in lines {
+            for (index, line) in &storing.lines {
                 let key = format!("{sequence}{}", order::ordinal(*index));
                 content.insert(key, layout::stored(line, eol));
             }
@@ -296,6 +295,21 @@ fn stored(bytes: &[u8]) -> Content {
         }
     }
     content
+}
+
+impl Storing {
+    fn push(&mut self, index: usize, line: &[u8], marker: Option<Marker>) {
+        let is_part = self.depth > 1 || self.name == ZONE;
+        match self.lines.last_mut().filter(|_| is_part) {
+            Some((_, last)) => last.extend_from_slice(line),
+            None => self.lines.push((index, line.to_vec())),
+        }
+        match marker {
+            Some(Marker::Begin(_)) => self.depth += 1,
+            Some(Marker::End(_)) => self.depth -= 1,
+            None => {}
+        }
+    }
 }
 
 /// Returns what the keys of a component's lines begin with: which occurrence

@@ -176,7 +176,7 @@ mod tests {
             prop_assert_eq!(merge(&base, &base, &one), one.as_str());
             prop_assert_eq!(merge(&base, &one, &base), one.as_str());
             prop_assert_eq!(merge(&base, &one, &one), one.as_str());
-            let _ = merge(&base, &one, &other);
+            drop(merge(&base, &one, &other));
         }
 
         #[test]

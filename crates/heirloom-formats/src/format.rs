@@ -48,7 +48,7 @@ const FORMATS: &[&dyn Format] = &[
 ];
 
 /// Returns the format of a category.
-pub(crate) fn format_of(category: &'static CategorySpec) -> &'static dyn Format {
+pub(crate) fn format_of(category: &CategorySpec) -> &'static dyn Format {
     FORMATS
         .iter()
         .copied()

@@ -69,7 +69,7 @@ pub fn content_uid(item: &Item) -> String {
     uid_of_content(item.category, &item.content)
 }
 
-fn uid_of_content(category: &'static CategorySpec, content: &Content) -> String {
+fn uid_of_content(category: &CategorySpec, content: &Content) -> String {
     let lines = format_of(category).fingerprint(content);
     let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let hash: [u8; 16] = hash::truncate(hash::content("content uid", &lines));
@@ -81,7 +81,7 @@ fn uid_of_content(category: &'static CategorySpec, content: &Content) -> String 
 /// `uid` is written out with it where the lines neither carry nor determine it.
 /// Chunked values must have been replaced by their bytes.
 #[must_use]
-pub fn render(category: &'static CategorySpec, content: &Content, uid: &str) -> Vec<u8> {
+pub fn render(category: &CategorySpec, content: &Content, uid: &str) -> Vec<u8> {
     let determined =
         uid.starts_with(CONTENT_UID_PREFIX) && uid_of_content(category, content) == uid;
     format_of(category).render(content, (!determined).then_some(uid))
@@ -90,7 +90,7 @@ pub fn render(category: &'static CategorySpec, content: &Content, uid: &str) -> 
 /// Returns the name of a record's file: safe on every system, readable, and
 /// unlike that of any other uid.
 #[must_use]
-pub fn file_name(category: &'static CategorySpec, content: &Content, uid: &str) -> String {
+pub fn file_name(category: &CategorySpec, content: &Content, uid: &str) -> String {
     let stem = format_of(category).file_stem(content, uid);
     format!("{stem}.{}", category.extension)
 }
@@ -100,7 +100,7 @@ pub fn file_name(category: &'static CategorySpec, content: &Content, uid: &str) 
 /// # Errors
 /// When a field is unknown, refuses its value, or is missing.
 pub fn create(
-    category: &'static CategorySpec,
+    category: &CategorySpec,
     edits: &[FieldEdit],
     uid: &str,
     now_ms: u64,
@@ -116,7 +116,7 @@ pub fn create(
 /// # Errors
 /// When a field is unknown, refuses its value, or cannot be removed.
 pub fn edit(
-    category: &'static CategorySpec,
+    category: &CategorySpec,
     content: &Content,
     edits: &[FieldEdit],
     tie: &str,
@@ -130,7 +130,7 @@ pub fn edit(
 /// since, and is the same in both imports, stays.
 #[must_use]
 pub fn replace(
-    category: &'static CategorySpec,
+    category: &CategorySpec,
     base: &Content,
     current: &Content,
     imported: &Content,
@@ -141,19 +141,19 @@ pub fn replace(
 
 /// Returns what lists and searches show of a record. Chunked values are left out.
 #[must_use]
-pub fn project(category: &'static CategorySpec, content: &Content) -> Projection {
+pub fn project(category: &CategorySpec, content: &Content) -> Projection {
     format_of(category).project(content)
 }
 
 /// Returns the field that a key belongs to, or the name of its property.
 #[must_use]
-pub fn field_of(category: &'static CategorySpec, key: &str, value: &Value) -> Option<String> {
+pub fn field_of(category: &CategorySpec, key: &str, value: &Value) -> Option<String> {
     format_of(category).field_of(key, value)
 }
 
 /// Returns whether a key only keeps books (a revision time, the program that
 /// wrote it): concurrent values of it are no conflict to show.
 #[must_use]
-pub fn is_bookkeeping(category: &'static CategorySpec, key: &str, value: &Value) -> bool {
+pub fn is_bookkeeping(category: &CategorySpec, key: &str, value: &Value) -> bool {
     format_of(category).is_bookkeeping(key, value)
 }

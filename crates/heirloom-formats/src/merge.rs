@@ -5,7 +5,7 @@ use crate::Edits;
 use crate::layout::{Places, Unit};
 use crate::line::{self, Property};
 use heirloom_schema::{Content, Value, key};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How a category's content divides into lines and other keys.
 pub(crate) trait Lines {
@@ -102,8 +102,9 @@ struct Merge<'a> {
 impl<'a> Merge<'a> {
     /// Removes what the import no longer has, unless it was edited here.
     fn removed(&self, edits: &mut Edits) {
+        let kept: BTreeSet<usize> = self.from_import.iter().copied().flatten().collect();
         for (index, unit) in self.base.iter().enumerate() {
-            let is_gone = !self.from_import.contains(&Some(index));
+            let is_gone = !kept.contains(&index);
             let now = self.to_current.get(index).copied().flatten();
             let now = now.and_then(|now| self.current.get(now));
             if let Some(now) = now.filter(|now| is_gone && now.value == unit.value) {
@@ -146,8 +147,8 @@ impl<'a> Merge<'a> {
         if let Some(now) = same.and_then(|same| self.current.get(same)) {
             return now.order().to_owned();
         }
-        let sequence = self.current.iter().chain(&self.base);
-        let known = sequence.filter(|one| one.sequence() == unit.sequence()).count() > 0;
+        let mut lines = self.current.iter().chain(&self.base);
+        let known = lines.any(|one| one.sequence() == unit.sequence());
         if known && self.lines.is_identity(unit) {
             return last.unwrap_or_default();
         }
@@ -158,8 +159,8 @@ impl<'a> Merge<'a> {
 
     /// Lines of the record that the base does not know.
     fn spare(&self) -> Waiting<'a> {
-        let known = |index: &usize| self.to_current.contains(&Some(*index));
-        let indexes = (0..self.current.len()).filter(|index| !known(index));
+        let known: BTreeSet<usize> = self.to_current.iter().copied().flatten().collect();
+        let indexes = (0..self.current.len()).filter(|index| !known.contains(index));
         waiting(&self.current, indexes, |unit| Some((unit.sequence(), unit.value)))
     }
 }
@@ -197,7 +198,7 @@ fn matched<'a, K: Ord>(
     found: &mut [Option<usize>],
     key: impl Fn(&Unit<'a>) -> Option<K>,
 ) {
-    let taken: std::collections::BTreeSet<usize> = found.iter().copied().flatten().collect();
+    let taken: BTreeSet<usize> = found.iter().copied().flatten().collect();
     let free = (0..to.len()).filter(|index| !taken.contains(index));
     let mut waiting = waiting(to, free, &key);
     for (unit, found) in from.iter().zip(found).filter(|(_, found)| found.is_none()) {

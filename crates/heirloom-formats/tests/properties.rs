@@ -99,12 +99,12 @@ fn card(lines: &[String]) -> String {
 }
 
 fn item(text: &str) -> Item {
-    let items = split("a.vcf", text.as_bytes(), None).unwrap().items;
-    parse(&items[0]).unwrap()
+    let items = split("a.vcf", text.as_bytes(), None).expect("a card is recognised").items;
+    parse(&items[0]).expect("a whole card is read")
 }
 
 fn contacts() -> &'static CategorySpec {
-    heirloom_schema::by_id("contacts").unwrap()
+    heirloom_schema::by_id("contacts").expect("contacts are registered")
 }
 
 fn applied(content: &Content, edits: Edits) -> Content {
@@ -120,10 +120,10 @@ fn applied(content: &Content, edits: Edits) -> Content {
 
 /// Calls everything that reads a content.
 fn read_all(category: &'static CategorySpec, content: &Content) {
-    let _ = (project(category, content), render(category, content, "uid"));
-    let _ = (file_name(category, content, "uid"), render(category, content, "h-0"));
+    drop((project(category, content), render(category, content, "uid")));
+    drop((file_name(category, content, "uid"), render(category, content, "h-0")));
     for (key, value) in content {
-        let _ = (field_of(category, key, value), is_bookkeeping(category, key, value));
+        drop((field_of(category, key, value), is_bookkeeping(category, key, value)));
     }
     for text in
         ["name=x", "phone:cell=1", "title=x", "start=2026-01-01", "body=y", "a=1", "all_day=true"]
@@ -132,8 +132,8 @@ fn read_all(category: &'static CategorySpec, content: &Content) {
             && let Ok(edits) = edit(category, content, &edits, TIE)
         {
             let edited = applied(content, edits);
-            let _ = (project(category, &edited), render(category, &edited, "uid"));
-            let _ = replace(category, content, &edited, content, TIE);
+            drop((project(category, &edited), render(category, &edited, "uid")));
+            drop(replace(category, content, &edited, content, TIE));
         }
     }
 }

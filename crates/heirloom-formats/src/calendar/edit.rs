@@ -129,10 +129,10 @@ impl Event {
     /// Adds a line behind the last property of its sequence.
     fn insert(&mut self, sequence: &str, name: &str, line: Value) -> Option<Value> {
         let units = units(&self.content);
-        let own = units.iter().rev().filter(|unit| unit.sequence() == sequence);
+        let mut own = units.iter().rev().filter(|unit| unit.sequence() == sequence);
         let is_property = |unit: &&Unit<'_>| line::marker(unit.raw()).is_none();
-        let begin = own.clone().last();
-        let low = own.clone().find(is_property).or(begin).map(Unit::order);
+        let begin = units.iter().find(|unit| unit.sequence() == sequence);
+        let low = own.find(is_property).or(begin).map(Unit::order);
         let place = Places::of(&units).after(low, &layout::single_tie(name));
         self.content.insert(format!("{sequence}{place}"), line)
     }

@@ -110,7 +110,7 @@ proptest! {
         let all: Vec<u8> = lines.iter().flat_map(|line| line.bytes).copied().collect();
         prop_assert_eq!(&all, &bytes);
         for line in lines {
-            let _ = Property::read(line.bytes).map(|property| property.text());
+            drop(Property::read(line.bytes).map(|property| property.text()));
         }
     }
 
