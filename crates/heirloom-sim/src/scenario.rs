@@ -39,8 +39,10 @@ struct Write {
     record: String,
     text: String,
     device: usize,
-    /// Whether another device had acknowledged it when it was answered.
-    elsewhere: bool,
+    /// Whether the keeper, which is never lost, had acknowledged it.
+    on_keeper: bool,
+    /// Whether the device that wrote it is lost.
+    orphaned: bool,
 }
 
 struct Story {
@@ -51,6 +53,8 @@ struct Story {
     keeper: usize,
     blind: bool,
     records: Vec<String>,
+    /// Records that somebody deleted at some time. An edit brings one back, but
+    /// the edit may be lost with its device.
     deleted: BTreeSet<String>,
     writes: Vec<Write>,
     report: Report,
@@ -162,9 +166,9 @@ impl Story {
         let answer = self.world.ask(device, command)?.ok()?;
         let Answer::Saved { id, reached } = answer else { return None };
         self.report.answered += 1;
-        let elsewhere = reached && asked != Level::Local;
-        let write = Write { record: id.clone(), text: text.to_owned(), device, elsewhere };
-        self.writes.push(write);
+        let on_keeper = reached && asked == Level::Keeper;
+        let (record, text) = (id.clone(), text.to_owned());
+        self.writes.push(Write { record, text, device, on_keeper, orphaned: false });
         Some(id)
     }
 
@@ -190,10 +194,8 @@ impl Story {
         let Some(id) = self.records.get(index).cloned() else { return };
         let text = format!("{CANARY}-{}", self.writes.len());
         let assignments = vec![format!("title={text}")];
-        let command = Command::Set { category: "notes".into(), id: id.clone(), assignments, wait };
-        if self.write(device, &text, command, wait.level).is_some() {
-            self.deleted.remove(&id);
-        }
+        let command = Command::Set { category: "notes".into(), id, assignments, wait };
+        self.write(device, &text, command, wait.level);
     }
 
     /// Imports one and the same file, wherever: it is one record.
@@ -271,10 +273,12 @@ impl Story {
             return;
         };
         self.world.crash(lost);
-        // What the lost device alone held is lost, unless it was acknowledged elsewhere.
+        // Of what a lost device wrote, only what somebody else holds can survive;
+        // who acknowledged it may have been lost since, but never the keeper.
         let mut kept = Vec::new();
-        for write in std::mem::take(&mut self.writes) {
-            if write.device != lost || write.elsewhere || self.is_held(&write, lost) {
+        for mut write in std::mem::take(&mut self.writes) {
+            write.orphaned |= write.device == lost;
+            if !write.orphaned || write.on_keeper || self.is_held(&write, lost) {
                 kept.push(write);
             }
         }
