@@ -107,6 +107,9 @@ fn apply_record(
         .map(|row| Offered { log: row.log, change: RawChange(row.change.clone()) })
         .collect();
     let admission = heirloom_doc::admit(saved.as_deref(), record, &changes);
+    if let Some(error) = &admission.damaged {
+        return Err(StorageError::Index(format!("a saved record does not load: {error}")));
+    }
     keep_waiting(view, record, &offered, &admission);
     for (index, error) in &admission.refused {
         let Some(row) = offered.get(*index) else { continue };

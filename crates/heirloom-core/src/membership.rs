@@ -121,6 +121,10 @@ impl Membership {
         self.routes.insert(device, addresses);
     }
 
+    pub(crate) fn route(&self, device: DeviceId) -> Option<&[String]> {
+        self.routes.get(&device).map(Vec::as_slice)
+    }
+
     pub(crate) fn routes(&self) -> Vec<(DeviceId, Vec<String>)> {
         self.routes.iter().map(|(device, addresses)| (*device, addresses.clone())).collect()
     }

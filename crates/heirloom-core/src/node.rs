@@ -112,6 +112,8 @@ pub struct Node {
     pub(crate) offences: BTreeMap<DeviceId, u64>,
     pub(crate) sources: BTreeSet<DeviceId>,
     pub(crate) listening: Vec<String>,
+    /// When progress was last told.
+    pub(crate) progress_ms: u64,
     next_effect: u64,
     effects: VecDeque<Effect>,
     events: VecDeque<Event>,

@@ -15,6 +15,8 @@ use heirloom_sync::message::Reachable;
 use heirloom_sync::{Hello, Message, Output};
 use std::collections::BTreeSet;
 
+/// Pause between two reports of progress.
+const PROGRESS_MS: u64 = 250;
 /// Bytes of roster operations in one message.
 const ROSTER_MESSAGE_BYTES: usize = 256 * 1024;
 
@@ -143,17 +145,23 @@ impl Node {
         self.dialer.hurry(now);
     }
 
-    /// Takes in addresses of a device; what is new is kept over a restart.
+    /// Takes in addresses at which a device is said to be.
     pub(super) fn learn(&mut self, now: Now, device: DeviceId, addresses: &[String]) {
-        if device == self.device() || addresses.is_empty() || !self.membership.is_peer(device) {
+        if device != self.device() && !addresses.is_empty() && self.membership.is_peer(device) {
+            self.dialer.learn(now, device, addresses);
+        }
+    }
+
+    /// Keeps over a restart where a device was reached. What is only said of
+    /// it is not kept: anybody can say it.
+    fn keep_route(&mut self, device: DeviceId) {
+        let addresses = self.dialer.addresses(device).to_vec();
+        if addresses.is_empty() || self.membership.route(device) == Some(addresses.as_slice()) {
             return;
         }
-        if self.dialer.learn(now, device, addresses) {
-            let addresses = self.dialer.addresses(device).to_vec();
-            self.membership.note_route(device, addresses.clone());
-            let route = LocalState::Route { device, addresses };
-            self.append(Vec::new(), vec![PendingFrame::Local(route)], Then::Rest);
-        }
+        self.membership.note_route(device, addresses.clone());
+        let route = LocalState::Route { device, addresses };
+        self.append(Vec::new(), vec![PendingFrame::Local(route)], Then::Rest);
     }
 
     pub(super) fn receive(
@@ -174,6 +182,7 @@ impl Node {
                 let roster = &self.membership.roster;
                 let known = |device| roster.state().devices.contains_key(&device);
                 self.replication.receive_entries(now, device, urgent, entries, &known);
+                self.tell_progress(now, device);
             }
             Message::Credit { entries, bytes } => {
                 self.replication.receive_credit(now, device, entries, bytes);
@@ -194,6 +203,12 @@ impl Node {
     }
 
     fn receive_hello(&mut self, now: Now, device: DeviceId, hello: &Hello) {
+        let said: Vec<&Reachable> =
+            hello.reachable.iter().filter(|known| known.device == device).collect();
+        for known in said {
+            self.learn(now, device, &known.addresses);
+        }
+        self.keep_route(device);
         for blocks in roster_messages(self.membership.roster.ops_beyond(&hello.roster_heads)) {
             self.replication.send(device, Message::Roster(blocks));
         }
@@ -202,6 +217,16 @@ impl Node {
         if self.waits.is_waiting() {
             self.replication.hurry();
             self.replication.send(device, Message::AskReceipt);
+        }
+    }
+
+    /// Tells whoever watches how much is still to come and to go.
+    fn tell_progress(&mut self, now: Now, device: DeviceId) {
+        let (sending, receiving) = self.replication.distance(device);
+        if receiving > 0 && now.mono_ms >= self.progress_ms + PROGRESS_MS {
+            self.progress_ms = now.mono_ms;
+            let device_id = device.to_string();
+            self.event(Event::Progress { device_id, receiving, sending });
         }
     }
 

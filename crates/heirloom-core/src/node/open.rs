@@ -103,6 +103,7 @@ impl Node {
             offences: BTreeMap::new(),
             sources: BTreeSet::new(),
             listening: Vec::new(),
+            progress_ms: 0,
             next_effect: 0,
             effects: VecDeque::new(),
             events: VecDeque::new(),

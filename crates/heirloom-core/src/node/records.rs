@@ -11,7 +11,7 @@ use crate::rows::{self, RecordIndex};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
 use heirloom_base::{BlobRef, ChunkId, Hlc, Incarnation, Now, RecordId, hash, id, limits};
-use heirloom_doc::{Document, RawChange};
+use heirloom_doc::{DocError, Document, RawChange};
 use heirloom_identity::Keyring;
 use heirloom_schema::category::{self, CategorySpec};
 use heirloom_schema::{Content, Value, key};
@@ -215,7 +215,7 @@ impl Node {
             )
         })?;
         self.begin_log();
-        let document = Document::from_birth(&changes).map_err(damaged)?;
+        let document = Document::from_birth(&changes).map_err(|error| refused(&error))?;
         writing.take(record, &document, changes, chunks);
         Ok(record)
     }
@@ -234,7 +234,7 @@ impl Node {
         self.begin_log();
         let Some(actor) = self.journal.actor(record) else { return Ok(()) };
         let hlc = self.journal.tick(now.wall_ms);
-        let changes = document.edit(actor, hlc, &edits).map_err(damaged)?;
+        let changes = document.edit(actor, hlc, &edits).map_err(|error| refused(&error))?;
         if !changes.is_empty() {
             writing.take(record, document, changes, chunks);
         }
@@ -465,8 +465,21 @@ pub(super) fn category_of(id: &str) -> Result<&'static CategorySpec, Refusal> {
     category::by_id(id).ok_or_else(|| failure::no_category(id).into())
 }
 
-fn damaged(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Storage(StorageError::Index(error.to_string()))
+/// Tells what was asked too much from a document that is damaged.
+fn refused(error: &DocError) -> Refusal {
+    match error {
+        DocError::Damaged(_) | DocError::Broken(_) => {
+            Refusal::Storage(StorageError::Index(error.to_string()))
+        }
+        DocError::Empty
+        | DocError::Key { .. }
+        | DocError::Value { .. }
+        | DocError::Clock(_)
+        | DocError::Heads { .. } => {
+            let fix = "Nothing was changed. Make it smaller, or split it over several records.";
+            failure::usage(format!("This cannot be saved: {error}."), fix).into()
+        }
+    }
 }
 
 fn random_uid(bytes: &[u8; 16]) -> String {
