@@ -45,6 +45,7 @@ fn agree(one: &Path, other: &Path) {
     eventually("both devices hold the same", || digest(one) == digest(other));
 }
 
+/// S2, S6, S7, S48, S49, S73, S76.
 #[test]
 fn a_newcomer_sets_up_a_keeper_and_a_second_device_and_edits_travel() {
     let house = House::new();
@@ -82,6 +83,7 @@ fn a_newcomer_sets_up_a_keeper_and_a_second_device_and_edits_travel() {
     assert_eq!(digest(&keeper), digest(&laptop), "also with both stopped");
 }
 
+/// S64: nothing unsynced is lost by being off.
 #[test]
 fn offline_edits_of_one_contact_both_survive() {
     let house = House::new();
@@ -135,6 +137,7 @@ fn fill_with_canaries(house: &House, phone: &Path) -> (String, String) {
     (id, card)
 }
 
+/// S1, S8, S20, S78.
 #[test]
 fn a_device_restored_from_a_blind_keeper_holds_everything_and_the_keeper_knows_nothing() {
     let house = House::new();

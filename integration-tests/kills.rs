@@ -18,6 +18,7 @@ fn next(state: &mut u64) -> u64 {
     *state >> 33
 }
 
+/// S41.
 #[test]
 fn a_hundred_kills_lose_no_answered_write() {
     let folder = TempDir::new().unwrap();

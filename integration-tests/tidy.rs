@@ -218,3 +218,41 @@ fn the_program_is_built_from_few_enough_packages() {
     let packages: BTreeSet<&str> = text.lines().map(|line| line.trim_end_matches(" (*)")).collect();
     assert!(packages.len() <= NORMAL_PACKAGES_MAX, "{} packages", packages.len());
 }
+
+/// Returns the numbers of a README row's first cell: `S4`, `S9, S10`, `S34–S38`.
+fn numbers(cell: &str) -> Vec<u32> {
+    let number = |text: &str| text.trim().trim_start_matches('S').parse::<u32>().unwrap();
+    cell.split(',')
+        .flat_map(|part| match part.split_once('–') {
+            Some((first, last)) => (number(first)..=number(last)).collect::<Vec<u32>>(),
+            None => vec![number(part)],
+        })
+        .collect()
+}
+
+#[test]
+fn every_capability_that_works_is_named_by_a_test_and_the_readme_counts_them() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut tests = String::new();
+    for entry in std::fs::read_dir(root().join("integration-tests")).unwrap() {
+        tests.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    }
+    let (mut works, mut in_part, mut rows) = (0, 0, 0);
+    for line in readme.lines().filter(|line| line.starts_with("| S")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        for number in numbers(cells[1]) {
+            rows += 1;
+            in_part += usize::from(cells[3].starts_with("in part"));
+            if cells[3].starts_with("works") {
+                works += 1;
+                let name = format!("S{number}");
+                let ends = [',', '.', ':', ' '];
+                let named = ends.iter().any(|end| tests.contains(&format!("{name}{end}")));
+                assert!(named, "{name} works, but no test names it");
+            }
+        }
+    }
+    assert_eq!(rows, 78, "the README has a row for every number");
+    let counted = format!("{works} work, {in_part} in part");
+    assert!(readme.contains(&counted), "the README should say: {counted}");
+}

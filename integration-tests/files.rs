@@ -1,0 +1,160 @@
+//! Files go in and come out with the same lines, in every category.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{digest, init, run_json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Files as people have them, by path.
+const FILES: &[(&str, &str)] = &[
+    (
+        "card.vcf",
+        "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:urn:uuid:1\r\nFN:Zoë 李 🙂\r\nN:李;Zoë;;;\r\n\
+         item1.TEL;VALUE=uri;PREF=1:tel:+49-30-1\r\nitem1.X-ABLabel:Büro\r\n\
+         NOTE:a long line that is folded\r\n  in the middle of a wo\r\n rd\r\nX-UNKNOWN;A=\"b;c\":d\\,e\r\nEND:VCARD\r\n",
+    ),
+    (
+        "event.ics",
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nX-WR-CALNAME:Home\r\n\
+         BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nBEGIN:STANDARD\r\nDTSTART:19701025T030000\r\n\
+         TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n\
+         BEGIN:VEVENT\r\nUID:e1\r\nDTSTAMP:20260101T000000Z\r\nSUMMARY:Weekly\r\n\
+         DTSTART;TZID=Europe/Berlin:20261124T180000\r\nRRULE:FREQ=WEEKLY;COUNT=5\r\n\
+         EXDATE;TZID=Europe/Berlin:20261201T180000\r\n\
+         X-APPLE-STRUCTURED-LOCATION;VALUE=URI:geo:52.5,13.4\r\n\
+         BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT15M\r\nEND:VALARM\r\nEND:VEVENT\r\n\
+         BEGIN:VEVENT\r\nUID:e1\r\nRECURRENCE-ID;TZID=Europe/Berlin:20261208T180000\r\n\
+         DTSTAMP:20260101T000000Z\r\nSUMMARY:Weekly, moved\r\n\
+         DTSTART;TZID=Europe/Berlin:20261208T190000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+    ),
+    (
+        "idea.md",
+        "---\ntitle: An idea\ntags: [a, b]\nid: note-1\n---\n# An idea\n\nWith *text*.\n\n- one\n- two\n",
+    ),
+    (
+        "display.json",
+        "{\n  \"brightness\": 80,\n  \"theme\": \"dark\",\n  \"nested\": {\n    \"a\": [\n      1,\n      2.50\n    ]\n  }\n}\n",
+    ),
+];
+
+fn write_all(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, text) in FILES {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+fn files_below(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// S9, S13, S14, S16.
+#[test]
+fn every_category_comes_out_as_it_went_in_and_goes_into_an_empty_account() {
+    let folder = TempDir::new().unwrap();
+    let (input, home) = (folder.path().join("in"), folder.path().join("home"));
+    write_all(&input);
+    init(&home, "one");
+    let report = run_json(&home, &["import", input.to_str().unwrap()]).expect(0).json();
+    assert_eq!(report["accepted"], FILES.len());
+    let out = folder.path().join("out");
+    run_json(&home, &["export", out.to_str().unwrap()]).expect(0);
+    let mut exported: Vec<String> = files_below(&out).into_values().collect();
+    let mut given: Vec<String> = FILES.iter().map(|(_, text)| (*text).to_owned()).collect();
+    exported.sort();
+    given.sort();
+    assert_eq!(exported, given);
+
+    let before = digest(&home);
+    for again in [&input, &out] {
+        let report = run_json(&home, &["import", again.to_str().unwrap()]).expect(0).json();
+        assert_eq!((&report["accepted"], &report["updated"]), (&0.into(), &0.into()), "{report}");
+    }
+    assert_eq!(digest(&home), before, "reading again changes nothing");
+
+    let other = folder.path().join("other");
+    init(&other, "two");
+    run_json(&other, &["import", out.to_str().unwrap()]).expect(0);
+    let out_again = folder.path().join("out-again");
+    run_json(&other, &["export", out_again.to_str().unwrap()]).expect(0);
+    let relative = |folder: &Path| -> BTreeMap<PathBuf, String> {
+        let all = files_below(folder).into_iter();
+        all.map(|(path, text)| (path.strip_prefix(folder).unwrap().to_owned(), text)).collect()
+    };
+    assert_eq!(relative(&out_again), relative(&out));
+}
+
+#[test]
+fn an_edited_export_is_the_same_record_when_it_is_read_again() {
+    let folder = TempDir::new().unwrap();
+    let (input, home) = (folder.path().join("in"), folder.path().join("home"));
+    write_all(&input);
+    // Without an id of its own, a record is known by what it held.
+    std::fs::write(input.join("plain.md"), "just text\n").unwrap();
+    std::fs::write(input.join("plain.vcf"), "BEGIN:VCARD\nVERSION:3.0\nFN:No Id\nEND:VCARD\n")
+        .unwrap();
+    init(&home, "one");
+    run_json(&home, &["import", input.to_str().unwrap()]).expect(0);
+    for (category, field) in
+        [("contacts", "note=edited"), ("notes", "body=edited"), ("calendar", "location=edited")]
+    {
+        for row in run_json(&home, &[category, "list"]).lines() {
+            run_json(&home, &[category, "set", row["id"].as_str().unwrap(), field]).expect(0);
+        }
+    }
+    let before = digest(&home);
+    let out = folder.path().join("out");
+    run_json(&home, &["export", out.to_str().unwrap()]).expect(0);
+    let report = run_json(&home, &["import", out.to_str().unwrap()]).expect(0).json();
+    assert_eq!(report["accepted"], 0, "{report}");
+    assert_eq!(digest(&home), before);
+}
+
+/// S61.
+#[test]
+fn an_index_that_is_deleted_or_garbage_is_rebuilt_from_the_log() {
+    let folder = TempDir::new().unwrap();
+    let (input, home) = (folder.path().join("in"), folder.path().join("home"));
+    write_all(&input);
+    init(&home, "one");
+    run_json(&home, &["import", input.to_str().unwrap()]).expect(0);
+    let before = digest(&home);
+    std::fs::remove_dir_all(home.join("index")).unwrap();
+    assert_eq!(digest(&home), before, "deleted");
+    for entry in std::fs::read_dir(home.join("index")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::write(&path, [0xa5; 3_000]).unwrap();
+        }
+    }
+    assert_eq!(digest(&home), before, "garbage");
+    run_json(&home, &["notes", "add", "title=after"]).expect(0);
+    assert_ne!(digest(&home), before);
+}
+
+/// S31, S32, S33.
+#[test]
+fn an_account_is_made_offline_in_a_moment_and_asks_for_its_words() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    let begun = std::time::Instant::now();
+    let phrase = init(&home, "one");
+    assert!(begun.elapsed().as_secs() < 10, "nothing waits for a network");
+    assert_eq!(phrase.split(' ').count(), 12);
+    assert!(!common::contains(&home, phrase.as_bytes()), "the phrase is stored nowhere");
+    let help = common::run(&home, &["init", "--help"]).expect(0).stdout;
+    assert!(help.contains("--no-verify"), "{help}");
+}
