@@ -1,7 +1,7 @@
 //! One household's story under one seed, and the promises it must keep.
 
 use crate::rng::Rng;
-use crate::world::{Faults, World};
+use crate::world::{Faults, Reply, World};
 use heirloom_base::id::to_hex;
 use heirloom_core::command::{Answer, Command, ImportItem, Level, Wait};
 use heirloom_identity::{Phrase, Role};
@@ -163,13 +163,35 @@ impl Story {
         command: Command,
         asked: Level,
     ) -> Option<String> {
-        let answer = self.world.ask(device, command)?.ok()?;
-        let Answer::Saved { id, reached } = answer else { return None };
+        let answer = if self.rng.chance(20) {
+            self.write_into_a_crash(device, command)?
+        } else {
+            self.world.ask(device, command)?
+        };
+        let Ok(Answer::Saved { id, reached }) = answer else { return None };
         self.report.answered += 1;
         let on_keeper = reached && asked == Level::Keeper;
         let (record, text) = (id.clone(), text.to_owned());
         self.writes.push(Write { record, text, device, on_keeper, orphaned: false });
         Some(id)
+    }
+
+    /// Crashes the device within a few happenings of a command: crashes at
+    /// random times almost never meet the moment between an answer and the disk.
+    fn write_into_a_crash(&mut self, device: usize, command: Command) -> Option<Reply> {
+        let id = self.world.command(device, command);
+        let mut answer = self.world.reply(device, id);
+        for _ in 0..self.rng.below(12) {
+            if answer.is_some() {
+                break;
+            }
+            self.world.step(self.world.now_ms + 1_000);
+            answer = self.world.reply(device, id);
+        }
+        self.report.crashes += 1;
+        self.world.crash(device);
+        self.world.boot(device);
+        answer
     }
 
     fn add(&mut self) {
