@@ -1,6 +1,7 @@
 use super::*;
 use crate::entry::{Body, EntryPlan, Header, Origin, Part, kind};
 use heirloom_base::{Decode, Encode, EpochId, Hlc, RecordId};
+use heirloom_identity::DeviceKeys;
 
 const ACCOUNT: AccountId = AccountId([3; 32]);
 const SPACE: SpaceId = SpaceId([1; 16]);
