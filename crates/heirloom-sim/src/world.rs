@@ -5,11 +5,12 @@ use crate::rng::Rng;
 use heirloom_base::{DeviceId, Now, hash};
 use heirloom_core::command::{Answer, Command, Failure};
 use heirloom_core::input::{CommandId, Effect, EffectId, HelloId, Input, PairingId};
-use heirloom_core::storage::Storage as _;
 use heirloom_core::{Node, NodeConfig};
 use heirloom_identity::DeviceKeys;
+use network::pair;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod network;
 mod pairing;
 
 /// Events of one run, at most: a world that does not come to rest is a finding.
@@ -213,26 +214,6 @@ impl World {
         self.devices.get(device).is_some_and(|device| device.node.is_some())
     }
 
-    /// Cuts or heals the way from one device to another; a stream needs both ways.
-    pub fn cut(&mut self, from: usize, to: usize, is_cut: bool) {
-        if is_cut {
-            self.cut.insert((from, to));
-            self.break_link(from, to);
-        } else {
-            self.cut.remove(&(from, to));
-        }
-    }
-
-    /// Heals every partition.
-    pub fn heal(&mut self) {
-        self.cut.clear();
-        for one in 0..self.devices.len() {
-            for other in 0..one {
-                self.connect_later(one, other);
-            }
-        }
-    }
-
     /// Gives a command to a device that is on.
     pub fn command(&mut self, device: usize, command: Command) -> CommandId {
         self.next_command += 1;
@@ -399,36 +380,6 @@ impl World {
         self.devices.iter().position(|machine| machine.keys.id() == device)
     }
 
-    fn send(&mut self, from: usize, to: DeviceId, bytes: Vec<u8>) {
-        let Some(to) = self.number(to) else { return };
-        let Some(life) = self.links.get(&pair(from, to)).copied() else { return };
-        if self.rng.chance(self.faults.loss_percent) {
-            // A stream does not lose a message: it breaks.
-            return self.later(1, Happening::Break { one: from, other: to });
-        }
-        let copies = 1 + u64::from(self.rng.chance(self.faults.duplicate_percent));
-        for _ in 0..copies {
-            let delay = self.delay(from, to);
-            let bytes = bytes.clone();
-            self.later(delay, Happening::Deliver { from, to, life, bytes });
-        }
-    }
-
-    /// Messages keep their order, except for the few that do not.
-    fn delay(&mut self, from: usize, to: usize) -> u64 {
-        let delay = 1 + self.rng.below(self.faults.latency_ms_max + 1);
-        if self.rng.chance(self.faults.reorder_percent) {
-            return delay;
-        }
-        let on_way = |happening: &Happening| matches!(happening, Happening::Deliver { from: other, to: end, .. } if (*other, *end) == (from, to));
-        let last = self
-            .queue
-            .iter()
-            .filter(|(_, happening)| on_way(happening))
-            .map(|((time, _), _)| *time);
-        delay.max(last.max().map_or(0, |last| last.saturating_sub(self.now_ms)))
-    }
-
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Deliver { from, to, life, bytes } => {
@@ -461,108 +412,6 @@ impl World {
             machine.disk.snapshot_index();
         }
     }
-
-    fn fetched(
-        &mut self,
-        device: usize,
-        boot: u64,
-        id: EffectId,
-        from: DeviceId,
-        chunks: &[heirloom_base::ChunkId],
-    ) {
-        let Some(source) = self.number(from) else { return };
-        if self.devices.get(device).is_none_or(|machine| machine.boot != boot) {
-            return;
-        }
-        let reachable = self.links.contains_key(&pair(device, source));
-        let found: Vec<_> = chunks
-            .iter()
-            .filter_map(|chunk| {
-                let machine = self.devices.get(source).filter(|_| reachable)?;
-                machine.disk.chunk(*chunk).ok().map(|bytes| (*chunk, bytes))
-            })
-            .collect();
-        let ids = found.iter().map(|(chunk, _)| *chunk).collect();
-        if let Some(machine) = self.devices.get_mut(device) {
-            for (chunk, bytes) in found {
-                machine.disk.write_chunk(chunk, bytes);
-            }
-        }
-        self.input(device, Input::Fetched { id, chunks: ids });
-    }
-
-    fn connect_later(&mut self, from: usize, to: usize) {
-        if from != to {
-            let delay = 1 + self.rng.below(self.faults.latency_ms_max + 1);
-            self.later(delay, Happening::Connect { from, to });
-        }
-    }
-
-    fn connect(&mut self, from: usize, to: usize) {
-        let reachable = !self.cut.contains(&(from, to)) && !self.cut.contains(&(to, from));
-        let both_on = self.is_on(from) && self.is_on(to);
-        if !reachable || !both_on || self.links.contains_key(&pair(from, to)) {
-            return;
-        }
-        let (Some(one), Some(other)) = (self.devices.get(from), self.devices.get(to)) else {
-            return;
-        };
-        let (first, second) = (one.keys.id(), other.keys.id());
-        if !one.members.contains(&second) {
-            return;
-        }
-        if !other.members.contains(&first) {
-            // The dialler shows the other side that it belongs here.
-            let shown = one.node.as_ref().map(Node::presentation).unwrap_or_default();
-            self.ticket += 1;
-            let id = HelloId(self.ticket);
-            self.input(to, Input::Hello { id, device: first, bytes: shown });
-        }
-        let accepted = self.devices.get(to).is_some_and(|other| other.members.contains(&first));
-        if !accepted {
-            return;
-        }
-        let boots = (self.boot_of(from.min(to)), self.boot_of(from.max(to)));
-        self.links.insert(pair(from, to), boots);
-        self.input(from, Input::PeerUp { device: second });
-        self.input(to, Input::PeerUp { device: first });
-    }
-
-    fn boot_of(&self, device: usize) -> u64 {
-        self.devices.get(device).map_or(0, |device| device.boot)
-    }
-
-    fn break_link(&mut self, one: usize, other: usize) {
-        if self.links.remove(&pair(one, other)).is_none() {
-            return;
-        }
-        // Nothing that was on its way arrives: not even after a new stream began.
-        let lost = |happening: &Happening| matches!(happening, Happening::Deliver { from, to, .. } if pair(*from, *to) == pair(one, other));
-        self.queue.retain(|_, happening| !lost(happening));
-        for (own, peer) in [(one, other), (other, one)] {
-            let device = self.devices.get(peer).map(|device| device.keys.id());
-            if let Some(device) = device.filter(|_| self.is_on(own)) {
-                self.input(own, Input::PeerDown { device });
-            }
-        }
-        self.connect_later(one, other);
-    }
-
-    fn hang_up(&mut self, device: usize) {
-        let links: Vec<(usize, usize)> = self
-            .links
-            .keys()
-            .copied()
-            .filter(|(one, other)| *one == device || *other == device)
-            .collect();
-        for (one, other) in links {
-            self.break_link(one, other);
-        }
-    }
-}
-
-fn pair(one: usize, other: usize) -> (usize, usize) {
-    (one.min(other), one.max(other))
 }
 
 /// Opens a node over a disk, as the daemon does: by the index, else by replay.
