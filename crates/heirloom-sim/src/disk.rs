@@ -4,7 +4,7 @@ use crate::rng::Rng;
 use heirloom_base::ChunkId;
 use heirloom_core::input::EffectId;
 use heirloom_core::storage::{Batch, Frame, Lsn, MemoryStorage, Rows, Storage, StorageError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Space between two frames' positions, so that none is ever used twice.
 const LSN_STEP: u64 = 16;
@@ -23,6 +23,8 @@ pub struct SimDisk {
     storage: MemoryStorage,
     unsynced: BTreeMap<EffectId, Unsynced>,
     stale_index: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Frames that were acknowledged and never written: a lying disk's.
+    forgotten: BTreeSet<Lsn>,
     end: u64,
 }
 
@@ -48,6 +50,11 @@ impl SimDisk {
         self.storage.chunks.extend(append.chunks);
         self.storage.frames.extend(append.frames);
         Some(lsns)
+    }
+
+    /// Lies about frames that were synced: the next crash takes them.
+    pub fn forget_at_crash(&mut self, lsns: &[Lsn]) {
+        self.forgotten.extend(lsns);
     }
 
     /// Stores a chunk durably.
@@ -84,6 +91,13 @@ impl SimDisk {
             0 => self.storage.index.clear(),
             1 => self.storage.index = std::mem::take(&mut self.stale_index),
             _ => {}
+        }
+        if !self.forgotten.is_empty() {
+            // The index would still show what the log has lost.
+            self.storage.index.clear();
+            for lsn in std::mem::take(&mut self.forgotten) {
+                self.storage.frames.remove(&lsn);
+            }
         }
         self.stale_index = self.storage.index.clone();
     }

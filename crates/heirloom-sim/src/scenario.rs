@@ -66,6 +66,11 @@ struct Story {
 /// When a promise is broken; the message names the seed.
 #[must_use]
 pub fn play(seed: u64) -> Report {
+    play_on(seed, false)
+}
+
+/// Plays the story of a seed on honest or on lying disks.
+fn play_on(seed: u64, lying_disk: bool) -> Report {
     let mut rng = Rng::new(seed);
     let faults = Faults {
         loss_percent: rng.below(8),
@@ -74,6 +79,7 @@ pub fn play(seed: u64) -> Report {
         latency_ms_max: 1 + rng.below(400),
         disk_ms_max: 1 + rng.below(60),
         clock_skew_ms_max: if rng.chance(30) { 600_000_000_000 } else { 5_000 },
+        lying_disk,
     };
     let mut story = Story::begin(seed, rng, faults);
     for _ in 0..STEPS {
@@ -343,6 +349,7 @@ impl Story {
             latency_ms_max: 20,
             disk_ms_max: 5,
             clock_skew_ms_max: 0,
+            lying_disk: false,
         });
         self.restart();
         self.world.heal();

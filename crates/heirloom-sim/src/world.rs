@@ -31,6 +31,8 @@ pub struct Faults {
     pub disk_ms_max: u64,
     /// How wrong the clocks are, in milliseconds.
     pub clock_skew_ms_max: u64,
+    /// Whether disks acknowledge a sync and forget its frames at the next crash.
+    pub lying_disk: bool,
 }
 
 /// Something that happens at a time.
@@ -391,8 +393,16 @@ impl World {
                 }
             }
             Happening::Synced { device, boot, id } => {
+                let lying = self.faults.lying_disk;
                 let machine = self.devices.get_mut(device).filter(|machine| machine.boot == boot);
-                if let Some(lsns) = machine.and_then(|machine| machine.disk.sync(id)) {
+                let synced = machine.and_then(|machine| {
+                    let lsns = machine.disk.sync(id)?;
+                    if lying {
+                        machine.disk.forget_at_crash(&lsns);
+                    }
+                    Some(lsns)
+                });
+                if let Some(lsns) = synced {
                     self.input(device, Input::Appended { id, result: Ok(lsns) });
                     self.maybe_snapshot(device);
                 }
@@ -430,3 +440,6 @@ fn open(now: Now, config: NodeConfig, disk: &mut SimDisk) -> Node {
     }
     node
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,3 +24,21 @@ fn forty_households_keep_the_promises() {
     }
     assert!(answered > 200, "only {answered} writes were answered: the stories are empty");
 }
+
+#[test]
+fn several_seeds_have_one_trace_each_and_no_two_the_same() {
+    let traces: Vec<String> = (20..24).map(|seed| play(seed).trace).collect();
+    assert_eq!(traces, (20..24).map(|seed| play(seed).trace).collect::<Vec<_>>());
+    assert_eq!(traces.iter().collect::<BTreeSet<_>>().len(), traces.len());
+}
+
+#[test]
+fn a_disk_that_lies_about_its_syncs_is_found() {
+    let finding = (0..50).find_map(|seed| {
+        let error = std::panic::catch_unwind(|| play_on(seed, true)).err()?;
+        let text = error.downcast_ref::<String>().cloned();
+        text.or_else(|| error.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+    });
+    let finding = finding.expect("fifty stories on lying disks broke no promise");
+    assert!(finding.starts_with("seed "), "no promise found it, but {finding}");
+}
