@@ -27,7 +27,8 @@ pub fn to_hex(bytes: &[u8]) -> String {
 /// Returns the bytes of a hex text, or `None` when it is not hex.
 #[must_use]
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+    // Parsing alone would take a sign for a digit: `+f`.
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     (0..text.len())
@@ -148,6 +149,7 @@ id!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_id_survives_its_text_form() {
@@ -160,6 +162,79 @@ mod tests {
     fn a_wrong_text_is_no_id() {
         for text in ["", "ab", "zz".repeat(16).as_str(), "é".repeat(16).as_str()] {
             assert!(text.parse::<RecordId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sign_is_no_hex_digit() {
+        for text in ["+f", "-f", "0+", " f", "0x"] {
+            assert_eq!(from_hex(text), None, "{text}");
+        }
+        assert!("+a".repeat(16).parse::<RecordId>().is_err());
+    }
+
+    #[test]
+    fn hex_is_as_others_write_it() {
+        for (bytes, text) in [(&[][..], ""), (&[0][..], "00"), (&[0x0f, 0xf0, 0xff][..], "0ff0ff")]
+        {
+            assert_eq!(to_hex(bytes), text);
+            assert_eq!(from_hex(text).as_deref(), Some(bytes));
+        }
+        for text in ["0", "abc", "gg", "é", "aé0"] {
+            assert_eq!(from_hex(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_text_and_the_length_it_wanted() {
+        let refused = "xyz".parse::<DeviceId>().unwrap_err();
+        assert_eq!(refused, ParseIdError { expected: 64, text: "xyz".into() });
+        assert_eq!(refused.to_string(), "not an identifier of 64 hex digits: \"xyz\"");
+    }
+
+    #[test]
+    fn an_id_shows_its_kind_and_its_beginning_only() {
+        assert_eq!(format!("{:?}", ChunkId([0xcd; 32])), "ChunkId(cdcdcdcd)");
+        assert_eq!(ChunkId([0xcd; 32]).to_string(), "cd".repeat(32));
+    }
+
+    #[test]
+    fn ids_have_no_length_on_the_wire_and_order_as_their_bytes() {
+        let (small, large) = (SpaceId([1; 16]), SpaceId([2; 16]));
+        assert_eq!(small.to_bytes(), [1; 16]);
+        assert!(small < large && small.to_string() < large.to_string());
+        assert_eq!(small.as_bytes(), &[1; 16]);
+    }
+
+    #[test]
+    fn sizes_are_frozen() {
+        let long = [
+            AccountId::SIZE,
+            DeviceId::SIZE,
+            EntryId::SIZE,
+            OpId::SIZE,
+            EpochId::SIZE,
+            ChangeHash::SIZE,
+            ChunkId::SIZE,
+        ];
+        let short = [SpaceId::SIZE, Incarnation::SIZE, LogId::SIZE, RecordId::SIZE, ActorId::SIZE];
+        assert_eq!((long, short), ([32; 7], [16; 5]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_id_survives_text_and_bytes(bytes in any::<[u8; 32]>()) {
+            let id = EntryId(bytes);
+            prop_assert_eq!(id.to_string().parse::<EntryId>(), Ok(id));
+            prop_assert_eq!(EntryId::from_bytes(&id.to_bytes()), Ok(id));
+            prop_assert!(id.to_string().starts_with(&id.short()));
+        }
+
+        #[test]
+        fn what_is_read_as_hex_is_written_so(text in "[0-9a-fA-F+ -]{0,8}") {
+            if let Some(bytes) = from_hex(&text) {
+                prop_assert_eq!(to_hex(&bytes), text.to_ascii_lowercase());
+            }
         }
     }
 }
