@@ -70,6 +70,7 @@ limits! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn an_entry_fits_its_frame_and_a_body_fits_its_entry() {
@@ -77,5 +78,53 @@ mod tests {
         const { assert!(CHANGE_BYTES_MAX <= ENTRY_BODY_BYTES_MAX) };
         const { assert!(ENTRY_BODY_BYTES_MAX < ENTRY_BYTES_MAX) };
         assert!(ALL.iter().all(|limit| limit.value > 0 && !limit.reason.is_empty()));
+    }
+
+    #[test]
+    fn the_table_has_every_limit_once_and_a_sentence_for_it() {
+        let names: BTreeSet<&str> = ALL.iter().map(|limit| limit.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for limit in ALL {
+            let fits = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+            assert!(limit.name.chars().all(fits), "{}", limit.name);
+            assert!(limit.reason.ends_with('.'), "{}: {}", limit.name, limit.reason);
+        }
+        let row = ALL.iter().find(|limit| limit.name == "CHUNK_BYTES_MAX");
+        assert_eq!(row.map(|row| row.value), Some(CHUNK_BYTES_MAX));
+    }
+
+    #[test]
+    fn limits_leave_room_for_each_other() {
+        // A whole window of credit is acknowledged before it is used up.
+        const { assert!(RECEIPT_ENTRIES_MAX < CREDIT_ENTRIES) };
+        const { assert!(RECEIPT_DELAY_MS_MAX < STALL_MS_MAX && PING_TIMEOUT_MS < PING_MS) };
+        const { assert!(ENTRY_BYTES_MAX <= CREDIT_BYTES && ENTRY_BYTES_MAX < SEGMENT_BYTES) };
+        const { assert!(ROSTER_OP_BYTES_MAX < FRAME_BYTES_MAX) };
+        // The largest card is one request, in base64, and its photo one entry's chunks.
+        const { assert!((CARD_TEXT_BYTES_MAX + CARD_PHOTO_BYTES_MAX) / 3 * 4 < API_REQUEST_BYTES_MAX) };
+        const { assert!(CARD_PHOTO_BYTES_MAX <= ENTRY_CHUNKS_MAX * CHUNK_BYTES_MAX) };
+        const { assert!(VALUE_INLINE_BYTES_MAX < CHANGE_BYTES_MAX) };
+        const { assert!(INDEX_VALUE_BYTES_MAX < 64 * 1024 && DEVICES_MAX <= LOGS_MAX) };
+    }
+
+    #[test]
+    fn limits_that_decide_what_is_valid_are_frozen() {
+        let frozen = [
+            ENTRY_BODY_BYTES_MAX,
+            ENTRY_BYTES_MAX,
+            CHANGE_BYTES_MAX,
+            CHANGE_OPS_MAX,
+            CHANGE_DEPS_MAX,
+            CHUNK_BYTES_MAX,
+            ENTRY_CHUNKS_MAX,
+            ROSTER_OP_BYTES_MAX,
+            ROSTER_PARENTS_MAX,
+            ENTRY_ROSTER_HEADS_MAX,
+            ENTRY_VECTOR_DELTA_MAX,
+            FRAME_BYTES_MAX,
+        ];
+        let expected =
+            [262_144, 327_680, 262_144, 8_192, 256, 1_048_576, 64, 65_536, 16, 8, 64, 524_288];
+        assert_eq!(frozen, expected, "a device of today would refuse what another one makes");
     }
 }

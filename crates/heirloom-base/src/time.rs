@@ -81,6 +81,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn known_times_print_as_rfc_3339() {
@@ -101,5 +102,64 @@ mod tests {
         assert_eq!(late.tick(9_000), Hlc::from_wall_ms(9_000));
         assert_eq!(Hlc::MAX.tick(0), Hlc::MAX);
         assert!(Hlc::from_bytes(&u64::MAX.to_le_bytes()).is_err());
+    }
+
+    #[test]
+    fn every_day_of_every_year_has_its_date() {
+        let is_leap = |year: u64| {
+            year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400)
+        };
+        let mut days = 0;
+        for year in 1970..=6430 {
+            let february = if is_leap(year) { 29 } else { 28 };
+            let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            for (month, length) in (1..).zip(months) {
+                for day in 1..=length {
+                    assert_eq!(civil(days), (year, month, day));
+                    days += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_clock_reading_is_in_the_year_6429() {
+        assert_eq!(rfc3339(Hlc::MAX.wall_ms()), "6429-10-17T02:45:55Z");
+        assert_eq!(Hlc::from_wall_ms(u64::MAX).wall_ms(), Hlc::MAX.wall_ms());
+        assert!(Hlc::from_wall_ms(u64::MAX) <= Hlc::MAX);
+    }
+
+    #[test]
+    fn only_readings_up_to_the_largest_are_read() {
+        assert_eq!(Hlc::from_bytes(&Hlc::MAX.to_bytes()), Ok(Hlc::MAX));
+        let value = Hlc::MAX.0 + 1;
+        let refused = Hlc::from_bytes(&value.to_le_bytes());
+        assert_eq!(refused, Err(DecodeError::Unknown { what: "clock reading", value }));
+        assert_eq!(Hlc(0x0102).to_bytes(), [2, 1, 0, 0, 0, 0, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_tick_is_later_than_before_and_not_before_the_wall_clock(
+            before in 0..Hlc::MAX.0, wall_ms in any::<u64>(),
+        ) {
+            let after = Hlc(before).tick(wall_ms);
+            prop_assert!(after > Hlc(before) && after <= Hlc::MAX);
+            prop_assert!(after >= Hlc::from_wall_ms(wall_ms));
+            prop_assert_eq!(Hlc::from_bytes(&after.to_bytes()), Ok(after));
+        }
+
+        #[test]
+        fn any_time_prints_without_a_panic(wall_ms in any::<u64>()) {
+            let text = rfc3339(wall_ms);
+            prop_assert!(text.len() >= 20 && text.ends_with('Z'));
+        }
+
+        #[test]
+        fn times_of_four_digit_years_sort_as_their_texts(
+            one in 0..253_402_300_800_000_u64, other in 0..253_402_300_800_000_u64,
+        ) {
+            prop_assert_eq!(rfc3339(one).cmp(&rfc3339(other)), (one / 1000).cmp(&(other / 1000)));
+        }
     }
 }
