@@ -7,7 +7,7 @@ use heirloom_base::{ChangeHash, Encode, LogId, RecordId, limits};
 use heirloom_doc::{Admission, Document, Offered, RawChange};
 use heirloom_schema::{Value, category, key};
 use heirloom_sync::Part;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The entry that carried changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,19 +79,19 @@ pub(crate) fn apply(
 ) -> Result<Applied, StorageError> {
     let mut by_record: BTreeMap<RecordId, Vec<WaitingRow>> = BTreeMap::new();
     for part in parts {
-        let row = WaitingRow { log: carrier.log, seq: carrier.seq, change: part.change };
+        let Carrier { log, seq, wall_ms } = carrier;
+        let row = WaitingRow { log, seq, wall_ms, change: part.change };
         by_record.entry(part.record).or_default().push(row);
     }
     let mut applied = Applied::default();
     for (record, offered) in by_record {
-        apply_record(view, carrier, record, offered, &mut applied)?;
+        apply_record(view, record, offered, &mut applied)?;
     }
     Ok(applied)
 }
 
 fn apply_record(
     view: &mut View<'_>,
-    carrier: Carrier,
     record: RecordId,
     mut offered: Vec<WaitingRow>,
     applied: &mut Applied,
@@ -119,7 +119,15 @@ fn apply_record(
     }
     let Some((document, saved)) = &admission.document else { return Ok(()) };
     view.put_bytes(rows::key(table::DOCUMENT, &[&record.0]), saved.clone());
-    let category = update_row(view, carrier, record, document, &offered)?;
+    let kept_aside: BTreeSet<usize> = admission
+        .waiting
+        .iter()
+        .map(|(index, _)| *index)
+        .chain(admission.refused.iter().map(|(index, _)| *index))
+        .collect();
+    let places = offered.iter().enumerate();
+    let counted = places.filter(|(place, _)| !kept_aside.contains(place)).map(|(_, row)| row);
+    let category = update_row(view, record, document, counted)?;
     applied.changed.entry(category).or_default().push(record);
     Ok(())
 }
@@ -138,12 +146,11 @@ fn keep_waiting(
 }
 
 /// Rewrites a record's row from its document; returns the category's number.
-fn update_row(
+fn update_row<'a>(
     view: &mut View<'_>,
-    carrier: Carrier,
     record: RecordId,
     document: &Document,
-    offered: &[WaitingRow],
+    counted: impl Iterator<Item = &'a WaitingRow>,
 ) -> Result<i64, StorageError> {
     let number = document.category().unwrap_or(0);
     let key = rows::record_key(number, record);
@@ -152,13 +159,13 @@ fn update_row(
     row.uid = document.uid().unwrap_or_default();
     row.deleted = document.is_deleted();
     row.heads = document.heads().iter().copied().collect();
-    for source in offered {
+    for source in counted {
         let last = row.entries.entry(source.log).or_default();
         *last = (*last).max(source.seq);
-    }
-    if carrier.wall_ms >= row.updated_ms {
-        row.updated_ms = carrier.wall_ms;
-        row.updated_by = Some(carrier.log);
+        // Of equal clock readings the greater log counts, so that the order
+        // of arrival does not show.
+        let newest = (row.updated_ms, row.updated_by).max((source.wall_ms, Some(source.log)));
+        (row.updated_ms, row.updated_by) = newest;
     }
     project(document, &mut row);
     view.put_bytes(key, row.to_bytes());

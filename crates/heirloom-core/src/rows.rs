@@ -195,6 +195,8 @@ pub(crate) struct WaitingRow {
     pub(crate) log: LogId,
     /// The entry that carried it.
     pub(crate) seq: u64,
+    /// Clock reading of that entry, in milliseconds since 1970.
+    pub(crate) wall_ms: u64,
     /// The change.
     pub(crate) change: Vec<u8>,
 }
@@ -203,6 +205,7 @@ impl Encode for WaitingRow {
     fn encode(&self, writer: &mut Writer) {
         self.log.encode(writer);
         writer.u64(self.seq);
+        writer.u64(self.wall_ms);
         writer.bytes(&self.change);
     }
 }
@@ -212,6 +215,7 @@ impl Decode for WaitingRow {
         Ok(Self {
             log: LogId::decode(reader)?,
             seq: reader.u64()?,
+            wall_ms: reader.u64()?,
             change: reader.bytes(limits::CHANGE_BYTES_MAX)?.to_vec(),
         })
     }
@@ -239,7 +243,7 @@ mod tests {
         assert_eq!(RecordIndex::from_bytes(&row.to_bytes()), Ok(row));
         let row = LogRow { device: DeviceId([1; 32]), seq: 4, id: EntryId([5; 32]) };
         assert_eq!(LogRow::from_bytes(&row.to_bytes()), Ok(row));
-        let row = WaitingRow { log: LogId([1; 16]), seq: 2, change: vec![3] };
+        let row = WaitingRow { log: LogId([1; 16]), seq: 2, wall_ms: 4, change: vec![3] };
         assert_eq!(WaitingRow::from_bytes(&row.to_bytes()), Ok(row));
     }
 
