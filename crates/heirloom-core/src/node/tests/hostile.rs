@@ -1,0 +1,234 @@
+//! What others may send, and what it must not do.
+
+use super::super::*;
+use super::household::House;
+use crate::input::HelloId;
+use heirloom_base::{Decode as _, Encode as _, EntryId, Hlc, Incarnation, RecordId, SpaceId};
+use heirloom_identity::{Keyring, Role, Signer, roster};
+use heirloom_sync::entry::kind;
+use heirloom_sync::{Body, EntryPlan, Header, Hello, Message, Origin, Part, VersionVector};
+use proptest::prelude::*;
+
+fn offences(house: &House, device: usize, by: usize) -> u64 {
+    house.node(device).offences.get(&house.id(by)).copied().unwrap_or_default()
+}
+
+fn keyring(house: &House, device: usize) -> Keyring {
+    house.node(device).membership.keyring.clone().unwrap()
+}
+
+/// Returns an entry at the beginning of a log of a device.
+fn entry(house: &House, author: &DeviceKeys, space: SpaceId, parts: Vec<Part>) -> Vec<u8> {
+    let node = house.node(0);
+    let epoch = node.membership.roster.state().writing_epoch().unwrap();
+    let origin = Origin { device: author.id(), incarnation: Incarnation([7; 16]) };
+    let header = Header {
+        kind: kind::CHANGES,
+        space,
+        log: origin.log(space),
+        seq: 1,
+        previous: EntryId([0; 32]),
+        origin: Some(origin),
+        roster_heads: node.membership.roster.heads(),
+        hlc: Hlc::default(),
+        epoch,
+        seen: Vec::new(),
+        chunks: Vec::new(),
+    };
+    let keys = keyring(house, 0);
+    let key = keys.epoch_key(&epoch).unwrap();
+    Entry::author(node.account, author, key, &EntryPlan { header, body: Body { parts } })
+        .into_bytes()
+}
+
+fn entries(bytes: Vec<u8>) -> Message {
+    Message::Entries { urgent: false, entries: vec![bytes] }
+}
+
+/// Makes a revocation by the first device.
+fn revocation(house: &House, device: usize) -> Vec<u8> {
+    let node = house.node(0);
+    let device = house.id(device);
+    let logs = node.replication.logs().filter(|(_, state)| state.device == device);
+    let cuts = logs.map(|(log, state)| (log, state.durable)).collect();
+    let (keys, signer) = (keyring(house, 0), Signer::Device(&node.config.device));
+    roster::revoke(&node.membership.roster, &keys, signer, device, &cuts, &[5; 32])
+}
+
+fn present(house: &mut House, device: usize, ops: Vec<Vec<u8>>) {
+    let (from, bytes) = (DeviceId([66; 32]), Message::Roster(ops).to_bytes());
+    house.input(device, Input::Hello { id: HelloId(9_000), device: from, bytes });
+}
+
+#[test]
+fn garbage_is_an_offence_that_ends_the_connection_and_changes_nothing() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.add(0, "notes", &["title=x"]);
+    let before = (house.digest(0), house.devices[0].storage.frames.len());
+    let device = house.id(1);
+    house.input(0, Input::Frame { device, bytes: vec![1, 2, 3] });
+    assert_eq!(offences(&house, 0, 1), 1);
+    assert_eq!(house.devices[0].disconnects, [device]);
+    assert_eq!((house.digest(0), house.devices[0].storage.frames.len()), before);
+    assert!(house.status(0).problems.iter().any(|problem| problem.code == "offences"));
+}
+
+#[test]
+fn a_hello_or_an_entry_of_another_space_is_an_offence() {
+    let mut house = House::of(&["phone", "desk"]);
+    let hello = Hello {
+        versions: (1, 1),
+        space: SpaceId([9; 16]),
+        roster_heads: Vec::new(),
+        vector: VersionVector::default(),
+        holes: Vec::new(),
+        checkpoints: Vec::new(),
+        reachable: Vec::new(),
+    };
+    house.hear(0, 1, &Message::Hello(hello));
+    assert_eq!(offences(&house, 0, 1), 1);
+    let author = house.devices[1].keys.clone();
+    let foreign = entry(&house, &author, SpaceId([9; 16]), Vec::new());
+    let before = house.devices[0].storage.frames.len();
+    house.hear(0, 1, &entries(foreign));
+    assert_eq!(offences(&house, 0, 1), 2);
+    assert_eq!(house.devices[0].storage.frames.len(), before);
+}
+
+#[test]
+fn entries_of_strangers_and_with_wrong_signatures_are_offences() {
+    let mut house = House::of(&["phone", "desk"]);
+    let space = house.node(0).space;
+    let before = house.devices[0].storage.frames.len();
+    let stranger = entry(&house, &DeviceKeys::from_seed([200; 32]), space, Vec::new());
+    house.hear(0, 1, &entries(stranger));
+    assert_eq!(offences(&house, 0, 1), 1);
+    let author = house.devices[1].keys.clone();
+    let mut forged = entry(&house, &author, space, Vec::new());
+    *forged.last_mut().unwrap() ^= 1;
+    house.hear(0, 1, &entries(forged));
+    house.hear(0, 1, &entries(vec![3; 100]));
+    assert_eq!(offences(&house, 0, 1), 3);
+    house.hear(0, 1, &Message::Receipts(vec![vec![1; 60]]));
+    assert_eq!(offences(&house, 0, 1), 4);
+    assert_eq!(house.devices[0].storage.frames.len(), before);
+}
+
+#[test]
+fn a_signed_entry_with_a_broken_change_is_kept_and_passed_on_but_not_applied() {
+    let mut house = House::of(&["phone", "desk"]);
+    let id = house.add(0, "notes", &["title=x"]);
+    let before = house.digest(0);
+    let (author, space) = (house.devices[1].keys.clone(), house.node(0).space);
+    let record: RecordId = id.parse().unwrap();
+    let part = Part { record, change: vec![0x85, 0x6f, 0x4a, 0x83, 9, 9, 9] };
+    let bytes = entry(&house, &author, space, vec![part]);
+    house.hear(0, 1, &entries(bytes));
+    assert_eq!(house.digest(0), before);
+    assert_eq!(house.status(0).quarantined, 1);
+    let warned =
+        |event: &Event| matches!(event, Event::Warning { code, .. } if code == "quarantined");
+    assert!(house.devices[0].events.iter().any(warned));
+    assert_eq!(offences(&house, 0, 1), 0, "whoever passes it on did nothing wrong");
+}
+
+#[test]
+fn a_stranger_who_proves_nothing_is_told_so() {
+    let mut house = House::founded(&["phone", "desk"]);
+    let device = house.id(1);
+    for bytes in [vec![], vec![255; 30], Message::Roster(vec![vec![1; 50]]).to_bytes()] {
+        house.input(0, Input::Hello { id: HelloId(1), device, bytes });
+        assert_eq!(house.devices[0].hellos.pop(), Some(vec![0]));
+    }
+    house.input(0, Input::PeerUp { device });
+    assert_eq!(house.devices[0].disconnects, [device]);
+    assert_eq!(house.node(0).replication.peers().count(), 0);
+}
+
+#[test]
+fn a_member_that_is_not_known_yet_proves_itself_by_the_roster() {
+    let mut house = House::of(&["phone", "desk"]);
+    let mut third = House::founded(&["phone", "desk", "third"]);
+    // The same account elsewhere let a third device in.
+    third.join(2, 0, Role::Member).unwrap();
+    let (device, bytes) = (third.id(2), third.node(2).presentation());
+    house.input(0, Input::Hello { id: HelloId(1), device, bytes });
+    assert_eq!(house.devices[0].hellos.pop(), Some(vec![1]));
+    assert!(house.node(1).membership.is_peer(device), "the others hear of it");
+}
+
+#[test]
+fn later_entries_of_a_revoked_device_are_kept_aside() {
+    let mut house = House::of(&["phone", "desk", "lost"]);
+    house.add(2, "notes", &["title=before"]);
+    house.cut(0, 1);
+    house.cut(0, 2);
+    let op = revocation(&house, 2);
+    present(&mut house, 0, vec![op]);
+    house.add(2, "notes", &["title=after"]);
+    house.connect(1, 0);
+    assert_eq!(house.titles(0, "notes"), ["before"]);
+    assert_eq!(house.status(0).quarantined, 1);
+    let row = house.status(0).devices.into_iter().find(|row| row.name == "lost").unwrap();
+    assert!(row.revoked && row.behind_entries == 0);
+    assert!(house.devices[1].disconnects.contains(&house.id(2)), "nobody talks to it any more");
+}
+
+#[test]
+fn a_device_that_was_taken_out_writes_nothing_more() {
+    let mut house = House::of(&["phone", "lost"]);
+    let op = revocation(&house, 1);
+    present(&mut house, 1, vec![op]);
+    let add = Command::Add {
+        category: "notes".into(),
+        assignments: vec!["title=x".into()],
+        wait: Wait::default(),
+    };
+    assert_eq!(house.ask(1, add).unwrap_err().code, "not-permitted");
+    assert!(house.node(1).membership.peers(house.id(1)).is_empty());
+}
+
+#[test]
+fn entries_whose_key_comes_later_are_applied_then() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.cut(0, 1);
+    let node = house.node(0);
+    let signer = Signer::Device(&node.config.device);
+    let op = roster::epoch(&node.membership.roster, &keyring(&house, 0), signer, &[6; 32]);
+    present(&mut house, 0, vec![op.clone()]);
+    let id = house.add(0, "notes", &["title=late"]);
+    let last = house.devices[0].storage.frames.values().next_back().unwrap().clone();
+    let device = house.id(0);
+    house.input(1, Input::PeerUp { device });
+    house.hear(1, 0, &entries(last.payload));
+    assert!(house.titles(1, "notes").is_empty());
+    assert_eq!(house.status(1).quarantined, 0);
+    assert_eq!(house.node(1).replication.vector(), house.node(0).replication.vector());
+    house.boot(1);
+    assert!(house.titles(1, "notes").is_empty());
+    present(&mut house, 1, vec![op]);
+    assert_eq!(house.show(1, "notes", &id).title, "late");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn no_frame_breaks_a_node(frames in prop::collection::vec(
+        prop::collection::vec(any::<u8>(), 0..80), 1..30,
+    )) {
+        let mut house = House::of(&["phone", "desk"]);
+        house.add(0, "notes", &["title=x"]);
+        let (before, device) = (house.digest(0), house.id(1));
+        for mut bytes in frames {
+            if let Some(first) = bytes.first_mut() {
+                *first %= 10;
+            }
+            let is_message = Message::from_bytes(&bytes).is_ok();
+            let count = offences(&house, 0, 1);
+            house.input(0, Input::Frame { device, bytes });
+            prop_assert!(is_message || offences(&house, 0, 1) == count + 1);
+        }
+        prop_assert_eq!(house.digest(0), before);
+    }
+}

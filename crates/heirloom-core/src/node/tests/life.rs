@@ -1,0 +1,175 @@
+//! Restarts, replays and what is kept over them.
+
+use super::super::*;
+use super::household::House;
+use crate::storage::MemoryStorage;
+
+fn dump(storage: &MemoryStorage) -> &BTreeMap<Vec<u8>, Vec<u8>> {
+    &storage.index
+}
+
+fn replayed(house: &House, device: usize, restart_after: Option<usize>) -> MemoryStorage {
+    let machine = &house.devices[device];
+    let mut storage = machine.storage.clone();
+    storage.index.clear();
+    let config = || NodeConfig {
+        device: machine.keys.clone(),
+        seed: [1; 32],
+        networked: false,
+        fresh_incarnation: false,
+    };
+    let account = house.node(device).account();
+    let mut node = Node::open_empty(config(), account);
+    for (place, (lsn, frame)) in storage.frames.clone().into_iter().enumerate() {
+        if restart_after == Some(place) && place > 0 {
+            assert_eq!(Node::applied(&storage).unwrap().map(|lsn| lsn.0), Some(place as u64));
+            node = Node::open(house.now, config(), &mut storage).unwrap();
+        }
+        node.replay(house.now, &mut storage, lsn, frame).unwrap();
+    }
+    storage
+}
+
+fn busy() -> House {
+    let mut house = House::of(&["phone", "desk"]);
+    let id = house.add(0, "contacts", &["name=Ann"]);
+    house.set(1, "contacts", &id, &["phone+=1"]);
+    house.cut(0, 1);
+    house.set(0, "contacts", &id, &["name=A"]);
+    house.set(1, "contacts", &id, &["name=B"]);
+    house.connect(0, 1);
+    house
+}
+
+#[test]
+fn a_log_replayed_in_pieces_gives_the_same_index_as_the_whole() {
+    let house = busy();
+    let whole = replayed(&house, 1, None);
+    for place in 1..house.devices[1].storage.frames.len() {
+        let pieces = replayed(&house, 1, Some(place));
+        assert_eq!(dump(&pieces), dump(&whole), "restarted after {place} frames");
+    }
+}
+
+#[test]
+fn a_replay_gives_the_rows_that_the_writes_gave() {
+    let house = busy();
+    for device in 0..2 {
+        let whole = replayed(&house, device, None);
+        let rows = |storage: &MemoryStorage, tables: &[u8]| -> Vec<(Vec<u8>, Vec<u8>)> {
+            let rows = storage.index.iter().filter(|(key, _)| tables.contains(&key[0]));
+            rows.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let live = &house.devices[device].storage;
+        assert_eq!(rows(&whole, b"elors"), rows(live, b"elors"));
+        assert_eq!(rows(&whole, b"dwuqi"), rows(live, b"dwuqi"));
+    }
+}
+
+#[test]
+fn receipts_survive_a_restart() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.add(0, "notes", &["title=x"]);
+    house.pass(2_000);
+    house.boot(0);
+    let row = house.status(0).categories.into_iter().find(|row| row.name == "notes").unwrap();
+    assert_eq!((row.peer, row.pending), (1, 0));
+    assert!(house.status(0).devices.iter().all(|row| row.this || row.last_seen.is_some()));
+}
+
+#[test]
+fn receipts_after_a_restart_count_over_those_before() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.boot(1);
+    house.connect(0, 1);
+    house.add(0, "notes", &["title=x"]);
+    house.pass(2_000);
+    let row = house.status(0).categories.into_iter().find(|row| row.name == "notes").unwrap();
+    assert_eq!(row.pending, 0, "the receipt of the second start is the newer one");
+}
+
+#[test]
+fn a_restarted_device_goes_on_with_its_log() {
+    let mut house = House::of(&["phone", "desk"]);
+    let id = house.add(0, "notes", &["title=a"]);
+    let log = house.node(0).journal.log();
+    house.boot(0);
+    house.set(0, "notes", &id, &["title=b"]);
+    assert_eq!(house.node(0).journal.log(), log);
+    house.connect(0, 1);
+    assert_eq!(house.show(1, "notes", &id).title, "b");
+}
+
+#[test]
+fn a_folder_put_back_goes_on_under_another_log() {
+    let mut house = House::of(&["phone", "desk"]);
+    let id = house.add(0, "notes", &["title=a"]);
+    let old = house.devices[0].storage.clone();
+    let log = house.node(0).journal.log();
+    house.set(0, "notes", &id, &["title=b"]);
+    house.devices[0].storage = old;
+    house.boot(0);
+    house.devices[0].events.clear();
+    house.connect(0, 1);
+    let warned =
+        |event: &Event| matches!(event, Event::Warning { code, .. } if code == "rolled-back");
+    assert!(house.devices[0].events.iter().any(warned));
+    assert_eq!(house.show(0, "notes", &id).title, "b", "what it had sent came back");
+    house.set(0, "notes", &id, &["title=c"]);
+    assert_ne!(house.node(0).journal.log(), log);
+    assert_eq!(house.show(1, "notes", &id).title, "c");
+}
+
+#[test]
+fn a_route_is_kept_only_after_it_worked() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.cut(0, 1);
+    let (device, said) = (house.id(1), vec!["/ip4/10.0.0.9/tcp/1".to_owned()]);
+    house.input(0, Input::Seen { device, addresses: said.clone() });
+    house.pass(10);
+    assert!(house.devices[0].dials.iter().any(|(to, at)| *to == device && *at == said));
+    house.boot(0);
+    house.devices[0].dials.clear();
+    house.pass(1_000);
+    assert!(house.devices[0].dials.is_empty(), "it was only said");
+    house.input(0, Input::Seen { device, addresses: said.clone() });
+    house.connect(0, 1);
+    house.boot(0);
+    house.pass(1_000);
+    assert!(house.devices[0].dials.iter().any(|(to, at)| *to == device && *at == said));
+}
+
+#[test]
+fn a_member_passes_on_where_others_listen() {
+    let mut house = House::of(&["phone", "desk", "third"]);
+    house.cut(0, 2);
+    let address = vec!["/ip4/10.0.0.7/tcp/7".to_owned()];
+    house.input(0, Input::Listening { addresses: address.clone() });
+    house.cut(1, 2);
+    house.connect(1, 2);
+    house.pass(2_000);
+    let device = house.id(0);
+    assert!(house.devices[2].dials.iter().any(|(to, at)| *to == device && *at == address));
+}
+
+#[test]
+fn a_peer_that_does_not_answer_is_given_up() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.cut(0, 1);
+    let device = house.id(1);
+    let silent = house.node(1).replication.vector();
+    house.input(0, Input::PeerUp { device });
+    let hello = heirloom_sync::Hello {
+        versions: (1, 1),
+        space: house.node(0).space,
+        roster_heads: house.node(0).membership.roster.heads(),
+        vector: silent,
+        holes: Vec::new(),
+        checkpoints: Vec::new(),
+        reachable: Vec::new(),
+    };
+    house.hear(0, 1, &heirloom_sync::Message::Hello(hello));
+    house.add(0, "notes", &["title=x"]);
+    house.pass(31_000);
+    assert!(house.devices[0].disconnects.contains(&device));
+}
