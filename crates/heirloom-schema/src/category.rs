@@ -155,4 +155,53 @@ mod tests {
             assert_eq!(category.field("no such field"), None);
         }
     }
+
+    #[test]
+    fn field_names_are_frozen_for_scripts() {
+        let names = |id| {
+            let fields = by_id(id).unwrap().fields.iter();
+            fields.map(|field| field.name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names("contacts"), "name phone email organization address birthday url note");
+        assert_eq!(names("notes"), "title body");
+        assert_eq!(
+            names("calendar"),
+            "title start end all_day location description rrule timezone"
+        );
+        assert_eq!(names("settings"), "");
+    }
+
+    #[test]
+    fn files_keep_their_endings() {
+        let endings = CATEGORIES.iter().map(|category| category.extension).collect::<Vec<_>>();
+        assert_eq!(endings, ["vcf", "md", "ics", "json"]);
+    }
+
+    #[test]
+    fn no_two_categories_share_a_name_or_an_ending() {
+        let all = |pick: fn(&CategorySpec) -> &'static str| {
+            CATEGORIES.iter().map(|category| pick(category)).collect::<BTreeSet<_>>().len()
+        };
+        let picks: [fn(&CategorySpec) -> &'static str; 4] = [
+            |category| category.id,
+            |category| category.title,
+            |category| category.singular,
+            |category| category.extension,
+        ];
+        assert_eq!(picks.map(all), [CATEGORIES.len(); 4]);
+    }
+
+    #[test]
+    fn a_field_has_what_its_constructor_says() {
+        let field = FieldSpec::repeatable("phone", FieldKind::Text, "number");
+        assert!(
+            field.repeatable && !field.typed && field.typed().typed && field.typed().repeatable
+        );
+        assert!(!FieldSpec::single("body", FieldKind::LongText, "text").repeatable);
+        let kind = |id, name| by_id(id).unwrap().field(name).unwrap().kind;
+        assert_eq!(kind("notes", "body"), FieldKind::LongText);
+        assert_eq!(kind("contacts", "birthday"), FieldKind::Date);
+        assert_eq!(kind("calendar", "start"), FieldKind::DateTime);
+        assert_eq!(kind("calendar", "all_day"), FieldKind::Boolean);
+    }
 }

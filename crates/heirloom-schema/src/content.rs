@@ -56,4 +56,24 @@ mod tests {
         assert_eq!(Value::Bytes(vec![255]).as_raw(), Some([255].as_slice()));
         assert_eq!(Value::Int(1).as_raw(), None);
     }
+
+    #[test]
+    fn a_blob_is_neither_a_text_nor_bytes_of_a_file() {
+        let blob = Value::Blob(BlobRef { size: 0, hash: [0; 32], chunks: Vec::new() });
+        assert_eq!((blob.as_str(), blob.as_raw()), (None, None));
+        assert_eq!(Value::Int(1).as_str(), None);
+    }
+
+    #[test]
+    fn a_text_edited_by_letters_is_not_the_same_text_replaced_as_a_whole() {
+        assert_ne!(Value::Text("a".into()), Value::Str("a".into()));
+    }
+
+    #[test]
+    fn keys_of_the_house_come_before_the_content_lines() {
+        let keys = [crate::key::UID, "l000010", "body", crate::key::CATEGORY];
+        let content: Content = keys.map(|key| (key.to_owned(), Value::Int(0))).into();
+        let order: Vec<&str> = content.keys().map(String::as_str).collect();
+        assert_eq!(order, ["!category", "!uid", "body", "l000010"]);
+    }
 }

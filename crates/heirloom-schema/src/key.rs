@@ -24,4 +24,9 @@ mod tests {
         assert!([CATEGORY, UID, DELETED, IMPORT].into_iter().all(is_reserved));
         assert!(!["l000010", "body", "s:!", ""].into_iter().any(is_reserved));
     }
+
+    #[test]
+    fn the_keys_of_the_house_are_frozen() {
+        assert_eq!([CATEGORY, UID, DELETED, IMPORT], ["!category", "!uid", "!deleted", "!import"]);
+    }
 }
