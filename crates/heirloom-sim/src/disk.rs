@@ -186,4 +186,44 @@ mod tests {
             assert_eq!(disk.sync(EffectId(2)), None);
         }
     }
+
+    #[test]
+    fn what_is_not_synced_is_not_there_yet() {
+        let (mut disk, chunk) = (SimDisk::default(), ChunkId([1; 32]));
+        disk.begin(EffectId(1), vec![(chunk, b"sealed".to_vec())], vec![frame(1)]);
+        assert!(disk.frames_after(None).is_empty() && !disk.has_chunk(chunk));
+        let lsns = disk.sync(EffectId(1)).unwrap();
+        assert_eq!(disk.frames_after(None), [(lsns[0], frame(1))]);
+        assert_eq!(disk.chunk(chunk).unwrap(), b"sealed");
+        assert!(disk.frames_after(lsns.last().copied()).is_empty());
+        assert!(disk.contains(b"seal") && !disk.contains(b"open"));
+        assert_eq!(disk.sync(EffectId(1)), None, "a sync ends once");
+    }
+
+    #[test]
+    fn no_position_is_used_twice_even_after_a_crash() {
+        let mut disk = SimDisk::default();
+        disk.begin(EffectId(1), Vec::new(), vec![frame(1), frame(2)]);
+        let lost: Vec<Lsn> =
+            disk.unsynced.values().flat_map(|append| &append.frames).map(|(lsn, _)| *lsn).collect();
+        disk.crash(&mut Rng::new(0));
+        disk.begin(EffectId(2), Vec::new(), vec![frame(3)]);
+        assert!(disk.sync(EffectId(2)).unwrap().iter().all(|lsn| lost.iter().all(|old| lsn > old)));
+    }
+
+    #[test]
+    fn a_lie_is_forgotten_at_the_first_crash_and_the_truth_is_kept() {
+        for seed in 0..20 {
+            let mut disk = SimDisk::default();
+            disk.write_now(vec![frame(1)]);
+            disk.begin(EffectId(1), Vec::new(), vec![frame(2)]);
+            let lsns = disk.sync(EffectId(1)).unwrap();
+            disk.forget_at_crash(&lsns);
+            assert_eq!(disk.frames_after(None).len(), 2);
+            disk.crash(&mut Rng::new(seed));
+            let kept: Vec<Frame> =
+                disk.frames_after(None).into_iter().map(|(_, frame)| frame).collect();
+            assert_eq!(kept, [frame(1)], "seed {seed}");
+        }
+    }
 }

@@ -56,4 +56,20 @@ mod tests {
         assert_eq!(numbers, (0..10).map(|_| same.number()).collect::<Vec<_>>());
         assert_ne!(numbers, (0..10).map(|_| other.number()).collect::<Vec<_>>());
     }
+
+    #[test]
+    fn numbers_stay_below_their_bound_and_reach_it() {
+        let mut rng = Rng::new(1);
+        let seen: std::collections::BTreeSet<u64> = (0..200).map(|_| rng.below(7)).collect();
+        assert_eq!(seen, (0..7).collect());
+        assert_eq!((rng.below(0), rng.below(1), rng.index(1)), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_chance_comes_as_often_as_it_says() {
+        let mut rng = Rng::new(2);
+        assert!((0..100).all(|_| rng.chance(100)) && !(0..100).any(|_| rng.chance(0)));
+        let hits = (0..2_000).filter(|_| rng.chance(30)).count();
+        assert!((500..700).contains(&hits), "{hits} of 2000");
+    }
 }
