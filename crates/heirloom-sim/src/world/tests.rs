@@ -130,6 +130,42 @@ fn a_lost_message_breaks_its_stream_which_comes_back() {
     assert_eq!(titles(&mut world, 1), ["lost once"]);
 }
 
+/// Sends twenty messages at once and returns, in this order, when they arrive.
+fn arrivals(faults: Faults) -> Vec<(u8, u64)> {
+    let (mut world, _) = household(18, 2);
+    world.queue.clear();
+    world.set_faults(faults);
+    let other = world.devices[1].keys.id();
+    for number in 0..20 {
+        world.send(0, other, vec![number]);
+    }
+    let mut sent: Vec<(u64, u8, u64)> = world
+        .queue
+        .iter()
+        .filter_map(|((time, ticket), happening)| match happening {
+            Happening::Deliver { bytes, .. } => Some((*ticket, bytes[0], *time)),
+            Happening::Synced { .. }
+            | Happening::Fetched { .. }
+            | Happening::Connect { .. }
+            | Happening::Break { .. } => None,
+        })
+        .collect();
+    sent.sort_unstable();
+    sent.into_iter().map(|(_, number, time)| (number, time)).collect()
+}
+
+#[test]
+fn messages_come_once_and_in_order_unless_the_world_is_hard() {
+    let in_order = |sent: &[(u8, u64)]| sent.is_sorted_by_key(|(_, time)| *time);
+    let slow = Faults { latency_ms_max: 400, ..CALM };
+    let calm = arrivals(slow);
+    assert!(calm.len() == 20 && in_order(&calm), "{calm:?}");
+    let doubled = arrivals(Faults { duplicate_percent: 100, ..slow });
+    assert!(doubled.len() == 40 && doubled.chunks(2).all(|two| two[0].0 == two[1].0));
+    assert!(!in_order(&arrivals(Faults { reorder_percent: 100, ..slow })));
+    assert_eq!(arrivals(Faults { loss_percent: 100, ..slow }), []);
+}
+
 #[test]
 fn doubled_and_reordered_messages_change_nothing() {
     for seed in 10..14 {
