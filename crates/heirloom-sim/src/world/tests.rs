@@ -167,6 +167,23 @@ fn messages_come_once_and_in_order_unless_the_world_is_hard() {
 }
 
 #[test]
+fn what_was_on_its_way_dies_with_its_stream_and_no_other() {
+    let (mut world, _) = household(19, 3);
+    world.queue.clear();
+    let ids: Vec<DeviceId> = world.devices.iter().map(|device| device.keys.id()).collect();
+    world.send(0, ids[1], vec![1]);
+    world.send(0, ids[2], vec![2]);
+    world.send(1, ids[0], vec![3]);
+    world.break_link(0, 1);
+    let survives = |wanted: &[u8]| {
+        let on_way =
+            |next: &Happening| matches!(next, Happening::Deliver { bytes, .. } if bytes == wanted);
+        world.queue.values().any(on_way)
+    };
+    assert_eq!([[1], [2], [3]].map(|bytes| survives(&bytes)), [false, true, false]);
+}
+
+#[test]
 fn doubled_and_reordered_messages_change_nothing() {
     for seed in 10..14 {
         let (mut world, _) = household(seed, 3);
