@@ -123,4 +123,47 @@ mod tests {
         }
         assert!(LocalState::from_bytes(&[99]).is_err());
     }
+
+    #[test]
+    fn every_piece_of_own_state_has_its_own_name() {
+        let route = |byte| LocalState::Route { device: DeviceId([byte; 32]), addresses: vec![] };
+        let states = [
+            LocalState::Account(AccountId([1; 32])),
+            LocalState::Generation(Incarnation([1; 16])),
+            LocalState::Incarnation(Incarnation([1; 16])),
+            LocalState::Starts(1),
+            route(1),
+            route(2),
+        ];
+        let names: std::collections::BTreeSet<Vec<u8>> =
+            states.iter().map(LocalState::name).collect();
+        assert_eq!(names.len(), states.len());
+        assert_eq!(LocalState::Starts(1).name(), LocalState::Starts(2).name());
+        assert_eq!(LocalState::Starts(1).to_frame().kind, FRAME_LOCAL);
+    }
+
+    #[test]
+    fn too_many_or_too_long_addresses_are_refused() {
+        let route = |addresses: Vec<String>| {
+            let route = LocalState::Route { device: DeviceId([1; 32]), addresses };
+            LocalState::from_bytes(&route.to_bytes())
+        };
+        assert!(route(vec![String::new(); 32]).is_ok());
+        assert!(route(vec![String::new(); 33]).is_err());
+        assert!(route(vec!["a".repeat(256)]).is_ok());
+        assert!(route(vec!["a".repeat(257)]).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_read_is_written_the_same(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+            kind in 0..7u8,
+        ) {
+            let bytes = [vec![kind], bytes].concat();
+            if let Ok(state) = LocalState::from_bytes(&bytes) {
+                proptest::prop_assert_eq!(state.to_bytes(), bytes);
+            }
+        }
+    }
 }

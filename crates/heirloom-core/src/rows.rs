@@ -257,4 +257,40 @@ mod tests {
         let record = RecordId([9; 16]);
         assert_eq!(record_of_key(&record_key(2, record)), Some(record));
     }
+
+    #[test]
+    fn keys_that_are_too_short_name_nothing() {
+        assert_eq!(entry_of_key(&[]), None);
+        assert_eq!(entry_of_key(&entry_key(table::ENTRY, LogId([1; 16]), 7)[..24]), None);
+        assert_eq!(record_of_key(&[table::RECORD]), None);
+        assert_eq!(record_of_key(&record_key(1, RecordId([1; 16]))[..17]), None);
+    }
+
+    #[test]
+    fn unknown_categories_share_a_place_of_their_own() {
+        let record = RecordId([1; 16]);
+        assert_eq!(record_key(-1, record), record_key(70_000, record));
+        assert!(record_key(-1, record).starts_with(&category_prefix(900)));
+        assert!(!record_key(-1, record).starts_with(&category_prefix(1)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn entry_keys_come_back_and_keep_their_order(
+            log in proptest::array::uniform16(0..255u8),
+            (one, other) in (proptest::prelude::any::<u64>(), proptest::prelude::any::<u64>()),
+        ) {
+            let key = |seq| entry_key(table::SEALED, LogId(log), seq);
+            proptest::prop_assert_eq!(entry_of_key(&key(one)), Some((LogId(log), one)));
+            proptest::prop_assert_eq!(one.cmp(&other), key(one).cmp(&key(other)));
+        }
+
+        #[test]
+        fn cut_rows_are_refused(end in 0..58usize) {
+            let row = WaitingRow { log: LogId([1; 16]), seq: 2, wall_ms: 3, change: vec![4; 22] };
+            let bytes = row.to_bytes();
+            proptest::prop_assert_eq!(bytes.len(), 58);
+            proptest::prop_assert!(WaitingRow::from_bytes(&bytes[..end]).is_err());
+        }
+    }
 }

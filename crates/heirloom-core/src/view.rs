@@ -101,4 +101,41 @@ mod tests {
         assert_eq!(storage.index.get(rows::APPLIED), Some(&4u64.to_be_bytes().to_vec()));
         assert!(!storage.index.contains_key(b"xa".as_slice()));
     }
+
+    #[test]
+    fn a_view_that_is_dropped_changes_nothing() {
+        let mut storage = MemoryStorage::default();
+        let mut view = View::new(&mut storage);
+        view.put(b"xa".to_vec(), &RecordId([1; 16]));
+        assert_eq!(view.row::<RecordId>(b"xa"), Ok(Some(RecordId([1; 16]))));
+        drop(view);
+        assert!(storage.index.is_empty());
+        View::new(&mut storage).commit(None).unwrap();
+        assert!(storage.index.is_empty());
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_means_a_damaged_index() {
+        let mut storage = MemoryStorage::default();
+        storage.index.insert(b"xa".to_vec(), vec![1; 3]);
+        let view = View::new(&mut storage);
+        assert!(matches!(view.row::<RecordId>(b"xa"), Err(StorageError::Index(_))));
+        assert_eq!(view.row::<RecordId>(b"xb"), Ok(None));
+        assert_eq!(view.document(RecordId([1; 16])), Ok(None));
+    }
+
+    #[test]
+    fn a_scan_keeps_its_limit_and_its_prefix() {
+        let mut storage = MemoryStorage::default();
+        storage.index.insert(b"xb".to_vec(), vec![]);
+        let mut view = View::new(&mut storage);
+        for key in [b"xa", b"xc", b"ya"] {
+            view.put_bytes(key.to_vec(), vec![1]);
+        }
+        let keys = |limit| -> Vec<Vec<u8>> {
+            view.scan(b"x", limit).unwrap().into_iter().map(|(key, _)| key).collect()
+        };
+        assert_eq!(keys(2), [b"xa".to_vec(), b"xb".to_vec()]);
+        assert_eq!(keys(9).len(), 3);
+    }
 }

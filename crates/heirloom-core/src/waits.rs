@@ -198,4 +198,34 @@ mod tests {
         let level = Standing { members: 2, connected: 2, level: 2 };
         assert_eq!(waits.syncs_done(at(5_001), level), [CommandId(3)]);
     }
+
+    #[test]
+    fn a_sync_ends_at_its_deadline_whoever_is_missing() {
+        let mut waits = Waits::default();
+        waits.wait_for_sync(CommandId(2), SyncWait { since_ms: 0, deadline_ms: 3_000 });
+        let nobody = Standing { members: 1, connected: 0, level: 0 };
+        assert_eq!(waits.poll_timeout(), Some(SETTLED_MS));
+        assert!(waits.syncs_done(at(SETTLED_MS), nobody).is_empty());
+        assert_eq!(waits.poll_timeout(), Some(3_000), "the next look is not at once");
+        assert_eq!(waits.syncs_done(at(3_000), nobody), [CommandId(2)]);
+        assert_eq!(waits.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_local_write_waits_for_nobody_and_a_keeper_is_one_holder() {
+        let (one, two) = (DeviceId([1; 32]), DeviceId([2; 32]));
+        assert!(is_reached(Level::Local, &[], &|_| false));
+        assert!(!is_reached(Level::Keeper, &[one], &|device| device == two));
+        assert!(is_reached(Level::Keeper, &[one, two], &|device| device == two));
+        assert!(!is_reached(Level::Peer(3), &[one, two], &|_| true));
+    }
+
+    #[test]
+    fn only_answers_to_writes_say_how_far_they_went() {
+        let report = crate::command::ImportReport::default();
+        let imported = Answer::Imported { report: report.clone(), reached: false };
+        let marked = Answer::Imported { report, reached: true };
+        assert_eq!(with_reached(imported, true), marked);
+        assert_eq!(with_reached(Answer::Done, true), Answer::Done);
+    }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod alone;
+mod asking;
 mod copies;
 mod edits;
 mod hostile;

@@ -1,7 +1,7 @@
 //! Several devices in memory, whose disks and wires answer at once.
 
 use super::super::*;
-use crate::command::{ConflictRow, Level, RecordRow, StatusReport};
+use crate::command::Level;
 use crate::founding;
 use crate::input::HelloId;
 use crate::storage::MemoryStorage;
@@ -24,7 +24,7 @@ pub(super) struct Device {
     pub(super) disconnects: Vec<DeviceId>,
     pub(super) hellos: Vec<Vec<u8>>,
     pairing: VecDeque<Vec<u8>>,
-    replies: BTreeMap<CommandId, Reply>,
+    pub(super) replies: BTreeMap<CommandId, Reply>,
 }
 
 /// The devices and the wires between them.
@@ -36,7 +36,7 @@ pub(super) struct House {
     pub(super) fetching: bool,
     links: BTreeSet<(usize, usize)>,
     inputs: VecDeque<(usize, Input)>,
-    ticket: u64,
+    pub(super) ticket: u64,
 }
 
 pub(super) fn phrase() -> Phrase {
@@ -303,87 +303,6 @@ impl House {
             self.run();
         }
         panic!("time does not pass");
-    }
-
-    pub(super) fn command(&mut self, device: usize, command: Command) -> CommandId {
-        self.ticket += 1;
-        let id = CommandId(self.ticket);
-        self.input(device, Input::Command { id, command });
-        id
-    }
-
-    pub(super) fn reply(&mut self, device: usize, id: CommandId) -> Option<Reply> {
-        self.devices[device].replies.remove(&id)
-    }
-
-    /// Asks something that is answered at once.
-    pub(super) fn ask(&mut self, device: usize, command: Command) -> Reply {
-        let id = self.command(device, command);
-        self.reply(device, id).expect("an answer at once")
-    }
-
-    pub(super) fn add(&mut self, device: usize, category: &str, fields: &[&str]) -> String {
-        let (category, assignments) = (category.to_owned(), texts(fields));
-        match self.ask(device, Command::Add { category, assignments, wait: Wait::default() }) {
-            Ok(Answer::Saved { id, .. }) => id,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) fn set(&mut self, device: usize, category: &str, id: &str, fields: &[&str]) {
-        let (category, id, wait) = (category.to_owned(), id.to_owned(), Wait::default());
-        self.ask(device, Command::Set { category, id, assignments: texts(fields), wait }).unwrap();
-    }
-
-    pub(super) fn delete(&mut self, device: usize, category: &str, id: &str) {
-        let (category, id, wait) = (category.to_owned(), id.to_owned(), Wait::default());
-        self.ask(device, Command::Delete { category, id, wait }).unwrap();
-    }
-
-    pub(super) fn show(&mut self, device: usize, category: &str, id: &str) -> RecordRow {
-        let (category, id) = (category.to_owned(), id.to_owned());
-        match self.ask(device, Command::Show { category, id }) {
-            Ok(Answer::Record(row)) => row,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) fn titles(&mut self, device: usize, category: &str) -> Vec<String> {
-        let category = category.to_owned();
-        let list = Command::List { category, search: None, after: None, limit: 100 };
-        match self.ask(device, list) {
-            Ok(Answer::Records { rows, .. }) => rows.into_iter().map(|row| row.title).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) fn conflicts(&mut self, device: usize, category: &str) -> Vec<ConflictRow> {
-        match self.ask(device, Command::Conflicts { category: category.to_owned() }) {
-            Ok(Answer::Conflicts { rows }) => rows,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) fn digest(&mut self, device: usize) -> String {
-        match self.ask(device, Command::Digest) {
-            Ok(Answer::Digest { digest, .. }) => digest,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) fn status(&mut self, device: usize) -> StatusReport {
-        match self.ask(device, Command::Status) {
-            Ok(Answer::Status(status)) => status,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Opens an invite; returns its link and its words.
-    pub(super) fn invite(&mut self, device: usize, role: Role) -> (String, String) {
-        match self.ask(device, Command::Invite { role: role.to_string(), ttl_ms: None }) {
-            Ok(Answer::Invite { link, words, .. }) => (link, words),
-            other => panic!("{other:?}"),
-        }
     }
 
     pub(super) fn join(
