@@ -191,4 +191,115 @@ mod tests {
         assert_eq!(bundles.len(), 2);
         assert_eq!(bundles[1].1.len(), 40);
     }
+
+    struct Study {
+        keys: DeviceKeys,
+        roster: Roster,
+        keyring: Keyring,
+        replication: Replication,
+        journal: Journal,
+    }
+
+    const SPACE: SpaceId = SpaceId([4; 16]);
+
+    impl Study {
+        fn new() -> Self {
+            let root = heirloom_identity::Phrase::from_entropy([1; 16]).root_keys();
+            let keys = DeviceKeys::from_seed([2; 32]);
+            let may = heirloom_identity::Role::Member.capabilities();
+            let (ops, keyring) =
+                heirloom_identity::roster::genesis(&root, &keys, "d", may, &[3; 32]);
+            let mut roster = Roster::new(root.account_id());
+            for op in ops {
+                roster.insert(&op).unwrap();
+            }
+            let replication = Replication::new(root.account_id(), SPACE, keys.id());
+            let mut journal = Journal::default();
+            let incarnation = Incarnation([5; 16]);
+            let log = Origin { device: keys.id(), incarnation }.log(SPACE);
+            journal.resume(incarnation, log);
+            Self { keys, roster, keyring, replication, journal }
+        }
+
+        fn write(&mut self, drafts: Vec<Draft>) -> Result<Vec<Entry>, JournalError> {
+            let desk = Desk {
+                account: self.roster.account(),
+                space: SPACE,
+                device: &self.keys,
+                roster: &self.roster,
+                keyring: &self.keyring,
+            };
+            let hlc = self.journal.tick(7);
+            self.journal.write(&desk, &mut self.replication, drafts, hlc)
+        }
+    }
+
+    #[test]
+    fn entries_follow_one_another_and_only_the_first_names_its_origin() {
+        let mut study = Study::new();
+        let mut entries = study.write(vec![draft(200_000, 0), draft(200_000, 0)]).unwrap();
+        entries.extend(study.write(vec![draft(1, 0)]).unwrap());
+        let seqs: Vec<u64> = entries.iter().map(|entry| entry.header().seq).collect();
+        assert_eq!(seqs, [1, 2, 3]);
+        for pair in entries.windows(2) {
+            assert_eq!(pair[1].header().previous, pair[0].id());
+        }
+        let named = entries.iter().filter(|entry| entry.header().origin.is_some());
+        assert_eq!(named.count(), 1);
+        for entry in &entries {
+            assert_eq!(Some(entry.header().log), study.journal.log());
+            assert!(entry.verify(study.roster.account(), study.keys.id()).is_ok());
+            let key = study.keyring.epoch_key(&entry.header().epoch).unwrap();
+            assert_eq!(entry.open(key).unwrap().parts.len(), 1);
+        }
+    }
+
+    #[test]
+    fn an_entry_names_what_it_saw_of_other_logs_once() {
+        let mut study = Study::new();
+        let (other, empty) = (LogId([8; 16]), LogId([9; 16]));
+        let state = |seq| {
+            heirloom_sync::LogState::at(DeviceKeys::from_seed([6; 32]).id(), seq, EntryId([7; 32]))
+        };
+        study.replication.load_log(other, state(5));
+        study.replication.load_log(empty, state(0));
+        let seen =
+            |study: &mut Study| study.write(vec![draft(1, 0)]).unwrap()[0].header().seen.clone();
+        assert_eq!(seen(&mut study), [(other, 5)]);
+        assert_eq!(seen(&mut study), []);
+        study.replication.load_log(other, state(6));
+        assert_eq!(seen(&mut study), [(other, 6)]);
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_staged() {
+        let mut study = Study::new();
+        study.roster = Roster::new(study.roster.account());
+        assert_eq!(study.write(vec![draft(1, 0)]), Err(JournalError::NoEpoch));
+        assert_eq!(study.replication.logs().count(), 0);
+    }
+
+    #[test]
+    fn the_clock_never_goes_back() {
+        let mut journal = Journal::default();
+        let first = journal.tick(1_000);
+        assert!(journal.tick(500) > first);
+        journal.observe(Hlc::from_wall_ms(5_000));
+        assert!(journal.tick(1_000) > Hlc::from_wall_ms(5_000));
+        journal.observe(Hlc::from_wall_ms(10));
+        assert!(journal.tick(0) > Hlc::from_wall_ms(5_000));
+    }
+
+    #[test]
+    fn an_actor_belongs_to_one_log_and_one_record() {
+        let mut journal = Journal::default();
+        assert_eq!(journal.actor(RecordId([1; 16])), None);
+        journal.resume(Incarnation([1; 16]), LogId([1; 16]));
+        let one = journal.actor(RecordId([1; 16]));
+        assert_ne!(one, journal.actor(RecordId([2; 16])));
+        journal.resume(Incarnation([2; 16]), LogId([2; 16]));
+        assert_ne!(one, journal.actor(RecordId([1; 16])));
+        journal.retire();
+        assert_eq!((journal.log(), journal.actor(RecordId([1; 16]))), (None, None));
+    }
 }

@@ -198,3 +198,6 @@ impl Membership {
 /// An invite that ran out is kept for a while, so that who comes late hears
 /// that it ran out and not that there was none.
 const EXPIRED_KEPT_MS: u64 = 600_000;
+
+#[cfg(test)]
+mod tests;

@@ -240,4 +240,96 @@ mod tests {
         }
         assert_eq!(result, to);
     }
+
+    fn spec(id: &str) -> &'static CategorySpec {
+        heirloom_schema::category::by_id(id).unwrap()
+    }
+
+    fn content(spec: &'static CategorySpec, fields: &[&str]) -> Content {
+        let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
+        heirloom_formats::create(spec, &parse(spec, &fields).unwrap(), "u", 0).unwrap()
+    }
+
+    #[test]
+    fn fields_that_repeat_are_lists_and_others_are_values() {
+        let spec = spec("contacts");
+        let content = content(spec, &["name=Ann", "phone+=1", "phone+=2"]);
+        let fields = fields_json(spec, &heirloom_formats::project(spec, &content));
+        assert_eq!(fields["name"], "Ann");
+        let phones: Vec<&Json> =
+            fields["phone"].as_array().unwrap().iter().map(|phone| &phone["value"]).collect();
+        assert_eq!(phones, ["1", "2"]);
+    }
+
+    #[test]
+    fn a_wrong_field_is_told_in_a_sentence_with_a_way_on() {
+        let failure = parse(spec("contacts"), &["colour=blue".to_owned()]).unwrap_err();
+        assert_eq!(failure.exit, crate::failure::exit::USAGE);
+        assert!(failure.text.starts_with(char::is_uppercase) && failure.text.ends_with('.'));
+        assert!(failure.fix.contains("heirloom contacts --help"));
+        assert_eq!(sentence(""), "");
+        assert_eq!(sentence("äh so"), "Äh so");
+    }
+
+    #[test]
+    fn values_without_a_field_are_shown_as_they_are() {
+        let spec = spec("notes");
+        let shown = |value| value_text(spec, "no such key", &value);
+        assert_eq!(shown(Value::Str("a".into())), "a");
+        assert_eq!(shown(Value::Int(-4)), "-4");
+        assert_eq!(shown(Value::Bytes(b"raw".to_vec())), "raw");
+        assert_eq!(plain(&json!("text")), "text");
+        assert_eq!(plain(&json!(81)), "81");
+        assert_eq!(field_name(spec, key::DELETED, None), "deleted");
+    }
+
+    #[test]
+    fn a_record_goes_back_to_how_it_was_at_a_time() {
+        let (record, spec) = (heirloom_base::RecordId([4; 16]), spec("notes"));
+        let birth = heirloom_doc::birth(record, &content(spec, &["title=first"])).unwrap();
+        let mut document = Document::from_birth(&birth).unwrap();
+        let first = document.content();
+        let log = heirloom_base::LogId([1; 16]);
+        let actor = heirloom_doc::actor_for(log, record);
+        let mark = [(key::DELETED.to_owned(), Some(Value::Int(5)))];
+        let hlc = heirloom_base::Hlc::from_wall_ms(1_795_000_000_500);
+        document.edit(actor, hlc, &mark).unwrap();
+        let at = |seconds: u64| time::rfc3339(seconds * 1_000);
+        let back = back_to(&document, &at(1_794_999_999)).unwrap();
+        assert_eq!(back, [(key::DELETED.to_owned(), None)]);
+        assert!(first.keys().all(|key| key != key::DELETED));
+        assert_eq!(back_to(&document, &at(1_795_000_000)), Ok(vec![]), "the second counts whole");
+        assert_eq!(back_to(&document, "soon").unwrap_err().code, "usage");
+        let rows: Vec<HistoryRow> = document
+            .history()
+            .iter()
+            .map(|change| history_row(spec, change, &|_| "me".to_owned()))
+            .collect();
+        let last = rows.last().unwrap();
+        assert_eq!((last.by.as_deref(), last.edits[0].field.as_str()), (Some("me"), "deleted"));
+        assert!(rows[0].by.is_none() && rows[0].at.is_none());
+        assert!(rows[0].edits.iter().all(|edit| !key::is_reserved(&edit.field)));
+    }
+
+    #[test]
+    fn leap_days_and_years_before_1970_are_counted_right() {
+        assert_eq!(days_from_civil(1970, 1, 1), 0);
+        assert_eq!(days_from_civil(2000, 3, 1) - days_from_civil(2000, 2, 29), 1);
+        assert_eq!(days_from_civil(2100, 3, 1) - days_from_civil(2100, 2, 28), 1);
+        assert_eq!(parse_rfc3339("1970-01-01T00:00:00+01:00"), None, "before 1970");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_printed_time_is_read_back(seconds in 0..253_402_300_799u64) {
+            let wall_ms = seconds * 1_000;
+            proptest::prop_assert_eq!(parse_rfc3339(&time::rfc3339(wall_ms)), Some(wall_ms));
+        }
+
+        #[test]
+        fn no_text_breaks_the_reading_of_times(text in "\\PC{0,30}", tail in "[0-9TZ:+.-]{0,16}") {
+            let _ = parse_rfc3339(&text);
+            let _ = parse_rfc3339(&format!("2026-11-18{tail}"));
+        }
+    }
 }
