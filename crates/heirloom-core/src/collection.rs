@@ -5,7 +5,7 @@ use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use heirloom_base::{ChangeHash, Encode, LogId, RecordId, limits};
 use heirloom_doc::{Admission, Document, Offered, RawChange};
-use heirloom_schema::{Value, category, key};
+use heirloom_schema::{Content, Value, category, key};
 use heirloom_sync::Part;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +74,7 @@ impl Collection {
 /// Applies the changes of an entry, and those that waited for them.
 pub(crate) fn apply(
     view: &mut View<'_>,
+    account_key: &[u8; 32],
     carrier: Carrier,
     parts: Vec<Part>,
 ) -> Result<Applied, StorageError> {
@@ -85,13 +86,14 @@ pub(crate) fn apply(
     }
     let mut applied = Applied::default();
     for (record, offered) in by_record {
-        apply_record(view, record, offered, &mut applied)?;
+        apply_record(view, account_key, record, offered, &mut applied)?;
     }
     Ok(applied)
 }
 
 fn apply_record(
     view: &mut View<'_>,
+    account_key: &[u8; 32],
     record: RecordId,
     mut offered: Vec<WaitingRow>,
     applied: &mut Applied,
@@ -127,7 +129,7 @@ fn apply_record(
         .collect();
     let places = offered.iter().enumerate();
     let counted = places.filter(|(place, _)| !kept_aside.contains(place)).map(|(_, row)| row);
-    let category = update_row(view, record, document, counted)?;
+    let category = update_row(view, account_key, record, document, counted)?;
     applied.changed.entry(category).or_default().push(record);
     Ok(())
 }
@@ -148,6 +150,7 @@ fn keep_waiting(
 /// Rewrites a record's row from its document; returns the category's number.
 fn update_row<'a>(
     view: &mut View<'_>,
+    account_key: &[u8; 32],
     record: RecordId,
     document: &Document,
     counted: impl Iterator<Item = &'a WaitingRow>,
@@ -167,14 +170,51 @@ fn update_row<'a>(
         let newest = (row.updated_ms, row.updated_by).max((source.wall_ms, Some(source.log)));
         (row.updated_ms, row.updated_by) = newest;
     }
-    project(document, &mut row);
+    project(view.storage(), account_key, document, &mut row);
     view.put_bytes(key, row.to_bytes());
     Ok(number)
 }
 
-fn project(document: &Document, row: &mut RecordIndex) {
+/// Shows a record anew, after chunks of it arrived.
+pub(crate) fn refresh(
+    view: &mut View<'_>,
+    account_key: &[u8; 32],
+    record: RecordId,
+) -> Result<(), StorageError> {
+    let Some(saved) = view.document(record)? else { return Ok(()) };
+    let document = load(&saved)?;
+    let key = rows::record_key(document.category().unwrap_or(0), record);
+    if let Some(mut row) = view.row::<RecordIndex>(&key)? {
+        project(view.storage(), account_key, &document, &mut row);
+        view.put_bytes(key, row.to_bytes());
+    }
+    Ok(())
+}
+
+/// Puts texts that live in chunks back, as far as they are here: a long
+/// address is shown and found like a short one.
+fn resolve_texts(storage: &dyn Storage, account_key: &[u8; 32], content: &mut Content) {
+    for value in content.values_mut() {
+        let Value::Blob(blob) = value else { continue };
+        if blob.size > limits::CARD_TEXT_BYTES_MAX as u64 {
+            continue;
+        }
+        let opened = heirloom_blob::open(account_key, blob, |id| storage.chunk(id).ok());
+        if let Some(text) = opened.ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
+            *value = Value::Str(text);
+        }
+    }
+}
+
+fn project(
+    storage: &dyn Storage,
+    account_key: &[u8; 32],
+    document: &Document,
+    row: &mut RecordIndex,
+) {
     let Some(spec) = category::by_number(row.category) else { return };
-    let content = document.content();
+    let mut content = document.content();
+    resolve_texts(storage, account_key, &mut content);
     let projection = heirloom_formats::project(spec, &content);
     row.conflicted = document.conflicts().iter().any(|conflict| is_visible(spec, conflict));
     row.fields = crate::show::fields_json(spec, &projection).to_string();
@@ -211,7 +251,6 @@ mod tests {
     use crate::storage::MemoryStorage;
     use heirloom_base::{Hlc, hash};
     use heirloom_doc::actor_for;
-    use heirloom_schema::Content;
 
     const RECORD: RecordId = RecordId([3; 16]);
     const ONE: LogId = LogId([1; 16]);
@@ -246,7 +285,7 @@ mod tests {
 
     fn step(storage: &mut MemoryStorage, carrier: Carrier, parts: Vec<Part>) -> Applied {
         let mut view = View::new(storage);
-        let applied = apply(&mut view, carrier, parts).unwrap();
+        let applied = apply(&mut view, &[0; 32], carrier, parts).unwrap();
         view.commit(None).unwrap();
         applied
     }
@@ -307,7 +346,7 @@ mod tests {
         let mut storage = MemoryStorage::default();
         storage.index.insert(rows::key(table::DOCUMENT, &[&RECORD.0]), vec![1, 2, 3]);
         let mut view = View::new(&mut storage);
-        let result = apply(&mut view, carrier(ONE, 1, 10), birth);
+        let result = apply(&mut view, &[0; 32], carrier(ONE, 1, 10), birth);
         assert!(matches!(result, Err(StorageError::Index(_))));
         let result = Collection::default().document(&storage, RECORD);
         assert!(matches!(result, Err(StorageError::Index(_))));

@@ -38,6 +38,11 @@ pub(crate) fn ambiguous(id: &str, count: usize) -> Failure {
     failure(exit::FAILED, "ambiguous", text, "Give more of the id.")
 }
 
+pub(crate) fn ambiguous_device(device: &str, count: usize) -> Failure {
+    let text = format!("{count} devices are called {device:?} or have an id that begins so.");
+    failure(exit::FAILED, "ambiguous", text, "Give more of the id; see `heirloom devices list`.")
+}
+
 pub(crate) fn no_category(category: &str) -> Failure {
     usage(
         format!("There is no category {category:?}."),

@@ -5,11 +5,13 @@ use crate::failure;
 use crate::input::PairingId;
 use heirloom_base::{AccountId, DeviceId, Now};
 use heirloom_identity::{
-    Capabilities, DeviceKeys, Inserted, Invite, InviteState, Keyring, Responder, Role, Roster,
-    RosterError, Signer, roster,
+    Capabilities, DeviceKeys, Inserted, Invite, InviteState, Keyring, Responder, Response, Role,
+    Roster, RosterError, Signer, roster,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Invites at one time; the oldest gives way.
+const INVITES_MAX: usize = 8;
 /// Pairing conversations at one time.
 const CONVERSATIONS_MAX: usize = 8;
 
@@ -18,7 +20,7 @@ const CONVERSATIONS_MAX: usize = 8;
 pub(crate) struct Membership {
     pub(crate) roster: Roster,
     pub(crate) keyring: Option<Keyring>,
-    pub(crate) invite: Option<Invite>,
+    pub(crate) invites: Vec<Invite>,
     pub(crate) conversations: BTreeMap<PairingId, Responder>,
     known: BTreeSet<DeviceId>,
     routes: BTreeMap<DeviceId, Vec<String>>,
@@ -30,7 +32,7 @@ impl Membership {
         Self {
             roster: Roster::new(account),
             keyring: None,
-            invite: None,
+            invites: Vec::new(),
             conversations: BTreeMap::new(),
             known: BTreeSet::new(),
             routes: BTreeMap::new(),
@@ -151,27 +153,68 @@ impl Membership {
         self.conversations.remove(&id);
     }
 
-    /// Ends an invite whose time is over.
-    pub(crate) fn expire(&mut self, now: Now) {
-        if self
-            .invite
-            .as_ref()
-            .is_some_and(|invite| invite.expires_ms() + EXPIRED_KEPT_MS <= now.mono_ms)
-        {
-            self.invite = None;
+    /// Keeps an invite, beside those that are open already.
+    pub(crate) fn open_invite(&mut self, invite: Invite) {
+        if self.invites.len() >= INVITES_MAX {
+            self.invites.remove(0);
         }
+        self.invites.push(invite);
+    }
+
+    /// Takes in a frame of a conversation: whichever invite it proves counts.
+    /// A code that proves none costs every open invite a try.
+    pub(crate) fn respond(
+        &mut self,
+        responder: Responder,
+        bytes: &[u8],
+        now: Now,
+    ) -> (Responder, Response) {
+        let mut missed = Vec::new();
+        let mut refusal = None;
+        for place in (0..self.invites.len()).rev() {
+            let mut invite = self.invites.get(place).cloned();
+            let mut trial = responder.clone();
+            let response = trial.handle(bytes, &mut invite, &self.roster, now.mono_ms);
+            if !matches!(response, Response::Refuse(_)) {
+                if let (Some(kept), Some(invite)) = (self.invites.get_mut(place), invite) {
+                    *kept = invite;
+                }
+                return (trial, response);
+            }
+            let open = self.invites.get(place).map(|kept| kept.state(now.mono_ms));
+            let is_open = matches!(open, Some(InviteState::Open { .. }));
+            if refusal.is_none() || is_open {
+                refusal = Some((trial, response));
+            }
+            missed.extend(invite.map(|invite| (place, invite)));
+        }
+        for (place, invite) in missed {
+            if let Some(kept) = self.invites.get_mut(place) {
+                *kept = invite;
+            }
+        }
+        refusal.unwrap_or_else(|| {
+            let mut alone = responder;
+            let response = alone.handle(bytes, &mut None, &self.roster, now.mono_ms);
+            (alone, response)
+        })
+    }
+
+    /// Ends the invites whose time is over.
+    pub(crate) fn expire(&mut self, now: Now) {
+        self.invites.retain(|invite| invite.expires_ms() + EXPIRED_KEPT_MS > now.mono_ms);
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
-        let invite = self.invite.as_ref()?;
         let closes = if self.pairing_open { 0 } else { EXPIRED_KEPT_MS };
-        Some(invite.expires_ms() + closes)
+        self.invites.iter().map(|invite| invite.expires_ms() + closes).max()
     }
 
     /// Returns whether strangers may pair, when that changed.
     pub(crate) fn pairing_changed(&mut self, now: Now) -> Option<bool> {
-        let state = self.invite.as_ref().map(|invite| invite.state(now.mono_ms));
-        let open = matches!(state, Some(InviteState::Open { .. }));
+        let is_open =
+            |invite: &Invite| matches!(invite.state(now.mono_ms), InviteState::Open { .. });
+        let open = self.invites.iter().any(is_open);
         if open == self.pairing_open {
             return None;
         }

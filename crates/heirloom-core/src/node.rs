@@ -142,6 +142,13 @@ impl Node {
         self.config.device.id()
     }
 
+    /// Returns whether the roster names this device at all: it always does,
+    /// unless a part of the log is lost.
+    #[must_use]
+    pub fn knows_itself(&self) -> bool {
+        self.membership.roster.state().devices.contains_key(&self.device())
+    }
+
     /// Returns this device's role.
     #[must_use]
     pub fn role(&self) -> Role {
@@ -182,10 +189,7 @@ impl Node {
     ) -> Result<(), StorageError> {
         match input {
             Input::Command { id, command } => self.handle_command(now, storage, id, command),
-            Input::PeerUp { device } => {
-                self.peer_up(now, device);
-                Ok(())
-            }
+            Input::PeerUp { device } => self.peer_up(now, storage, device),
             Input::PeerDown { device } => self.peer_down(now, storage, device),
             Input::Frame { device, bytes } => self.receive(now, device, &bytes),
             Input::Hello { id, device, bytes } => {

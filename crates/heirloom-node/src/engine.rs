@@ -2,7 +2,7 @@
 
 use crate::{clock, failure, randomness};
 use heirloom_base::AccountId;
-use heirloom_core::command::{Event, Failure};
+use heirloom_core::command::{Event, Failure, Problem, StatusReport};
 use heirloom_core::input::{Effect, Input};
 use heirloom_core::storage::StorageError;
 use heirloom_core::{Node, NodeConfig, OpenNodeError};
@@ -25,6 +25,8 @@ pub(crate) enum Reach {
 pub(crate) enum OpenEngineError {
     /// The log names no account.
     NoAccount,
+    /// The log does not name this device as one of the account's.
+    Expelled,
     /// The index failed even when it was new, or the log cannot be read.
     Storage(StorageError),
     /// The system gave no random bytes.
@@ -41,7 +43,14 @@ impl OpenEngineError {
     /// Returns what a user is told.
     pub(crate) fn into_failure(self, home: &Path) -> Failure {
         match self {
-            Self::NoAccount => failure::no_account(home),
+            Self::NoAccount => failure::damaged(format!(
+                "The log in {} does not say whose it is: its beginning is lost.",
+                home.display()
+            )),
+            Self::Expelled => failure::damaged(format!(
+                "The log in {} does not say that this device belongs to the account: a part is lost.",
+                home.display()
+            )),
             Self::Storage(error) => failure::damaged(format!(
                 "The store in {} cannot be used: {error}.",
                 home.display()
@@ -91,6 +100,15 @@ impl Engine {
     }
 
     /// Returns the store.
+    /// Adds to a status what the core cannot know: how the store is.
+    pub(crate) fn complete(&self, report: &mut StatusReport) {
+        report.problems.extend(self.store.problems().into_iter().map(|problem| Problem {
+            code: problem.code.to_owned(),
+            text: problem.text,
+            fix: problem.fix,
+        }));
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
@@ -263,6 +281,9 @@ fn follow(store: &mut Store, mut node: Node) -> Result<Node, OpenEngineError> {
     for item in store.frames(Node::applied(store)?) {
         let (lsn, frame) = item?;
         node.replay(clock::now(), store, lsn, frame)?;
+    }
+    if !node.knows_itself() {
+        return Err(OpenEngineError::Expelled);
     }
     node.start(clock::now(), store)?;
     Ok(node)

@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 /// log that was begun.
 #[must_use]
 pub fn has_account(home: &Path) -> bool {
-    let begun =
+    let logged =
         || std::fs::read_dir(home.join("log")).is_ok_and(|mut entries| entries.next().is_some());
-    home.join(keyfile::NAME).exists() && begun()
+    // An index without a log is an account whose log was lost.
+    home.join(keyfile::NAME).exists() && (logged() || home.join("index").exists())
 }
 
 /// Opens the store of an existing account, and reads the device's seed.

@@ -40,7 +40,11 @@ impl LocalNode {
         self.next_command += 1;
         let id = CommandId(self.next_command);
         let first = Input::Command { id, command };
-        self.pump(Some(first))?.unwrap_or_else(|| Err(failure::unanswered()))
+        let mut answer = self.pump(Some(first))?.unwrap_or_else(|| Err(failure::unanswered()));
+        if let Ok(Answer::Status(report)) = &mut answer {
+            self.engine.complete(report);
+        }
+        answer
     }
 
     /// Hands in an input and carries out all that follows; returns the answer, if one came.

@@ -90,6 +90,8 @@ pub struct Replication {
     counter: u64,
     logs: BTreeMap<LogId, LogState>,
     own_log: Option<LogId>,
+    /// Logs of which another end than ours is about.
+    forked: BTreeSet<LogId>,
     sessions: BTreeMap<DeviceId, Session>,
     ledger: Ledger,
     outputs: VecDeque<Output>,
@@ -112,6 +114,7 @@ impl Replication {
             counter: 0,
             logs: BTreeMap::new(),
             own_log: None,
+            forked: BTreeSet::new(),
             sessions: BTreeMap::new(),
             ledger: Ledger::default(),
             outputs: VecDeque::new(),
@@ -283,11 +286,12 @@ impl Replication {
             self.receive_again(from, &entry, &state);
             return;
         }
-        if header.previous != state.staged_id {
-            return self.offence(from, "an entry that does not follow the one before it");
-        }
         if entry.verify(self.account, device).is_err() {
             return self.offence(from, "an entry with a wrong signature");
+        }
+        if header.previous != state.staged_id {
+            // Its author signed it, so the peer is not to blame.
+            return self.found_fork(log, seq);
         }
         self.stage(now, from, entry, state);
     }
@@ -309,6 +313,42 @@ impl Replication {
         self.outputs.push_back(Output::Store { entry: Box::new(entry), from });
     }
 
+    /// Notes that a log has another end than the one held here: what others
+    /// hold of it does not count for ours, and an own one is not continued.
+    fn found_fork(&mut self, log: LogId, seq: u64) {
+        if self.forked.insert(log) {
+            self.outputs.push_back(Output::Forked(log, seq));
+        }
+        if self.own_log == Some(log) {
+            self.own_log = None;
+            self.outputs.push_back(Output::RolledBack(log));
+        }
+    }
+
+    /// Returns the devices that hold `log` up to `seq` as it is held here.
+    #[must_use]
+    pub fn holders(&self, log: LogId, seq: u64) -> Vec<DeviceId> {
+        let holds = |device: &DeviceId| {
+            let receipt = self.ledger.receipt(*device);
+            receipt.is_some_and(|receipt| self.is_ours(log, &receipt.vector))
+        };
+        self.ledger.holders(log, seq).filter(holds).collect()
+    }
+
+    /// Returns whether somebody's end of a log can be the one held here. A
+    /// longer one of this device's own log was written before the folder was
+    /// put back, so nothing that stands here since is in it.
+    fn is_ours(&self, log: LogId, vector: &VersionVector) -> bool {
+        let (Some(state), Some(tip)) = (self.logs.get(&log), vector.tips.get(&log)) else {
+            return true;
+        };
+        let ours = Tip::new(state.durable, state.durable_id);
+        let is_known = tip.id != Tip::new(0, EntryId([0; 32])).id;
+        let differs = is_known && tip.seq == ours.seq && tip.id != ours.id;
+        let is_beyond = state.device == self.device && tip.seq > state.durable;
+        !(self.forked.contains(&log) || differs || is_beyond)
+    }
+
     fn receive_again(&mut self, from: DeviceId, entry: &Entry, state: &LogState) {
         let header = entry.header();
         if let Some(session) = self.sessions.get_mut(&from) {
@@ -316,7 +356,7 @@ impl Replication {
         }
         let differs = header.seq == state.staged && entry.id() != state.staged_id;
         if differs && entry.verify(self.account, state.device).is_ok() {
-            self.outputs.push_back(Output::Forked(header.log, header.seq));
+            self.found_fork(header.log, header.seq);
         }
     }
 
@@ -476,7 +516,14 @@ impl Replication {
     pub fn distance(&self, peer: DeviceId) -> (u64, u64) {
         let ours = self.vector();
         let receipted = self.ledger.receipt(peer).map(|receipt| receipt.vector.clone());
-        let behind = ours.entries_beyond(&receipted.unwrap_or_default());
+        let receipted = receipted.unwrap_or_default();
+        let diverged: u64 = receipted
+            .tips
+            .keys()
+            .filter(|log| !self.is_ours(**log, &receipted))
+            .map(|log| ours.seq(*log).min(receipted.seq(*log)))
+            .sum();
+        let behind = ours.entries_beyond(&receipted) + diverged;
         let ahead =
             self.sessions.get(&peer).map_or(0, |session| session.theirs.entries_beyond(&ours));
         (behind, ahead)

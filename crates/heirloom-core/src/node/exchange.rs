@@ -95,17 +95,23 @@ impl Node {
         tracing::warn!(device = %device.short(), what, "a peer broke the rules");
     }
 
-    pub(super) fn peer_up(&mut self, now: Now, device: DeviceId) {
+    pub(super) fn peer_up(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        device: DeviceId,
+    ) -> Result<(), StorageError> {
         if !self.membership.is_peer(device) {
-            return self.effect(Effect::Disconnect { device });
+            self.effect(Effect::Disconnect { device });
+            return Ok(());
         }
         self.dialer.connected(device);
         self.fetches.peer_up(device);
-        self.last_seen.insert(device, now.wall_ms);
         let reachable = self.reachable_for(device);
         let heads = self.membership.roster.heads();
         self.replication.peer_up(device, heads, reachable);
         self.event(Event::PeerUp { device_id: device.to_string() });
+        self.keep_seen(now, storage, device)
     }
 
     pub(super) fn peer_down(
@@ -116,8 +122,18 @@ impl Node {
     ) -> Result<(), StorageError> {
         self.replication.peer_down(device);
         self.dialer.disconnected(now, device);
-        self.last_seen.insert(device, now.wall_ms);
         self.event(Event::PeerDown { device_id: device.to_string() });
+        self.keep_seen(now, storage, device)
+    }
+
+    /// Keeps over a restart when a device was there.
+    fn keep_seen(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        device: DeviceId,
+    ) -> Result<(), StorageError> {
+        self.last_seen.insert(device, now.wall_ms);
         let mut view = View::new(storage);
         let key = rows::key(table::SEEN, &[&device.0]);
         view.put_bytes(key, now.wall_ms.to_be_bytes().to_vec());

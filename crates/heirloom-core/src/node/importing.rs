@@ -66,8 +66,8 @@ impl Node {
         let uid = parsed.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&parsed));
         let record = self.record_id(raw.category, &uid)?;
         if !seen.insert(record) {
-            // A second item with the same uid in one import meets the first.
-            return self.import_again(now, storage, record, &raw, &parsed, writing);
+            let text = "an item with the same uid stands before it in this import".to_owned();
+            return Err(crate::failure::usage(text, "Give the item a uid of its own.").into());
         }
         match self.collection.document(storage, record)? {
             None => {
@@ -76,24 +76,6 @@ impl Node {
             }
             Some(document) => self.reimport(now, storage, document, record, &raw, &parsed, writing),
         }
-    }
-
-    fn import_again(
-        &mut self,
-        now: Now,
-        storage: &dyn Storage,
-        record: RecordId,
-        raw: &RawItem,
-        parsed: &Item,
-        writing: &mut Writing,
-    ) -> Result<Outcome, Refusal> {
-        let saved = match writing.saved(record) {
-            Some(saved) => Some(saved),
-            None => self.collection.saved(storage, record)?,
-        };
-        let Some(saved) = saved else { return Ok(Outcome::Unchanged) };
-        let document = super::records::load(&saved)?;
-        self.reimport(now, storage, document, record, raw, parsed, writing)
     }
 
     /// Takes over what the file changed since it was last imported, and

@@ -146,7 +146,12 @@ impl Node {
                 let conflicts = self.existing(storage, record)?.conflicts();
                 let visible = conflicts.iter().filter(|one| collection::is_visible(spec, one));
                 let id = record.to_string();
-                rows.extend(visible.map(|one| show::conflict_row(spec, &id, one, &device)));
+                for row in visible.map(|one| show::conflict_row(spec, &id, one, &device)) {
+                    // One field may stand in two lines, as a card's name does.
+                    if !rows.contains(&row) {
+                        rows.push(row);
+                    }
+                }
             }
             Ok(true)
         })?;

@@ -44,7 +44,7 @@ impl Node {
             words: invite.words(),
             expires_in_s: ttl_ms / 1000,
         };
-        self.membership.invite = Some(invite);
+        self.membership.open_invite(invite);
         Ok(answer)
     }
 
@@ -78,15 +78,10 @@ impl Node {
         bytes: &[u8],
     ) {
         let (own, random) = (self.device(), self.random.bytes());
-        let Some(mut responder) = self.membership.converse(id, own, device, random) else {
+        let Some(responder) = self.membership.converse(id, own, device, random) else {
             return self.effect(Effect::PairingSend { id, bytes: Vec::new(), last: true });
         };
-        let response = responder.handle(
-            bytes,
-            &mut self.membership.invite,
-            &self.membership.roster,
-            now.mono_ms,
-        );
+        let (responder, response) = self.membership.respond(responder, bytes, now);
         self.membership.conversations.insert(id, responder);
         self.respond(now, id, response);
     }

@@ -1,7 +1,6 @@
 //! Commands that write records.
 
 use super::{Node, PendingFrame, Refusal, Then};
-use crate::collection;
 use crate::command::{Answer, Command, Level, Wait};
 use crate::failure;
 use crate::input::CommandId;
@@ -439,11 +438,6 @@ impl Node {
 }
 
 impl Writing {
-    /// Returns the document of a record as it will be.
-    pub(super) fn saved(&self, record: RecordId) -> Option<Vec<u8>> {
-        self.saved.iter().rev().find(|(saved, _)| *saved == record).map(|(_, bytes)| bytes.clone())
-    }
-
     fn take(
         &mut self,
         record: RecordId,
@@ -492,9 +486,4 @@ fn random_uid(bytes: &[u8; 16]) -> String {
 fn id_prefix(spec: &'static CategorySpec, prefix: &str) -> Vec<u8> {
     let even = prefix.get(..prefix.len() / 2 * 2).unwrap_or_default();
     [rows::category_prefix(spec.number), id::from_hex(even).unwrap_or_default()].concat()
-}
-
-/// Loads a document to read from.
-pub(super) fn load(saved: &[u8]) -> Result<Document, StorageError> {
-    collection::load(saved)
 }

@@ -81,7 +81,7 @@ impl Node {
     /// Returns the other members that acknowledged everything of a record.
     fn holders(&self, record: &RecordIndex) -> BTreeSet<DeviceId> {
         let holds = |(log, seq): (&LogId, &u64)| -> BTreeSet<DeviceId> {
-            self.replication.ledger().holders(*log, *seq).collect()
+            self.replication.holders(*log, *seq).into_iter().collect()
         };
         let mut entries = record.entries.iter();
         let Some(first) = entries.next() else { return BTreeSet::new() };
@@ -161,7 +161,7 @@ impl Node {
         match matches.as_slice() {
             [device] => Ok(*device),
             [] => Err(failure::no_device(wanted).into()),
-            several => Err(failure::ambiguous(wanted, several.len()).into()),
+            several => Err(failure::ambiguous_device(wanted, several.len()).into()),
         }
     }
 
@@ -173,6 +173,16 @@ impl Node {
         name: &str,
     ) -> Result<Option<Answer>, Refusal> {
         let device = self.find_device(device)?;
+        let name = name.trim();
+        let taken = |other: &DeviceId| {
+            *other != device && self.membership.name(*other).as_deref() == Some(name)
+        };
+        if name.is_empty() || self.membership.peers(device).iter().any(taken) {
+            let text = format!(
+                "A device cannot be called {name:?}: a name is not empty and not another device's."
+            );
+            return Err(failure::usage(text, "Choose another name.").into());
+        }
         let seed = self.random.bytes();
         let op = self.membership.author_rename(&self.config.device, device, name, &seed)?;
         let answer = Box::new(Answer::Done);

@@ -204,7 +204,7 @@ impl Node {
             Ok(body) => {
                 let carrier =
                     Carrier { log: header.log, seq: header.seq, wall_ms: header.hlc.wall_ms() };
-                collection::apply(view, carrier, body.parts)
+                collection::apply(view, keyring.account_key(), carrier, body.parts)
             }
             Err(error) => {
                 view.put_bytes(key, error.to_string().into_bytes());
@@ -339,9 +339,24 @@ impl Node {
                 self.replication.log(log).is_some_and(|state| state.incomplete.contains_key(&seq));
             if !open {
                 view.remove(key);
+                self.show_again(&mut view, log, seq)?;
             }
         }
         view.commit(None)
+    }
+
+    /// Shows the records of an entry whose chunks have all arrived.
+    fn show_again(&self, view: &mut View<'_>, log: LogId, seq: u64) -> Result<(), StorageError> {
+        let Some(keyring) = &self.membership.keyring else { return Ok(()) };
+        let entry = read_entry(view.storage(), log, seq).and_then(|bytes| Entry::parse(bytes).ok());
+        let body = entry.and_then(|entry| {
+            let key = keyring.epoch_key(&entry.header().epoch)?;
+            entry.open(key).ok()
+        });
+        for part in body.unwrap_or_default().parts {
+            collection::refresh(view, keyring.account_key(), part.record)?;
+        }
+        Ok(())
     }
 
     /// Keeps a receipt over a restart.
@@ -357,10 +372,15 @@ impl Node {
 
     /// Answers every write that has its copies, or whose time is over.
     pub(super) fn answer_waits(&mut self, now: Now) {
-        let ledger = self.replication.ledger();
+        let replication = &self.replication;
         let state = self.membership.roster.state();
-        let holders =
-            |log, seq| ledger.holders(log, seq).filter(|device| state.is_member(*device)).collect();
+        let holders = |log, seq| {
+            replication
+                .holders(log, seq)
+                .into_iter()
+                .filter(|device| state.is_member(*device))
+                .collect()
+        };
         let is_keeper = |device| self.membership.is_keeper(device);
         let done = self.waits.copies_done(now, &holders, &is_keeper);
         for (id, answer) in done {

@@ -56,6 +56,7 @@ impl Host {
     fn reply(&mut self, id: CommandId, mut result: Result<Answer, Failure>) {
         if let Ok(Answer::Status(report)) = &mut result {
             report.network = Some(self.network_totals());
+            self.engine.complete(report);
         }
         let reply = self.replies.remove(&id);
         if reply.is_some_and(|reply| reply.send(result).is_err()) {
