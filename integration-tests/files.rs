@@ -158,3 +158,46 @@ fn an_account_is_made_offline_in_a_moment_and_asks_for_its_words() {
     let help = common::run(&home, &["init", "--help"]).expect(0).stdout;
     assert!(help.contains("--no-verify"), "{help}");
 }
+
+#[test]
+fn a_long_text_is_listed_and_found_like_a_short_one() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "one");
+    let text = format!("{} needle {}", "a".repeat(15_000), "b".repeat(15_000));
+    let note = format!("note={text}");
+    run_json(&home, &["contacts", "add", "name=Long", &note]).expect(0);
+    let rows = run_json(&home, &["contacts", "list", "--search", "needle"]).lines();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["fields"]["note"][0]["value"], text.as_str());
+}
+
+#[test]
+fn one_uid_twice_in_a_file_is_left_out_the_second_time_and_stays_so() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "one");
+    let card =
+        |name: &str| format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:dup\r\nFN:{name}\r\nEND:VCARD\r\n");
+    let file = folder.path().join("twice.vcf");
+    std::fs::write(&file, card("One") + &card("Two")).unwrap();
+    let import = || run_json(&home, &["import", file.to_str().unwrap()]).json();
+    let first = import();
+    assert_eq!((&first["accepted"], &first["skipped"][0]["line"]), (&1.into(), &6.into()));
+    let before = digest(&home);
+    assert_eq!(import()["updated"], 0);
+    assert_eq!(digest(&home), before);
+}
+
+#[test]
+fn an_account_whose_log_is_lost_is_damage_and_not_an_empty_folder() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "one");
+    run_json(&home, &["notes", "add", "title=x"]).expect(0);
+    for file in std::fs::read_dir(home.join("log")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    assert_eq!(run_json(&home, &["digest"]).code, 5);
+    assert_eq!(run_json(&home, &["init", "--no-verify"]).code, 1);
+}

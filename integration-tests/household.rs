@@ -286,3 +286,69 @@ fn every_command_says_what_comes_next() {
         assert!(said.contains("heirloom "), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn a_folder_that_was_put_back_and_written_to_never_claims_copies_it_does_not_have() {
+    let house = House::new();
+    let (member, keeper, old) = (house.path("member"), house.path("keeper"), house.path("old"));
+    init(&member, "member");
+    let first = Up::start(&member, &[]);
+    let link = first.invite("keeper");
+    let second = Up::start(&keeper, &["--join", &link, "--keeper"]);
+    let add = |title: &str| {
+        let title = format!("title={title}");
+        run_json(&member, &["notes", "add", &title, "--wait", "keeper", "--timeout", "20"])
+    };
+    add("early").expect(0);
+    assert_eq!(first.stop(), 0);
+    copy_folder(&member, &old);
+    let first = Up::start(&member, &["--peer", &second.address()]);
+    add("late one").expect(0);
+    add("late two").expect(0);
+    assert_eq!(first.stop(), 0);
+    std::fs::remove_dir_all(&member).unwrap();
+    copy_folder(&old, &member);
+    run_json(&member, &["notes", "add", "title=on the old folder"]).expect(0);
+
+    let first = Up::start(&member, &["--peer", &second.address()]);
+    first.wait_for("warning");
+    add("afterwards").expect(0);
+    let rows = run_json(&keeper, &["notes", "list", "--search", "afterwards"]).lines();
+    assert_eq!(rows.len(), 1, "what is said to be on the keeper is there");
+    let status = run_json(&member, &["status"]).expect(0).json();
+    let held = run_json(&keeper, &["notes", "list"]).lines().len() as u64;
+    let notes = status["categories"].as_array().unwrap();
+    let notes = notes.iter().find(|row| row["name"] == "notes").unwrap();
+    assert!(notes["keeper"].as_u64().unwrap() <= held, "{notes}");
+    assert!(notes["pending"].as_u64().unwrap() > 0, "{notes}");
+    drop((first, second));
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else if path.is_file() {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn several_invites_may_be_open_at_once() {
+    let house = House::new();
+    let (home, keeper, laptop) = (house.path("home"), house.path("keeper"), house.path("laptop"));
+    init(&home, "phone");
+    let node = Up::start(&home, &[]);
+    let (for_keeper, for_laptop) = (node.invite_words("keeper"), node.invite("member"));
+    run_json(&laptop, &["join", &for_laptop, "--no-mdns"]).expect(0);
+    run_json(&keeper, &["join", &for_keeper, "--no-mdns", "--peer", &node.address()]).expect(0);
+    let rows = run_json(&home, &["devices", "list"]).lines();
+    let mut roles: Vec<&str> = rows.iter().map(|row| row["role"].as_str().unwrap()).collect();
+    roles.sort_unstable();
+    assert_eq!(roles, ["keeper", "member", "member"]);
+    assert_ne!(run_json(&house.path("late"), &["join", &for_laptop, "--no-mdns"]).code, 0);
+}
