@@ -1,17 +1,13 @@
 //! What is wrong gets its sentence, and changes nothing.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
-
-use common::{Up, init, run, run_json};
+use crate::common::{Up, init, run, run_json};
 use std::path::Path;
 use tempfile::TempDir;
 
 const OTHER_PHRASE: &str =
     "legal winner thank year wave sausage worth useful legal winner thank yellow";
 
-fn recover(home: &Path, folder: &Path, phrase: &str, peer: &str) -> common::Ended {
+fn recover(home: &Path, folder: &Path, phrase: &str, peer: &str) -> crate::common::Ended {
     let file = folder.join("phrase");
     std::fs::write(&file, phrase).unwrap();
     let file = file.to_str().unwrap().to_owned();

@@ -1,7 +1,5 @@
 //! Real processes of the built program, each with a folder of its own.
 
-#![expect(dead_code, reason = "every test program uses a part of this")]
-
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

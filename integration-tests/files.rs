@@ -1,10 +1,6 @@
 //! Files go in and come out with the same lines, in every category.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
-
-use common::{digest, init, run_json};
+use crate::common::{digest, init, run_json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -154,8 +150,8 @@ fn an_account_is_made_offline_in_a_moment_and_asks_for_its_words() {
     let phrase = init(&home, "one");
     assert!(begun.elapsed().as_secs() < 10, "nothing waits for a network");
     assert_eq!(phrase.split(' ').count(), 12);
-    assert!(!common::contains(&home, phrase.as_bytes()), "the phrase is stored nowhere");
-    let help = common::run(&home, &["init", "--help"]).expect(0).stdout;
+    assert!(!crate::common::contains(&home, phrase.as_bytes()), "the phrase is stored nowhere");
+    let help = crate::common::run(&home, &["init", "--help"]).expect(0).stdout;
     assert!(help.contains("--no-verify"), "{help}");
 }
 

@@ -1,10 +1,6 @@
 //! A household of real processes over the loopback.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
-
-use common::{Up, Wire, contains, digest, eventually, init, log_of, run, run_json};
+use crate::common::{Up, Wire, contains, digest, eventually, init, log_of, run, run_json};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

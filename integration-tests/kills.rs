@@ -1,10 +1,6 @@
 //! A node that is killed at any moment has every write that it answered.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
-
-use common::{Up, heirloom, init, run_json};
+use crate::common::{Up, heirloom, init, run_json};
 use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;

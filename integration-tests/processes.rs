@@ -1,0 +1,9 @@
+//! The built program from outside: real processes, each with a folder of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod common;
+mod files;
+mod household;
+mod kills;
