@@ -14,10 +14,12 @@ use zeroize::Zeroizing;
 /// log that was begun.
 #[must_use]
 pub fn has_account(home: &Path) -> bool {
-    let logged =
-        || std::fs::read_dir(home.join("log")).is_ok_and(|mut entries| entries.next().is_some());
     // An index without a log is an account whose log was lost.
-    home.join(keyfile::NAME).exists() && (logged() || home.join("index").exists())
+    home.join(keyfile::NAME).exists() && (is_logged(home) || home.join("index").exists())
+}
+
+fn is_logged(home: &Path) -> bool {
+    std::fs::read_dir(home.join("log")).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Opens the store of an existing account, and reads the device's seed.
@@ -70,7 +72,10 @@ pub(crate) fn make(
     frames: Vec<Frame>,
 ) -> Result<Store, Failure> {
     let store = open_store(home, Duration::ZERO)?;
-    refuse_existing(home)?;
+    // Opening made an index; only a log says that somebody was faster.
+    if is_logged(home) {
+        return Err(failure::account_exists(home));
+    }
     match keyfile::read(home) {
         Ok(found) if *Zeroizing::new(found) == **seed => {}
         _ => keyfile::write(home, seed).map_err(|error| key(home, &error))?,
