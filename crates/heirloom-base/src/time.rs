@@ -59,23 +59,35 @@ impl Decode for Hlc {
 #[must_use]
 pub fn rfc3339(wall_ms: u64) -> String {
     let seconds = wall_ms / 1000;
-    let (year, month, day) = civil(seconds / 86_400);
+    let (year, month, day) = civil_from_days((seconds / 86_400).cast_signed());
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Returns year, month and day of a number of days since 1970, in the
-/// proleptic Gregorian calendar (eras of 400 years that begin in March).
-fn civil(days: u64) -> (u64, u64, u64) {
+/// Returns the days since 1970 of a date in the proleptic Gregorian calendar
+/// (eras of 400 years that begin in March).
+#[must_use]
+pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Returns year, month and day of a number of days since 1970: the reverse of
+/// [`days_from_civil`].
+#[must_use]
+pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -106,16 +118,15 @@ mod tests {
 
     #[test]
     fn every_day_of_every_year_has_its_date() {
-        let is_leap = |year: u64| {
-            year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400)
-        };
+        let is_leap = |year: i64| year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
         let mut days = 0;
         for year in 1970..=6430 {
             let february = if is_leap(year) { 29 } else { 28 };
             let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
             for (month, length) in (1..).zip(months) {
                 for day in 1..=length {
-                    assert_eq!(civil(days), (year, month, day));
+                    assert_eq!(civil_from_days(days), (year, month, day));
+                    assert_eq!(days_from_civil(year, month, day), days);
                     days += 1;
                 }
             }

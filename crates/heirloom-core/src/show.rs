@@ -2,7 +2,8 @@
 
 use crate::command::{ConcurrentValue, ConflictRow, Failure, HistoryEdit, HistoryRow};
 use crate::failure;
-use heirloom_base::{ChangeHash, time};
+use heirloom_base::ChangeHash;
+use heirloom_base::time::{self, days_from_civil};
 use heirloom_doc::{Attributed, Conflict, Document, Heads};
 use heirloom_formats::{FieldEdit, FieldError, Projection};
 use heirloom_schema::category::CategorySpec;
@@ -189,16 +190,6 @@ fn clock_seconds(rest: &str) -> Option<i64> {
         }
     };
     valid.then_some(hour * 3600 + minute * 60 + second - offset * 60)
-}
-
-/// Returns the days since 1970 of a date in the proleptic Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Dates and times of calendars, as far as they can be told without a zone database.
 
+use heirloom_base::time::{civil_from_days, days_from_civil};
+
 /// A date, or a time of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment {
@@ -81,14 +83,14 @@ impl Moment {
 
     /// Returns the form of RFC 5545.
     pub(crate) fn to_basic(self) -> String {
-        let (year, month, day) = civil(self.days);
+        let (year, month, day) = civil_from_days(self.days);
         let date = format!("{year:04}{month:02}{day:02}");
         self.with_clock(date, "")
     }
 
     /// Returns the form of RFC 3339.
     pub(crate) fn to_extended(self) -> String {
-        let (year, month, day) = civil(self.days);
+        let (year, month, day) = civil_from_days(self.days);
         let date = format!("{year:04}-{month:02}-{day:02}");
         self.with_clock(date, ":")
     }
@@ -157,7 +159,7 @@ fn parse_date(text: &str) -> Option<i64> {
     let basic = if is_extended { text.replace('-', "") } else { text.to_owned() };
     let [year, month, day] = numbers(&basic, [4, 2, 2])?;
     let days = days_from_civil(year, month, day);
-    (civil(days) == (year, month, day)).then_some(days)
+    (civil_from_days(days) == (year, month, day)).then_some(days)
 }
 
 fn parse_clock(text: &str) -> Option<i64> {
@@ -180,28 +182,6 @@ fn parse_offset(text: &str) -> Option<i64> {
     };
     let [hours, minutes] = numbers(&digits.replace(':', ""), [2, 2])?;
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-/// Returns the days since 1970 of a date, by eras of 400 years that begin in March.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-/// Returns year, month and day of a number of days since 1970.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
