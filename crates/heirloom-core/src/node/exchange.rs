@@ -238,8 +238,11 @@ impl Node {
 
     /// Tells whoever watches how much is still to come and to go.
     fn tell_progress(&mut self, now: Now, device: DeviceId) {
+        if now.mono_ms < self.progress_ms + PROGRESS_MS {
+            return;
+        }
         let (sending, receiving) = self.replication.distance(device);
-        if receiving > 0 && now.mono_ms >= self.progress_ms + PROGRESS_MS {
+        if receiving > 0 {
             self.progress_ms = now.mono_ms;
             let device_id = device.to_string();
             self.event(Event::Progress { device_id, receiving, sending });
