@@ -29,8 +29,8 @@ pub(crate) struct Applied {
 /// Documents that were edited here and are not in the index yet.
 #[derive(Debug, Default)]
 pub(crate) struct Collection {
-    /// Saved documents by record, each with the last own sequence number that it contains.
-    overlay: BTreeMap<RecordId, (u64, Vec<u8>)>,
+    /// Saved documents by record, each with the last own entry that it contains.
+    overlay: BTreeMap<RecordId, ((LogId, u64), Vec<u8>)>,
 }
 
 impl Collection {
@@ -55,14 +55,14 @@ impl Collection {
         self.saved(storage, record)?.map(|saved| load(&saved)).transpose()
     }
 
-    /// Notes an edit that is on its way into the log under `seq`.
-    pub(crate) fn edited(&mut self, record: RecordId, seq: u64, saved: Vec<u8>) {
-        self.overlay.insert(record, (seq, saved));
+    /// Notes an edit that is on its way into an own log under `seq`.
+    pub(crate) fn edited(&mut self, record: RecordId, log: LogId, seq: u64, saved: Vec<u8>) {
+        self.overlay.insert(record, ((log, seq), saved));
     }
 
     /// Forgets edits that arrived in the index with an own entry.
-    pub(crate) fn arrived(&mut self, seq: u64) {
-        self.overlay.retain(|_, (last, _)| *last > seq);
+    pub(crate) fn arrived(&mut self, log: LogId, seq: u64) {
+        self.overlay.retain(|_, ((own, last), _)| *own != log || *last > seq);
     }
 
     /// Forgets all edits on their way: they could not be written.
@@ -357,12 +357,13 @@ mod tests {
         let storage = MemoryStorage::default();
         let mut collection = Collection::default();
         assert_eq!(collection.saved(&storage, RECORD), Ok(None));
-        collection.edited(RECORD, 4, vec![7]);
-        collection.arrived(3);
+        collection.edited(RECORD, ONE, 4, vec![7]);
+        collection.arrived(ONE, 3);
+        collection.arrived(TWO, 9);
         assert_eq!(collection.saved(&storage, RECORD), Ok(Some(vec![7])));
-        collection.arrived(4);
+        collection.arrived(ONE, 4);
         assert_eq!(collection.saved(&storage, RECORD), Ok(None));
-        collection.edited(RECORD, 5, vec![8]);
+        collection.edited(RECORD, ONE, 5, vec![8]);
         collection.abandon();
         assert_eq!(collection.saved(&storage, RECORD), Ok(None));
     }

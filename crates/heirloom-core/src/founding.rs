@@ -1,6 +1,6 @@
 //! The first frames of a folder: of a new account, or of a device that joined one.
 
-use crate::local::LocalState;
+use crate::local::{LocalState, Place};
 use crate::node::FRAME_ROSTER;
 use crate::storage::Frame;
 use heirloom_base::{AccountId, Incarnation, hash};
@@ -39,4 +39,10 @@ fn folder(account: AccountId, random: &[u8; 32], ops: Vec<Vec<u8>>) -> Vec<Frame
     let own = own.iter().map(LocalState::to_frame);
     let ops = ops.into_iter().map(|payload| Frame { kind: FRAME_ROSTER, payload });
     own.chain(ops).collect()
+}
+
+/// Returns the frame that says where the folder lies: the last of the first frames.
+#[must_use]
+pub fn placed(place: Place) -> Frame {
+    LocalState::Place(place).to_frame()
 }

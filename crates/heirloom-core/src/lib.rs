@@ -31,4 +31,5 @@ pub mod storage;
 mod view;
 mod waits;
 
+pub use local::Place;
 pub use node::{Node, NodeConfig, OpenNodeError};

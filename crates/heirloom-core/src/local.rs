@@ -11,6 +11,11 @@ pub(crate) const FRAME_LOCAL: u8 = 3;
 const ADDRESS_BYTES_MAX: usize = 256;
 const ADDRESSES_MAX: u32 = 32;
 
+/// Where a folder lies, as the file system tells it apart from every copy: a
+/// folder that was copied or put back lies elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(pub [u8; 16]);
+
 /// One piece of own state; the newest of its kind counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LocalState {
@@ -29,6 +34,8 @@ pub(crate) enum LocalState {
         /// Multiaddresses, best first.
         addresses: Vec<String>,
     },
+    /// Where the folder lay when its log's life began or went on.
+    Place(Place),
 }
 
 impl LocalState {
@@ -40,6 +47,7 @@ impl LocalState {
             Self::Incarnation(_) => b"incarnation".to_vec(),
             Self::Starts(_) => b"starts".to_vec(),
             Self::Route { device, .. } => [b"route/".as_slice(), &device.0].concat(),
+            Self::Place(_) => b"place".to_vec(),
         }
     }
 
@@ -75,6 +83,10 @@ impl Encode for LocalState {
                     writer.text(address);
                 }
             }
+            Self::Place(place) => {
+                writer.u8(6);
+                writer.array(&place.0);
+            }
         }
     }
 }
@@ -90,6 +102,7 @@ impl Decode for LocalState {
                 device: DeviceId::decode(reader)?,
                 addresses: decode_addresses(reader)?,
             },
+            6 => Self::Place(Place(reader.array()?)),
             value => return Err(DecodeError::Unknown { what: "own state", value: value.into() }),
         })
     }
@@ -117,6 +130,7 @@ mod tests {
             LocalState::Generation(Incarnation([2; 16])),
             LocalState::Incarnation(Incarnation([3; 16])),
             LocalState::Starts(9),
+            LocalState::Place(Place([7; 16])),
             route,
         ] {
             assert_eq!(LocalState::from_bytes(&state.to_bytes()), Ok(state));
@@ -132,6 +146,7 @@ mod tests {
             LocalState::Generation(Incarnation([1; 16])),
             LocalState::Incarnation(Incarnation([1; 16])),
             LocalState::Starts(1),
+            LocalState::Place(Place([1; 16])),
             route(1),
             route(2),
         ];
@@ -158,7 +173,7 @@ mod tests {
         #[test]
         fn whatever_is_read_is_written_the_same(
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
-            kind in 0..7u8,
+            kind in 0..8u8,
         ) {
             let bytes = [vec![kind], bytes].concat();
             if let Ok(state) = LocalState::from_bytes(&bytes) {

@@ -7,7 +7,7 @@ use crate::failure;
 use crate::fetches::Fetches;
 use crate::input::{AppendError, CommandId, Effect, EffectId, Input, PairingId};
 use crate::journal::Journal;
-use crate::local::LocalState;
+use crate::local::{LocalState, Place};
 use crate::membership::Membership;
 use crate::random::Random;
 use crate::rows;
@@ -42,6 +42,9 @@ pub struct NodeConfig {
     /// Whether the end of the log was damaged: this device's log is not
     /// continued then, because what it had sent may be forgotten.
     pub fresh_incarnation: bool,
+    /// Where the folder lies, if that can be told. In another place than
+    /// before it is a copy, and the log is not continued either.
+    pub place: Option<Place>,
 }
 
 /// A frame on its way to the disk, with what it means.

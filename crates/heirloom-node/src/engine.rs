@@ -1,6 +1,6 @@
 //! The node over its store: what the daemon and a command without one share.
 
-use crate::{clock, failure, randomness};
+use crate::{clock, failure, folder, randomness};
 use heirloom_base::AccountId;
 use heirloom_core::command::{Event, Failure, Problem, StatusReport};
 use heirloom_core::input::{Effect, Input};
@@ -256,7 +256,7 @@ fn open_by_index(
     if applied.is_some_and(|applied| applied >= store.end()) {
         return Ok(Opening::Ahead);
     }
-    let config = config(seed, reach, continuation)?;
+    let config = config(store, seed, reach, continuation)?;
     match Node::open(clock::now(), config, store) {
         Ok(node) => Ok(Opening::Opened(Box::new(follow(store, node)?))),
         Err(OpenNodeError::NoAccount) if applied.is_none() => Ok(Opening::New),
@@ -272,7 +272,7 @@ fn open_by_replay(
     continuation: Continuation,
 ) -> Result<Node, OpenEngineError> {
     let account = account_of(store)?;
-    let node = Node::open_empty(config(seed, reach, continuation)?, account);
+    let node = Node::open_empty(config(store, seed, reach, continuation)?, account);
     follow(store, node)
 }
 
@@ -303,6 +303,7 @@ pub(crate) fn account_of(store: &Store) -> Result<AccountId, OpenEngineError> {
 }
 
 fn config(
+    store: &Store,
     seed: &Zeroizing<[u8; 32]>,
     reach: Reach,
     continuation: Continuation,
@@ -313,5 +314,6 @@ fn config(
         seed: *random,
         networked: reach == Reach::Networked,
         fresh_incarnation: continuation == Continuation::Fresh,
+        place: folder::place(store.home()),
     })
 }

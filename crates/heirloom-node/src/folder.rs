@@ -3,6 +3,7 @@
 use crate::failure;
 use crate::{home, randomness};
 use heirloom_core::command::Failure;
+use heirloom_core::{Place, founding};
 use heirloom_core::storage::Frame;
 use heirloom_store::keyfile::{self, KeyError};
 use heirloom_store::{AppendRequest, LockError, OpenError, Store, StoreOptions};
@@ -69,7 +70,7 @@ pub(crate) fn seed(home: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
 pub(crate) fn make(
     home: &Path,
     seed: &Zeroizing<[u8; 32]>,
-    frames: Vec<Frame>,
+    mut frames: Vec<Frame>,
 ) -> Result<Store, Failure> {
     let store = open_store(home, Duration::ZERO)?;
     // Opening made an index; only a log says that somebody was faster.
@@ -80,10 +81,22 @@ pub(crate) fn make(
         Ok(found) if *Zeroizing::new(found) == **seed => {}
         _ => keyfile::write(home, seed).map_err(|error| key(home, &error))?,
     }
+    frames.extend(place(home).map(founding::placed));
     store
         .append(AppendRequest { chunks: Vec::new(), frames })
         .map_err(|error| failure::unusable(home, &error))?;
     Ok(store)
+}
+
+/// Returns where the folder lies; `None` where that cannot be told.
+pub(crate) fn place(home: &Path) -> Option<Place> {
+    match keyfile::place(home) {
+        Ok(place) => Some(Place(place)),
+        Err(error) => {
+            tracing::warn!(%error, "it cannot be told whether this folder was copied");
+            None
+        }
+    }
 }
 
 /// Returns the name of this device, the user's or the machine's.

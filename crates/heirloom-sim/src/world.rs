@@ -5,7 +5,7 @@ use crate::rng::Rng;
 use heirloom_base::{DeviceId, Now, hash};
 use heirloom_core::command::{Answer, Command, Failure};
 use heirloom_core::input::{CommandId, Effect, EffectId, HelloId, Input, PairingId};
-use heirloom_core::{Node, NodeConfig};
+use heirloom_core::{Node, NodeConfig, Place};
 use heirloom_identity::DeviceKeys;
 use network::pair;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +84,8 @@ pub struct Device {
     boot: u64,
     /// How wrong its clock is.
     skew_ms: u64,
+    /// Where its folder lies: a copy lies elsewhere.
+    place: u8,
     members: BTreeSet<DeviceId>,
     replies: BTreeMap<CommandId, Reply>,
     pairing_out: BTreeMap<PairingId, Vec<(Vec<u8>, bool)>>,
@@ -160,6 +162,7 @@ impl World {
             node: None,
             boot: 0,
             skew_ms,
+            place: 0,
             members: BTreeSet::new(),
             replies: BTreeMap::new(),
             pairing_out: BTreeMap::new(),
@@ -188,6 +191,7 @@ impl World {
             seed,
             networked: true,
             fresh_incarnation: false,
+            place: Some(Place([machine.place; 16])),
         };
         let mut node = open(now, config, &mut machine.disk);
         node.start(now, &mut machine.disk).expect("the simulated index never fails");

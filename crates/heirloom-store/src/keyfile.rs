@@ -2,7 +2,7 @@
 
 use crate::disk::{Disk, FileSystem};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file's name below the home.
@@ -88,6 +88,22 @@ pub fn write(home: &Path, seed: &[u8; 32]) -> Result<(), KeyError> {
     write_on(&FileSystem, home, seed)
 }
 
+/// Returns 16 bytes that tell where the key's file lies: its inode, and when
+/// that was changed last. Of a folder that was copied or put back they differ;
+/// of one that was moved as a whole within its file system they do not.
+///
+/// # Errors
+/// What the system reports.
+pub fn place(home: &Path) -> io::Result<[u8; 16]> {
+    let metadata = std::fs::metadata(home.join(NAME))?;
+    let changed_ns = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    let mut place = [0; 16];
+    let (inode, changed) = place.split_at_mut(8);
+    inode.copy_from_slice(&metadata.ino().to_le_bytes());
+    changed.copy_from_slice(&changed_ns.to_le_bytes()[..8]);
+    Ok(place)
+}
+
 fn write_on(disk: &dyn Disk, home: &Path, seed: &[u8; 32]) -> Result<(), KeyError> {
     let path = home.join(NAME);
     let failed = |source| KeyError::Io { path: path.clone(), source };
@@ -157,6 +173,22 @@ mod tests {
                 matches!(read(home.path()), Err(KeyError::Exposed { mode: m, .. }) if m == mode)
             );
         }
+    }
+
+    #[test]
+    fn a_copy_lies_in_another_place_and_a_moved_folder_does_not() {
+        let above = tempfile::tempdir().unwrap();
+        let (home, moved) = (above.path().join("home"), above.path().join("moved"));
+        assert!(place(&home).is_err());
+        std::fs::create_dir(&home).unwrap();
+        write(&home, &[7; 32]).unwrap();
+        let first = place(&home).unwrap();
+        assert_eq!(place(&home).unwrap(), first);
+        std::fs::rename(&home, &moved).unwrap();
+        assert_eq!(place(&moved).unwrap(), first);
+        std::fs::create_dir(&home).unwrap();
+        std::fs::copy(moved.join(NAME), home.join(NAME)).unwrap();
+        assert_ne!(place(&home).unwrap(), first);
     }
 
     #[test]

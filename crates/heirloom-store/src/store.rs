@@ -182,6 +182,12 @@ impl Store {
         })
     }
 
+    /// Returns the folder.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Returns the random mark of this home; a home that was made anew has another.
     #[must_use]
     pub fn generation(&self) -> [u8; 16] {

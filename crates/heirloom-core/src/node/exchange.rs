@@ -78,7 +78,7 @@ impl Node {
 
     fn rolled_back(&mut self, log: heirloom_base::LogId) {
         if self.journal.log() == Some(log) {
-            self.journal.retire();
+            self.begin_incarnation();
         }
         self.warn(
             "rolled-back",
@@ -86,7 +86,7 @@ impl Node {
         );
     }
 
-    fn warn(&mut self, code: &str, text: &str) {
+    pub(super) fn warn(&mut self, code: &str, text: &str) {
         self.event(Event::Warning { code: code.to_owned(), text: text.to_owned() });
     }
 

@@ -130,7 +130,10 @@ impl Node {
                 self.membership.note_route(device, addresses.clone());
                 self.dialer.learn(now, device, &addresses);
             }
-            LocalState::Account(_) | LocalState::Generation(_) | LocalState::Starts(_) => {}
+            LocalState::Account(_)
+            | LocalState::Generation(_)
+            | LocalState::Starts(_)
+            | LocalState::Place(_) => {}
         }
     }
 
@@ -180,11 +183,12 @@ impl Node {
     /// # Errors
     /// When the index failed.
     pub fn start(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
-        if self.config.fresh_incarnation {
-            self.journal.retire();
+        let continues = self.settle_place(storage)? && !self.config.fresh_incarnation;
+        if !continues {
+            self.begin_incarnation();
         }
         let generation = match local(storage, b"generation")? {
-            Some(LocalState::Generation(generation)) => generation,
+            Some(LocalState::Generation(generation)) if continues => generation,
             _ => {
                 let generation = Incarnation(hash::truncate(self.random.bytes()));
                 self.prelude.push(PendingFrame::Local(LocalState::Generation(generation)));
@@ -205,6 +209,38 @@ impl Node {
             self.started = true;
         }
         Ok(())
+    }
+
+    /// Returns whether the folder lies where it lay; notes where it lies now.
+    ///
+    /// The note precedes the next append, as a new incarnation does: until
+    /// both are durable, every start finds the copy again.
+    fn settle_place(&mut self, storage: &dyn Storage) -> Result<bool, StorageError> {
+        let Some(place) = self.config.place else { return Ok(true) };
+        let known = match local(storage, b"place")? {
+            Some(LocalState::Place(known)) => Some(known),
+            _ => None,
+        };
+        if known == Some(place) {
+            return Ok(true);
+        }
+        if known.is_some() {
+            self.warn(
+                "copied",
+                "This folder was copied or put back: what it writes goes into a new log.",
+            );
+        }
+        self.prelude.push(PendingFrame::Local(LocalState::Place(place)));
+        Ok(known.is_none())
+    }
+
+    /// Begins another log of this device, before anything else is written.
+    pub(super) fn begin_incarnation(&mut self) {
+        let incarnation = Incarnation(hash::truncate(self.random.bytes()));
+        let log = Origin { device: self.device(), incarnation }.log(self.space);
+        self.journal.resume(incarnation, log);
+        self.replication.set_own_log(log);
+        self.prelude.push(PendingFrame::Local(LocalState::Incarnation(incarnation)));
     }
 
     /// Returns the log that `device`'s records are attributed to, by log.

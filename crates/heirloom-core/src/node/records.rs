@@ -5,11 +5,10 @@ use crate::command::{Answer, Command, Level, Wait};
 use crate::failure;
 use crate::input::CommandId;
 use crate::journal::{Desk, Draft};
-use crate::local::LocalState;
 use crate::rows::{self, RecordIndex};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
-use heirloom_base::{BlobRef, ChunkId, Hlc, Incarnation, Now, RecordId, hash, id, limits};
+use heirloom_base::{BlobRef, ChunkId, Hlc, Now, RecordId, hash, id, limits};
 use heirloom_doc::{DocError, Document, RawChange};
 use heirloom_identity::Keyring;
 use heirloom_schema::category::{self, CategorySpec};
@@ -267,15 +266,9 @@ impl Node {
     /// Begins a log where none is being written: its name is recorded with
     /// the first write.
     pub(super) fn begin_log(&mut self) {
-        if self.journal.log().is_some() {
-            return;
+        if self.journal.log().is_none() {
+            self.begin_incarnation();
         }
-        let incarnation = Incarnation(hash::truncate(self.random.bytes()));
-        let origin = heirloom_sync::Origin { device: self.device(), incarnation };
-        let log = origin.log(self.space);
-        self.journal.resume(incarnation, log);
-        self.replication.set_own_log(log);
-        self.prelude.push(PendingFrame::Local(LocalState::Incarnation(incarnation)));
     }
 
     /// Returns the mark of lines that this device puts into a record.
@@ -300,9 +293,11 @@ impl Node {
         let chunks = writing.chunks.into_iter().filter(|(id, _)| !storage.has_chunk(*id)).collect();
         let hlc = self.journal.tick(now.wall_ms);
         let entries = self.seal_entries(writing.drafts, hlc)?;
-        let last = entries.last().map_or(0, |entry| entry.header().seq);
-        for (record, saved) in writing.saved {
-            self.collection.edited(record, last, saved);
+        if let Some(last) = entries.last() {
+            let (log, seq) = (last.header().log, last.header().seq);
+            for (record, saved) in writing.saved {
+                self.collection.edited(record, log, seq, saved);
+            }
         }
         let frames =
             entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry))).collect();

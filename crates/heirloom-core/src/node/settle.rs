@@ -72,8 +72,8 @@ impl Node {
             whole &= self.settle_frame(now, storage, *lsn, frame)?;
             last_own = own.or(last_own);
         }
-        if let Some((_, seq)) = last_own {
-            self.collection.arrived(seq);
+        if let Some((log, seq)) = last_own {
+            self.collection.arrived(log, seq);
         }
         self.then(now, append.then, last_own, whole);
         Ok(())
@@ -82,7 +82,7 @@ impl Node {
     fn own_entry(&self, frame: &PendingFrame) -> Option<(LogId, u64)> {
         let PendingFrame::Entry(entry) = frame else { return None };
         let header = entry.header();
-        (self.journal.log() == Some(header.log)).then_some((header.log, header.seq))
+        (self.device_of(header.log) == Some(self.device())).then_some((header.log, header.seq))
     }
 
     /// Takes in one frame; returns whether it counts.
@@ -124,7 +124,7 @@ impl Node {
         if !self.follows(entry) {
             // The frames between were lost with a damaged part of the log.
             if self.journal.log() == Some(header.log) {
-                self.journal.retire();
+                self.begin_incarnation();
             }
             return view.commit(Some(lsn)).map(|()| false);
         }

@@ -1,6 +1,7 @@
 //! One device without a network.
 
 use super::super::*;
+use crate::Place;
 use crate::command::{ImportItem, ImportReport, Level, RecordRow};
 use crate::founding;
 use crate::storage::MemoryStorage;
@@ -23,7 +24,13 @@ fn keys() -> DeviceKeys {
 }
 
 fn config() -> NodeConfig {
-    NodeConfig { device: keys(), seed: [9; 32], networked: false, fresh_incarnation: false }
+    NodeConfig {
+        device: keys(),
+        seed: [9; 32],
+        networked: false,
+        fresh_incarnation: false,
+        place: None,
+    }
 }
 
 impl Alone {
@@ -262,6 +269,41 @@ fn a_log_that_may_have_lost_its_end_is_not_continued() {
     alone.settle(None);
     alone.add("notes", &["title=b"]);
     assert_ne!(alone.node.journal.log(), first);
+}
+
+/// Opens a node over what a folder's disk holds, lying at a place.
+fn open_at(storage: &MemoryStorage, place: u8, seed: u8) -> Alone {
+    let mut storage = storage.clone();
+    let config = NodeConfig { place: Some(Place([place; 16])), seed: [seed; 32], ..config() };
+    let mut node = Node::open(NOW, config, &mut storage).unwrap();
+    node.start(NOW, &mut storage).unwrap();
+    let mut alone = Alone { node, storage, next: 0 };
+    alone.settle(None);
+    alone
+}
+
+#[test]
+fn a_copied_folder_goes_on_under_another_log_and_the_original_under_its_own() {
+    let mut original = open_at(&Alone::new().storage, 1, 11);
+    original.add("notes", &["title=a"]);
+    let log = original.node.journal.log();
+    let mut again = open_at(&original.storage, 1, 12);
+    again.add("notes", &["title=b"]);
+    assert_eq!(again.node.journal.log(), log, "a folder that stays is continued");
+    let mut copy = open_at(&original.storage, 2, 13);
+    assert!(
+        std::iter::from_fn(|| copy.node.poll_event())
+            .any(|event| matches!(event, Event::Warning { code, .. } if code == "copied"))
+    );
+    let untouched = open_at(&copy.storage, 2, 14);
+    assert_ne!(untouched.node.journal.log(), log, "it is found again until something is written");
+    copy.add("notes", &["title=c"]);
+    let new = copy.node.journal.log();
+    assert_ne!(new, log);
+    let mut later = open_at(&copy.storage, 2, 15);
+    later.add("notes", &["title=d"]);
+    assert_eq!(later.node.journal.log(), new, "the copy has its own log from then on");
+    assert_eq!(later.list("notes", None).len(), 3);
 }
 
 #[test]

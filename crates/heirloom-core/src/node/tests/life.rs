@@ -17,6 +17,7 @@ fn replayed(house: &House, device: usize, restart_after: Option<usize>) -> Memor
         seed: [1; 32],
         networked: false,
         fresh_incarnation: false,
+        place: None,
     };
     let account = house.node(device).account();
     let mut node = Node::open_empty(config(), account);
