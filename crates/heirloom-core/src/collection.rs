@@ -142,7 +142,8 @@ fn keep_waiting(
 ) {
     for (index, _) in &admission.waiting {
         let Some(row) = offered.get(*index) else { continue };
-        let hash = heirloom_base::hash::content("waiting", &[&row.change]);
+        // One change may come in several logs, of which only its author's counts.
+        let hash = heirloom_base::hash::content("waiting", &[&row.log.0, &row.change]);
         view.put(rows::key(table::WAITING, &[&record.0, &hash]), row);
     }
 }
@@ -312,6 +313,25 @@ mod tests {
         let row = row(&early);
         assert_eq!((row.updated_ms, row.updated_by, row.deleted), (20, Some(TWO), true));
         assert_eq!(row.entries, [(ONE, 1), (TWO, 1)].into());
+    }
+
+    #[test]
+    fn a_waiting_change_is_not_driven_out_by_its_copy_in_another_log() {
+        let (birth, edit) = birth_and_edit();
+        for copy_first in [false, true] {
+            let mut storage = MemoryStorage::default();
+            let mut carriers = [carrier(TWO, 1, 20), carrier(LogId([9; 16]), 1, 20)];
+            if copy_first {
+                carriers.reverse();
+            }
+            for carrier in carriers {
+                step(&mut storage, carrier, edit.clone());
+            }
+            assert_eq!(waiting(&storage), 1, "the copy is refused at once");
+            let applied = step(&mut storage, super::tests::carrier(ONE, 1, 10), birth.clone());
+            assert_eq!((waiting(&storage), applied.refused.len()), (0, 0));
+            assert!(row(&storage).deleted, "the edit in its author's log counts");
+        }
     }
 
     #[test]

@@ -103,14 +103,20 @@ fn read_all(
     graph: &Graph,
     admission: &mut Admission,
 ) -> Vec<Candidate> {
+    // A copy in a log that may not write the change is another offer: it must
+    // not stand in the way of the one in its author's log.
     let mut seen = BTreeSet::new();
     let mut candidates = Vec::new();
     for (index, offer) in offered.iter().enumerate() {
         match read(record, index, offer) {
-            Ok(candidate) if graph.contains(&candidate.hash) || !seen.insert(candidate.hash) => {
-                admission.duplicates.push(index);
+            Ok(candidate) => {
+                let is_news = seen.insert((candidate.hash, candidate.is_birth()));
+                if graph.contains(&candidate.hash) || !is_news {
+                    admission.duplicates.push(index);
+                } else {
+                    candidates.push(candidate);
+                }
             }
-            Ok(candidate) => candidates.push(candidate),
             Err(error) => admission.refused.push((index, error)),
         }
     }

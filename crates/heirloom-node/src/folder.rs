@@ -3,8 +3,8 @@
 use crate::failure;
 use crate::{home, randomness};
 use heirloom_core::command::Failure;
-use heirloom_core::{Place, founding};
 use heirloom_core::storage::Frame;
+use heirloom_core::{Place, founding};
 use heirloom_store::keyfile::{self, KeyError};
 use heirloom_store::{AppendRequest, LockError, OpenError, Store, StoreOptions};
 use std::path::Path;

@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Space between two frames' positions, so that none is ever used twice.
 const LSN_STEP: u64 = 16;
 
+/// Kind of the frames that carry entries.
+const FRAME_ENTRY: u8 = 1;
+
 /// An append that is under way.
 #[derive(Debug, Clone)]
 struct Unsynced {
@@ -100,6 +103,30 @@ impl SimDisk {
             }
         }
         self.stale_index = self.storage.index.clone();
+    }
+
+    /// Returns a copy of what is durable, with the index as it stands.
+    #[must_use]
+    pub fn durable(&self) -> Self {
+        Self { unsynced: BTreeMap::new(), forgotten: BTreeSet::new(), ..self.clone() }
+    }
+
+    /// Lets one stored entry rot, whichever; the index is discarded, because
+    /// it would still show what the log has lost. Returns whether there was one.
+    pub fn rot(&mut self, rng: &mut Rng) -> bool {
+        let is_entry = |frame: &Frame| frame.kind == FRAME_ENTRY;
+        let entries: Vec<Lsn> = self
+            .storage
+            .frames
+            .iter()
+            .filter(|(_, frame)| is_entry(frame))
+            .map(|(lsn, _)| *lsn)
+            .collect();
+        let Some(lsn) = entries.get(rng.index(entries.len())) else { return false };
+        self.storage.frames.remove(lsn);
+        self.discard_index();
+        self.stale_index.clear();
+        true
     }
 
     /// Returns the durable frames after a position, in order.
@@ -198,6 +225,19 @@ mod tests {
         assert!(disk.frames_after(lsns.last().copied()).is_empty());
         assert!(disk.contains(b"seal") && !disk.contains(b"open"));
         assert_eq!(disk.sync(EffectId(1)), None, "a sync ends once");
+    }
+
+    #[test]
+    fn rot_takes_one_entry_and_the_index_but_nothing_else() {
+        let mut disk = SimDisk::default();
+        let own = Frame { kind: 3, payload: vec![9] };
+        assert!(!disk.rot(&mut Rng::new(0)), "there is nothing yet");
+        disk.write_now(vec![own.clone(), frame(1), frame(2)]);
+        let copy = disk.durable();
+        assert!(disk.rot(&mut Rng::new(1)));
+        let left: Vec<Frame> = disk.frames_after(None).into_iter().map(|(_, one)| one).collect();
+        assert!(left.len() == 2 && left[0] == own, "{left:?}");
+        assert_eq!(copy.frames_after(None).len(), 3, "a copy is another disk");
     }
 
     #[test]

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         }
     }
     let (mut inputs, mut answered, mut crashes, mut restores, mut simulated_ms) = (0, 0, 0, 0, 0);
+    let (mut copies, mut rotten, mut attacks) = (0, 0, std::collections::BTreeSet::new());
     let mut last = String::new();
     for seed in from..from + seeds {
         let report = play(seed);
@@ -28,13 +29,18 @@ fn main() -> ExitCode {
         crashes += report.crashes;
         restores += report.restores;
         simulated_ms += report.simulated_ms;
+        copies += report.copies;
+        rotten += report.rotten;
+        attacks.extend(report.attacks);
         last = report.trace;
     }
     let hours = simulated_ms / 3_600_000;
     say(&format!(
         "{seeds} seeds from {from}: {inputs} inputs, {answered} answered writes, {crashes} crashes, \
-         {restores} devices restored, {hours} simulated hours; last trace {last}"
+         {restores} devices restored, {copies} folders put back or exchanged, {rotten} entries \
+         rotten, {hours} simulated hours; last trace {last}"
     ));
+    say(&format!("{} kinds of attack: {}", attacks.len(), Vec::from_iter(attacks).join(", ")));
     ExitCode::SUCCESS
 }
 

@@ -39,6 +39,16 @@ impl Rng {
         hash::content("sim-bytes", &[&self.number().to_le_bytes()])
     }
 
+    /// Returns some bytes, at most 32.
+    pub fn array<const N: usize>(&mut self) -> [u8; N] {
+        hash::truncate(self.bytes())
+    }
+
+    /// Returns one byte.
+    pub fn byte(&mut self) -> u8 {
+        self.array::<1>()[0]
+    }
+
     /// Returns an index below `length`, which must not be 0.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).expect("an index fits")

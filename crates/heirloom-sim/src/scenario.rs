@@ -1,11 +1,15 @@
 //! One household's story under one seed, and the promises it must keep.
 
+use crate::hostile::Malice;
 use crate::rng::Rng;
-use crate::world::{Faults, Reply, World};
+use crate::world::{Faults, Folder, Reply, World};
 use heirloom_base::id::to_hex;
 use heirloom_core::command::{Answer, Command, ImportItem, Level, Wait};
 use heirloom_identity::{Phrase, Role};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod accidents;
+mod checks;
 
 /// Things that users and accidents do in one story.
 const STEPS: u64 = 24;
@@ -31,6 +35,12 @@ pub struct Report {
     pub crashes: u64,
     /// Devices that were wiped and restored.
     pub restores: u64,
+    /// Folders that were put back or that took turns.
+    pub copies: u64,
+    /// Entries that rotted on a disk.
+    pub rotten: u64,
+    /// What a hostile device did.
+    pub attacks: BTreeSet<&'static str>,
 }
 
 /// A write that was answered: its text must never be lost.
@@ -52,6 +62,12 @@ struct Story {
     members: Vec<usize>,
     keeper: usize,
     blind: bool,
+    /// A device that is not honest.
+    hostile: Option<(usize, Malice)>,
+    /// A copy of a member's folder, to be put back.
+    copy: Option<(usize, Folder)>,
+    /// The folder of a member's clone, which takes turns with the member.
+    twin: Option<(usize, Folder)>,
     records: Vec<String>,
     /// Records that somebody deleted at some time. An edit brings one back, but
     /// the edit may be lost with its device.
@@ -105,7 +121,19 @@ impl Story {
         let blind = rng.chance(50);
         world.join(keeper, phone, if blind { Role::BlindKeeper } else { Role::Keeper });
         world.join(laptop, phone, Role::Member);
+        let hostile = match seed % 4 {
+            2 => {
+                let guest = world.add_device("canaryGuest");
+                world.join(guest, phone, Role::Member);
+                Some((guest, Malice::Member))
+            }
+            3 => Some((keeper, Malice::Keeper)),
+            _ => None,
+        };
         world.run(5_000);
+        if let Some((device, malice)) = hostile {
+            world.turn(device, malice);
+        }
         world.set_faults(faults);
         let report = Report {
             seed,
@@ -115,6 +143,9 @@ impl Story {
             answered: 0,
             crashes: 0,
             restores: 0,
+            copies: 0,
+            rotten: 0,
+            attacks: BTreeSet::new(),
         };
         Self {
             world,
@@ -123,6 +154,9 @@ impl Story {
             members: vec![phone, laptop],
             keeper,
             blind,
+            hostile,
+            copy: None,
+            twin: None,
             records: Vec::new(),
             deleted: BTreeSet::new(),
             writes: Vec::new(),
@@ -131,7 +165,10 @@ impl Story {
     }
 
     fn step(&mut self) {
-        match self.rng.below(20) {
+        if self.rng.chance(40) {
+            self.attack();
+        }
+        match self.rng.below(25) {
             0..=6 => self.edit(),
             7..=9 => self.add(),
             10 => self.import(),
@@ -141,6 +178,10 @@ impl Story {
             15..=16 => self.crash(),
             17 => self.restart(),
             18 => self.wipe(),
+            19 => self.put_back(),
+            20..=21 => self.clone_member(),
+            22 => self.rot(),
+            23 => self.set_clock(),
             _ => {}
         }
         let pause = self.rng.below(4_000);
@@ -176,7 +217,8 @@ impl Story {
         };
         let Ok(Answer::Saved { id, reached }) = answer else { return None };
         self.report.answered += 1;
-        let on_keeper = reached && asked == Level::Keeper;
+        let is_honest = !matches!(self.hostile, Some((_, Malice::Keeper)));
+        let on_keeper = reached && asked == Level::Keeper && is_honest;
         let (record, text) = (id.clone(), text.to_owned());
         self.writes.push(Write { record, text, device, on_keeper, orphaned: false });
         Some(id)
@@ -206,7 +248,9 @@ impl Story {
             return;
         }
         let text = format!("{CANARY}-{}", self.writes.len());
-        let assignments = vec![format!("title={text}"), "body=one two three".to_owned()];
+        // A long body is sealed in chunks beside the entry.
+        let body = "one two three ".repeat(if self.rng.chance(10) { 2_000 } else { 1 });
+        let assignments = vec![format!("title={text}"), format!("body={body}")];
         let command = Command::Add { category: "notes".into(), assignments, wait };
         if let Some(id) = self.write(device, &text, command, wait.level) {
             self.records.push(id);
@@ -258,78 +302,14 @@ impl Story {
         }
     }
 
-    fn partition(&mut self) {
-        let count = self.world.devices.len();
-        let (one, other) = (self.rng.index(count), self.rng.index(count));
-        if one != other {
-            self.world.cut(one, other, true);
-            if self.rng.chance(50) {
-                self.world.cut(other, one, true);
-            }
-        }
-    }
-
-    fn crash(&mut self) {
-        let device = self.rng.index(self.world.devices.len());
-        if self.world.is_on(device) {
-            self.report.crashes += 1;
-            self.world.crash(device);
-            if self.rng.chance(70) {
-                self.world.boot(device);
-            }
-        }
-    }
-
-    fn restart(&mut self) {
-        for device in self.everybody() {
-            if !self.world.is_on(device) {
-                self.world.boot(device);
-            }
-        }
-    }
-
     fn everybody(&self) -> Vec<usize> {
-        self.members.iter().copied().chain([self.keeper]).collect()
+        let guest = self.hostile.map(|(device, _)| device).filter(|device| *device != self.keeper);
+        self.members.iter().copied().chain([self.keeper]).chain(guest).collect()
     }
 
-    /// Loses a member device for good and restores a new one from whoever is on.
-    fn wipe(&mut self) {
-        let index = self.rng.index(self.members.len());
-        let lost = self.members.get(index).copied().expect("the index is below the length");
-        let others = self.everybody().into_iter().filter(|device| *device != lost);
-        let Some(source) = others.into_iter().find(|device| self.world.is_on(*device)) else {
-            return;
-        };
-        self.world.crash(lost);
-        // Of what a lost device wrote, only what somebody else holds can survive;
-        // who acknowledged it may have been lost since, but never the keeper.
-        let mut kept = Vec::new();
-        for mut write in std::mem::take(&mut self.writes) {
-            write.orphaned |= write.device == lost;
-            if !write.orphaned || write.on_keeper || self.is_held(&write, lost) {
-                kept.push(write);
-            }
-        }
-        self.writes = kept;
-        let new = self.world.add_device("canaryNew");
-        if self.world.recover(new, source, &self.phrase.clone()).is_ok() {
-            self.report.restores += 1;
-            if let Some(place) = self.members.get_mut(index) {
-                *place = new;
-            }
-        } else {
-            // The source went away meanwhile: the old folder is still there.
-            self.world.boot(lost);
-        }
-    }
-
-    /// Returns whether a member other than `lost` that is on shows the write.
-    fn is_held(&mut self, write: &Write, lost: usize) -> bool {
-        let members: Vec<usize> =
-            self.members.iter().copied().filter(|device| *device != lost).collect();
-        members.into_iter().any(|device| {
-            self.world.is_on(device) && self.history(device, &write.record).contains(&write.text)
-        })
+    fn honest(&self) -> Vec<usize> {
+        let hostile = self.hostile.map(|(device, _)| device);
+        self.everybody().into_iter().filter(|device| Some(*device) != hostile).collect()
     }
 
     fn history(&mut self, device: usize, record: &str) -> String {
@@ -354,112 +334,17 @@ impl Story {
         self.restart();
         self.world.heal();
         self.world.run(SETTLE_MS);
+        if self.twin.is_some() {
+            // What the other of two clones wrote comes when it is on again.
+            self.clone_member();
+            self.world.run(SETTLE_MS);
+        }
     }
 
     fn digest(&mut self, device: usize) -> Option<(String, BTreeMap<String, u64>)> {
         match self.world.ask(device, Command::Digest)? {
             Ok(Answer::Digest { digest, records }) => Some((digest, records)),
             _ => None,
-        }
-    }
-
-    fn check(&mut self) {
-        let seed = self.report.seed;
-        let digests: Vec<_> =
-            self.members.clone().into_iter().map(|device| self.digest(device)).collect();
-        let first = digests.first().cloned().flatten();
-        assert!(first.is_some(), "seed {seed}: a member gives no digest");
-        assert!(digests.iter().all(|digest| *digest == first), "seed {seed}: {digests:?}");
-        self.check_writes();
-        self.check_deletions();
-        self.check_conflicts();
-        self.check_canary();
-    }
-
-    /// P1 and P3: every answered write is in the record's history, everywhere.
-    fn check_writes(&mut self) {
-        let seed = self.report.seed;
-        for device in self.members.clone() {
-            let mut histories: BTreeMap<String, String> = BTreeMap::new();
-            for write in self.writes.clone() {
-                if !histories.contains_key(&write.record) {
-                    let history = self.history(device, &write.record);
-                    histories.insert(write.record.clone(), history);
-                }
-                let held =
-                    histories.get(&write.record).is_some_and(|text| text.contains(&write.text));
-                assert!(held, "seed {seed}: device {device} lost {write:?}");
-            }
-        }
-    }
-
-    /// P2: a record is gone only if somebody deleted it.
-    fn check_deletions(&mut self) {
-        let seed = self.report.seed;
-        let kept: BTreeSet<String> = self.writes.iter().map(|write| write.record.clone()).collect();
-        for device in self.members.clone() {
-            for record in &kept {
-                let command = Command::Show { category: "notes".into(), id: record.clone() };
-                let Some(Ok(Answer::Record(row))) = self.world.ask(device, command) else {
-                    panic!("seed {seed}: device {device} does not know {record}");
-                };
-                let deleted = self.deleted.contains(record);
-                assert!(!row.deleted || deleted, "seed {seed}: {record} was deleted by nobody");
-            }
-        }
-    }
-
-    /// P3: what lost is listed, and the same everywhere; equal imports are no conflict.
-    fn check_conflicts(&mut self) {
-        let seed = self.report.seed;
-        let mut seen: Option<String> = None;
-        for device in self.members.clone() {
-            let ask = |category: &str| Command::Conflicts { category: category.into() };
-            let Some(Ok(Answer::Conflicts { rows })) = self.world.ask(device, ask("notes")) else {
-                panic!("seed {seed}: device {device} lists no conflicts");
-            };
-            let rows = format!("{rows:?}");
-            assert!(
-                seen.as_ref().is_none_or(|seen| *seen == rows),
-                "seed {seed}: conflicts differ"
-            );
-            seen = Some(rows);
-            let Some(Ok(Answer::Conflicts { rows })) = self.world.ask(device, ask("contacts"))
-            else {
-                panic!("seed {seed}: device {device} lists no conflicts");
-            };
-            assert!(rows.is_empty(), "seed {seed}: equal imports conflict: {rows:?}");
-        }
-    }
-
-    /// P5: nothing readable on a blind keeper's disk.
-    fn check_canary(&self) {
-        let disk = self.world.devices.get(self.keeper).map(|device| &device.disk);
-        let found = disk.is_some_and(|disk| disk.contains(CANARY.as_bytes()));
-        assert!(!self.blind || !found, "seed {}: a blind keeper can read", self.report.seed);
-    }
-
-    /// P4: any one device that is left restores everything.
-    fn restore_from_every_peer(&mut self) {
-        let seed = self.report.seed;
-        let member = self.members.first().copied().expect("there are always members");
-        let wanted = self.digest(member);
-        for source in self.everybody() {
-            for other in self.everybody() {
-                if other != source && self.world.is_on(other) {
-                    self.world.crash(other);
-                }
-            }
-            if !self.world.is_on(source) {
-                self.world.boot(source);
-            }
-            let new = self.world.add_device("canaryRestored");
-            let restored = self.world.recover(new, source, &self.phrase.clone());
-            assert!(restored.is_ok(), "seed {seed}: no restore from {source}: {restored:?}");
-            self.world.run(60_000);
-            let found = self.digest(new);
-            assert!(found == wanted, "seed {seed}: {source} restores {found:?}, not {wanted:?}");
-            self.world.crash(new);
         }
     }
 }

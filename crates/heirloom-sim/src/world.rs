@@ -1,15 +1,20 @@
 //! A household in one thread, on a clock that the world turns.
 
 use crate::disk::SimDisk;
+use crate::hostile::Malice;
 use crate::rng::Rng;
 use heirloom_base::{DeviceId, Now, hash};
 use heirloom_core::command::{Answer, Command, Failure};
 use heirloom_core::input::{CommandId, Effect, EffectId, HelloId, Input, PairingId};
+
+pub use folders::Folder;
 use heirloom_core::{Node, NodeConfig, Place};
 use heirloom_identity::DeviceKeys;
 use network::pair;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod folders;
+mod malice;
 mod network;
 mod pairing;
 
@@ -83,9 +88,17 @@ pub struct Device {
     /// How often it was started.
     boot: u64,
     /// How wrong its clock is.
-    skew_ms: u64,
+    skew_ms: i64,
     /// Where its folder lies: a copy lies elsewhere.
     place: u8,
+    /// Places that were used for it and its copies.
+    places: u8,
+    /// Whether its disk is known to have lost something since the last start.
+    is_damaged: bool,
+    /// What it does to the others, if it is not honest.
+    malice: Option<Malice>,
+    /// What it sent of late: a hostile device says it again.
+    said: VecDeque<Vec<u8>>,
     members: BTreeSet<DeviceId>,
     replies: BTreeMap<CommandId, Reply>,
     pairing_out: BTreeMap<PairingId, Vec<(Vec<u8>, bool)>>,
@@ -154,7 +167,8 @@ impl World {
     /// Puts a device into the world, switched off.
     pub fn add_device(&mut self, name: &str) -> usize {
         let keys = DeviceKeys::from_seed(self.rng.bytes());
-        let skew_ms = self.rng.below(self.faults.clock_skew_ms_max + 1);
+        let skew = self.rng.below(self.faults.clock_skew_ms_max + 1);
+        let skew_ms = signed(skew) - signed(self.faults.clock_skew_ms_max / 2);
         self.devices.push(Device {
             name: name.to_owned(),
             keys,
@@ -163,6 +177,10 @@ impl World {
             boot: 0,
             skew_ms,
             place: 0,
+            places: 0,
+            is_damaged: false,
+            malice: None,
+            said: VecDeque::new(),
             members: BTreeSet::new(),
             replies: BTreeMap::new(),
             pairing_out: BTreeMap::new(),
@@ -175,9 +193,28 @@ impl World {
     #[must_use]
     pub fn now(&self, device: usize) -> Now {
         let skew = self.devices.get(device).map_or(0, |device| device.skew_ms);
-        Now {
-            wall_ms: WALL_MS - self.faults.clock_skew_ms_max / 2 + skew + self.now_ms,
-            mono_ms: self.now_ms,
+        let wall_ms = signed(WALL_MS + self.now_ms) + skew;
+        Now { wall_ms: u64::try_from(wall_ms).unwrap_or(0), mono_ms: self.now_ms }
+    }
+
+    /// Sets a device's clock, to run on from there.
+    pub fn set_clock(&mut self, device: usize, wall_ms: u64) {
+        let skew_ms = signed(wall_ms) - signed(WALL_MS + self.now_ms);
+        if let Some(machine) = self.devices.get_mut(device) {
+            machine.skew_ms = skew_ms;
+        }
+    }
+
+    /// Returns the time that is right.
+    #[must_use]
+    pub fn right_wall_ms(&self) -> u64 {
+        WALL_MS + self.now_ms
+    }
+
+    /// Makes a device hostile: its node goes on, but what it says is twisted.
+    pub fn turn(&mut self, device: usize, malice: Malice) {
+        if let Some(machine) = self.devices.get_mut(device) {
+            machine.malice = Some(malice);
         }
     }
 
@@ -190,7 +227,7 @@ impl World {
             device: machine.keys.clone(),
             seed,
             networked: true,
-            fresh_incarnation: false,
+            fresh_incarnation: std::mem::take(&mut machine.is_damaged),
             place: Some(Place([machine.place; 16])),
         };
         let mut node = open(now, config, &mut machine.disk);
@@ -426,6 +463,10 @@ impl World {
             machine.disk.snapshot_index();
         }
     }
+}
+
+fn signed(milliseconds: u64) -> i64 {
+    i64::try_from(milliseconds).unwrap_or(i64::MAX)
 }
 
 /// Opens a node over a disk, as the daemon does: by the index, else by replay.

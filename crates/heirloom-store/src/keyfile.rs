@@ -96,7 +96,8 @@ pub fn write(home: &Path, seed: &[u8; 32]) -> Result<(), KeyError> {
 /// What the system reports.
 pub fn place(home: &Path) -> io::Result<[u8; 16]> {
     let metadata = std::fs::metadata(home.join(NAME))?;
-    let changed_ns = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    let changed_ns =
+        i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
     let mut place = [0; 16];
     let (inode, changed) = place.split_at_mut(8);
     inode.copy_from_slice(&metadata.ino().to_le_bytes());

@@ -37,7 +37,9 @@ impl VersionVector {
     /// Returns the number of entries that `self` holds and `other` lacks.
     #[must_use]
     pub fn entries_beyond(&self, other: &Self) -> u64 {
-        self.tips.iter().map(|(log, tip)| tip.seq.saturating_sub(other.seq(*log))).sum()
+        // Anybody may claim any end.
+        let beyond = self.tips.iter().map(|(log, tip)| tip.seq.saturating_sub(other.seq(*log)));
+        beyond.fold(0, u64::saturating_add)
     }
 }
 
@@ -89,6 +91,8 @@ mod tests {
         assert_eq!(ours.entries_beyond(&theirs), 3);
         assert_eq!(theirs.entries_beyond(&ours), 7);
         assert_eq!(ours.entries_beyond(&ours), 0);
+        let absurd = vector(&[(1, u64::MAX), (2, u64::MAX)]);
+        assert_eq!(absurd.entries_beyond(&ours), u64::MAX);
     }
 
     #[test]

@@ -77,6 +77,24 @@ fn refusal(document: &Document, forged: &Forged) -> GateError {
     admission.refused.into_iter().next().unwrap().1
 }
 
+#[test]
+fn a_copy_in_another_log_does_not_stand_in_the_way_of_the_authors_own() {
+    let (mut document, births) = born();
+    let saved = document.save();
+    let own = edited(&mut document, LOG, "new");
+    let copy = Offered { log: LogId([9; 16]), change: own.change.clone() };
+    for offered in [[own.clone(), copy.clone()], [copy, own]] {
+        let admission = admit_quietly(Some(&saved), &offered);
+        assert_eq!((admission.applied.len(), admission.refused.len()), (1, 1));
+        assert!(admission.duplicates.is_empty() && admission.waiting.is_empty());
+        // Before the birth is there, the author's own waits.
+        let early = admit_quietly(None, &offered);
+        assert_eq!((early.waiting.len(), early.refused.len()), (1, 1));
+        let with_birth = [offered.to_vec(), births.clone()].concat();
+        assert_eq!(admit_quietly(None, &with_birth).applied.len(), births.len() + 1);
+    }
+}
+
 /// Checks that every offered change is accounted for once, and that what was
 /// let in is sound: it loads, shows, takes an edit and loads again.
 fn check(admission: &Admission, offered: usize) {

@@ -25,6 +25,26 @@ fn forty_households_keep_the_promises() {
     assert!(answered > 200, "only {answered} writes were answered: the stories are empty");
 }
 
+/// A hostile device put a copy of another's change into its own log: whoever
+/// heard of the copy first took the author's own for a duplicate.
+#[test]
+fn a_copied_change_does_not_drive_out_the_authors_own() {
+    for seed in [90, 183, 214] {
+        assert!(!play(seed).attacks.is_empty());
+    }
+}
+
+#[test]
+fn hostile_devices_and_copied_folders_are_part_of_the_stories() {
+    let (mut copies, mut rotten, mut attacks) = (0, 0, BTreeSet::new());
+    for seed in 40..56 {
+        let report = play(seed);
+        (copies, rotten) = (copies + report.copies, rotten + report.rotten);
+        attacks.extend(report.attacks);
+    }
+    assert!(copies > 5 && rotten > 5 && attacks.len() > 8, "{copies} {rotten} {attacks:?}");
+}
+
 #[test]
 fn several_seeds_have_one_trace_each_and_no_two_the_same() {
     let traces: Vec<String> = (20..24).map(|seed| play(seed).trace).collect();

@@ -34,6 +34,7 @@ impl World {
             // A stream does not lose a message: it breaks.
             return self.later(1, Happening::Break { one: from, other: to });
         }
+        let Some(bytes) = self.twist(from, bytes) else { return };
         let copies = 1 + u64::from(self.rng.chance(self.faults.duplicate_percent));
         for _ in 0..copies {
             let delay = self.delay(from, to);

@@ -1,0 +1,149 @@
+//! What goes wrong in a household.
+
+use super::{Story, Write};
+
+/// How far clocks go wrong: ten years.
+const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
+
+impl Story {
+    pub(super) fn partition(&mut self) {
+        let count = self.world.devices.len();
+        let (one, other) = (self.rng.index(count), self.rng.index(count));
+        if one != other {
+            self.world.cut(one, other, true);
+            if self.rng.chance(50) {
+                self.world.cut(other, one, true);
+            }
+        }
+    }
+
+    pub(super) fn crash(&mut self) {
+        let device = self.rng.index(self.world.devices.len());
+        if self.world.is_on(device) {
+            self.report.crashes += 1;
+            self.world.crash(device);
+            if self.rng.chance(70) {
+                self.world.boot(device);
+            }
+        }
+    }
+
+    pub(super) fn restart(&mut self) {
+        for device in self.everybody() {
+            if !self.world.is_on(device) {
+                self.world.boot(device);
+            }
+        }
+    }
+
+    /// Loses a member device for good and restores a new one from whoever is on.
+    pub(super) fn wipe(&mut self) {
+        let index = self.rng.index(self.members.len());
+        let lost = self.members.get(index).copied().expect("the index is below the length");
+        let others = self.everybody().into_iter().filter(|device| *device != lost);
+        let Some(source) = others.into_iter().find(|device| self.world.is_on(*device)) else {
+            return;
+        };
+        self.world.crash(lost);
+        self.keep_what_others_hold(lost);
+        self.copy.take_if(|(device, _)| *device == lost);
+        self.twin.take_if(|(device, _)| *device == lost);
+        let new = self.world.add_device("canaryNew");
+        if self.world.recover(new, source, &self.phrase.clone()).is_ok() {
+            self.report.restores += 1;
+            if let Some(place) = self.members.get_mut(index) {
+                *place = new;
+            }
+        } else {
+            // The source went away meanwhile: the old folder is still there.
+            self.world.boot(lost);
+        }
+    }
+
+    /// Of what a device wrote that lost its folder or a part of it, only what
+    /// somebody else holds can survive; who acknowledged it may have been lost
+    /// since, but never the keeper.
+    fn keep_what_others_hold(&mut self, lost: usize) {
+        let mut kept = Vec::new();
+        for mut write in std::mem::take(&mut self.writes) {
+            write.orphaned |= write.device == lost;
+            if !write.orphaned || write.on_keeper || self.is_held(&write, lost) {
+                kept.push(write);
+            }
+        }
+        self.writes = kept;
+    }
+
+    /// Returns whether a member other than `lost` that is on shows the write.
+    fn is_held(&mut self, write: &Write, lost: usize) -> bool {
+        let members: Vec<usize> =
+            self.members.iter().copied().filter(|device| *device != lost).collect();
+        members.into_iter().any(|device| {
+            self.world.is_on(device) && self.history(device, &write.record).contains(&write.text)
+        })
+    }
+
+    /// Copies a member's folder, or puts the copy back, whatever came since.
+    pub(super) fn put_back(&mut self) {
+        match self.copy.take() {
+            None => {
+                let device = self.member();
+                self.copy = self.world.copy_folder(device).map(|folder| (device, folder));
+            }
+            Some((device, mut folder)) => {
+                self.report.copies += 1;
+                self.world.crash(device);
+                self.keep_what_others_hold(device);
+                self.twin.take_if(|(twin, _)| *twin == device);
+                self.world.swap_folder(device, &mut folder);
+            }
+        }
+    }
+
+    /// Clones a member, or lets the other of the two go on: both are it.
+    pub(super) fn clone_member(&mut self) {
+        match &mut self.twin {
+            None => {
+                let device = self.member();
+                self.twin = self.world.copy_folder(device).map(|folder| (device, folder));
+            }
+            Some((device, folder)) => {
+                self.report.copies += 1;
+                self.world.swap_folder(*device, folder);
+            }
+        }
+    }
+
+    /// Lets an entry on somebody's disk rot.
+    pub(super) fn rot(&mut self) {
+        let device = self.member();
+        self.world.crash(device);
+        self.keep_what_others_hold(device);
+        self.report.rotten += 1;
+        self.world.rot(device);
+    }
+
+    /// Sets a clock to 1970, ten years ahead, right, or anything between.
+    pub(super) fn set_clock(&mut self) {
+        let device = self.rng.index(self.world.devices.len());
+        let right = self.world.right_wall_ms();
+        let wall_ms = match self.rng.below(4) {
+            0 => 0,
+            1 => right + TEN_YEARS_MS,
+            2 => right,
+            _ => self.rng.below(right + TEN_YEARS_MS),
+        };
+        self.world.set_clock(device, wall_ms);
+    }
+
+    /// Has the hostile device attack, if there is one and it is on.
+    pub(super) fn attack(&mut self) {
+        let Some((device, _)) = self.hostile else { return };
+        if !self.world.is_on(device) {
+            self.world.boot(device);
+        }
+        if let Some(name) = self.world.attack(device, &self.records) {
+            self.report.attacks.insert(name);
+        }
+    }
+}

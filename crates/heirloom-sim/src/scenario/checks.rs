@@ -1,0 +1,123 @@
+//! The promises, checked after the last accident.
+
+use super::{CANARY, Story};
+use heirloom_core::command::{Answer, Command};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Story {
+    pub(super) fn check(&mut self) {
+        let seed = self.report.seed;
+        let digests: Vec<_> =
+            self.members.clone().into_iter().map(|device| self.digest(device)).collect();
+        let first = digests.first().cloned().flatten();
+        assert!(first.is_some(), "seed {seed}: a member gives no digest");
+        assert!(digests.iter().all(|digest| *digest == first), "seed {seed}: {digests:?}");
+        self.check_writes();
+        self.check_deletions();
+        self.check_conflicts();
+        self.check_canary();
+        self.check_roster();
+    }
+
+    /// P1 and P3: every answered write is in the record's history, everywhere.
+    fn check_writes(&mut self) {
+        let seed = self.report.seed;
+        for device in self.members.clone() {
+            let mut histories: BTreeMap<String, String> = BTreeMap::new();
+            for write in self.writes.clone() {
+                if !histories.contains_key(&write.record) {
+                    let history = self.history(device, &write.record);
+                    histories.insert(write.record.clone(), history);
+                }
+                let held =
+                    histories.get(&write.record).is_some_and(|text| text.contains(&write.text));
+                assert!(held, "seed {seed}: device {device} lost {write:?}");
+            }
+        }
+    }
+
+    /// P2: a record is gone only if somebody deleted it.
+    fn check_deletions(&mut self) {
+        let seed = self.report.seed;
+        let kept: BTreeSet<String> = self.writes.iter().map(|write| write.record.clone()).collect();
+        for device in self.members.clone() {
+            for record in &kept {
+                let command = Command::Show { category: "notes".into(), id: record.clone() };
+                let Some(Ok(Answer::Record(row))) = self.world.ask(device, command) else {
+                    panic!("seed {seed}: device {device} does not know {record}");
+                };
+                let deleted = self.deleted.contains(record);
+                assert!(!row.deleted || deleted, "seed {seed}: {record} was deleted by nobody");
+            }
+        }
+    }
+
+    /// P3: what lost is listed, and the same everywhere; equal imports are no conflict.
+    fn check_conflicts(&mut self) {
+        let seed = self.report.seed;
+        let mut seen: Option<String> = None;
+        for device in self.members.clone() {
+            let ask = |category: &str| Command::Conflicts { category: category.into() };
+            let Some(Ok(Answer::Conflicts { rows })) = self.world.ask(device, ask("notes")) else {
+                panic!("seed {seed}: device {device} lists no conflicts");
+            };
+            let rows = format!("{rows:?}");
+            assert!(
+                seen.as_ref().is_none_or(|seen| *seen == rows),
+                "seed {seed}: conflicts differ"
+            );
+            seen = Some(rows);
+            let Some(Ok(Answer::Conflicts { rows })) = self.world.ask(device, ask("contacts"))
+            else {
+                panic!("seed {seed}: device {device} lists no conflicts");
+            };
+            assert!(rows.is_empty(), "seed {seed}: equal imports conflict: {rows:?}");
+        }
+    }
+
+    /// P5: nothing readable on a blind keeper's disk.
+    fn check_canary(&self) {
+        let disk = self.world.devices.get(self.keeper).map(|device| &device.disk);
+        let found = disk.is_some_and(|disk| disk.contains(CANARY.as_bytes()));
+        assert!(!self.blind || !found, "seed {}: a blind keeper can read", self.report.seed);
+    }
+
+    /// P7: nobody came in who was not let in.
+    fn check_roster(&mut self) {
+        let seed = self.report.seed;
+        let known: BTreeSet<String> =
+            self.world.devices.iter().map(|device| device.keys.id().to_string()).collect();
+        for device in self.members.clone() {
+            let Some(Ok(Answer::Devices { rows })) = self.world.ask(device, Command::Devices)
+            else {
+                panic!("seed {seed}: device {device} lists no devices");
+            };
+            let stranger = rows.iter().find(|row| !known.contains(&row.id));
+            assert!(stranger.is_none(), "seed {seed}: {stranger:?} came in");
+        }
+    }
+
+    /// P4: any one honest device that is left restores everything.
+    pub(super) fn restore_from_every_peer(&mut self) {
+        let seed = self.report.seed;
+        let member = self.members.first().copied().expect("there are always members");
+        let wanted = self.digest(member);
+        for source in self.honest() {
+            for other in self.everybody() {
+                if other != source && self.world.is_on(other) {
+                    self.world.crash(other);
+                }
+            }
+            if !self.world.is_on(source) {
+                self.world.boot(source);
+            }
+            let new = self.world.add_device("canaryRestored");
+            let restored = self.world.recover(new, source, &self.phrase.clone());
+            assert!(restored.is_ok(), "seed {seed}: no restore from {source}: {restored:?}");
+            self.world.run(60_000);
+            let found = self.digest(new);
+            assert!(found == wanted, "seed {seed}: {source} restores {found:?}, not {wanted:?}");
+            self.world.crash(new);
+        }
+    }
+}

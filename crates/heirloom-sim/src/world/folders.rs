@@ -1,0 +1,41 @@
+//! What happens to folders: copies, copies put back, and rot.
+
+use super::World;
+use crate::disk::SimDisk;
+
+/// A device's folder as it was at some time, lying elsewhere.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    disk: SimDisk,
+    place: u8,
+}
+
+impl World {
+    /// Copies what is durable of a device's folder, with its key.
+    pub fn copy_folder(&mut self, device: usize) -> Option<Folder> {
+        let machine = self.devices.get_mut(device)?;
+        machine.places += 1;
+        Some(Folder { disk: machine.disk.durable(), place: machine.places })
+    }
+
+    /// Switches a device off, exchanges its folder, and switches it on again.
+    pub fn swap_folder(&mut self, device: usize, folder: &mut Folder) {
+        self.crash(device);
+        if let Some(machine) = self.devices.get_mut(device) {
+            std::mem::swap(&mut machine.disk, &mut folder.disk);
+            std::mem::swap(&mut machine.place, &mut folder.place);
+        }
+        self.boot(device);
+    }
+
+    /// Switches a device off, lets a stored entry rot, and switches it on again:
+    /// the store noticed, so its index is built anew from what is left.
+    pub fn rot(&mut self, device: usize) {
+        self.crash(device);
+        let rng = &mut self.rng;
+        if let Some(machine) = self.devices.get_mut(device) {
+            machine.is_damaged = machine.disk.rot(rng);
+        }
+        self.boot(device);
+    }
+}
