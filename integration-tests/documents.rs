@@ -52,6 +52,15 @@ const OUTER_LIMITS: &[(&str, u64)] = &[
     ("RESPONSE_BYTES_MAX", heirloom_api::protocol::RESPONSE_BYTES_MAX as u64),
 ];
 
+/// Numbers of the text that are no limit of a table, and how the code says them.
+const OTHER_NUMBERS: &[(u64, &str)] = &[
+    (4_096, "CHANGE_OPS: usize = 4_096"),
+    (40_960, "CHANGE_COST: usize = 40 * 1024"),
+    (32_768, "PREDECESSORS_MAX: usize = 4 * limits::CHANGE_OPS_MAX"),
+    (65_552, "limits::ROSTER_OP_BYTES_MAX + 16"),
+    (262_144, "ROSTER_MESSAGE_BYTES: usize = 256 * 1024"),
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -174,6 +183,29 @@ fn every_limit_that_the_protocol_quotes_is_the_constant() {
 }
 
 #[test]
+fn every_large_number_in_the_text_is_one_of_the_code() {
+    let product = product();
+    for (number, code) in OTHER_NUMBERS {
+        assert!(product.iter().any(|text| text.contains(code)), "{number} is no longer {code}");
+    }
+    let limits = limits::ALL.iter().map(|limit| limit.value as u64);
+    let others = OUTER_LIMITS.iter().map(|(_, value)| *value);
+    let known: BTreeSet<u64> =
+        limits.chain(others).chain(OTHER_NUMBERS.iter().map(|(number, _)| *number)).collect();
+    let text = document("protocol.md");
+    let words = text.split(|letter: char| !letter.is_ascii_digit() && letter != ',');
+    let numbers: Vec<&str> = words
+        .map(|word| word.trim_matches(','))
+        .filter(|word| word.split(',').skip(1).any(|group| group.len() == 3))
+        .collect();
+    for number in &numbers {
+        let value: u64 = number.replace(',', "").parse().unwrap();
+        assert!(known.contains(&value), "{number} is no number of the code");
+    }
+    assert!(numbers.len() > 60, "{} numbers", numbers.len());
+}
+
+#[test]
 fn the_protocol_names_every_conversation_and_the_port() {
     let text = document("protocol.md");
     let named: BTreeSet<&str> = text
@@ -252,7 +284,10 @@ fn every_word_of_the_glossary_stands_once_and_its_type_exists() {
             product.iter().any(|text| ends.iter().any(|end| text.contains(&found(end))))
         })
     };
-    let is_id = |name: &str| product.iter().any(|text| text.contains(&format!("{name}, ")));
+    let is_id = |name: &str| {
+        let sizes = [16, 32].map(|bytes| format!("    {name}, {bytes}\n"));
+        product.iter().any(|text| sizes.iter().any(|id| text.contains(id)))
+    };
     let mut words = BTreeSet::new();
     let mut types = 0;
     for cells in rows(&document("glossary.md")) {
@@ -263,8 +298,7 @@ fn every_word_of_the_glossary_stands_once_and_its_type_exists() {
         assert!(words.insert(word.to_lowercase()), "{word} stands twice");
         assert!(meaning.len() > 20, "{word} has no meaning");
         for name in code.split(", ").filter_map(quoted) {
-            let known = exists(name) || (name.ends_with("Id") || name == "Incarnation") && is_id(name);
-            assert!(known, "{word}: there is no type {name}");
+            assert!(exists(name) || is_id(name), "{word}: there is no type {name}");
             types += 1;
         }
     }
@@ -273,6 +307,9 @@ fn every_word_of_the_glossary_stands_once_and_its_type_exists() {
 
 /// Returns the words of an identifier: `snake_case` and `CamelCase` alike.
 fn words_of(identifier: &str) -> Vec<String> {
+    if !identifier.contains(|letter: char| letter.is_lowercase()) {
+        return identifier.to_lowercase().split('_').map(str::to_owned).collect();
+    }
     let mut words = vec![String::new()];
     for letter in identifier.chars() {
         if letter == '_' || letter.is_uppercase() {
@@ -288,6 +325,7 @@ fn words_of(identifier: &str) -> Vec<String> {
 #[test]
 fn no_name_of_ours_is_an_empty_word() {
     assert_eq!(words_of("BlockManager_util"), ["", "block", "manager", "util"]);
+    assert_eq!(words_of("UTIL_MAX"), ["util", "max"]);
     for text in product() {
         let code = text.lines().filter(|line| !line.contains('"'));
         for line in code {
@@ -305,7 +343,9 @@ fn every_test_that_the_threat_model_names_exists() {
     let text = document("threat-model.md");
     let is_test = |word: &&str| {
         word.matches('_').count() >= 2
-            && word.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'0'..=b'9'))
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'0'..=b'9'))
     };
     let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).filter(is_test).collect();
     for name in &named {
@@ -326,7 +366,8 @@ fn every_link_between_the_documents_leads_somewhere() {
             if file.contains("://") || file.contains(' ') {
                 continue;
             }
-            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let target =
+                if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
             assert!(target.exists(), "{}: {link}", path.display());
             if !anchor.is_empty() {
                 let headings = std::fs::read_to_string(&target).unwrap();

@@ -6,7 +6,7 @@ use heirloom_base::{
     AccountId, BlobRef, ChunkId, ChunkRef, Decode, DeviceId, Encode, EntryId, EpochId, Hlc,
     Incarnation, LogId, OpId, RecordId, SpaceId, Writer, hash,
 };
-use heirloom_core::command::{Answer, Command};
+use heirloom_core::command::{Answer, Command, Failure};
 use heirloom_core::storage::Frame;
 use heirloom_doc::{Offered, RawChange, actor_for, admit, birth};
 use heirloom_identity::roster::op::{self, Author, Op, OpBody};
@@ -339,7 +339,9 @@ fn entry_plan(parts: Vec<Part>, previous: Option<EntryId>) -> EntryPlan {
 
 fn entries() -> Json {
     let account = AccountId([3; 32]);
-    let part = |size| Part { record: RecordId([1; 16]), change: vec![b'x'; size] };
+    // An id without repetition: the first body is stored, the second packed.
+    let record = RecordId(hash::truncate(hash::plain(b"a record")));
+    let part = |size| Part { record, change: vec![b'x'; size] };
     let author = |plan: &EntryPlan| Entry::author(account, &device(7), &[8; 32], plan);
     let first = author(&entry_plan(vec![part(1)], None));
     let second = author(&entry_plan(vec![part(300), part(5)], Some(first.id())));
@@ -455,6 +457,14 @@ fn records() -> Json {
         all.iter().map(|change| Offered { log, change: change.clone() }).collect();
     let admission = admit(None, record, &offered);
     assert_eq!(admission.applied.len(), all.len());
+    let long: Content = [
+        ("a".to_owned(), text(&"a".repeat(16_000))),
+        ("b".to_owned(), text(&"b".repeat(16_000))),
+        ("c".to_owned(), text(&"c".repeat(16_000))),
+        ("d".to_owned(), Value::Text("é".repeat(5_000))),
+    ]
+    .into();
+    let long = heirloom_doc::birth(record, &long).unwrap();
     let bytes = |changes: Vec<RawChange>| hex_list(changes.into_iter().map(|change| change.0));
     json!({
         "record": record.to_string(),
@@ -464,6 +474,7 @@ fn records() -> Json {
             "note": { "text": "hé" }, "raw": { "bytes": "ff" },
         },
         "birth": bytes(birth),
+        "hashes of a long birth": hex_list(long.iter().map(|part| hash::plain(&part.0).to_vec())),
         "actor": actor.to_string(),
         "edit": { "brightness": "90" },
         "clock": 1 << 16,
@@ -489,10 +500,10 @@ fn store() -> Json {
     drop(store);
     let read = |name: &str| std::fs::read(home.path().join(name)).unwrap();
     let segment = read("log/00000001.seg");
+    // The last frame ends at a multiple of eight: its zeros belong to it.
     let used = segment.iter().rposition(|byte| *byte != 0).unwrap() + 1;
     let format = String::from_utf8(read("FORMAT")).unwrap();
-    let words: Vec<&str> =
-        format.lines().filter_map(|line| line.split(' ').next()).collect();
+    let words: Vec<&str> = format.lines().filter_map(|line| line.split(' ').next()).collect();
     json!({
         "device.key": to_hex(&read("device.key")),
         "log/00000001.seg": to_hex(&segment[..used.next_multiple_of(8)]),
@@ -503,11 +514,14 @@ fn store() -> Json {
 
 fn control() -> Json {
     use heirloom_api::protocol::{Request, Response, encode};
+    let (code, text, fix) = ("unknown-record".into(), "A text.".into(), "Another one.".into());
+    let failure = Failure { exit: 1, code, text, fix };
     let line = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     json!({
         "ask for the status": line(encode(&Request::Command(Command::Status)).unwrap()),
         "ask for events": line(encode(&Request::Watch).unwrap()),
         "events follow": line(encode(&Response::Watching).unwrap()),
         "an answer": line(encode(&Response::Answer(Answer::Done)).unwrap()),
+        "a failure": line(encode(&Response::Failed(failure)).unwrap()),
     })
 }
