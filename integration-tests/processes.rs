@@ -8,3 +8,4 @@ mod completions;
 mod files;
 mod household;
 mod kills;
+mod manual;
