@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod common;
+mod completions;
 mod files;
 mod household;
 mod kills;
+mod manual;

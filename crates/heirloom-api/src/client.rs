@@ -4,17 +4,32 @@ use crate::line::{self, ReadLineError};
 use crate::protocol::{self, LineError, RESPONSE_BYTES_MAX, Request, Response};
 use crate::socket;
 use heirloom_base::limits::API_REQUEST_BYTES_MAX;
-use heirloom_core::command::{Answer, Command, Event, Failure};
+use heirloom_core::command::{Answer, Command, Event, Failure, Level, Wait};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 /// Why a running node gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
+    /// No node runs for the folder.
+    #[error("no node runs for {}; start one with `heirloom up`", home.display())]
+    NoNode {
+        /// The data folder.
+        home: PathBuf,
+    },
+    /// A node runs for the folder, but this user may not ask it.
+    #[error("the node that runs for {} cannot be asked", home.display())]
+    Closed {
+        /// The data folder.
+        home: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// The node answered that it cannot.
-    #[error("{0}")]
+    #[error("{} {}", .0.text, .0.fix)]
     Failed(Failure),
     /// The request is larger than a node reads.
     #[error(
@@ -33,6 +48,17 @@ pub enum ClientError {
     /// The answer is in no known form.
     #[error("unreadable answer")]
     Form(#[from] LineError),
+    /// The answer belongs to another question.
+    #[error("the node gave an answer of another kind")]
+    Unexpected,
+}
+
+impl ClientError {
+    /// Returns whether the node says that there is no such record.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Failed(failure) if failure.code == "not-found")
+    }
 }
 
 impl From<ClientError> for Failure {
@@ -48,7 +74,15 @@ impl From<ClientError> for Failure {
                 text,
                 "Look with `heirloom status` whether the node still runs, then try again",
             ),
-            ClientError::Form(_) => protocol::refusal(
+            ClientError::NoNode { .. } => {
+                protocol::refusal("no-node", text, "Start it with `heirloom up`")
+            }
+            ClientError::Closed { .. } => protocol::refusal(
+                "node-refuses",
+                text,
+                "Give the command as the user who runs the node",
+            ),
+            ClientError::Form(_) | ClientError::Unexpected => protocol::refusal(
                 "node-speaks-otherwise",
                 text,
                 "Restart the running node so that it has the version of this command",
@@ -61,9 +95,31 @@ impl From<ClientError> for Failure {
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
+    /// How far the writes of typed methods travel before they are answered.
+    pub(crate) wait: Wait,
 }
 
 impl Client {
+    /// Connects to the node that runs for `home`, as an app does that can do
+    /// nothing without one. [`crate::home::usual`] says where that is.
+    ///
+    /// # Errors
+    /// When no node runs or it may not be asked.
+    pub async fn open(home: &Path) -> Result<Self, ClientError> {
+        match Self::connect(home).await {
+            Ok(Some(client)) => Ok(client),
+            Ok(None) => Err(ClientError::NoNode { home: home.to_owned() }),
+            Err(source) => Err(ClientError::Closed { home: home.to_owned(), source }),
+        }
+    }
+
+    /// Has every later write wait until it is durable at a level, for a time
+    /// at most. Without it, writes are answered when this device has them.
+    pub fn wait_for(&mut self, level: Level, timeout: Duration) {
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self.wait = Wait { level, timeout_ms };
+    }
+
     /// Connects to the node that runs for `home`; `None` when none does.
     ///
     /// # Errors
@@ -71,7 +127,7 @@ impl Client {
     pub async fn connect(home: &Path) -> io::Result<Option<Self>> {
         let Ok(path) = socket::path(home) else { return Ok(None) };
         match UnixStream::connect(path).await {
-            Ok(stream) => Ok(Some(Self { stream: BufReader::new(stream) })),
+            Ok(stream) => Ok(Some(Self { stream: BufReader::new(stream), wait: Wait::default() })),
             Err(error) if is_absence(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -85,7 +141,7 @@ impl Client {
         match self.exchange(&Request::Command(command)).await? {
             Response::Answer(answer) => Ok(answer),
             Response::Failed(failure) => Err(ClientError::Failed(failure)),
-            Response::Watching => Err(unexpected()),
+            Response::Watching => Err(ClientError::Unexpected),
         }
     }
 
@@ -97,7 +153,7 @@ impl Client {
         match self.exchange(&Request::Watch).await? {
             Response::Watching => Ok(Events { stream: self.stream }),
             Response::Failed(failure) => Err(ClientError::Failed(failure)),
-            Response::Answer(_) => Err(unexpected()),
+            Response::Answer(_) => Err(ClientError::Unexpected),
         }
     }
 
@@ -145,8 +201,4 @@ fn is_absence(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory
     )
-}
-
-fn unexpected() -> ClientError {
-    ClientError::Connection(io::ErrorKind::InvalidData.into())
 }

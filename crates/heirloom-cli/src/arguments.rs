@@ -13,7 +13,7 @@ use crate::exit;
 use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// A household's own cloud: contacts, notes, calendar and settings on all devices
+/// Keep a household's contacts, notes, calendar and settings on all its devices
 #[derive(Debug, Parser)]
 #[command(name = "heirloom", version, max_term_width = 100, after_help = exit::TABLE)]
 #[command(disable_help_subcommand = true)]
@@ -107,6 +107,8 @@ pub(crate) enum Fixed {
     Demo(DemoArguments),
     /// Print the completions for a shell
     Completions(CompletionsArguments),
+    /// Print the manual page, or write one page for each command
+    Man(ManArguments),
 }
 
 #[derive(Debug, Args)]
@@ -275,6 +277,13 @@ pub(crate) struct DemoArguments {
 pub(crate) struct CompletionsArguments {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// Write the pages to this folder; made where it does not exist
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod export;
 mod founding;
 mod home;
 mod import;
+mod man;
 mod mesh;
 mod records;
 mod screen;
@@ -91,6 +92,7 @@ async fn run(arguments: Arguments, screen: &mut Screen) -> Result<(), Trouble> {
         Some(Verb::Fixed(Fixed::Completions(arguments))) => {
             return completions(arguments.shell);
         }
+        Some(Verb::Fixed(Fixed::Man(arguments))) => return man::run(&arguments, screen),
         Some(Verb::Fixed(Fixed::Demo(arguments))) => return demo::run(arguments, screen),
         verb => verb,
     };
@@ -119,6 +121,7 @@ async fn fixed(verb: Fixed, home: &std::path::Path, screen: &mut Screen) -> Resu
         Fixed::Export(arguments) => export::run(arguments, home, screen).await,
         Fixed::Demo(arguments) => demo::run(arguments, screen),
         Fixed::Completions(arguments) => completions(arguments.shell),
+        Fixed::Man(arguments) => man::run(&arguments, screen),
     }
 }
 

@@ -51,9 +51,10 @@ pub(crate) async fn devices<W: Write>(
     match verb {
         DevicesVerb::List => {
             let answer = access.run(Command::Devices).await?;
-            let Answer::Devices { rows } = answer else {
+            let Answer::Devices { mut rows } = answer else {
                 return Err(exit::unexpected(&answer).into());
             };
+            rows.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
             for row in &rows {
                 screen.json(row)?;
                 screen.line(device_line(row, width_of_names(&rows)))?;

@@ -111,7 +111,8 @@ async fn list<W: Write>(
         }
     }
     if count == 0 {
-        screen.next(&format!("{} add {}", category.id, example(category)))
+        let verb = if category.open_fields { "set NAME" } else { "add" };
+        screen.next(&format!("{} {verb} {}", category.id, example(category)))
     } else {
         screen.next(&format!("{} show ID", category.id))
     }

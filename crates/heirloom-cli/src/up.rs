@@ -5,7 +5,7 @@ use crate::arguments::UpArguments;
 use crate::exit::{self, Exit, Trouble};
 use crate::founding;
 use crate::records::short;
-use crate::screen::{Form, Screen};
+use crate::screen::{self, Form, Screen};
 use heirloom_core::command::{Event, Failure};
 use heirloom_node::{Ready, UpEvent, UpOptions};
 use serde_json::json;
@@ -152,6 +152,7 @@ fn sentence(event: &Event) -> Option<String> {
 pub(crate) async fn watch(home: &Path, screen: &mut Screen) -> Result<(), Trouble> {
     let client = Access::running(home, Exit::Failed).await?;
     let mut events = client.watch().await.map_err(Failure::from)?;
+    screen::remark("Watching; end it with Ctrl-C");
     while let Some(event) = events.next().await.map_err(Failure::from)? {
         print_event(&event, screen)?;
     }

@@ -43,6 +43,7 @@ pub(crate) trait Format: Sync {
 const FORMATS: &[&dyn Format] = &[
     &crate::contacts::Contacts,
     &crate::calendar::Calendars,
+    &crate::apps::Apps,
     &crate::settings::Settings,
     &crate::notes::Notes,
 ];
@@ -97,6 +98,7 @@ mod tests {
         assert_eq!(found("x.txt", b"BEGIN:VCALENDAR\n"), Some("calendar"));
         assert_eq!(found("x.vcf", b""), Some("contacts"));
         assert_eq!(found("x", b"{\"a\": 1}"), Some("settings"));
+        assert_eq!(found("x%2Fy.apprecord", b"{\"a\": 1}"), Some("apps"));
         assert_eq!(found("x.md", b"{\"a\": 1}"), Some("notes"));
         assert_eq!(found("x.txt", b"text"), Some("notes"));
         assert_eq!(found("x.jpg", b"\xff\xd8"), None);

@@ -11,6 +11,7 @@
 //! the keys that change; [`project`] shows the fields; [`render`] gives the
 //! file back.
 
+mod apps;
 mod calendar;
 mod contacts;
 mod diff;

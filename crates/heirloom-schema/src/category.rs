@@ -1,6 +1,7 @@
 //! The categories: what kinds of records there are. A new one is a file
 //! beside the others and its line in [`CATEGORIES`].
 
+pub mod apps;
 pub mod calendar;
 pub mod contacts;
 pub mod notes;
@@ -86,7 +87,7 @@ impl CategorySpec {
 
 /// All categories, in the order in which they are shown.
 pub const CATEGORIES: &[&CategorySpec] =
-    &[&contacts::CONTACTS, &notes::NOTES, &calendar::CALENDAR, &settings::SETTINGS];
+    &[&contacts::CONTACTS, &notes::NOTES, &calendar::CALENDAR, &settings::SETTINGS, &apps::APPS];
 
 /// Returns the category with a name.
 #[must_use]
@@ -109,7 +110,10 @@ mod tests {
     fn numbers_are_frozen() {
         let numbers: Vec<(i64, &str)> =
             CATEGORIES.iter().map(|category| (category.number, category.id)).collect();
-        assert_eq!(numbers, [(1, "contacts"), (2, "notes"), (3, "calendar"), (4, "settings")]);
+        assert_eq!(
+            numbers,
+            [(1, "contacts"), (2, "notes"), (3, "calendar"), (4, "settings"), (5, "apps")]
+        );
     }
 
     #[test]
@@ -169,12 +173,13 @@ mod tests {
             "title start end all_day location description rrule timezone"
         );
         assert_eq!(names("settings"), "");
+        assert_eq!(names("apps"), "");
     }
 
     #[test]
     fn files_keep_their_endings() {
         let endings = CATEGORIES.iter().map(|category| category.extension).collect::<Vec<_>>();
-        assert_eq!(endings, ["vcf", "md", "ics", "json"]);
+        assert_eq!(endings, ["vcf", "md", "ics", "json", "apprecord"]);
     }
 
     #[test]

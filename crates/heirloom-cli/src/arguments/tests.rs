@@ -122,6 +122,21 @@ fn what_does_not_exist_is_not_offered() {
 }
 
 #[test]
+fn first_lines_of_help_say_what_to_do() {
+    const IMPERATIVES: &[&str] = &[
+        "Add", "Bring", "Change", "Give", "Import", "Join", "Keep", "List", "Make", "Open",
+        "Print", "Put", "Restore", "Run", "Show", "Try", "Wait", "Write",
+    ];
+    fn check(command: &Command) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let first = about.split([' ', ',']).next().unwrap_or_default();
+        assert!(IMPERATIVES.contains(&first), "{}: {about}", command.get_name());
+        command.get_subcommands().for_each(check);
+    }
+    check(&Arguments::command());
+}
+
+#[test]
 fn first_lines_of_help_are_short_and_end_without_a_stop() {
     fn check(command: &Command) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();

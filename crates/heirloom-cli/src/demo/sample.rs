@@ -1,6 +1,7 @@
 //! The sample records of the demo, as files of the kinds that phones and
 //! programs export. The same files come out every time.
 
+mod apps;
 mod calendar;
 mod contacts;
 mod notes;
@@ -30,6 +31,7 @@ pub(super) fn files() -> Vec<SampleFile> {
     files.extend(calendar::files());
     files.extend(notes::files());
     files.extend(settings::files());
+    files.extend(apps::files());
     files
 }
 

@@ -135,13 +135,17 @@ impl Node {
                 self.born(&mut writing, spec, name, content)?
             }
             found => {
-                let record = found?.record;
+                let Named { record, row } = found?;
                 let mut document = self.existing(storage, record)?;
                 let content = self.resolved(storage, document.content())?;
                 self.begin_log();
                 let tie = self.tie(record);
-                let changed = heirloom_formats::edit(spec, &content, &edits, &tie)
+                let mut changed = heirloom_formats::edit(spec, &content, &edits, &tie)
                     .map_err(|error| crate::show::field_failure(spec, &error))?;
+                if row.deleted {
+                    // An edit brings a record back, also one to the values that it had.
+                    changed.push((key::DELETED.to_owned(), None));
+                }
                 self.edit(now, &mut writing, record, &mut document, changed)?;
                 record
             }

@@ -187,6 +187,20 @@ fn settings_are_named_by_their_namespace() {
 }
 
 #[test]
+fn what_is_set_again_after_its_deletion_is_back() {
+    let mut alone = Alone::new();
+    let name = "org.example.shopping/milk";
+    let id = alone.set("apps", name, &["done=false"]);
+    for values in [["done=false"], ["done=true"]] {
+        let (category, id) = ("apps".to_owned(), id.clone());
+        alone.saved(Command::Delete { category, id, wait: Wait::default() });
+        assert!(alone.show("apps", name).deleted);
+        alone.set("apps", name, &values);
+        assert!(!alone.show("apps", name).deleted, "{values:?}");
+    }
+}
+
+#[test]
 fn an_import_is_kept_line_by_line_and_its_repetition_changes_nothing() {
     let mut alone = Alone::new();
     assert_eq!(alone.import(CARD).accepted, 1);

@@ -1,0 +1,117 @@
+//! Prints what changes in the household: which record, which field, from what
+//! to what, and on whose device.
+//!
+//! ```console
+//! $ watcher
+//! contacts: Ann Li, by laptop
+//!   phone: nothing -> +49 30 1234567
+//! ```
+//!
+//! One connection carries the events; questions about them go over a second
+//! one. It ends when the node stops.
+
+use heirloom_api::command::{Event, HistoryRow};
+use heirloom_api::{CATEGORIES, CategorySpec, Client, home};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let home = home::usual().ok_or("name a data folder with HEIRLOOM_HOME")?;
+    let node = Client::open(&home).await?;
+    let mut watcher = Watcher { node, names: BTreeMap::new(), printed: BTreeMap::new() };
+    let mut events = Client::open(&home).await?.watch().await?;
+    println!("watching {}", home.display());
+    while let Some(event) = events.next().await? {
+        match event {
+            Event::RecordsChanged { category, ids } => watcher.changed(&category, &ids).await?,
+            Event::DeviceJoined { device_id } => {
+                println!("{} joined", watcher.name_of(&device_id).await?);
+            }
+            Event::PeerUp { device_id } => {
+                println!("{} is here", watcher.name_of(&device_id).await?);
+            }
+            Event::PeerDown { device_id } => {
+                println!("{} is gone", watcher.name_of(&device_id).await?);
+            }
+            Event::Warning { text, .. } => println!("warning: {text}"),
+            Event::Progress { .. } => {}
+        }
+    }
+    println!("the node has stopped");
+    Ok(())
+}
+
+struct Watcher {
+    node: Client,
+    /// Names of devices by id.
+    names: BTreeMap<String, String>,
+    /// How many changes of each record were printed.
+    printed: BTreeMap<String, usize>,
+}
+
+impl Watcher {
+    async fn changed(&mut self, category: &str, ids: &[String]) -> Result<(), Box<dyn Error>> {
+        // A node of a later version may have categories that this program does not know.
+        let Some(category) = CATEGORIES.iter().find(|known| known.id == category) else {
+            println!("{category}: {} changed", ids.len());
+            return Ok(());
+        };
+        for id in ids {
+            self.record_changed(category, id).await?;
+        }
+        Ok(())
+    }
+
+    /// Prints the changes of a record that were not printed yet; of a record
+    /// that is met for the first time the newest.
+    async fn record_changed(
+        &mut self,
+        category: &CategorySpec,
+        id: &str,
+    ) -> Result<(), Box<dyn Error>> {
+        let title = self.node.show(category, id).await?.title;
+        let history = self.node.history(category, id).await?;
+        let seen = self.printed.insert(id.to_owned(), history.len());
+        let first = seen.unwrap_or(history.len().saturating_sub(1));
+        for change in history.iter().skip(first) {
+            let by = match &change.by {
+                Some(device) => format!("by {}", self.name_of(device).await?),
+                None => "new".to_owned(),
+            };
+            println!("{}: {title}, {by}", category.id);
+            print_edits(category, change);
+        }
+        Ok(())
+    }
+
+    /// Returns what the household calls a device.
+    async fn name_of(&mut self, device: &str) -> Result<String, Box<dyn Error>> {
+        if !self.names.contains_key(device) {
+            let rows = self.node.devices().await?;
+            self.names.extend(rows.into_iter().map(|row| (row.id, row.name)));
+        }
+        Ok(self.names.get(device).cloned().unwrap_or_else(|| device.to_owned()))
+    }
+}
+
+/// Prints what changed in the fields that people know; a card has more lines.
+fn print_edits(category: &CategorySpec, change: &HistoryRow) {
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    for edit in &change.edits {
+        if category.open_fields || category.field(&edit.field).is_some() {
+            println!("  {}: {} -> {}", edit.field, shown(&edit.before), shown(&edit.after));
+        }
+    }
+}
