@@ -14,6 +14,7 @@
 mod calendar;
 mod contacts;
 mod diff;
+mod encoding;
 mod fields;
 mod file_name;
 mod format;
@@ -51,8 +52,13 @@ const CONTENT_UID_PREFIX: &str = "h-";
 /// # Errors
 /// When the file is of no known kind, or not of the kind that was asked for.
 pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, NotRecognised> {
-    let format = format::recognise(name, bytes, category)?;
-    Ok(format.split(name, bytes))
+    let (bytes, wide) = encoding::plain(bytes);
+    let format = format::recognise(name, &bytes, category)?;
+    let mut split = format.split(name, &bytes);
+    if let Some(wide) = wide {
+        split.items.iter_mut().for_each(|item| item.bytes = wide.written(&item.bytes));
+    }
+    Ok(split)
 }
 
 /// Reads one item as the content of a record. No key is reserved to the house.
@@ -60,7 +66,14 @@ pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, 
 /// # Errors
 /// When the item is not whole, or passes a limit.
 pub fn parse(raw: &RawItem) -> Result<Item, ItemError> {
-    format_of(raw.category).parse(raw)
+    let (bytes, wide) = encoding::plain(&raw.bytes);
+    let Some(wide) = wide else {
+        return format_of(raw.category).parse(raw);
+    };
+    let bytes = bytes.into_owned();
+    let mut item = format_of(raw.category).parse(&RawItem { bytes, ..raw.clone() })?;
+    item.content.insert(encoding::KEY.to_owned(), wide.value());
+    Ok(item)
 }
 
 /// Returns the uid of an item that carries none: a hash over its lines.
@@ -84,7 +97,11 @@ fn uid_of_content(category: &CategorySpec, content: &Content) -> String {
 pub fn render(category: &CategorySpec, content: &Content, uid: &str) -> Vec<u8> {
     let determined =
         uid.starts_with(CONTENT_UID_PREFIX) && uid_of_content(category, content) == uid;
-    format_of(category).render(content, (!determined).then_some(uid))
+    let file = format_of(category).render(content, (!determined).then_some(uid));
+    match encoding::Wide::of(content) {
+        Some(wide) => wide.written(&file),
+        None => file,
+    }
 }
 
 /// Returns the name of a record's file: safe on every system, readable, and
@@ -155,5 +172,5 @@ pub fn field_of(category: &CategorySpec, key: &str, value: &Value) -> Option<Str
 /// wrote it): concurrent values of it are no conflict to show.
 #[must_use]
 pub fn is_bookkeeping(category: &CategorySpec, key: &str, value: &Value) -> bool {
-    format_of(category).is_bookkeeping(key, value)
+    key == encoding::KEY || format_of(category).is_bookkeeping(key, value)
 }

@@ -60,7 +60,7 @@ impl Format for Notes {
         }
         let uid = value_of(&content, ID);
         let content = named(content, file_name::stem_of(&raw.name), uid.as_deref());
-        Ok(Item { category: &NOTES, uid, content })
+        Ok(Item { category: &NOTES, uid, content, is_whole: true })
     }
 
     fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>> {
