@@ -38,6 +38,7 @@ pub use projection::{ProjectedValue, Projection};
 use format::format_of;
 use heirloom_base::{hash, id};
 use heirloom_schema::{CategorySpec, Content, Value};
+use std::borrow::Cow;
 
 /// Changes of a record: new values by key, `None` removes the key.
 pub type Edits = Vec<(String, Option<Value>)>;
@@ -52,7 +53,7 @@ const CONTENT_UID_PREFIX: &str = "h-";
 /// # Errors
 /// When the file is of no known kind, or not of the kind that was asked for.
 pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, NotRecognised> {
-    let (bytes, wide) = encoding::plain(bytes);
+    let (bytes, wide) = encoding_of(name, bytes);
     let format = format::recognise(name, &bytes, category)?;
     let mut split = format.split(name, &bytes);
     if let Some(wide) = wide {
@@ -61,12 +62,20 @@ pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, 
     Ok(split)
 }
 
+/// Returns the text of a file and what it was in; an attachment is no text.
+fn encoding_of<'a>(name: &str, bytes: &'a [u8]) -> (Cow<'a, [u8]>, Option<encoding::Wide>) {
+    match is_attachment(name) {
+        true => (Cow::Borrowed(bytes), None),
+        false => encoding::plain(bytes),
+    }
+}
+
 /// Reads one item as the content of a record. No key is reserved to the house.
 ///
 /// # Errors
 /// When the item is not whole, or passes a limit.
 pub fn parse(raw: &RawItem) -> Result<Item, ItemError> {
-    let (bytes, wide) = encoding::plain(&raw.bytes);
+    let (bytes, wide) = encoding_of(&raw.name, &raw.bytes);
     let Some(wide) = wide else {
         return format_of(raw.category).parse(raw);
     };
@@ -105,11 +114,33 @@ pub fn render(category: &CategorySpec, content: &Content, uid: &str) -> Vec<u8> 
 }
 
 /// Returns the name of a record's file: safe on every system, readable, and
-/// unlike that of any other uid.
+/// unlike that of any other uid. A note has its folder before it, with `/`.
 #[must_use]
 pub fn file_name(category: &CategorySpec, content: &Content, uid: &str) -> String {
-    let stem = format_of(category).file_stem(content, uid);
-    format!("{stem}.{}", category.extension)
+    let format = format_of(category);
+    format.file_path(content, &format.file_stem(content, uid))
+}
+
+/// Returns the name that a record's file should have, where it matters to
+/// those who refer to it. Another record may want the same one; then all of
+/// them take their [`file_name`].
+#[must_use]
+pub fn preferred_file_name(category: &CategorySpec, content: &Content) -> Option<String> {
+    let format = format_of(category);
+    Some(format.file_path(content, &format.preferred_stem(content)?))
+}
+
+/// Returns whether a file is a note by its name.
+#[must_use]
+pub fn is_note(name: &str) -> bool {
+    notes::is_note(name)
+}
+
+/// Returns whether a file, by its name, is of a kind that stands beside notes:
+/// a picture, a sound, a document. As an item of notes it is kept as it is.
+#[must_use]
+pub fn is_attachment(name: &str) -> bool {
+    notes::is_attachment(name)
 }
 
 /// Makes the content of a new record.
