@@ -26,6 +26,7 @@ mod moment;
 mod notes;
 mod order;
 mod projection;
+mod rewrite;
 mod settings;
 #[cfg(test)]
 mod testing;

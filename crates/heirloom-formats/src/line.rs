@@ -288,7 +288,7 @@ fn custom_label(text: &str) -> Option<String> {
 }
 
 /// Cuts a text at a separator that stands outside quotes.
-fn parts(text: &str, separator: u8) -> Vec<&str> {
+pub(crate) fn parts(text: &str, separator: u8) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
     for at in outside_quotes(text.as_bytes(), separator) {
