@@ -104,9 +104,12 @@ fn a_bad_card_never_blocks_the_others() {
     let home = folder.path().join("home");
     init(&home, "phone");
     let file = folder.path().join("cards.vcf");
-    let cards = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:One\r\nEND:VCARD\r\n\
-                 BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Broken\r\n\
-                 BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Two\r\nEND:VCARD\r\n";
+    let too_many = "TEL:1\r\n".repeat(1_001);
+    let cards = format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:One\r\nEND:VCARD\r\n\
+         BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Broken\r\n{too_many}END:VCARD\r\n\
+         BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Two\r\nEND:VCARD\r\n"
+    );
     std::fs::write(&file, cards).unwrap();
     let ended = run_json(&home, &["import", file.to_str().unwrap()]);
     assert_eq!(ended.code, 4, "{}{}", ended.stdout, ended.stderr);

@@ -12,6 +12,7 @@ use heirloom_core::command::{Answer, Command, ExportFile, Failure};
 use heirloom_schema::CATEGORIES;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
@@ -29,7 +30,7 @@ pub(crate) async fn run<W: Write>(
     fs::create_dir_all(&arguments.folder).map_err(|error| {
         exit::system(&format!("cannot make the folder {}", arguments.folder.display()), &error)
     })?;
-    let target = Target { folder: arguments.folder, bytes: 0 };
+    let target = Target::of(arguments.folder);
     let (target, files) = categories(&mut access, &arguments.only, target).await?;
     let count: u64 = files.values().sum();
     screen.json(&json!({"files": count, "bytes": target.bytes, "categories": files}))?;
@@ -85,14 +86,25 @@ async fn pages(access: &mut Access, category: &str, target: &mut Target) -> Resu
 struct Target {
     folder: PathBuf,
     bytes: u64,
+    /// The paths that files prefer, in lower case because some systems know
+    /// no other: with the first file there, until it made room.
+    preferred: BTreeMap<String, Option<Settled>>,
+}
+
+/// A file that stands at the path that it prefers.
+struct Settled {
+    path: PathBuf,
+    fallback: PathBuf,
 }
 
 impl Target {
+    fn of(folder: PathBuf) -> Self {
+        Self { folder, bytes: 0, preferred: BTreeMap::new() }
+    }
+
     /// Writes one file whole or not at all.
     fn write(&mut self, file: &ExportFile) -> Result<(), Failure> {
-        let Some(relative) = safe_path(&file.path) else {
-            return Err(outside(&file.path));
-        };
+        let relative = self.place(file)?;
         let bytes = STANDARD.decode(&file.base64).map_err(|error| {
             exit::failure(Exit::Failed, "export", format!("{}: {error}", file.path), "")
         })?;
@@ -102,6 +114,32 @@ impl Target {
             .map_err(|error| exit::system(&format!("cannot write {}", path.display()), &error))?;
         self.bytes += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Returns where a file goes: to the path that it prefers, unless several
+    /// prefer the same one. Then all of them take their fallbacks, so that the
+    /// order of the records does not matter.
+    fn place(&mut self, file: &ExportFile) -> Result<PathBuf, Failure> {
+        let safe = |path: &str| safe_path(path).ok_or_else(|| outside(path));
+        let path = safe(&file.path)?;
+        let Some(fallback) = &file.fallback else { return Ok(path) };
+        let fallback = safe(fallback)?;
+        match self.preferred.entry(file.path.to_lowercase()) {
+            Entry::Vacant(free) => {
+                free.insert(Some(Settled { path: path.clone(), fallback }));
+                Ok(path)
+            }
+            Entry::Occupied(mut first) => {
+                if let Some(first) = first.get_mut().take() {
+                    let (from, to) =
+                        (self.folder.join(first.path), self.folder.join(first.fallback));
+                    fs::rename(&from, &to).map_err(|error| {
+                        exit::system(&format!("cannot rename {}", from.display()), &error)
+                    })?;
+                }
+                Ok(fallback)
+            }
+        }
     }
 
     /// Makes the folders of a file; a link in their place would lead outside.
@@ -167,7 +205,34 @@ mod tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> ExportFile {
-        ExportFile { path: path.to_owned(), base64: STANDARD.encode(text) }
+        ExportFile { path: path.to_owned(), fallback: None, base64: STANDARD.encode(text) }
+    }
+
+    #[test]
+    fn files_that_want_one_path_all_take_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanting = |path: &str, text: &str| ExportFile {
+            fallback: Some(format!("notes/a/x-{text}.md")),
+            ..file(path, text)
+        };
+        for again in 0..2 {
+            let mut target = Target::of(folder.path().to_owned());
+            for (path, text) in [("x", "1"), ("X", "2"), ("x", "3"), ("y", "4")] {
+                target.write(&wanting(&format!("notes/a/{path}.md"), text)).unwrap();
+            }
+            let names = sorted_names(&folder.path().join("notes/a"));
+            assert_eq!(names, ["x-1.md", "x-2.md", "x-3.md", "y.md"], "{again}");
+        }
+        let text = fs::read_to_string(folder.path().join("notes/a/x-2.md")).unwrap();
+        assert_eq!(text, "2");
+    }
+
+    fn sorted_names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     #[test]
@@ -184,7 +249,7 @@ mod tests {
     #[test]
     fn files_are_written_and_written_again() {
         let folder = tempfile::tempdir().unwrap();
-        let mut target = Target { folder: folder.path().to_owned(), bytes: 0 };
+        let mut target = Target::of(folder.path().to_owned());
         for text in ["one", "one", "two"] {
             target.write(&file("contacts/a.vcf", text)).unwrap();
             assert_eq!(fs::read_to_string(folder.path().join("contacts/a.vcf")).unwrap(), text);
@@ -200,7 +265,7 @@ mod tests {
         let victim = other.path().join("victim");
         fs::write(&victim, "mine").unwrap();
         std::os::unix::fs::symlink(&victim, folder.path().join("a.md")).unwrap();
-        let mut target = Target { folder: folder.path().to_owned(), bytes: 0 };
+        let mut target = Target::of(folder.path().to_owned());
         assert!(target.write(&file("contacts/a.vcf", "x")).is_err());
         target.write(&file("a.md", "x")).unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");

@@ -7,13 +7,19 @@ use crate::screen::{Form, Screen, remark};
 use crate::walk::{Found, Walk};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use heirloom_base::hash;
 use heirloom_base::limits::{API_REQUEST_BYTES_MAX, IMPORT_BATCH_BYTES_MAX};
 use heirloom_core::command::{
     Answer, Command, Failure, ImportItem, ImportReport, SkippedItem, Wait,
 };
+use heirloom_formats::RawItem;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::fs;
-use std::io::Write;
+use rustix::fs::OFlags;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Bytes of one file that are read into memory at one time.
@@ -36,6 +42,7 @@ pub(crate) async fn run<W: Write>(
         access: Access::open(home).await?,
         dry_run: arguments.dry_run,
         batch: Batch::default(),
+        seen: BTreeMap::new(),
         report: ImportReport { skipped: walk.skipped, ..ImportReport::default() },
         reached: true,
     };
@@ -71,12 +78,19 @@ fn progress_bar(bytes: u64) -> ProgressBar {
 struct Batch {
     items: Vec<ImportItem>,
     bytes: usize,
+    /// How reports call each file that the items name.
+    shown: BTreeMap<String, String>,
 }
 
 impl Batch {
     /// Returns whether one more item of this size would make it too large.
     fn is_full_for(&self, bytes: usize) -> bool {
         !self.items.is_empty() && self.bytes + bytes > IMPORT_BATCH_BYTES_MAX
+    }
+
+    /// Returns whether another file of the same name is in it.
+    fn confuses(&self, file: &Found) -> bool {
+        self.shown.get(&file.name).is_some_and(|shown| *shown != file.shown)
     }
 
     fn push(&mut self, item: ImportItem, bytes: usize) {
@@ -90,6 +104,8 @@ struct Import {
     access: Access,
     dry_run: bool,
     batch: Batch,
+    /// Every item so far by its record: a hash of its bytes.
+    seen: BTreeMap<(&'static str, String), [u8; 32]>,
     report: ImportReport,
     reached: bool,
 }
@@ -104,7 +120,7 @@ impl Import {
         for file in found {
             match read(file) {
                 Ok(bytes) => self.file(file, &bytes, category).await?,
-                Err(reason) => self.skip(&file.name, 1, reason),
+                Err(reason) => self.skip(file, 1, reason),
             }
             bar.inc(file.bytes);
         }
@@ -118,67 +134,113 @@ impl Import {
         bytes: &[u8],
         category: Option<&str>,
     ) -> Result<(), Failure> {
+        let category = category.or(file.category);
         let split = match heirloom_formats::split(&file.name, bytes, category) {
             Ok(split) => split,
             Err(error) => {
-                self.skip(&file.name, 1, error.to_string());
+                self.skip(file, 1, error.to_string());
                 return Ok(());
             }
         };
         for skipped in split.skipped {
-            self.skip(&file.name, skipped.line, skipped.reason);
+            self.skip(file, skipped.line, skipped.reason);
         }
-        for item in split.items {
-            let size = item.bytes.len();
-            if size > ITEM_BYTES_MAX {
-                self.skip(
-                    &file.name,
-                    item.line,
-                    format!("{size} bytes are too large for one item"),
-                );
+        for raw in split.items {
+            if !self.is_wanted(file, &raw) {
                 continue;
             }
-            if self.batch.is_full_for(size) {
+            let size = raw.bytes.len();
+            if self.batch.is_full_for(size) || self.batch.confuses(file) {
                 self.send(Wait::default()).await?;
             }
+            self.batch.shown.insert(file.name.clone(), file.shown.clone());
             let item = ImportItem {
-                category: item.category.id.to_owned(),
+                category: raw.category.id.to_owned(),
                 file: file.name.clone(),
-                line: item.line,
-                base64: STANDARD.encode(&item.bytes),
+                line: raw.line,
+                base64: STANDARD.encode(&raw.bytes),
             };
             self.batch.push(item, size);
         }
         Ok(())
     }
 
+    /// Returns whether an item is to be sent. A record that stands twice in
+    /// one import is taken the first time, whatever the files and batches.
+    fn is_wanted(&mut self, file: &Found, raw: &RawItem) -> bool {
+        let size = raw.bytes.len();
+        if size > ITEM_BYTES_MAX {
+            self.skip(file, raw.line, format!("{size} bytes are too large for one item"));
+            return false;
+        }
+        let item = match heirloom_formats::parse(raw) {
+            Ok(item) => item,
+            Err(error) => {
+                self.skip(file, error.line, error.reason);
+                return false;
+            }
+        };
+        let uid = item.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&item));
+        let hash = hash::plain(&raw.bytes);
+        match self.seen.entry((raw.category.id, uid)) {
+            Entry::Vacant(first) => {
+                first.insert(hash);
+                return true;
+            }
+            Entry::Occupied(first) if *first.get() == hash => self.report.unchanged += 1,
+            Entry::Occupied(_) => {
+                let reason = "an item with the same uid stands before it in this import";
+                self.skip(file, raw.line, reason.to_owned());
+            }
+        }
+        false
+    }
+
     /// Sends the batch. A level covers everything earlier from this device,
     /// so only the last batch waits for more than this device.
     async fn send(&mut self, wait: Wait) -> Result<(), Failure> {
-        let items = std::mem::take(&mut self.batch).items;
+        let Batch { items, shown, .. } = std::mem::take(&mut self.batch);
         if items.is_empty() {
             return Ok(());
         }
         let command = Command::Import { items, dry_run: self.dry_run, wait };
         let answer = self.access.run(command).await?;
-        let Answer::Imported { report, reached } = answer else {
+        let Answer::Imported { mut report, reached } = answer else {
             return Err(exit::unexpected(&answer));
         };
+        for skipped in &mut report.skipped {
+            if let Some(shown) = shown.get(&skipped.file) {
+                skipped.file.clone_from(shown);
+            }
+        }
         self.reached = reached;
         merge(&mut self.report, report);
         Ok(())
     }
 
-    fn skip(&mut self, file: &str, line: usize, reason: String) {
-        self.report.skipped.push(SkippedItem { file: file.to_owned(), line, reason });
+    fn skip(&mut self, file: &Found, line: usize, reason: String) {
+        self.report.skipped.push(SkippedItem { file: file.shown.clone(), line, reason });
     }
 }
 
+/// Reads a file. What became a link or grew since it was found is left out.
 fn read(file: &Found) -> Result<Vec<u8>, String> {
+    let too_large = |bytes| format!("{bytes} bytes are too large for one file");
     if file.bytes > FILE_BYTES_MAX {
-        return Err(format!("{} bytes are too large for one file", file.bytes));
+        return Err(too_large(file.bytes));
     }
-    fs::read(&file.path).map_err(|error| error.to_string())
+    let mut options = OpenOptions::new();
+    options.read(true);
+    if !file.is_named {
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    }
+    let mut bytes = Vec::new();
+    let opened = options.open(&file.path).map_err(|error| error.to_string())?;
+    let read = opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    match read.map_err(|error| error.to_string())? as u64 {
+        read if read > FILE_BYTES_MAX => Err(too_large(read)),
+        _ => Ok(bytes),
+    }
 }
 
 /// Adds the report of one batch to the whole.

@@ -281,6 +281,7 @@ async fn an_export_asks_for_less_where_an_answer_is_too_large() {
         }
         let file = |number: u8| ExportFile {
             path: format!("{category}/{number}.md"),
+            fallback: None,
             base64: "eA==".to_owned(),
         };
         Ok(match after {

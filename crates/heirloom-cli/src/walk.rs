@@ -1,6 +1,8 @@
 //! Finding the files of an import.
 
 use heirloom_core::command::SkippedItem;
+use heirloom_schema::CATEGORIES;
+use heirloom_schema::category::notes::NOTES;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,8 +15,16 @@ const DEPTH_MAX: usize = 64;
 pub(crate) struct Found {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// Its path relative to what was named, with `/` between the parts.
+    /// How reports call it: its path relative to the folder that was named,
+    /// or the file as it was named.
+    pub(crate) shown: String,
+    /// Its path relative to what was named, with `/` between the parts, and
+    /// without the folder that an export puts notes into.
     pub(crate) name: String,
+    /// The category that the place of the file tells.
+    pub(crate) category: Option<&'static str>,
+    /// Whether it was named itself, so that it may be a link.
+    pub(crate) is_named: bool,
     /// Its size in bytes.
     pub(crate) bytes: u64,
 }
@@ -34,9 +44,17 @@ impl Walk {
     pub(crate) fn over(paths: &[PathBuf]) -> Self {
         let mut walk = Self::default();
         for path in paths {
+            let first = walk.found.len();
             match fs::metadata(path) {
-                Ok(metadata) if metadata.is_dir() => walk.enter(path, "", 0),
-                Ok(metadata) => walk.take(path, own_name(path), &metadata),
+                Ok(metadata) if metadata.is_dir() => {
+                    walk.enter(path, "", 0);
+                    place(walk.found.get_mut(first..).unwrap_or_default());
+                }
+                Ok(metadata) => {
+                    let shown = path.to_string_lossy().into_owned();
+                    walk.take(path, shown, own_name(path), &metadata);
+                    walk.found.iter_mut().skip(first).for_each(|file| file.is_named = true);
+                }
                 Err(error) => walk.skip(path.to_string_lossy().into_owned(), error.to_string()),
             }
         }
@@ -54,7 +72,9 @@ impl Walk {
         for (path, name) in names {
             let name = format!("{prefix}{name}");
             match fs::symlink_metadata(&path) {
-                Ok(metadata) if !metadata.is_dir() => self.take(&path, name, &metadata),
+                Ok(metadata) if !metadata.is_dir() => {
+                    self.take(&path, name.clone(), name, &metadata);
+                }
                 Ok(_) if depth < DEPTH_MAX => self.enter(&path, &format!("{name}/"), depth + 1),
                 Ok(_) => self.skip(name, format!("more than {DEPTH_MAX} folders deep")),
                 Err(error) => self.skip(name, error.to_string()),
@@ -62,18 +82,42 @@ impl Walk {
         }
     }
 
-    fn take(&mut self, path: &Path, name: String, metadata: &fs::Metadata) {
+    fn take(&mut self, path: &Path, shown: String, name: String, metadata: &fs::Metadata) {
         if metadata.is_file() {
-            self.found.push(Found { path: path.to_owned(), name, bytes: metadata.len() });
+            let (path, bytes) = (path.to_owned(), metadata.len());
+            self.found.push(Found { path, shown, name, category: None, is_named: false, bytes });
         } else if metadata.is_symlink() {
-            self.skip(name, "a symbolic link is not followed".to_owned());
+            self.skip(shown, "a symbolic link is not followed".to_owned());
         } else {
-            self.skip(name, "not a regular file".to_owned());
+            self.skip(shown, "not a regular file".to_owned());
         }
     }
 
     fn skip(&mut self, file: String, reason: String) {
         self.skipped.push(SkippedItem { file, line: 1, reason });
+    }
+}
+
+/// Notes what the other files of a folder tell about each: in an export notes
+/// have a folder of their own, and beside notes stand their attachments.
+fn place(found: &mut [Found]) {
+    let is_category = |name: &str| CATEGORIES.iter().any(|category| category.id == name);
+    let is_export =
+        found.iter().all(|file| file.name.split_once('/').is_some_and(|(top, _)| is_category(top)));
+    let is_markdown = |name: &str| {
+        let ending = Path::new(name).extension().unwrap_or_default();
+        ending.eq_ignore_ascii_case("md") || ending.eq_ignore_ascii_case("markdown")
+    };
+    let has_notes = found.iter().any(|file| is_markdown(&file.name));
+    for file in found {
+        let inner = file.name.strip_prefix("notes/").filter(|_| is_export);
+        let is_beside_notes = has_notes || inner.is_some();
+        if let Some(inner) = inner {
+            file.name = inner.to_owned();
+        }
+        if is_beside_notes && heirloom_formats::is_attachment(&file.name) {
+            file.category = Some(NOTES.id);
+        }
     }
 }
 
@@ -125,7 +169,39 @@ mod tests {
         fs::write(&file, "").unwrap();
         let walk = Walk::over(&[folder.path().join("none.vcf"), file]);
         assert_eq!(walk.found[0].name, "one.vcf");
+        assert!(walk.found[0].shown.ends_with("/one.vcf") && walk.found[0].shown.len() > 8);
         assert_eq!(walk.skipped.len(), 1);
         assert!(walk.skipped[0].file.ends_with("none.vcf"));
+    }
+
+    fn placed(names: &[&str]) -> Vec<(String, Option<&'static str>)> {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let found = Walk::over(&[folder.path().to_owned()]).found;
+        assert!(found.iter().all(|file| names.contains(&file.shown.as_str())));
+        found.into_iter().map(|file| (file.name, file.category)).collect()
+    }
+
+    #[test]
+    fn files_beside_notes_are_attachments() {
+        let notes = Some("notes");
+        let expected = [("a.md", None), ("img/b.PNG", notes), ("x.exe", None), ("z.vcf", None)];
+        let expected = expected.map(|(name, category)| (name.to_owned(), category));
+        assert_eq!(placed(&["a.md", "img/b.PNG", "x.exe", "z.vcf"]), expected);
+        assert_eq!(placed(&["a.txt", "b.png"])[1].1, None, "a text is no folder of notes");
+    }
+
+    #[test]
+    fn notes_of_an_export_lose_the_folder_that_the_export_gave_them() {
+        let names =
+            |names: &[&str]| placed(names).into_iter().map(|file| file.0).collect::<Vec<_>>();
+        assert_eq!(names(&["calendar/a.ics", "notes/x/b.md"]), ["calendar/a.ics", "x/b.md"]);
+        assert_eq!(names(&["notes/b.md", "own/c.md"]), ["notes/b.md", "own/c.md"]);
+        assert_eq!(names(&["b.md", "notes/b.md"]), ["b.md", "notes/b.md"]);
+        assert_eq!(placed(&["notes/x/b.png"]), [("x/b.png".to_owned(), Some("notes"))]);
     }
 }

@@ -286,6 +286,9 @@ pub struct ImportReport {
 pub struct ExportFile {
     /// Path below the export folder.
     pub path: String,
+    /// The path to take instead where another file wants the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     /// The bytes in base64.
     pub base64: String,
 }

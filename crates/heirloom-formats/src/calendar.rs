@@ -84,7 +84,7 @@ impl Format for Calendars {
             }
         }
         let content = stored(&raw.bytes);
-        Ok(Item { category: &CALENDAR, uid: uid_of(&units(&content)), content })
+        Ok(Item { category: &CALENDAR, uid: uid_of(&units(&content)), content, is_whole: true })
     }
 
     fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>> {

@@ -2,15 +2,17 @@
 //!
 //! Keys: `l` and the line's order; the value is the line.
 
+mod cut;
 mod edit;
 mod fields;
 
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
-use crate::line::{self, Marker, Size};
+use crate::line;
 use crate::merge::Lines;
 use crate::{Edits, FieldEdit, FieldError, Projection, file_name, merge, order, text};
+use cut::{Nesting, cut_cards};
 use heirloom_schema::category::contacts::CONTACTS;
 use heirloom_schema::{CategorySpec, Content, Value};
 
@@ -36,11 +38,11 @@ impl Format for Contacts {
     fn split(&self, name: &str, bytes: &[u8]) -> Split {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let cards = cut_cards(bytes);
-        let items = cards.whole.into_iter().map(|(line, start, end)| RawItem {
+        let items = cards.found.into_iter().map(|card| RawItem {
             category: &CONTACTS,
             name: name.to_owned(),
-            line,
-            bytes: bytes.get(start..end).unwrap_or_default().to_vec(),
+            line: card.line,
+            bytes: bytes.get(card.range).unwrap_or_default().to_vec(),
         });
         Split { items: items.collect(), skipped: cards.split.skipped }
     }
@@ -50,15 +52,16 @@ impl Format for Contacts {
         if let Some(skipped) = cards.split.skipped.first() {
             return Err(ItemError::new(raw.line + skipped.line - 1, skipped.reason.clone()));
         }
-        match cards.whole.as_slice() {
-            [_] => {}
+        let is_whole = match cards.found.as_slice() {
+            [card] => card.is_whole,
             [] => return Err(ItemError::new(raw.line, "this is no card")),
-            [_, (line, ..), ..] => {
-                return Err(ItemError::new(raw.line + line - 1, "a second card begins here"));
+            [_, second, ..] => {
+                let line = raw.line + second.line - 1;
+                return Err(ItemError::new(line, "a second card begins here"));
             }
-        }
+        };
         let content = stored(&raw.bytes);
-        Ok(Item { category: &CONTACTS, uid: uid_of(&content), content })
+        Ok(Item { category: &CONTACTS, uid: uid_of(&content), content, is_whole })
     }
 
     fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>> {
@@ -134,14 +137,24 @@ fn units(content: &Content) -> Vec<Unit<'_>> {
     layout::units(content, |key| Contacts.cut(key))
 }
 
-/// Returns the content that keeps these bytes.
+/// Returns the content that keeps these bytes. The card of an AGENT belongs
+/// to the AGENT's line: its name is not the name of this contact.
 fn stored(bytes: &[u8]) -> Content {
     let mut content = Content::new();
     layout::note_line_ends(&mut content, bytes, USUAL_EOL);
     let eol = layout::eol_in(bytes);
+    let mut nesting = Nesting::default();
+    let mut lines: Vec<(usize, Vec<u8>)> = Vec::new();
     for (index, line) in line::content_lines(bytes).iter().enumerate() {
+        let is_inside = nesting.takes(line.bytes);
+        match lines.last_mut().filter(|_| is_inside) {
+            Some((_, agent)) => agent.extend_from_slice(line.bytes),
+            None => lines.push((index, line.bytes.to_vec())),
+        }
+    }
+    for (index, line) in lines {
         let key = format!("{SEQUENCE}{}", order::ordinal(index));
-        content.insert(key, layout::stored(line.bytes, eol));
+        content.insert(key, layout::stored(&line, eol));
     }
     content
 }
@@ -160,98 +173,6 @@ fn is_bookkeeping(line: &[u8]) -> bool {
 fn begins_with_card(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     bytes.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:VCARD"))
-}
-
-/// The cards of a file: line and range of the whole ones, and what was left out.
-#[derive(Default)]
-struct Cards {
-    whole: Vec<(usize, usize, usize)>,
-    split: Split,
-    open: Option<Open>,
-    is_stray: bool,
-}
-
-/// A card that has begun.
-struct Open {
-    line: usize,
-    start: usize,
-    size: Size,
-    depth: usize,
-    is_agent: bool,
-    problem: Option<&'static str>,
-}
-
-fn cut_cards(bytes: &[u8]) -> Cards {
-    let mut cards = Cards::default();
-    let mut offset = 0;
-    for line in line::content_lines(bytes) {
-        let marker = line::marker(line.bytes);
-        if marker == Some(Marker::Begin("VCARD".to_owned())) {
-            cards.begin(line.number, offset);
-        } else if marker == Some(Marker::End("VCARD".to_owned())) {
-            // Blank lines behind a card belong to nobody.
-            let last = line::physical_lines(line.bytes).next().unwrap_or_default();
-            cards.end(line.number, offset + last.len());
-        } else if !line.bytes.trim_ascii().is_empty() {
-            let is_agent = line::name_of(line.bytes).as_deref() == Some("AGENT");
-            cards.line(line.number, line.bytes, is_agent);
-        }
-        offset += line.bytes.len();
-    }
-    if let Some(open) = cards.open.take() {
-        cards.split.skip(open.line, "the card has no END:VCARD");
-    }
-    cards
-}
-
-impl Cards {
-    fn begin(&mut self, line: usize, start: usize) {
-        self.is_stray = false;
-        if let Some(open) = self.open.as_mut().filter(|open| open.is_agent) {
-            open.depth += 1;
-            open.is_agent = false;
-            open.problem = Some("the card holds another card");
-            return;
-        }
-        let size = Size::default();
-        let open = Open { line, start, size, depth: 0, is_agent: false, problem: None };
-        if let Some(open) = self.open.replace(open) {
-            self.split.skip(open.line, "the card has no END:VCARD before the next one begins");
-        }
-    }
-
-    fn end(&mut self, line: usize, end: usize) {
-        let Some(open) = self.open.as_mut() else {
-            return self.stray(line);
-        };
-        if open.depth > 0 {
-            open.depth -= 1;
-            return;
-        }
-        match open.problem {
-            Some(problem) => self.split.skip(open.line, problem),
-            None => self.whole.push((open.line, open.start, end)),
-        }
-        self.open = None;
-    }
-
-    fn line(&mut self, line: usize, bytes: &[u8], is_agent: bool) {
-        let Some(open) = self.open.as_mut() else {
-            return self.stray(line);
-        };
-        open.is_agent = is_agent;
-        if let (None, Err(problem)) = (open.problem, open.size.count(bytes)) {
-            open.problem = Some(problem);
-        }
-    }
-
-    /// Notes the first line of a run outside of any card.
-    fn stray(&mut self, line: usize) {
-        if !self.is_stray {
-            self.split.skip(line, "this line belongs to no card");
-            self.is_stray = true;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@ use heirloom_base::{hash, id};
 
 /// Bytes of the readable part.
 const READABLE_BYTES_MAX: usize = 80;
+/// Bytes of a name that came from a file: 255 of most systems, less the room
+/// for an ending and for what tells uids apart.
+const KEPT_BYTES_MAX: usize = 220;
 
 /// Returns a readable and unique name without an ending.
 pub(crate) fn stem(title: &str, uid: &str) -> String {
@@ -34,6 +37,41 @@ pub(crate) fn readable(text: &str) -> String {
     if name.is_empty() { "untitled".to_owned() } else { name.to_owned() }
 }
 
+/// Returns a name of a file as it may stand in a folder again: nothing but
+/// what no system takes is changed, so that links to the file hold.
+pub(crate) fn kept(name: &str) -> String {
+    let turns = |letter: &char| matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let letters = name.chars().filter(|letter| !turns(letter)).map(|letter| match letter {
+        '/' | '\\' => '-',
+        control if control.is_control() => ' ',
+        other => other,
+    });
+    let mut kept = String::new();
+    for letter in letters.skip_while(|letter| *letter == '.') {
+        if kept.len() + letter.len_utf8() > KEPT_BYTES_MAX {
+            break;
+        }
+        kept.push(letter);
+    }
+    if kept.is_empty() { "untitled".to_owned() } else { kept }
+}
+
+/// Returns the folder of a path, with `/` between its parts; empty for none.
+pub(crate) fn folder_of(path: &str) -> String {
+    const PARTS_MAX: usize = 64;
+    let mut parts: Vec<String> =
+        path.split(['/', '\\']).filter(|part| !part.is_empty()).map(kept).collect();
+    parts.pop();
+    parts.truncate(PARTS_MAX);
+    parts.join("/")
+}
+
+/// Returns the ending of a path's last part, without the dot.
+pub(crate) fn ending_of(path: &str) -> Option<&str> {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    name.rsplit_once('.').map(|(_, ending)| ending)
+}
+
 /// Characters that change how a name reads without being seen.
 fn is_invisible(letter: char) -> bool {
     matches!(
@@ -50,8 +88,7 @@ pub(crate) fn stem_of(path: &str) -> &str {
 
 /// Returns whether a path ends in one of these endings, in any case.
 pub(crate) fn ends_in(path: &str, endings: &[&str]) -> bool {
-    let ending = path.rsplit(['/', '\\']).next().and_then(|name| name.rsplit_once('.'));
-    ending.is_some_and(|(_, ending)| endings.iter().any(|one| one.eq_ignore_ascii_case(ending)))
+    ending_of(path).is_some_and(|ending| endings.iter().any(|one| one.eq_ignore_ascii_case(ending)))
 }
 
 #[cfg(test)]
@@ -73,6 +110,19 @@ mod tests {
         assert_eq!(stem_of("notes/a.b.md"), "a.b");
         assert_eq!(stem_of("plain"), "plain");
         assert!(ends_in("X/y.MD", &["md"]) && !ends_in("x.md/y", &["md"]));
+        assert_eq!(folder_of("a//b c/../d.md"), "a/b c/untitled");
+        assert_eq!(folder_of("d.md"), "");
+        assert_eq!((ending_of("a.b/c"), ending_of("a/b.tar.gz")), (None, Some("gz")));
+    }
+
+    #[test]
+    fn a_name_of_a_file_stays_as_it_was_unless_no_system_takes_it() {
+        for name in ["Was ist das?", "a: b", " x ", "👩\u{200d}👧", "نامه\u{200c}ها", "a.b"]
+        {
+            assert_eq!(kept(name), name);
+        }
+        assert_eq!(kept("..\u{202e}a\nb\\c"), "a b-c");
+        assert_eq!(kept(".."), "untitled");
     }
 
     proptest! {
@@ -84,6 +134,10 @@ mod tests {
             prop_assert!(!name.starts_with('.') && !name.contains(['/', '\\', '\0', ':']));
             prop_assert!(!name.chars().any(char::is_control));
             prop_assert_eq!(readable(&readable(&title)), readable(&title));
+            let kept = kept(&title);
+            prop_assert_eq!(super::kept(&kept), kept.as_str());
+            prop_assert!(!kept.is_empty() && !kept.starts_with('.') && !kept.contains(['/', '\\']));
+            prop_assert!(kept.len() <= 220 && !kept.chars().any(char::is_control));
         }
     }
 }

@@ -25,6 +25,16 @@ pub(crate) trait Format: Sync {
     fn render(&self, content: &Content, uid: Option<&str>) -> Vec<u8>;
     /// As [`crate::file_name`], without the ending.
     fn file_stem(&self, content: &Content, uid: &str) -> String;
+    /// As [`crate::file_name`], with this stem.
+    fn file_path(&self, content: &Content, stem: &str) -> String {
+        let _ = content; // Only some formats keep where a file stood.
+        format!("{stem}.{}", self.category().extension)
+    }
+    /// As [`crate::preferred_file_name`], without folder and ending.
+    fn preferred_stem(&self, content: &Content) -> Option<String> {
+        let _ = content;
+        None
+    }
     /// As [`crate::create`].
     fn create(&self, edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError>;
     /// As [`crate::edit`].

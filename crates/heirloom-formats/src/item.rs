@@ -24,6 +24,9 @@ pub struct Item {
     pub uid: Option<String>,
     /// The content.
     pub content: Content,
+    /// Whether the item has its end. One that was cut off may begin a record,
+    /// but what it lacks was not removed by anybody.
+    pub is_whole: bool,
 }
 
 /// A part of a file that cannot become a record.

@@ -15,6 +15,7 @@ mod apps;
 mod calendar;
 mod contacts;
 mod diff;
+mod encoding;
 mod fields;
 mod file_name;
 mod format;
@@ -26,6 +27,7 @@ mod moment;
 mod notes;
 mod order;
 mod projection;
+mod rewrite;
 mod settings;
 #[cfg(test)]
 mod testing;
@@ -38,6 +40,7 @@ pub use projection::{ProjectedValue, Projection};
 use format::format_of;
 use heirloom_base::{hash, id};
 use heirloom_schema::{CategorySpec, Content, Value};
+use std::borrow::Cow;
 
 /// Changes of a record: new values by key, `None` removes the key.
 pub type Edits = Vec<(String, Option<Value>)>;
@@ -52,8 +55,21 @@ const CONTENT_UID_PREFIX: &str = "h-";
 /// # Errors
 /// When the file is of no known kind, or not of the kind that was asked for.
 pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, NotRecognised> {
-    let format = format::recognise(name, bytes, category)?;
-    Ok(format.split(name, bytes))
+    let (bytes, wide) = encoding_of(name, bytes);
+    let format = format::recognise(name, &bytes, category)?;
+    let mut split = format.split(name, &bytes);
+    if let Some(wide) = wide {
+        split.items.iter_mut().for_each(|item| item.bytes = wide.written(&item.bytes));
+    }
+    Ok(split)
+}
+
+/// Returns the text of a file and what it was in; an attachment is no text.
+fn encoding_of<'a>(name: &str, bytes: &'a [u8]) -> (Cow<'a, [u8]>, Option<encoding::Wide>) {
+    match is_attachment(name) {
+        true => (Cow::Borrowed(bytes), None),
+        false => encoding::plain(bytes),
+    }
 }
 
 /// Reads one item as the content of a record. No key is reserved to the house.
@@ -61,7 +77,14 @@ pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, 
 /// # Errors
 /// When the item is not whole, or passes a limit.
 pub fn parse(raw: &RawItem) -> Result<Item, ItemError> {
-    format_of(raw.category).parse(raw)
+    let (bytes, wide) = encoding_of(&raw.name, &raw.bytes);
+    let Some(wide) = wide else {
+        return format_of(raw.category).parse(raw);
+    };
+    let bytes = bytes.into_owned();
+    let mut item = format_of(raw.category).parse(&RawItem { bytes, ..raw.clone() })?;
+    item.content.insert(encoding::KEY.to_owned(), wide.value());
+    Ok(item)
 }
 
 /// Returns the uid of an item that carries none: a hash over its lines.
@@ -85,15 +108,41 @@ fn uid_of_content(category: &CategorySpec, content: &Content) -> String {
 pub fn render(category: &CategorySpec, content: &Content, uid: &str) -> Vec<u8> {
     let determined =
         uid.starts_with(CONTENT_UID_PREFIX) && uid_of_content(category, content) == uid;
-    format_of(category).render(content, (!determined).then_some(uid))
+    let file = format_of(category).render(content, (!determined).then_some(uid));
+    match encoding::Wide::of(content) {
+        Some(wide) => wide.written(&file),
+        None => file,
+    }
 }
 
 /// Returns the name of a record's file: safe on every system, readable, and
-/// unlike that of any other uid.
+/// unlike that of any other uid. A note has its folder before it, with `/`.
 #[must_use]
 pub fn file_name(category: &CategorySpec, content: &Content, uid: &str) -> String {
-    let stem = format_of(category).file_stem(content, uid);
-    format!("{stem}.{}", category.extension)
+    let format = format_of(category);
+    format.file_path(content, &format.file_stem(content, uid))
+}
+
+/// Returns the name that a record's file should have, where it matters to
+/// those who refer to it. Another record may want the same one; then all of
+/// them take their [`file_name`].
+#[must_use]
+pub fn preferred_file_name(category: &CategorySpec, content: &Content) -> Option<String> {
+    let format = format_of(category);
+    Some(format.file_path(content, &format.preferred_stem(content)?))
+}
+
+/// Returns whether a file is a note by its name.
+#[must_use]
+pub fn is_note(name: &str) -> bool {
+    notes::is_note(name)
+}
+
+/// Returns whether a file, by its name, is of a kind that stands beside notes:
+/// a picture, a sound, a document. As an item of notes it is kept as it is.
+#[must_use]
+pub fn is_attachment(name: &str) -> bool {
+    notes::is_attachment(name)
 }
 
 /// Makes the content of a new record.
@@ -156,5 +205,5 @@ pub fn field_of(category: &CategorySpec, key: &str, value: &Value) -> Option<Str
 /// wrote it): concurrent values of it are no conflict to show.
 #[must_use]
 pub fn is_bookkeeping(category: &CategorySpec, key: &str, value: &Value) -> bool {
-    format_of(category).is_bookkeeping(key, value)
+    key == encoding::KEY || format_of(category).is_bookkeeping(key, value)
 }

@@ -1,5 +1,6 @@
 //! Content lines of vCard and iCalendar: cutting, unfolding, reading.
 
+use crate::encoding;
 use heirloom_base::limits;
 
 /// A content line as it stands in a file: with its folds, its terminator and
@@ -13,28 +14,104 @@ pub(crate) struct Physical<'a> {
 }
 
 /// Cuts bytes into lines, each with its terminator. A lone carriage return
-/// ends a line only where there is no line feed at all.
+/// ends a line where there is no line feed at all, and where a property
+/// begins behind it: two files of different systems in one.
 pub(crate) fn physical_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let end = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
-    bytes.split_inclusive(move |byte| *byte == end)
+    let has_feeds = bytes.contains(&b'\n');
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (line, tail) = rest.split_at(end_of_line(rest, has_feeds));
+        rest = tail;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+fn end_of_line(bytes: &[u8], has_feeds: bool) -> usize {
+    let mut at = 0;
+    while let Some(found) =
+        bytes.get(at..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')))
+    {
+        at += found + 1;
+        if bytes.get(at - 1) == Some(&b'\n') || !has_feeds {
+            return at;
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        at += rest.iter().take_while(|byte| **byte == b'\r').count();
+        let rest = bytes.get(at..).unwrap_or_default();
+        if begins_property(rest) {
+            return at;
+        }
+    }
+    bytes.len()
+}
+
+fn begins_property(bytes: &[u8]) -> bool {
+    const NAME_BYTES_MAX: usize = 64;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let length = bytes.iter().take(NAME_BYTES_MAX).take_while(|byte| is_name(byte)).count();
+    length > 0 && matches!(bytes.get(length), Some(b':' | b';'))
+}
+
+/// How a line's value goes on in the next one, besides by a fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transfer {
+    /// Not at all.
+    Plain,
+    /// Behind a `=` at the end.
+    Quoted,
+    /// Until a blank line, also where nobody folded.
+    Base64,
+}
+
+impl Transfer {
+    fn of(line: &[u8]) -> Self {
+        if is_quoted_printable(line) {
+            Self::Quoted
+        } else if has_encoding(line, &[b"BASE64", b"ENCODING=B"]) {
+            Self::Base64
+        } else {
+            Self::Plain
+        }
+    }
+
+    /// Returns whether a line without a fold goes on behind `before`.
+    fn goes_on(self, before: &[u8], body: &[u8]) -> bool {
+        match self {
+            Self::Plain => false,
+            Self::Quoted => before.last() == Some(&b'=') && !is_frame(body),
+            Self::Base64 => {
+                let digit = |byte: &u8| {
+                    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b' ')
+                };
+                !before.is_empty() && body.iter().all(digit)
+            }
+        }
+    }
+}
+
+/// Returns whether a line opens or closes a component, which no value does.
+fn is_frame(line: &[u8]) -> bool {
+    let head = line.get(..line.len().min(12)).unwrap_or_default().to_ascii_uppercase();
+    [&b"BEGIN:V"[..], b"END:V"].iter().any(|frame| head.starts_with(frame))
 }
 
 /// Cuts bytes into content lines. No byte is lost.
 pub(crate) fn content_lines(bytes: &[u8]) -> Vec<Physical<'_>> {
     let mut lines: Vec<Physical<'_>> = Vec::new();
     let (mut start, mut offset) = (0, 0);
-    let (mut is_quoted, mut is_soft) = (false, false);
+    let (mut transfer, mut before) = (Transfer::Plain, &b""[..]);
     for (index, physical) in physical_lines(bytes).enumerate() {
         let body = without_terminator(physical);
         let is_fold = body.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
-        let continues = !lines.is_empty() && (body.is_empty() || is_fold || is_soft);
+        let continues =
+            !lines.is_empty() && (body.is_empty() || is_fold || transfer.goes_on(before, body));
         if !continues {
             start = offset;
-            is_quoted = is_quoted_printable(body);
+            transfer = Transfer::of(body);
             lines.push(Physical { number: index + 1, bytes: &[] });
         }
         offset += physical.len();
-        is_soft = is_quoted && body.last() == Some(&b'=');
+        before = body;
         if let (Some(last), Some(bytes)) = (lines.last_mut(), bytes.get(start..offset)) {
             last.bytes = bytes;
         }
@@ -44,14 +121,22 @@ pub(crate) fn content_lines(bytes: &[u8]) -> Vec<Physical<'_>> {
 
 /// Returns a line without its terminator.
 pub(crate) fn without_terminator(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+    let mut line = line.strip_suffix(b"\n").unwrap_or(line);
+    while let Some(shorter) = line.strip_suffix(b"\r") {
+        line = shorter;
+    }
+    line
 }
 
 fn is_quoted_printable(line: &[u8]) -> bool {
+    has_encoding(line, &[b"QUOTED-PRINTABLE"])
+}
+
+/// Returns whether the part of a line before its value has one of these words.
+fn has_encoding(line: &[u8], words: &[&[u8]]) -> bool {
     let head = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    let head = head.get(..head.len().min(200)).unwrap_or_default();
-    head.to_ascii_uppercase().windows(16).any(|window| window == b"QUOTED-PRINTABLE")
+    let head = head.get(..head.len().min(200)).unwrap_or_default().to_ascii_uppercase();
+    words.iter().any(|word| head.windows(word.len()).any(|window| window == *word))
 }
 
 /// Returns the line without folds, soft breaks and terminators.
@@ -60,9 +145,11 @@ pub(crate) fn unfolded(bytes: &[u8]) -> Vec<u8> {
     let is_quoted = is_quoted_printable(bytes);
     for (index, physical) in physical_lines(bytes).enumerate() {
         let body = without_terminator(physical);
+        // White space behind a soft break is part of the text.
+        let is_soft = is_quoted && index > 0 && line.last() == Some(&b'=');
         let folded = body.strip_prefix(b" ").or_else(|| body.strip_prefix(b"\t"));
-        let body = folded.filter(|_| index > 0).unwrap_or(body);
-        if is_quoted && index > 0 && line.last() == Some(&b'=') {
+        let body = folded.filter(|_| index > 0 && !is_soft).unwrap_or(body);
+        if is_soft {
             line.pop();
         }
         line.extend_from_slice(body);
@@ -125,7 +212,7 @@ impl Property {
         let colon = outside_quotes(&line, b':').next()?;
         let value = line.get(colon + 1..)?.to_vec();
         line.truncate(colon + 1);
-        let prefix = String::from_utf8_lossy(&line).into_owned();
+        let prefix = encoding::guessed(&line);
         let head = prefix.strip_suffix(':').unwrap_or(&prefix);
         let mut parts = parts(head, b';');
         let full_name = parts.remove(0);
@@ -156,22 +243,16 @@ impl Property {
             true => from_quoted_printable(&self.value),
             false => self.value.clone(),
         };
-        let is_latin = self.parameter("CHARSET").next().is_none_or(|charset| {
-            ["ISO-8859-1", "ISO-8859-15", "WINDOWS-1252"]
-                .iter()
-                .any(|latin| latin.eq_ignore_ascii_case(charset))
-        });
-        match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) if is_latin => error.as_bytes().iter().copied().map(char::from).collect(),
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        }
+        encoding::decoded(&bytes, self.parameter("CHARSET").next())
     }
 }
 
 /// Returns a parameter's name and values. A bare word, as vCard 2.1 has them,
 /// is an encoding or a type.
 fn parameter(text: &str) -> (String, Vec<String>) {
+    if let Some(label) = custom_label(text) {
+        return ("TYPE".to_owned(), vec![label]);
+    }
     let Some((name, values)) = text.split_once('=') else {
         let word = text.trim();
         let encodings = ["QUOTED-PRINTABLE", "BASE64", "8BIT", "7BIT"];
@@ -191,8 +272,23 @@ fn parameter(text: &str) -> (String, Vec<String>) {
     (name.trim().to_ascii_uppercase(), values.collect())
 }
 
+/// Returns the label in a type that old Android phones write as
+/// `X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=C3=84)`.
+fn custom_label(text: &str) -> Option<String> {
+    let inner = text.trim().strip_prefix("X-CUSTOM(")?.strip_suffix(')')?;
+    let mut parts: Vec<&str> = inner.split(',').collect();
+    let label = parts.pop()?;
+    let value_of = |name: &str| parts.iter().find_map(|part| part.strip_prefix(name));
+    let is_quoted = value_of("ENCODING=").is_some_and(|one| one == "QUOTED-PRINTABLE");
+    let bytes = match is_quoted {
+        true => from_quoted_printable(label.as_bytes()),
+        false => label.as_bytes().to_vec(),
+    };
+    Some(encoding::decoded(&bytes, value_of("CHARSET=")))
+}
+
 /// Cuts a text at a separator that stands outside quotes.
-fn parts(text: &str, separator: u8) -> Vec<&str> {
+pub(crate) fn parts(text: &str, separator: u8) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
     for at in outside_quotes(text.as_bytes(), separator) {
@@ -215,6 +311,9 @@ fn from_quoted_printable(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {
+        if *first == b'=' && tail.is_empty() {
+            break; // A soft break with nothing behind it.
+        }
         let hex = tail.get(..2).filter(|_| *first == b'=');
         let byte = hex
             .and_then(|hex| std::str::from_utf8(hex).ok())
@@ -231,7 +330,9 @@ pub(crate) fn quoted_printable(prefix: &str, text: &str, eol: &str) -> Vec<u8> {
     let mut line = prefix.to_owned();
     let mut octets = line.len();
     for byte in text.bytes() {
-        let is_plain = matches!(byte, b' '..=b'~') && byte != b'=';
+        // White space at the edge of a line is what programs take away.
+        let is_plain = matches!(byte, b'!'..=b'~') && byte != b'='
+            || byte == b' ' && octets > 0 && octets + 1 < OCTETS;
         let next = if is_plain { char::from(byte).to_string() } else { format!("={byte:02X}") };
         if octets + next.len() > OCTETS {
             line.push('=');

@@ -2,6 +2,7 @@
 //! last imported is applied to what the record is now, and nothing else.
 
 use crate::Edits;
+use crate::encoding;
 use crate::layout::{Places, Unit};
 use crate::line::{self, Property};
 use heirloom_schema::{Content, Value, key};
@@ -46,7 +47,9 @@ pub(crate) fn settled(
     content: &Content,
     parse: impl FnOnce(&[u8]) -> Option<Content>,
 ) -> Option<Content> {
-    let imported = parse(content.get(key::IMPORT)?.as_raw()?)?;
+    let (bytes, wide) = encoding::plain(content.get(key::IMPORT)?.as_raw()?);
+    let mut imported = parse(&bytes)?;
+    imported.extend(wide.map(|wide| (encoding::KEY.to_owned(), wide.value())));
     let kept = |key: &str| lines.cut(key).is_none() && !key::is_reserved(key);
     let plain = content.iter().filter(|(key, _)| kept(key));
     let is_same = sorted_lines(lines, content) == sorted_lines(lines, &imported)

@@ -1,11 +1,15 @@
 //! Notes as Markdown or plain text, with or without front matter.
 //!
 //! Keys: `f` and the order for each line of the front matter (its fences
-//! too), `body` for the text behind it, `name` for the file's name where the
-//! text tells no title that is the same.
+//! too), `body` for the text behind it, `folder`, `name` and `ending` for
+//! where its file stood. A file that only stands beside notes has `bytes`
+//! instead, and is kept as it is.
 
+mod attachment;
 mod front_matter;
+mod place;
 
+use crate::encoding;
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Places, Unit};
@@ -15,16 +19,26 @@ use front_matter::{ID, TITLE, entry, is_fence};
 use heirloom_base::limits;
 use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{CategorySpec, Content, Value};
+use place::{ENDING, FOLDER, NAME, NOTE_ENDINGS};
 use serde_json::Value as Json;
 
 const FRONT: &str = "f";
 const BODY: &str = "body";
-const NAME: &str = "name";
 const USUAL_EOL: &str = "\n";
 
 /// Notes.
 #[derive(Debug)]
 pub(crate) struct Notes;
+
+/// As [`crate::is_note`].
+pub(crate) fn is_note(name: &str) -> bool {
+    file_name::ends_in(name, NOTE_ENDINGS)
+}
+
+/// As [`crate::is_attachment`].
+pub(crate) fn is_attachment(name: &str) -> bool {
+    file_name::ends_in(name, attachment::ENDINGS)
+}
 
 impl Format for Notes {
     fn category(&self) -> &'static CategorySpec {
@@ -32,17 +46,17 @@ impl Format for Notes {
     }
 
     fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
-        file_name::ends_in(name, &["md", "markdown", "txt"]) && self.accepts(name, bytes)
+        is_note(name) && self.accepts(name, bytes)
     }
 
-    fn accepts(&self, _name: &str, bytes: &[u8]) -> bool {
-        !bytes.contains(&0)
+    fn accepts(&self, name: &str, bytes: &[u8]) -> bool {
+        is_attachment(name) || !bytes.contains(&0)
     }
 
     fn split(&self, name: &str, bytes: &[u8]) -> Split {
         let mut split = Split::default();
-        if bytes.len() > limits::CARD_TEXT_BYTES_MAX {
-            split.skip(1, "the note is larger than 1 MiB");
+        if let Some(reason) = excess(name, bytes) {
+            split.skip(1, reason);
         } else {
             let (name, bytes) = (name.to_owned(), bytes.to_vec());
             split.items.push(RawItem { category: &NOTES, name, line: 1, bytes });
@@ -51,31 +65,42 @@ impl Format for Notes {
     }
 
     fn parse(&self, raw: &RawItem) -> Result<Item, ItemError> {
-        if raw.bytes.len() > limits::CARD_TEXT_BYTES_MAX {
-            return Err(ItemError::new(raw.line, "the note is larger than 1 MiB"));
+        if let Some(reason) = excess(&raw.name, &raw.bytes) {
+            return Err(ItemError::new(raw.line, reason));
+        }
+        if is_attachment(&raw.name) {
+            let content = place::placed(attachment::stored(&raw.bytes), &raw.name, None);
+            return Ok(Item { category: &NOTES, uid: None, content, is_whole: true });
         }
         let content = stored(&raw.bytes);
         if units(&content).len() > limits::CARD_PROPERTIES_MAX {
             return Err(ItemError::new(raw.line, "the front matter has more than 1000 lines"));
         }
         let uid = value_of(&content, ID);
-        let content = named(content, file_name::stem_of(&raw.name), uid.as_deref());
-        Ok(Item { category: &NOTES, uid, content })
+        let content = place::placed(content, &raw.name, uid.as_deref());
+        Ok(Item { category: &NOTES, uid, content, is_whole: true })
     }
 
     fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>> {
-        let name = content.get(NAME).and_then(Value::as_raw).unwrap_or_default();
+        let place = place::fingerprint(content);
+        if attachment::is_in(content) {
+            return vec![b"attachment".to_vec(), place, attachment::bytes(content).to_vec()];
+        }
         let front = units(content);
         let front = front.iter().map(|unit| line::without_terminator(unit.raw()).to_vec());
         let body = content.get(BODY).and_then(Value::as_raw).unwrap_or_default();
-        [name.to_vec(), body.to_vec()].into_iter().chain(front).collect()
+        [place, body.to_vec()].into_iter().chain(front).collect()
     }
 
     fn render(&self, content: &Content, uid: Option<&str>) -> Vec<u8> {
+        if attachment::is_in(content) {
+            return attachment::bytes(content).to_vec();
+        }
         let settled = merge::settled(self, content, |bytes| {
+            let place = [FOLDER, NAME, ENDING].into_iter();
+            let place = place.filter_map(|key| content.get_key_value(key));
             let mut imported = stored(bytes);
-            imported
-                .extend(content.get_key_value(NAME).map(|(key, name)| (key.clone(), name.clone())));
+            imported.extend(place.map(|(key, value)| (key.clone(), value.clone())));
             Some(imported)
         });
         let content = settled.as_ref().unwrap_or(content);
@@ -101,8 +126,15 @@ impl Format for Notes {
     }
 
     fn file_stem(&self, content: &Content, uid: &str) -> String {
-        let name = content.get(NAME).and_then(Value::as_str).map(str::to_owned);
-        file_name::stem(&name.unwrap_or_else(|| self.project(content).title), uid)
+        format!("{}-{}", place::stem(content), file_name::short(uid))
+    }
+
+    fn file_path(&self, content: &Content, stem: &str) -> String {
+        place::path(content, stem)
+    }
+
+    fn preferred_stem(&self, content: &Content) -> Option<String> {
+        Some(place::stem(content))
     }
 
     fn create(&self, edits: &[FieldEdit], uid: &str, _now_ms: u64) -> Result<Content, FieldError> {
@@ -126,6 +158,9 @@ impl Format for Notes {
         edits: &[FieldEdit],
         _tie: &str,
     ) -> Result<Edits, FieldError> {
+        if let Some(edit) = edits.first().filter(|_| attachment::is_in(content)) {
+            return Err(attachment::refused(edit));
+        }
         let mut note = content.clone();
         for edit in edits {
             let Operation::Set(values) = &edit.operation else {
@@ -164,6 +199,9 @@ impl Format for Notes {
     }
 
     fn project(&self, content: &Content) -> Projection {
+        if attachment::is_in(content) {
+            return attachment::project(content);
+        }
         let mut projection = Projection::default();
         let body = text_of(content.get(BODY));
         let title = value_of(content, TITLE)
@@ -175,7 +213,10 @@ impl Format for Notes {
             projection.search_for(title);
         }
         for unit in units(content).iter().filter(|unit| !is_fence(unit.raw())) {
-            projection.search_for(&String::from_utf8_lossy(unit.raw()));
+            projection.search_for(&encoding::guessed(unit.raw()));
+        }
+        if let Some(folder) = content.get(FOLDER).and_then(Value::as_str) {
+            projection.search_for(folder);
         }
         if content.contains_key(BODY) {
             projection.search_for(&body);
@@ -189,6 +230,8 @@ impl Format for Notes {
         match (key, self.cut(key)) {
             (BODY, _) => Some(BODY.to_owned()),
             (NAME, _) => Some(TITLE.to_owned()),
+            (FOLDER | ENDING, _) => Some(key.to_owned()),
+            (attachment::BYTES, _) => Some("attachment".to_owned()),
             (_, Some(_)) => Some(entry(value.as_raw()?)?.0),
             (_, None) => None,
         }
@@ -234,25 +277,13 @@ fn stored(bytes: &[u8]) -> Content {
     content
 }
 
-/// Adds the file's name, unless the text tells the same. What an export added
-/// to the name to tell uids apart is taken off again.
-fn named(content: Content, stem: &str, uid: Option<&str>) -> Content {
-    let with_name = |name: &str| {
-        let mut content = content.clone();
-        let name = file_name::readable(name);
-        if name != file_name::readable(&Notes.project(&content).title) {
-            content.insert(NAME.to_owned(), Value::Str(name));
-        }
-        content
+/// Returns why a file is too large, if it is.
+fn excess(name: &str, bytes: &[u8]) -> Option<&'static str> {
+    let (limit, reason) = match is_attachment(name) {
+        true => (limits::CARD_PHOTO_BYTES_MAX, "the attachment is larger than 10 MiB"),
+        false => (limits::CARD_TEXT_BYTES_MAX, "the note is larger than 1 MiB"),
     };
-    if let Some((name, suffix)) = stem.rsplit_once('-') {
-        let content = with_name(name);
-        let uid = uid.map_or_else(|| crate::uid_of_content(&NOTES, &content), str::to_owned);
-        if suffix == file_name::short(&uid) {
-            return content;
-        }
-    }
-    with_name(stem)
+    (bytes.len() > limit).then_some(reason)
 }
 
 /// Returns the value of an entry of the front matter.
@@ -264,7 +295,7 @@ fn value_of(content: &Content, name: &str) -> Option<String> {
 
 fn text_of(value: Option<&Value>) -> String {
     let raw = value.and_then(Value::as_raw).unwrap_or_default();
-    String::from_utf8_lossy(raw).into_owned()
+    encoding::guessed(raw)
 }
 
 fn first_line(body: &str) -> Option<String> {

@@ -70,7 +70,7 @@ impl Format for Settings {
             return Err(error("the file's name is not fit to be a namespace"));
         }
         let content = stored(&object, &namespace);
-        Ok(Item { category: &SETTINGS, uid: Some(namespace), content })
+        Ok(Item { category: &SETTINGS, uid: Some(namespace), content, is_whole: true })
     }
 
     fn fingerprint(&self, content: &Content) -> Vec<Vec<u8>> {

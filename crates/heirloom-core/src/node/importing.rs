@@ -10,6 +10,7 @@ use heirloom_base::{Now, RecordId, hash, id};
 use heirloom_doc::Document;
 use heirloom_formats::{Item, RawItem};
 use heirloom_schema::{Content, Value, key};
+use std::collections::BTreeMap;
 
 /// What importing one item did.
 enum Outcome {
@@ -30,7 +31,7 @@ impl Node {
     ) -> Result<Option<Answer>, Refusal> {
         let mut report = ImportReport::default();
         let mut writing = Writing::default();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeMap::new();
         for item in items {
             match self.import_item(now, storage, item, &mut writing, &mut seen) {
                 Ok(Outcome::Accepted) => report.accepted += 1,
@@ -57,7 +58,7 @@ impl Node {
         storage: &dyn Storage,
         item: &ImportItem,
         writing: &mut Writing,
-        seen: &mut std::collections::BTreeSet<RecordId>,
+        seen: &mut BTreeMap<RecordId, [u8; 32]>,
     ) -> Result<Outcome, Refusal> {
         let raw = raw_item(item)?;
         let parsed = heirloom_formats::parse(&raw).map_err(|error| {
@@ -65,7 +66,11 @@ impl Node {
         })?;
         let uid = parsed.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&parsed));
         let record = self.record_id(raw.category, &uid)?;
-        if !seen.insert(record) {
+        let bytes = hash::plain(&raw.bytes);
+        if let Some(before) = seen.insert(record, bytes) {
+            if before == bytes {
+                return Ok(Outcome::Unchanged);
+            }
             let text = "an item with the same uid stands before it in this import".to_owned();
             return Err(crate::failure::usage(text, "Give the item a uid of its own.").into());
         }
@@ -94,6 +99,12 @@ impl Node {
         let base = self.last_imported(storage, &document, raw, writing)?;
         if base == parsed.content || document.is_deleted() {
             return Ok(Outcome::Unchanged);
+        }
+        if !parsed.is_whole {
+            let text = "the item has no end: what it lacks may be cut off".to_owned();
+            return Err(
+                crate::failure::usage(text, "Import the whole file; nothing changed.").into()
+            );
         }
         let current = self.resolved_with(storage, document.content(), writing)?;
         let tie = id::to_hex(&hash::plain(&raw.bytes)[..4]);
@@ -125,7 +136,13 @@ impl Node {
             let mut one = self.resolved_with(storage, one, writing)?;
             let bytes =
                 one.remove(key::IMPORT).and_then(|value| value.as_raw().map(<[u8]>::to_vec));
-            let again = RawItem { bytes: bytes.unwrap_or_default(), ..raw.clone() };
+            // An import in another place than the last one moves the note.
+            let place = heirloom_formats::preferred_file_name(raw.category, &content);
+            let again = RawItem {
+                bytes: bytes.unwrap_or_default(),
+                name: place.unwrap_or_else(|| raw.name.clone()),
+                ..raw.clone()
+            };
             if let Ok(item) = heirloom_formats::parse(&again) {
                 return Ok(item.content);
             }

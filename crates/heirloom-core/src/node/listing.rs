@@ -187,9 +187,13 @@ impl Node {
             let content = self.resolved(storage, self.existing(storage, record)?.content())?;
             let bytes = heirloom_formats::render(spec, &content, &row.uid);
             size += bytes.len();
-            let name = heirloom_formats::file_name(spec, &content, &row.uid);
+            let unique = heirloom_formats::file_name(spec, &content, &row.uid);
+            let unique = format!("{}/{unique}", spec.id);
+            let preferred = heirloom_formats::preferred_file_name(spec, &content);
+            let preferred = preferred.map(|name| format!("{}/{name}", spec.id));
             files.push(ExportFile {
-                path: format!("{}/{name}", spec.id),
+                fallback: preferred.is_some().then(|| unique.clone()),
+                path: preferred.unwrap_or(unique),
                 base64: base64::engine::general_purpose::STANDARD.encode(&bytes),
             });
             last = Some(record);

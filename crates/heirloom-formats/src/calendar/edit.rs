@@ -5,6 +5,7 @@ use super::{HEAD, USUAL_EOL, units};
 use crate::layout::{self, Places, Unit};
 use crate::line::{self, Property};
 use crate::moment::{Moment, MomentKind};
+use crate::rewrite::Habits;
 use crate::{Edits, FieldEdit, FieldError, text};
 use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{Content, Value};
@@ -43,7 +44,10 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
     let main = main_sequence(&units(content));
     let mut event = Event {
         main: main.ok_or_else(|| FieldError::Required { field: "start".to_owned() })?,
-        eol: layout::eol_of(content, USUAL_EOL).to_owned(),
+        habits: Habits {
+            eol: layout::eol_of(content, USUAL_EOL).to_owned(),
+            is_old: is_old(&units(content)),
+        },
         content: content.clone(),
     };
     let mut wish = Wish::default();
@@ -69,6 +73,14 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
     Ok(layout::difference(content, &event.content))
 }
 
+/// Returns whether a calendar is a vCalendar 1.0.
+fn is_old(units: &[Unit<'_>]) -> bool {
+    let mut head = units.iter().filter(|unit| unit.sequence() == HEAD);
+    let version = head.find(|unit| unit.name().as_deref() == Some("VERSION"));
+    let version = version.and_then(Unit::property);
+    version.is_some_and(|property| property.text().trim() == "1.0")
+}
+
 /// What a user wants of an event's times; the outer option says whether at all.
 #[derive(Debug, Default)]
 struct Wish {
@@ -82,7 +94,7 @@ struct Wish {
 struct Event {
     content: Content,
     main: String,
-    eol: String,
+    habits: Habits,
 }
 
 impl Event {
@@ -118,8 +130,9 @@ impl Event {
             Some(old) => with_time_parameters(old, &parameters),
             None => format!("{name}{parameters}:"),
         };
-        let line = line::folded(&format!("{prefix}{value}"), &self.eol);
-        let line = layout::stored(&line, &self.eol);
+        let property = old.or_else(|| Property::read(prefix.as_bytes()));
+        let Some(property) = property else { return };
+        let line = self.habits.line(&property, &prefix, &value);
         match keys.first() {
             Some(key) => self.content.insert(key.clone(), line),
             None => self.insert(sequence, name, line),

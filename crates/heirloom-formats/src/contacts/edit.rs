@@ -4,6 +4,7 @@ use super::fields::{self, kind_of, labels, shown};
 use super::{SEQUENCE, USUAL_EOL, units};
 use crate::layout::{self, Places};
 use crate::line::{self, Property};
+use crate::rewrite::Habits;
 use crate::{Edits, FieldEdit, FieldError, Operation, order, text};
 use heirloom_schema::category::contacts::CONTACTS;
 use heirloom_schema::{Content, Value};
@@ -65,7 +66,10 @@ pub(super) fn create(edits: &[FieldEdit], uid: &str) -> Result<Content, FieldErr
 pub(super) fn edit(content: &Content, edits: &[FieldEdit], tie: &str) -> Result<Edits, FieldError> {
     let mut card = Card {
         version: version_of(content),
-        eol: layout::eol_of(content, USUAL_EOL).to_owned(),
+        habits: Habits {
+            eol: layout::eol_of(content, USUAL_EOL).to_owned(),
+            is_old: version_of(content) == Version::Old,
+        },
         content: content.clone(),
         tie: tie.to_owned(),
     };
@@ -82,7 +86,7 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit], tie: &str) -> Result<
 struct Card {
     content: Content,
     version: Version,
-    eol: String,
+    habits: Habits,
     tie: String,
 }
 
@@ -275,50 +279,10 @@ impl Card {
         }
     }
 
-    /// Returns the line of a property with another value, as a record keeps it.
+    /// Returns the line of a property with another value.
     fn line(&self, property: &Property, value: &str) -> Value {
-        let is_plain = value.is_ascii() && !value.contains('\n');
-        let mut prefix = property.prefix.clone();
-        let charset = property.parameter("CHARSET").next();
-        let is_utf8 = charset.is_some_and(|charset| charset.eq_ignore_ascii_case("UTF-8"));
-        if property
-            .parameter("ENCODING")
-            .any(|one| ["B", "BASE64"].contains(&one.to_uppercase().as_str()))
-        {
-            prefix = without_parameter(&prefix, "ENCODING");
-        }
-        let is_old = self.version == Version::Old;
-        if !is_plain && !is_utf8 && (is_old || charset.is_some()) {
-            prefix = without_parameter(&prefix, "CHARSET");
-            prefix.insert_str(prefix.len() - 1, ";CHARSET=UTF-8");
-        }
-        let is_quoted = property.is_quoted_printable();
-        if is_old && !is_plain && !is_quoted {
-            prefix.insert_str(prefix.len() - 1, ";ENCODING=QUOTED-PRINTABLE");
-        }
-        let bytes = match is_quoted || (is_old && !is_plain) {
-            true => line::quoted_printable(&prefix, value, &self.eol),
-            false => line::folded(&format!("{prefix}{value}"), &self.eol),
-        };
-        layout::stored(&bytes, &self.eol)
+        self.habits.line(property, &property.prefix, value)
     }
-}
-
-/// Returns a line's beginning without a parameter.
-fn without_parameter(prefix: &str, name: &str) -> String {
-    let head = prefix.strip_suffix(':').unwrap_or(prefix);
-    let mut quoted = false;
-    let parts = head.split(|letter| {
-        quoted ^= letter == '"';
-        letter == ';' && !quoted
-    });
-    let kept = parts.enumerate().filter(|(index, part)| {
-        let bare = part.split('=').next().unwrap_or_default().trim();
-        let is_bare_encoding = name == "ENCODING" && bare.eq_ignore_ascii_case("BASE64");
-        *index == 0 || !(bare.eq_ignore_ascii_case(name) || is_bare_encoding)
-    });
-    let kept: Vec<&str> = kept.map(|(_, part)| part).collect();
-    format!("{}:", kept.join(";"))
 }
 
 /// Which part of a name comes first.

@@ -121,20 +121,47 @@ fn a_bad_card_never_blocks_the_others() {
         .iter()
         .map(|raw| project(&CONTACTS, &parse(raw).unwrap().content).title)
         .collect();
-    assert_eq!(names, ["Good One", "Good Two", "Good Three"]);
+    assert_eq!(names, ["Good One", "No End", "Good Two", "The Boss", "Good Three", "Cut off"]);
     let lines: Vec<usize> = split.items.iter().map(|raw| raw.line).collect();
-    assert_eq!(lines, [1, 10, 24]);
+    assert_eq!(lines, [1, 7, 10, 16, 24, 28]);
+    let whole = split.items.iter().map(|raw| parse(raw).unwrap().is_whole);
+    assert_eq!(whole.collect::<Vec<_>>(), [true, false, true, true, true, false]);
     let skipped: Vec<(usize, &str)> =
         split.skipped.iter().map(|skipped| (skipped.line, skipped.reason.as_str())).collect();
-    assert_eq!(
-        skipped,
-        [
-            (7, "the card has no END:VCARD before the next one begins"),
-            (14, "this line belongs to no card"),
-            (16, "the card holds another card"),
-            (28, "the card has no END:VCARD"),
-        ]
-    );
+    assert_eq!(skipped, [(14, "this line belongs to no card")]);
+}
+
+#[test]
+fn the_card_of_an_agent_is_one_line_of_its_contact() {
+    let agent = "AGENT:\r\n\r\nBEGIN:VCARD\r\nN:Agent;The\r\nTEL:1\r\nAGENT:BEGIN:VCARD\r\n\
+                 FN:Deeper\r\nEND:VCARD\r\nEND:VCARD\r\n";
+    let text = format!("BEGIN:VCARD\r\nVERSION:2.1\r\n{agent}N:Boss;The\r\nEND:VCARD\r\n");
+    let item = one("a.vcf", text.as_bytes());
+    assert_eq!(rendered(&item), text.as_bytes());
+    assert_eq!(item.content.len(), 5);
+    assert_eq!(project(&CONTACTS, &item.content).title, "The Boss");
+    assert_eq!(shows(&item.content, "phone"), Vec::<String>::new());
+    let edited = file(&set(&CONTACTS, &item.content, &["phone=2"]));
+    let edited = String::from_utf8(edited).unwrap();
+    assert!(edited.contains(agent) && edited.ends_with("TEL:2\r\nEND:VCARD\r\n"), "{edited}");
+    let deep = format!("{}N:x\n{}", "BEGIN:VCARD\nAGENT:\n".repeat(70), "END:VCARD\n".repeat(70));
+    let split = split("a.vcf", deep.as_bytes(), None).unwrap();
+    assert_eq!(split.skipped[0].reason, "it is nested too deep");
+}
+
+#[test]
+fn a_card_without_its_end_is_taken_as_it_is_unless_nothing_stands_in_it() {
+    for (text, count) in [
+        ("BEGIN:VCARD\nFN:A", 1),
+        ("BEGIN:VCARD\nVERSION:3.0\n\n", 0),
+        ("BEGIN:VCARD\nFN:A\nAGENT:\nBEGIN:VCARD\nFN:B\n\nBEGIN:VCARD\nFN:C\nEND:VCARD\n", 2),
+    ] {
+        let split = split("a.vcf", text.as_bytes(), None).unwrap();
+        assert_eq!((split.items.len(), split.skipped.len()), (count, 1 - count.min(1)), "{text}");
+        for raw in &split.items {
+            assert_eq!(rendered(&parse(raw).unwrap()), raw.bytes);
+        }
+    }
 }
 
 #[test]

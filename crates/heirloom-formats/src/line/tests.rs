@@ -54,11 +54,47 @@ fn bare_parameters_of_old_cards_are_types_or_encodings() {
 }
 
 #[test]
-fn bytes_of_other_character_sets_are_shown_as_far_as_known() {
+fn bytes_of_other_character_sets_are_read() {
     let latin = Property::read(b"FN;CHARSET=ISO-8859-1:M\xfcller").unwrap();
     assert_eq!(latin.text(), "M\u{fc}ller");
     let other = Property::read(b"FN;CHARSET=GB18030:\xc4\xe3").unwrap();
-    assert_eq!(other.text(), "\u{fffd}\u{fffd}");
+    assert_eq!(other.text(), "\u{4f60}");
+    let quoted = b"FN;CHARSET=Big5;ENCODING=QUOTED-PRINTABLE:=A7=\r\n=F5=\r\n";
+    assert_eq!(Property::read(quoted).unwrap().text(), "\u{674e}");
+}
+
+#[test]
+fn a_soft_break_never_swallows_the_end_and_keeps_its_white_space() {
+    let lines = b"NOTE;ENCODING=QUOTED-PRINTABLE:a=\r\n b=\r\nEND:VCARD\r\n";
+    let lines = content_lines(lines);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(Property::read(lines[0].bytes).unwrap().text(), "a b");
+}
+
+#[test]
+fn a_photo_that_nobody_indented_is_one_line_until_the_blank_one() {
+    let text = b"PHOTO;JPEG;BASE64:\r\n/9j/4AAQ\r\nSkZJRg==\r\n\r\nEND\r\nX:1\r\n";
+    let lines = content_lines(text);
+    let starts: Vec<&[u8]> = lines.iter().map(|line| &line.bytes[..3]).collect();
+    assert_eq!(starts, [b"PHO", b"END", b"X:1"]);
+    assert_eq!(unfolded(lines[0].bytes), b"PHOTO;JPEG;BASE64:/9j/4AAQSkZJRg==");
+}
+
+#[test]
+fn line_ends_of_several_systems_stand_in_one_file() {
+    let text = b"A:1\rB.C-D;x:2\rnot a property\nE:3\r\r\nF:4\r\r\rG:5\n";
+    let lines: Vec<&[u8]> = physical_lines(text).collect();
+    let expected: [&[u8]; 5] =
+        [b"A:1\r", b"B.C-D;x:2\rnot a property\n", b"E:3\r\r\n", b"F:4\r\r\r", b"G:5\n"];
+    assert_eq!(lines, expected);
+    assert_eq!(without_terminator(lines[2]), b"E:3");
+}
+
+#[test]
+fn a_label_of_an_old_android_is_read() {
+    let line = read("TEL;X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=E5=B7=A5):1");
+    assert_eq!(line.parameter("TYPE").collect::<Vec<_>>(), ["\u{5de5}"]);
+    assert!(!line.is_quoted_printable());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use crate::testing::{TIE, applied, items, made, one, reimported, rendered, set, texts};
 use crate::{
-    Item, content_uid, create, edit, field_of, file_name, is_bookkeeping, parse_assignments,
-    project, render, replace, split,
+    Item, RawItem, content_uid, create, edit, field_of, file_name, is_bookkeeping, parse,
+    parse_assignments, preferred_file_name, project, render, replace, split,
 };
 use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{Content, Value, key};
@@ -29,6 +29,7 @@ fn the_layout_of_a_note_is_frozen() {
         ("f000010", text("---")),
         ("f000020", text("id: a1")),
         ("f000030", text("---\n")),
+        ("folder", text("notes")),
         ("name", text("apple")),
     ];
     assert_eq!(item.content, expected.map(|(key, value)| (key.to_owned(), value)).into());
@@ -70,7 +71,8 @@ fn the_title_stands_in_front_matter_heading_or_name() {
 fn notes_of_one_text_and_two_names_are_two() {
     let uid = |name: &str, text: &str| content_uid(&one(name, text.as_bytes()));
     assert_ne!(uid("a.md", ""), uid("b.md", ""));
-    assert_eq!(uid("x/a.md", "text"), uid("y/a.txt", "text"));
+    assert_ne!(uid("x/a.md", "text"), uid("y/a.md", "text"));
+    assert_ne!(uid("a.md", "text"), uid("a.txt", "text"));
     assert_ne!(uid("a.md", "text"), uid("a.md", "other"));
 }
 
@@ -86,9 +88,79 @@ fn an_export_is_known_again_and_changes_nothing() {
     ] {
         let item = one(name, bytes);
         let (file, bytes) = exported(&item, &item.content);
-        assert!(file.len() <= 100, "{file}");
-        assert_eq!(one(&format!("notes/{file}"), &bytes), item, "{name}");
+        assert!(file.len() <= 255, "{file}");
+        assert_eq!(one(&file, &bytes), item, "{name}");
+        let file = preferred_file_name(&NOTES, &item.content).unwrap();
+        assert_eq!(one(&file, &bytes), item, "{name}");
     }
+}
+
+#[test]
+fn a_note_goes_back_to_where_it_stood() {
+    for name in ["a/b c/Was ist das?.md", "Idea.txt", "x/Read me.MARKDOWN", "deep/.md"] {
+        let item = one(name, b"text");
+        let path = preferred_file_name(&NOTES, &item.content).unwrap();
+        let expected = if name == "deep/.md" { "deep/untitled.md" } else { name };
+        assert_eq!(path, expected);
+        let fallback = file_name(&NOTES, &item.content, &content_uid(&item));
+        assert_ne!(fallback, path);
+        assert_eq!(one(&fallback, b"text"), item, "{fallback}");
+    }
+    let hostile = [("folder", "../../etc"), ("name", "../a\u{202e}b\n"), ("ending", "sh/x")];
+    let hostile: Content =
+        hostile.map(|(key, text)| (key.to_owned(), Value::Str(text.to_owned()))).into();
+    let path = preferred_file_name(&NOTES, &hostile).unwrap();
+    assert_eq!(path, "untitled/untitled/etc/-ab .md");
+}
+
+#[test]
+fn a_note_that_moved_is_the_same_note_by_its_id_and_another_without() {
+    let at = |path: &str, text: &str| one(path, text.as_bytes());
+    let (before, after) = (at("a/x.md", "---\nid: 1\n---\n"), at("b/x.md", "---\nid: 1\n---\n"));
+    let moved = reimported(&after, &before.content, &before.content);
+    assert_eq!(preferred_file_name(&NOTES, &moved).unwrap(), "b/x.md");
+    assert_ne!(content_uid(&at("a/x.md", "x")), content_uid(&at("b/x.md", "x")));
+}
+
+#[test]
+fn an_attachment_is_kept_as_it_is() {
+    let raw = |name: &str, bytes: &[u8]| RawItem {
+        category: &NOTES,
+        name: name.to_owned(),
+        line: 1,
+        bytes: bytes.to_vec(),
+    };
+    for bytes in [&b"\x89PNG\0\r\n"[..], b"", b"\xff\xfea\0", b"---\nid: 1\n---\n"] {
+        let item = parse(&raw("attachments/Pasted image.PNG", bytes)).unwrap();
+        let uid = content_uid(&item);
+        assert_eq!(render(&NOTES, &item.content, &uid), bytes);
+        let path = preferred_file_name(&NOTES, &item.content).unwrap();
+        assert_eq!(path, "attachments/Pasted image.PNG");
+        let fallback = file_name(&NOTES, &item.content, &uid);
+        assert_eq!(parse(&raw(&fallback, bytes)).unwrap(), item);
+        let shown = project(&NOTES, &item.content);
+        assert_eq!(shown.title, "Pasted image.PNG");
+        assert!(shown.search.contains("attachments"));
+        let edits = parse_assignments(&NOTES, &["body=x".to_owned()]).unwrap();
+        assert!(edit(&NOTES, &item.content, &edits, TIE).is_err());
+    }
+    let large = split("a.png", &vec![0; (10 << 20) + 1], Some("notes")).unwrap();
+    assert_eq!(large.skipped[0].reason, "the attachment is larger than 10 MiB");
+    assert!(split("a.png", b"\0", None).is_err(), "alone it is no note");
+}
+
+#[test]
+fn a_note_in_another_character_set_is_read_and_kept() {
+    let wide = crate::encoding::Wide::Little.written("# Grüße\r\nText".as_bytes());
+    for (bytes, shown) in [(wide.as_slice(), "Grüße"), (b"# Gr\xfc\xdfe\n", "Grüße")] {
+        let item = one("x.txt", bytes);
+        assert_eq!(title(&item.content), shown);
+        assert_eq!(rendered(&item), bytes);
+    }
+    let edited = set(&NOTES, &one("x.txt", &wide).content, &["title=Neu"]);
+    let expected = crate::encoding::Wide::Little
+        .written("---\ntitle: Neu\nid: 1\n---\n# Grüße\r\nText".as_bytes());
+    assert_eq!(render(&NOTES, &edited, "1"), expected);
 }
 
 #[test]

@@ -1,0 +1,201 @@
+//! Character sets: which text the bytes of a foreign file mean.
+//!
+//! What is stored stays as it came; this is for reading only, with one
+//! exception: a file in UTF-16 is kept as the text that it holds, with
+//! [`KEY`] to write it out again byte for byte.
+
+use encoding_rs::{Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
+use heirloom_schema::{Content, Value};
+use std::borrow::Cow;
+
+/// Present in a record whose file is in UTF-16.
+pub(crate) const KEY: &str = "encoding";
+
+/// The two orders of bytes in UTF-16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wide {
+    /// The low byte first.
+    Little,
+    /// The high byte first.
+    Big,
+}
+
+impl Wide {
+    /// Returns the order that a record was read in.
+    pub(crate) fn of(content: &Content) -> Option<Self> {
+        match content.get(KEY).and_then(Value::as_str) {
+            Some("utf-16le") => Some(Self::Little),
+            Some("utf-16be") => Some(Self::Big),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Returns what a record says about its file.
+    pub(crate) fn value(self) -> Value {
+        let name = match self {
+            Self::Little => "utf-16le",
+            Self::Big => "utf-16be",
+        };
+        Value::Str(name.to_owned())
+    }
+
+    /// Returns a text in UTF-16 with its byte order mark.
+    pub(crate) fn written(self, text: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(text);
+        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+        let bytes = units.map(|unit| match self {
+            Self::Little => unit.to_le_bytes(),
+            Self::Big => unit.to_be_bytes(),
+        });
+        bytes.flatten().collect()
+    }
+}
+
+/// Returns a file that is UTF-16 with a byte order mark as UTF-8; any other
+/// file, and one that is no whole UTF-16, as it is.
+pub(crate) fn plain(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Wide>) {
+    let (wide, rest) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (Wide::Little, rest),
+        [0xfe, 0xff, rest @ ..] => (Wide::Big, rest),
+        _ => return (Cow::Borrowed(bytes), None),
+    };
+    let (pairs, odd) = rest.as_chunks::<2>();
+    let units = pairs.iter().map(|pair| match wide {
+        Wide::Little => u16::from_le_bytes(*pair),
+        Wide::Big => u16::from_be_bytes(*pair),
+    });
+    match char::decode_utf16(units).collect::<Result<String, _>>() {
+        Ok(text) if odd.is_empty() => (Cow::Owned(text.into_bytes()), Some(wide)),
+        Ok(_) | Err(_) => (Cow::Borrowed(bytes), None),
+    }
+}
+
+/// Returns the text of bytes that say which character set they are in.
+///
+/// What is said does not hold where it cannot be: an unknown name, or bytes
+/// that are UTF-8 under the name of a set of single bytes.
+pub(crate) fn decoded(bytes: &[u8], label: Option<&str>) -> String {
+    let label = label.map(|label| label.trim().trim_matches('"'));
+    let named = label.and_then(|label| Encoding::for_label(label.as_bytes()));
+    let Some(encoding) = named.filter(|one| *one != UTF_8 && *one != REPLACEMENT) else {
+        return guessed(bytes);
+    };
+    if let (true, Ok(text)) = (encoding.is_single_byte(), std::str::from_utf8(bytes)) {
+        return text.to_owned();
+    }
+    // Without a mark, the place of the zero bytes tells the order.
+    let is_big = encoding == UTF_16LE && bytes.first() == Some(&0);
+    let (text, _, _) = if is_big { UTF_16BE } else { encoding }.decode(bytes);
+    text.into_owned()
+}
+
+/// Returns the text of bytes that do not say what they are: UTF-8 where they
+/// are that; GB18030 where all foreign bytes come in pairs of the two high
+/// ranges and at least half of the pairs are common Chinese characters;
+/// Windows-1252 otherwise, in which every byte is a character.
+pub(crate) fn guessed(bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
+    let encoding = match is_chinese(bytes) {
+        true => encoding_rs::GB18030,
+        false => encoding_rs::WINDOWS_1252,
+    };
+    encoding.decode_without_bom_handling(bytes).0.into_owned()
+}
+
+fn is_chinese(bytes: &[u8]) -> bool {
+    let (mut pairs, mut common) = (0usize, 0usize);
+    let mut bytes = bytes.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte < 0x80 {
+            continue;
+        }
+        let is_pair = (0xa1..=0xf7).contains(&byte)
+            && bytes.next().is_some_and(|second| (0xa1..=0xfe).contains(&second));
+        if !is_pair {
+            return false;
+        }
+        pairs += 1;
+        // Rows A1 to A3 are punctuation, B0 to D7 the characters of every day.
+        common += usize::from(matches!(byte, 0xa1..=0xa3 | 0xb0..=0xd7));
+    }
+    pairs > 0 && common * 2 >= pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_line_says_about_its_bytes_holds_where_it_can() {
+        for (bytes, label, expected) in [
+            (&b"\xc4\xe3\xba\xc3"[..], "GB18030", "你好"),
+            (b"\xc4\xe3\xba\xc3", "gb2312", "你好"),
+            (b"\xc4\xa3", "GBK", "模"),
+            (b"\xa7\xf5", "Big5", "李"),
+            (b"\x8e\x52\x93\x63", "Shift_JIS", "山田"),
+            (b"M\xfcller", "ISO-8859-1", "Müller"),
+            ("Müller".as_bytes(), "ISO-8859-1", "Müller"),
+            (b"10 \x80", "windows-1252", "10 €"),
+            (b"10 \xa4", "ISO-8859-15", "10 €"),
+            (b"\x60\x4f", "UTF-16", "你"),
+            (b"\xfe\xff\x4f\x60", "UTF-16", "你"),
+            (b"\x00A\x00B", "UTF-16", "AB"),
+            (b"M\xfcller", "UTF-8", "Müller"),
+            (b"M\xfcller", "X-NOBODY-KNOWS", "Müller"),
+        ] {
+            assert_eq!(decoded(bytes, Some(label)), expected, "{label}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_say_nothing_are_guessed_by_one_rule() {
+        for (bytes, expected) in [
+            ("Ü 你".as_bytes(), "Ü 你"),
+            (b"M\xfcller", "Müller"),
+            (b"Gr\xf6\xdfe", "Größe"),
+            (b"\xc0\xee\xc4\xfe", "李宁"),
+            (b"Tel: \xd5\xc5 1", "Tel: 张 1"),
+            (b"\x93quoted\x94", "\u{201c}quoted\u{201d}"),
+            (b"\xff", "ÿ"),
+        ] {
+            assert_eq!(guessed(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn only_whole_utf_16_is_read_as_such() {
+        let text = "BEGIN:VCARD\r\nFN:Zoë 🙂\r\n".as_bytes();
+        for wide in [Wide::Little, Wide::Big] {
+            let file = wide.written(text);
+            assert_eq!(plain(&file), (Cow::Owned(text.to_vec()), Some(wide)));
+            let content = Content::from([(KEY.to_owned(), wide.value())]);
+            assert_eq!(Wide::of(&content), Some(wide));
+        }
+        for odd in [&b"\xff\xfea"[..], b"\xff\xfe\x00\xd8", b"\xfe\xff\xdc\x00a\x00", b"text", b""]
+        {
+            assert_eq!(plain(odd), (Cow::Borrowed(odd), None));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn wide_files_come_back_byte_for_byte(units: Vec<u16>, big: bool) {
+            let wide = if big { Wide::Big } else { Wide::Little };
+            let mut file = wide.written(b"");
+            file.extend(units.iter().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }));
+            if let (text, Some(found)) = plain(&file) {
+                prop_assert_eq!(found, wide);
+                prop_assert_eq!(wide.written(&text), file);
+            }
+        }
+
+        #[test]
+        fn any_bytes_have_a_text(bytes: Vec<u8>, label in "[A-Za-z0-9-]{0,10}|GBK|Big5|UTF-16|Shift_JIS|ISO-2022-JP") {
+            drop((guessed(&bytes), decoded(&bytes, Some(&label))));
+        }
+    }
+}
