@@ -284,7 +284,7 @@ fn every_command_says_what_comes_next() {
 }
 
 #[test]
-fn a_folder_that_was_put_back_and_written_to_never_claims_copies_it_does_not_have() {
+fn a_folder_that_was_put_back_and_written_to_loses_nothing_and_claims_nothing_false() {
     let house = House::new();
     let (member, keeper, old) = (house.path("member"), house.path("keeper"), house.path("old"));
     init(&member, "member");
@@ -307,17 +307,42 @@ fn a_folder_that_was_put_back_and_written_to_never_claims_copies_it_does_not_hav
     run_json(&member, &["notes", "add", "title=on the old folder"]).expect(0);
 
     let first = Up::start(&member, &["--peer", &second.address()]);
-    first.wait_for("warning");
     add("afterwards").expect(0);
     let rows = run_json(&keeper, &["notes", "list", "--search", "afterwards"]).lines();
     assert_eq!(rows.len(), 1, "what is said to be on the keeper is there");
+    agree(&member, &keeper);
+    let rows = run_json(&member, &["notes", "list"]).lines();
+    assert_eq!(rows.len(), 5, "what came before and after the copy is all there: {rows:?}");
     let status = run_json(&member, &["status"]).expect(0).json();
-    let held = run_json(&keeper, &["notes", "list"]).lines().len() as u64;
     let notes = status["categories"].as_array().unwrap();
     let notes = notes.iter().find(|row| row["name"] == "notes").unwrap();
-    assert!(notes["keeper"].as_u64().unwrap() <= held, "{notes}");
-    assert!(notes["pending"].as_u64().unwrap() > 0, "{notes}");
+    assert_eq!((&notes["keeper"], &notes["pending"]), (&5.into(), &0.into()), "{notes}");
     drop((first, second));
+}
+
+#[test]
+fn a_folder_and_its_copy_take_turns_and_nothing_is_lost() {
+    let house = House::new();
+    let (one, other, keeper) = (house.path("one"), house.path("other"), house.path("keeper"));
+    init(&one, "phone");
+    let first = Up::start(&one, &[]);
+    let link = first.invite("keeper");
+    let second = Up::start(&keeper, &["--join", &link, "--keeper"]);
+    run_json(&one, &["notes", "add", "title=before", "--wait", "keeper"]).expect(0);
+    assert_eq!(first.stop(), 0);
+    copy_folder(&one, &other);
+    for (turn, home) in [&one, &other, &one, &other].into_iter().enumerate() {
+        let title = format!("title=apart {turn}");
+        run_json(home, &["notes", "add", &title]).expect(0);
+    }
+    for home in [&one, &other, &one] {
+        let node = Up::start(home, &["--peer", &second.address()]);
+        run_json(home, &["notes", "add", "title=together", "--wait", "keeper"]).expect(0);
+        agree(home, &keeper);
+        assert_eq!(node.stop(), 0);
+    }
+    assert_eq!(run_json(&one, &["notes", "list"]).lines().len(), 1 + 4 + 3);
+    drop(second);
 }
 
 fn copy_folder(from: &Path, to: &Path) {

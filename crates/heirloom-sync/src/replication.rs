@@ -179,11 +179,12 @@ impl Replication {
     /// Begins a conversation: queues our hello.
     pub fn peer_up(
         &mut self,
+        now: Now,
         device: DeviceId,
         roster_heads: Vec<OpId>,
         reachable: Vec<Reachable>,
     ) {
-        self.sessions.insert(device, Session::default());
+        self.sessions.insert(device, Session::begun(now));
         let hello = Hello {
             versions: VERSIONS,
             space: self.space,
@@ -212,13 +213,13 @@ impl Replication {
     }
 
     /// Takes in a peer's hello; the roster in it is the caller's.
-    pub fn receive_hello(&mut self, device: DeviceId, hello: &Hello) {
+    pub fn receive_hello(&mut self, now: Now, device: DeviceId, hello: &Hello) {
         if hello.space != self.space || hello.versions.0 > VERSIONS.1 {
             self.outputs.push_back(Output::Offence(device, "hello of another space or version"));
             return;
         }
         let Some(session) = self.sessions.get_mut(&device) else { return };
-        session.greet(hello);
+        session.greet(now, hello);
         let receipts: Vec<Vec<u8>> = self
             .ledger
             .signed()

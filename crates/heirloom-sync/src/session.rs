@@ -27,8 +27,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Returns a conversation in which nothing was said: the hello is awaited.
+    pub(crate) fn begun(now: Now) -> Self {
+        Self { awaited_since_ms: Some(now.mono_ms), ..Self::default() }
+    }
+
     /// Takes in the peer's hello.
-    pub(crate) fn greet(&mut self, hello: &Hello) {
+    pub(crate) fn greet(&mut self, now: Now, hello: &Hello) {
+        if !self.ready {
+            self.progressed(now);
+        }
         self.ready = true;
         self.theirs = hello.vector.clone();
         self.next = hello.vector.tips.iter().map(|(log, tip)| (*log, tip.seq)).collect();
@@ -118,6 +126,8 @@ mod tests {
     fn a_peer_that_never_answers_counts_as_stalled() {
         let mut session = Session::default();
         assert_eq!(session.stalled_ms(), None);
+        let silent = Session::begun(at(7));
+        assert_eq!(silent.stalled_ms(), Some(7 + limits::STALL_MS_MAX as u64));
         session.spend(at(10), LogId([1; 16]), 1, 10);
         session.spend(at(20), LogId([1; 16]), 2, 10);
         assert_eq!(session.stalled_ms(), Some(10 + limits::STALL_MS_MAX as u64));

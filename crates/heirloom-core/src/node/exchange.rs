@@ -109,7 +109,7 @@ impl Node {
         self.fetches.peer_up(device);
         let reachable = self.reachable_for(device);
         let heads = self.membership.roster.heads();
-        self.replication.peer_up(device, heads, reachable);
+        self.replication.peer_up(now, device, heads, reachable);
         self.event(Event::PeerUp { device_id: device.to_string() });
         self.keep_seen(now, storage, device)
     }
@@ -229,7 +229,7 @@ impl Node {
             self.replication.send(device, Message::Roster(blocks));
         }
         self.receive_reachable(now, &hello.reachable);
-        self.replication.receive_hello(device, hello);
+        self.replication.receive_hello(now, device, hello);
         if self.waits.is_waiting() {
             self.replication.hurry();
             self.replication.send(device, Message::AskReceipt);

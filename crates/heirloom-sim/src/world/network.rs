@@ -105,6 +105,10 @@ impl World {
         };
         let (first, second) = (one.keys.id(), other.keys.id());
         if !one.members.contains(&second) {
+            // Each of two devices dials the other, if it knows it.
+            if other.members.contains(&first) {
+                self.connect(to, from);
+            }
             return;
         }
         if !other.members.contains(&first) {

@@ -108,7 +108,7 @@ impl Peer {
 
     fn receive(&mut self, now: Now, from: DeviceId, message: &Message) {
         match Message::from_bytes(&message.to_bytes()).unwrap() {
-            Message::Hello(hello) => self.replication.receive_hello(from, &hello),
+            Message::Hello(hello) => self.replication.receive_hello(now, from, &hello),
             Message::Entries { urgent, entries } => {
                 self.replication.receive_entries(now, from, urgent, entries, &|_| true);
             }
@@ -127,8 +127,8 @@ impl Peer {
 
 fn connect(one: &mut Peer, other: &mut Peer) {
     let (first, second) = (one.id(), other.id());
-    one.replication.peer_up(second, vec![OpId([5; 32])], Vec::new());
-    other.replication.peer_up(first, vec![OpId([5; 32])], Vec::new());
+    one.replication.peer_up(at(0), second, vec![OpId([5; 32])], Vec::new());
+    other.replication.peer_up(at(0), first, vec![OpId([5; 32])], Vec::new());
 }
 
 /// Exchanges messages until nobody has anything to say; returns how many there were.
