@@ -5,6 +5,7 @@ use automerge::{ObjType, ROOT, ScalarValue};
 use heirloom_base::{ActorId, ChangeHash, Hlc, LogId, RecordId};
 use heirloom_schema::{Content, Value, key};
 
+mod authorship;
 mod properties;
 
 const RECORD: RecordId = RecordId([9; 16]);
