@@ -100,6 +100,9 @@ impl Document {
         let marks = candidates(&self.automerge, key::DELETED, None);
         match deletion {
             // The last change deletes, so that all others are its ancestors.
+            Some(Some(value)) if !self.is_deleted() => {
+                plan.steps.extend(steps(key::DELETED, &unlike(value, &marks)));
+            }
             Some(Some(value)) => plan.set(key::DELETED, Some(value), &marks),
             Some(None) => plan.revive(&marks),
             None if plan.steps.is_empty() => {}
@@ -107,6 +110,18 @@ impl Document {
         }
         plan
     }
+}
+
+/// Returns a mark like `value` that is none of those which an edit contests:
+/// the same one again would be no change.
+fn unlike(value: &Value, marks: &[Candidate]) -> Value {
+    let mut mark = value.clone();
+    while let Value::Int(number) = &mut mark
+        && marks.iter().any(|one| one.value() == Some(&Value::Int(*number)))
+    {
+        *number = number.wrapping_add(1);
+    }
+    mark
 }
 
 impl Plan {

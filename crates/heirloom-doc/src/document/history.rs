@@ -136,6 +136,8 @@ struct Walk<'a> {
     /// The key of every text, by the operation that made it.
     texts: BTreeMap<(ActorId, u64), String>,
     births: BTreeSet<automerge::ChangeHash>,
+    /// What every change so far builds on.
+    before: BTreeMap<automerge::ChangeHash, Vec<automerge::ChangeHash>>,
     /// The change before this one, and what it left behind, so that a text is
     /// not worked out twice.
     latest: Option<automerge::ChangeHash>,
@@ -148,6 +150,7 @@ impl<'a> Walk<'a> {
             document,
             texts: BTreeMap::new(),
             births: BTreeSet::new(),
+            before: BTreeMap::new(),
             latest: None,
             left: BTreeMap::new(),
         }
@@ -176,6 +179,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.latest = Some(change.hash());
+        self.before.insert(change.hash(), change.deps().to_vec());
         ChangeSummary {
             hash: own_hash(change.hash()),
             actor: own_actor(change.actor_id()),
@@ -186,8 +190,30 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Returns what a change builds on without what these build on themselves:
+    /// a change names its author's previous one in any case.
+    fn heads_before(&self, change: &Change) -> Vec<automerge::ChangeHash> {
+        let mut heads = change.deps().to_vec();
+        if heads.len() < 2 {
+            return heads;
+        }
+        let mut open: Vec<automerge::ChangeHash> =
+            heads.iter().filter_map(|head| self.before.get(head)).flatten().copied().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(hash) = open.pop() {
+            if seen.insert(hash) {
+                heads.retain(|head| *head != hash);
+                open.extend(self.before.get(&hash).into_iter().flatten());
+            }
+            if heads.len() < 2 {
+                break;
+            }
+        }
+        heads
+    }
+
     fn kind(&self, change: &Change, touched: &BTreeSet<String>) -> ChangeKind {
-        let (before, after) = (change.deps(), [change.hash()]);
+        let (before, after) = (&self.heads_before(change), [change.hash()]);
         let marks = touched.contains(key::DELETED);
         let contested = || is_marked_at(self.document, before);
         let settles = |key: &String| {
