@@ -12,6 +12,7 @@
 
 use heirloom_api::command::{Event, HistoryRow};
 use heirloom_api::{CATEGORIES, CategorySpec, Client, home};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     println!("watching {}", home.display());
     while let Some(event) = events.next().await? {
         match event {
-            Event::RecordsChanged { category, ids } => watcher.changed(&category, &ids).await?,
+            Event::RecordsChanged { category, ids, .. } => watcher.changed(&category, &ids).await?,
             Event::DeviceJoined { device_id } => {
                 println!("{} joined", watcher.name_of(&device_id).await?);
             }
@@ -86,9 +87,9 @@ impl Watcher {
         let seen = self.printed.insert(id.to_owned(), history.len());
         let first = seen.unwrap_or(history.len().saturating_sub(1));
         for change in history.iter().skip(first) {
-            let by = match &change.by {
-                Some(device) => format!("by {}", self.name_of(device).await?),
-                None => "new".to_owned(),
+            let by = match change.kind.as_str() {
+                "created" => "new".to_owned(),
+                _ => format!("by {}", change.author.by_name),
             };
             println!("{}: {title}, {by}", category.id);
             print_edits(category, change);
@@ -108,7 +109,11 @@ impl Watcher {
 
 /// Prints what changed in the fields that people know; a card has more lines.
 fn print_edits(category: &CategorySpec, change: &HistoryRow) {
-    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    let shown = |value: &Option<Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "nothing".to_owned(),
+    };
     for edit in &change.edits {
         if category.open_fields || category.field(&edit.field).is_some() {
             println!("  {}: {} -> {}", edit.field, shown(&edit.before), shown(&edit.after));

@@ -6,6 +6,7 @@ mod bad_input;
 mod common;
 mod completions;
 mod files;
+mod history;
 mod household;
 mod kills;
 mod manual;

@@ -10,6 +10,9 @@ pub const RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Connections that one node serves at one time.
 pub const CONNECTIONS_MAX: usize = 32;
 
+/// Programs that watch at one time: the other connections are for commands.
+pub const WATCHERS_MAX: usize = 16;
+
 /// The failure code of an answer that would pass [`RESPONSE_BYTES_MAX`]; a
 /// program that pages asks again for less.
 pub const ANSWER_TOO_LARGE: &str = "answer-too-large";
@@ -71,15 +74,17 @@ pub(crate) fn refusal(code: &str, text: String, fix: &str) -> Failure {
 /// Says to a watcher that it was too slow and missed events.
 pub(crate) fn skipped(count: u64) -> Event {
     Event::Warning {
-        code: "events-skipped".to_owned(),
-        text: format!("{count} events were skipped because they were read too slowly"),
+        code: "events-dropped".to_owned(),
+        text: format!("{count} events were dropped because they were read too slowly"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use heirloom_core::command::{Level, RecordRow, Wait};
+    use heirloom_core::command::{
+        Author, ConcurrentValue, ConflictRow, HistoryEdit, HistoryRow, Level, RecordRow, Wait,
+    };
     use serde_json::json;
 
     fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
@@ -108,11 +113,36 @@ mod tests {
             category: "settings".to_owned(),
             title: "display".to_owned(),
             fields: fields.as_object().unwrap().clone(),
+            authors: serde_json::Map::new(),
             updated_at: "2026-01-01T00:00:00Z".to_owned(),
             updated_by: "cd".to_owned(),
             deleted: false,
             source: None,
         })));
+        let author = Author { by: "cd".into(), by_name: "desk".into(), at: "2026".into() };
+        let value =
+            |number| ConcurrentValue { number, value: Some(json!(1.50)), author: author.clone() };
+        survives(&Response::Answer(Answer::Conflicts {
+            rows: vec![ConflictRow {
+                id: "ab".to_owned(),
+                category: "settings".to_owned(),
+                title: "display".to_owned(),
+                field: "brightness".to_owned(),
+                number: 1,
+                winner: Some(json!(80)),
+                author: author.clone(),
+                losers: vec![value(2), value(3)],
+            }],
+        }));
+        let edit = HistoryEdit { field: "n".to_owned(), before: None, after: Some(json!([1, 2])) };
+        survives(&Response::Answer(Answer::History {
+            rows: vec![HistoryRow {
+                change: "ef".to_owned(),
+                author,
+                kind: "edited".to_owned(),
+                edits: vec![edit],
+            }],
+        }));
         survives(&Response::Failed(refusal("x", "y".to_owned(), "z")));
         survives(&Response::Watching);
         survives(&skipped(7));

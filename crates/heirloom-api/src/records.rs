@@ -164,7 +164,8 @@ impl Client {
         &mut self,
         category: &CategorySpec,
     ) -> Result<Vec<ConflictRow>, ClientError> {
-        let answer = self.request(Command::Conflicts { category: category.id.to_owned() }).await?;
+        let answer =
+            self.request(Command::Conflicts { category: category.id.to_owned(), id: None }).await?;
         let Answer::Conflicts { rows } = answer else { return Err(ClientError::Unexpected) };
         Ok(rows)
     }

@@ -1,7 +1,7 @@
 //! The side of the node that answers.
 
 use crate::line::{self, ReadLineError};
-use crate::protocol::{self, CONNECTIONS_MAX, RESPONSE_BYTES_MAX, Request, Response};
+use crate::protocol::{self, CONNECTIONS_MAX, RESPONSE_BYTES_MAX, Request, Response, WATCHERS_MAX};
 use crate::socket;
 use heirloom_base::limits::API_REQUEST_BYTES_MAX;
 use heirloom_core::command::{Answer, Command, Event, Failure};
@@ -95,6 +95,7 @@ impl Server {
     {
         let events = Arc::new(events);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let watchers = Arc::new(Semaphore::new(WATCHERS_MAX));
         let mut connections = JoinSet::new();
         loop {
             let stream = match self.listener.accept().await {
@@ -111,9 +112,10 @@ impl Server {
                 continue;
             };
             let (commands, events) = (commands.clone(), Arc::clone(&events));
+            let watchers = Arc::clone(&watchers);
             connections.spawn(async move {
                 let connection = Connection::new(stream);
-                if let Err(error) = connection.serve(&commands, &*events).await {
+                if let Err(error) = connection.serve(&commands, &*events, &watchers).await {
                     tracing::debug!(%error, "a control connection ended early");
                 }
                 drop(place);
@@ -147,6 +149,7 @@ impl Connection {
         mut self,
         commands: &mpsc::Sender<(Command, CommandReply)>,
         events: &(dyn Fn() -> broadcast::Receiver<Event> + Send + Sync),
+        watchers: &Semaphore,
     ) -> io::Result<()> {
         loop {
             let line = match line::read(&mut self.reader, API_REQUEST_BYTES_MAX).await {
@@ -163,7 +166,15 @@ impl Connection {
                     let response = answer(commands, command).await;
                     self.write(&response).await?;
                 }
-                Ok(Request::Watch) => return self.stream(events()).await,
+                Ok(Request::Watch) => {
+                    let Ok(place) = watchers.try_acquire() else {
+                        self.write(&Response::Failed(too_many_watch())).await?;
+                        continue;
+                    };
+                    let ended = self.stream(events()).await;
+                    drop(place);
+                    return ended;
+                }
                 Err(error) => {
                     let failure = malformed("request-unreadable", error.to_string());
                     self.write(&Response::Failed(failure)).await?;
@@ -219,6 +230,14 @@ async fn answer(commands: &mpsc::Sender<(Command, CommandReply)>, command: Comma
         Ok(Err(failure)) => Response::Failed(failure),
         Err(_) => Response::Failed(stopping()),
     }
+}
+
+fn too_many_watch() -> Failure {
+    protocol::refusal(
+        "too-many-watchers",
+        format!("{WATCHERS_MAX} programs watch the node already"),
+        "End one of them and try again",
+    )
 }
 
 fn stopping() -> Failure {

@@ -31,7 +31,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
     /// Print JSON: one object, or one a line for lists and streams
-    #[arg(long, global = true)]
+    #[arg(long, global = true, overrides_with = "json")]
     pub(crate) json: bool,
     /// Log more to stderr (can be repeated)
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -162,7 +162,7 @@ pub(crate) struct InviteArguments {
     #[arg(long, value_enum, default_value_t = InviteRole::Member)]
     pub(crate) role: InviteRole,
     /// End the invite after this many seconds [default: 300]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = waits::some_time)]
     pub(crate) ttl: Option<Seconds>,
 }
 

@@ -28,6 +28,7 @@ mod screen;
 mod scripted;
 mod status;
 mod up;
+mod versions;
 mod walk;
 
 use arguments::{Arguments, Fixed, Verb};
@@ -64,14 +65,20 @@ fn main() -> ExitCode {
 fn misused(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
     if json && error.use_stderr() {
-        let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let failure = exit::failure(Exit::Usage, "usage", first, "Look at `heirloom --help`");
+        let text = told(&error.render().to_string());
+        let failure = exit::failure(Exit::Usage, "usage", text, "Look at `heirloom --help`");
         screen::complain(Form::Json, &failure);
     } else if let Err(error) = error.print() {
         screen::remark(format_args!("cannot print: {error}"));
     }
     if error.use_stderr() { ExitCode::from(Exit::Usage.code()) } else { ExitCode::SUCCESS }
+}
+
+/// Returns what is wrong in one line, without the usage that follows it.
+fn told(rendered: &str) -> String {
+    let lines = rendered.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join(" ");
+    text.trim_start_matches("error: ").to_owned()
 }
 
 fn begin(arguments: Arguments, form: Form) -> Result<(), Trouble> {
@@ -129,4 +136,18 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Trouble> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "heirloom", &mut script);
     io::Write::write_all(&mut io::stdout(), &script).map_err(Trouble::Output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_whole_and_in_one_line() {
+        let error = Arguments::try_parse_from(["heirloom", "up", "--blind"]).unwrap_err();
+        let text = told(&error.render().to_string());
+        assert!(text.ends_with("were not provided: --keeper"), "{text}");
+        let error = Arguments::try_parse_from(["heirloom", "nonsense"]).unwrap_err();
+        assert_eq!(told(&error.render().to_string()), "unrecognized subcommand 'nonsense'");
+    }
 }

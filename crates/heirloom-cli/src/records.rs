@@ -4,7 +4,8 @@ use crate::access::Access;
 use crate::arguments::{RecordCall, RecordVerb};
 use crate::exit::{self, Exit, Trouble};
 use crate::screen::Screen;
-use heirloom_core::command::{Answer, Command, ConcurrentValue, Failure, HistoryRow, RecordRow};
+use crate::versions;
+use heirloom_core::command::{Answer, Command, Failure, RecordRow};
 use heirloom_schema::CategorySpec;
 use serde_json::{Value, json};
 use std::fs;
@@ -13,9 +14,6 @@ use std::path::{Path, PathBuf};
 
 /// Records that one request lists.
 const PAGE: usize = 200;
-
-/// How a value reads that one side removed.
-const REMOVED: &str = "(removed)";
 
 /// Carries out a command on records.
 pub(crate) async fn run<W: Write>(
@@ -52,7 +50,10 @@ fn command(
         RecordVerb::List { search } => list_command(spec, search, None),
         RecordVerb::Show { id } => Command::Show { category, id },
         RecordVerb::History { id } => Command::History { category, id },
-        RecordVerb::Conflicts => Command::Conflicts { category },
+        RecordVerb::Conflicts { id } => Command::Conflicts { category, id },
+        RecordVerb::Resolve { id, field, keep, wait } => {
+            Command::Resolve { category, id, field, keep, wait: wait.wait() }
+        }
         RecordVerb::Restore { id, at, wait } => {
             Command::Restore { category, id, at, wait: wait.wait() }
         }
@@ -131,25 +132,12 @@ fn print<W: Write>(
         return show(category, &row, screen);
     }
     if let Answer::History { rows } = answer {
-        return history(category, &rows, screen);
+        return versions::history(category, &rows, screen);
     }
     let Answer::Conflicts { rows } = answer else {
         return Err(exit::unexpected(&answer).into());
     };
-    for row in &rows {
-        screen.json(row)?;
-        screen.line(format_args!("{}  {}", short(&row.id), row.field))?;
-        screen.line(format_args!("  shown  {}", row.winner.as_deref().unwrap_or(REMOVED)))?;
-        for loser in &row.losers {
-            screen.line(format_args!("  kept   {}", described(loser)))?;
-        }
-    }
-    if rows.is_empty() {
-        screen.line("No field was edited on two devices at the same time.")?;
-        screen.next(&format!("{} list", category.id))
-    } else {
-        screen.next(&format!("{} set ID FIELD=VALUE", category.id))
-    }
+    versions::conflicts(category, &rows, screen)
 }
 
 fn saved<W: Write>(
@@ -183,7 +171,7 @@ fn show<W: Write>(
         screen.line("It is in the trash.")?;
     }
     for (field, value) in &row.fields {
-        show_field(field, value, screen)?;
+        show_field(field, value, row.authors.get(field), screen)?;
     }
     if let Some(source) = &row.source {
         screen.line("")?;
@@ -194,53 +182,47 @@ fn show<W: Write>(
     screen.next(&format!("{} {verb} {}", category.id, short(&row.id)))
 }
 
-/// Prints a field: a value, or each of several with its type.
-fn show_field<W: Write>(field: &str, value: &Value, screen: &mut Screen<W>) -> Result<(), Trouble> {
+/// Prints a field: a value, or each of several with its type; with whoever
+/// set it last, where that is known.
+fn show_field<W: Write>(
+    field: &str,
+    value: &Value,
+    authors: Option<&Value>,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
     let is_item = |item: &Value| item.get("value").is_some();
     let several = value.as_array().filter(|items| !items.is_empty() && items.iter().all(is_item));
-    let Some(items) = several else { return show_value(field, value, screen) };
-    for item in items {
+    let Some(items) = several else { return show_value(field, value, authors, screen) };
+    for (place, item) in items.iter().enumerate() {
         let name = match item.get("type").and_then(Value::as_str) {
             Some(kind) => format!("{field}:{kind}"),
             None => field.to_owned(),
         };
-        show_value(&name, item.get("value").unwrap_or(&Value::Null), screen)?;
+        let author = authors.and_then(|authors| authors.get(place));
+        show_value(&name, item.get("value").unwrap_or(&Value::Null), author, screen)?;
     }
     Ok(())
 }
 
-fn show_value<W: Write>(name: &str, value: &Value, screen: &mut Screen<W>) -> Result<(), Trouble> {
+fn show_value<W: Write>(
+    name: &str,
+    value: &Value,
+    author: Option<&Value>,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
     let text = match value.as_str() {
         Some(text) => text.to_owned(),
         None => value.to_string(),
     };
-    let mut lines = text.lines();
-    screen.line(format_args!("  {name}: {}", lines.next().unwrap_or_default()))?;
-    lines.try_for_each(|line| screen.line(format_args!("    {line}")))
-}
-
-fn history<W: Write>(
-    category: &CategorySpec,
-    rows: &[HistoryRow],
-    screen: &mut Screen<W>,
-) -> Result<(), Trouble> {
-    for row in rows {
-        screen.json(row)?;
-        let by = row.by.as_deref().map_or("its first import", |by| short(by));
-        screen.line(format_args!("{}  by {by}", row.at.as_deref().unwrap_or("born")))?;
-        for edit in &row.edits {
-            let text =
-                |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-            let (before, after) = (text(&edit.before), text(&edit.after));
-            screen.line(format_args!("  {}: {before} -> {after}", edit.field))?;
-        }
-    }
-    screen.next(&format!("{} restore ID --at TIME", category.id))
-}
-
-fn described(value: &ConcurrentValue) -> String {
-    let text = value.value.as_deref().unwrap_or(REMOVED);
-    format!("{text}  (by {} at {})", short(&value.by), value.at)
+    let part = |key: &str| author.and_then(|author| author.get(key)?.as_str());
+    let by = match (part("by_name"), part("at")) {
+        (Some(name), Some(at)) => format!("  ({name}, {at})"),
+        (_, _) => String::new(),
+    };
+    let mut lines: Vec<&str> = text.lines().collect();
+    let first = if lines.len() > 1 { "" } else { lines.pop().unwrap_or_default() };
+    screen.line(format_args!("  {name}: {first}{by}"))?;
+    lines.into_iter().try_for_each(|line| screen.line(format_args!("    {line}")))
 }
 
 /// Returns the beginning of an id, which is enough to name it in a household.

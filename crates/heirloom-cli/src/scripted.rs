@@ -9,8 +9,9 @@ use clap::Parser;
 use heirloom_api::Server;
 use heirloom_api::protocol::ANSWER_TOO_LARGE;
 use heirloom_core::command::{
-    Answer, BehindRow, Command, ConcurrentValue, ConflictRow, DeviceRow, ExportFile, Failure,
-    HistoryEdit, HistoryRow, ImportReport, Level, RecordRow, SkippedItem, StatusReport, Wait,
+    Answer, Author, BehindRow, Command, ConcurrentValue, ConflictRow, DeviceRow, ExportFile,
+    Failure, HistoryEdit, HistoryRow, ImportReport, Level, RecordRow, SkippedItem, StatusReport,
+    Wait,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -99,6 +100,7 @@ fn row(number: usize) -> RecordRow {
         category: "contacts".to_owned(),
         title: format!("Ann {number}"),
         fields: fields.as_object().unwrap().clone(),
+        authors: serde_json::Map::new(),
         updated_at: "2026-01-02T03:04:05Z".to_owned(),
         updated_by: "ab".repeat(32),
         deleted: false,
@@ -178,31 +180,51 @@ async fn a_record_is_shown_with_its_source_and_without_steering_characters() {
 
 #[tokio::test]
 async fn both_values_of_a_conflict_are_shown() {
-    let loser = ConcurrentValue { value: None, by: "cd".repeat(32), at: "2026".to_owned() };
+    let author = |name: &str| Author {
+        by: "cd".repeat(32),
+        by_name: name.to_owned(),
+        at: "2026".to_owned(),
+    };
+    let value = Some("one\ntwo".into());
+    let loser = ConcurrentValue { number: 2, value, author: author("desk") };
     let conflict = ConflictRow {
         id: "1f".to_owned(),
         category: "contacts".to_owned(),
+        title: "Ann".to_owned(),
         field: "note".to_owned(),
-        winner: Some("kept".to_owned()),
+        number: 1,
+        winner: Some("first".into()),
+        author: author("phone"),
         losers: vec![loser],
     };
     let node = Scripted::answering(Answer::Conflicts { rows: vec![conflict] });
     let human = node.run("contacts|conflicts").await.printed;
-    assert!(human.contains("shown  kept\n"), "{human}");
-    assert!(human.contains("kept   (removed)  (by cdcdcdcd at 2026)\n"), "{human}");
+    assert!(human.contains("  1  shown  first  (phone, 2026)\n"), "{human}");
+    assert!(human.contains("  2  kept     (desk, 2026)\n    | one\n    | two\n"), "{human}");
+    assert!(human.contains("contacts resolve 1f note --keep NUMBER\n"), "{human}");
     let line = json_lines(&node.run("contacts|conflicts|--json").await.printed).remove(0);
-    assert_eq!(line["winner"], "kept");
+    assert_eq!((&line["winner"], &line["by_name"]), (&json!("first"), &json!("phone")));
+    assert_eq!(
+        (&line["losers"][0]["number"], &line["losers"][0]["by"]),
+        (&json!(2), &json!("cd".repeat(32)))
+    );
 }
 
 #[tokio::test]
 async fn a_history_tells_before_and_after() {
-    let edit =
-        HistoryEdit { field: "note".to_owned(), before: None, after: Some("new".to_owned()) };
-    let change = HistoryRow { change: "aa".to_owned(), at: None, by: None, edits: vec![edit] };
+    let edit = HistoryEdit { field: "note".to_owned(), before: None, after: Some("new".into()) };
+    let author = Author { by: "cd".repeat(32), by_name: "desk".into(), at: "2026".into() };
+    let (change, kind) = ("ab".repeat(32), "created".to_owned());
+    let change = HistoryRow { change, author, kind, edits: vec![edit] };
     let node = Scripted::answering(Answer::History { rows: vec![change] });
     let human = node.run("contacts|history|1f").await.printed;
-    assert!(human.contains("  note: nothing -> new\n"), "{human}");
-    assert_eq!(json_lines(&node.run("contacts|history|1f|--json").await.printed).len(), 1);
+    let expected = "2026  created by desk (cdcdcdcd)  abababab\n  note: new\n";
+    assert!(human.starts_with(expected), "{human}");
+    let line = json_lines(&node.run("contacts|history|1f|--json").await.printed).remove(0);
+    assert_eq!(
+        (&line["by_name"], &line["kind"], &line["at"]),
+        (&json!("desk"), &json!("created"), &json!("2026"))
+    );
 }
 
 #[tokio::test]

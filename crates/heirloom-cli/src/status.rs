@@ -101,6 +101,7 @@ fn copies(row: &CategoryRow, devices: usize) -> String {
 /// Returns the command that helps most now.
 fn next(report: &StatusReport) -> String {
     let records: u64 = report.categories.iter().map(|row| row.records).sum();
+    let is_blind = report.devices.iter().any(|row| row.this && row.role == "blind-keeper");
     let has_keeper = report.devices.iter().any(|row| row.role.contains("keeper"));
     let waiting = report.at_risk.values().any(|count| *count > 0)
         || report.devices.iter().any(|row| row.behind_entries > 0);
@@ -112,6 +113,8 @@ fn next(report: &StatusReport) -> String {
         "sync"
     } else if !has_keeper {
         "invite --role keeper"
+    } else if is_blind {
+        "status --watch"
     } else if records == 0 {
         "import PATH"
     } else {
@@ -172,6 +175,9 @@ mod tests {
         assert_eq!(next(&now), "export DIR");
         now.categories.clear();
         assert_eq!(next(&now), "import PATH");
+        now.devices[0].role = "blind-keeper".to_owned();
+        assert_eq!(next(&now), "status --watch", "a blind keeper imports nothing");
+        now.devices[0].role = "member".to_owned();
         now.devices[1].role = "member".to_owned();
         assert_eq!(next(&now), "invite --role keeper");
         now.at_risk.insert("notes".to_owned(), 1);

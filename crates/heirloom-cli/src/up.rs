@@ -10,6 +10,7 @@ use heirloom_core::command::{Event, Failure};
 use heirloom_node::{Ready, UpEvent, UpOptions};
 use serde_json::json;
 use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
@@ -133,7 +134,7 @@ fn print_event(event: &Event, screen: &mut Screen) -> Result<(), Trouble> {
 /// Returns an event in words; `None` for what only programs want to know.
 fn sentence(event: &Event) -> Option<String> {
     match event {
-        Event::RecordsChanged { category, ids } => {
+        Event::RecordsChanged { category, ids, .. } => {
             Some(format!("{category}: {} changed", ids.len()))
         }
         Event::PeerUp { device_id } => Some(format!("{} is connected", short(device_id))),
@@ -150,14 +151,23 @@ fn sentence(event: &Event) -> Option<String> {
 
 /// Carries out `watch`.
 pub(crate) async fn watch(home: &Path, screen: &mut Screen) -> Result<(), Trouble> {
+    let deaf = |error| exit::system("cannot hear signals", &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
     let client = Access::running(home, Exit::Failed).await?;
     let mut events = client.watch().await.map_err(Failure::from)?;
     screen::remark("Watching; end it with Ctrl-C");
-    while let Some(event) = events.next().await.map_err(Failure::from)? {
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event.map_err(Failure::from)?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        let Some(event) = event else { break };
         print_event(&event, screen)?;
     }
-    screen.line("The node has stopped.")?;
-    screen.next("up")
+    screen::remark("The node has stopped; start it again with `heirloom up`");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::rows::{self, RecordIndex, WaitingRow, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
-use heirloom_base::{ChangeHash, Encode, LogId, RecordId, limits};
+use heirloom_base::{ActorId, ChangeHash, Encode, LogId, RecordId, limits};
 use heirloom_doc::{Admission, Document, Offered, RawChange};
 use heirloom_schema::{Content, Value, category, key};
 use heirloom_sync::Part;
@@ -119,19 +119,33 @@ fn apply_record(
         view.put_bytes([quarantine, record.0.to_vec()].concat(), error.to_string().into_bytes());
         applied.refused.push((record, error.to_string()));
     }
-    let Some((document, saved)) = &admission.document else { return Ok(()) };
-    view.put_bytes(rows::key(table::DOCUMENT, &[&record.0]), saved.clone());
-    let kept_aside: BTreeSet<usize> = admission
+    let counted = counted(&offered, &admission);
+    if let Some((document, fresh)) = &admission.document {
+        view.put_bytes(rows::key(table::DOCUMENT, &[&record.0]), fresh.clone());
+        let category = update_row(view, account_key, record, document, counted)?;
+        applied.changed.entry(category).or_default().push(record);
+    } else if let Some(saved) = saved.filter(|_| !counted.is_empty()) {
+        // Somebody else brought the same birth, perhaps before.
+        update_row(view, account_key, record, &load(&saved)?, counted)?;
+    }
+    Ok(())
+}
+
+/// A change that the document has, and the birth that it belongs to.
+type Counted<'a> = (&'a WaitingRow, Option<ActorId>);
+
+fn counted<'a>(offered: &'a [WaitingRow], admission: &Admission) -> Vec<Counted<'a>> {
+    let births: BTreeMap<usize, ActorId> = admission.births.iter().copied().collect();
+    let aside: BTreeSet<usize> = admission
         .waiting
         .iter()
         .map(|(index, _)| *index)
         .chain(admission.refused.iter().map(|(index, _)| *index))
+        .chain(admission.duplicates.iter().copied())
         .collect();
     let places = offered.iter().enumerate();
-    let counted = places.filter(|(place, _)| !kept_aside.contains(place)).map(|(_, row)| row);
-    let category = update_row(view, account_key, record, document, counted)?;
-    applied.changed.entry(category).or_default().push(record);
-    Ok(())
+    let held = places.filter(|(place, _)| births.contains_key(place) || !aside.contains(place));
+    held.map(|(place, row)| (row, births.get(&place).copied())).collect()
 }
 
 fn keep_waiting(
@@ -140,21 +154,28 @@ fn keep_waiting(
     offered: &[WaitingRow],
     admission: &Admission,
 ) {
-    for (index, _) in &admission.waiting {
-        let Some(row) = offered.get(*index) else { continue };
-        // One change may come in several logs, of which only its author's counts.
+    let waiting: BTreeSet<usize> = admission.waiting.iter().map(|(index, _)| *index).collect();
+    let changes: BTreeSet<&[u8]> =
+        waiting.iter().filter_map(|index| offered.get(*index)).map(|row| &*row.change).collect();
+    // A birth may come in several logs: whoever else carries it waits too,
+    // because the first of them is its author.
+    let copies = admission.duplicates.iter().copied().filter(|index| {
+        offered.get(*index).is_some_and(|row| changes.contains(row.change.as_slice()))
+    });
+    for index in waiting.iter().copied().chain(copies) {
+        let Some(row) = offered.get(index) else { continue };
         let hash = heirloom_base::hash::content("waiting", &[&row.log.0, &row.change]);
         view.put(rows::key(table::WAITING, &[&record.0, &hash]), row);
     }
 }
 
 /// Rewrites a record's row from its document; returns the category's number.
-fn update_row<'a>(
+fn update_row(
     view: &mut View<'_>,
     account_key: &[u8; 32],
     record: RecordId,
     document: &Document,
-    counted: impl Iterator<Item = &'a WaitingRow>,
+    counted: Vec<Counted<'_>>,
 ) -> Result<i64, StorageError> {
     let number = document.category().unwrap_or(0);
     let key = rows::record_key(number, record);
@@ -163,14 +184,22 @@ fn update_row<'a>(
     row.uid = document.uid().unwrap_or_default();
     row.deleted = document.is_deleted();
     row.heads = document.heads().iter().copied().collect();
-    for source in counted {
+    for (source, birth) in counted {
         let last = row.entries.entry(source.log).or_default();
         *last = (*last).max(source.seq);
-        // Of equal clock readings the greater log counts, so that the order
-        // of arrival does not show.
-        let newest = (row.updated_ms, row.updated_by).max((source.wall_ms, Some(source.log)));
-        (row.updated_ms, row.updated_by) = newest;
+        let stamp = (source.wall_ms, source.log);
+        if let Some(actor) = birth {
+            let first = row.births.entry(actor).or_insert(stamp);
+            *first = stamp.min(*first);
+        } else {
+            row.edited = row.edited.max(Some(stamp));
+        }
     }
+    // Of equal clock readings the greater log counts, so that the order of
+    // arrival does not show.
+    let newest = row.edited.max(row.births.values().max().copied());
+    row.updated_ms = newest.map_or(0, |(wall_ms, _)| wall_ms);
+    row.updated_by = newest.map(|(_, log)| log);
     project(view.storage(), account_key, document, &mut row);
     view.put_bytes(key, row.to_bytes());
     Ok(number)
@@ -217,7 +246,8 @@ fn project(
     let mut content = document.content();
     resolve_texts(storage, account_key, &mut content);
     let projection = heirloom_formats::project(spec, &content);
-    row.conflicted = document.conflicts().iter().any(|conflict| is_visible(spec, conflict));
+    row.conflicted = document.contested_deletion().is_some()
+        || document.conflicts().iter().any(|conflict| is_visible(spec, conflict));
     row.fields = crate::show::fields_json(spec, &projection).to_string();
     row.title = projection.title;
     row.search = projection.search;

@@ -108,8 +108,25 @@ pub enum Command {
         category: String,
         /// Id prefix.
         id: String,
-        /// RFC 3339 time of the state wanted; without it the state before the deletion.
+        /// The state wanted: an RFC 3339 time, a date, or the beginning of a
+        /// change's hash; without it the record only leaves the trash.
         at: Option<String>,
+        /// When to answer.
+        #[serde(default)]
+        wait: Wait,
+    },
+    /// Settles a conflict by choosing one of its values.
+    Resolve {
+        /// The category's id.
+        category: String,
+        /// Id prefix.
+        id: String,
+        /// The field; needed only where several are in conflict.
+        #[serde(default)]
+        field: Option<String>,
+        /// `winner`, a value's number as [`Command::Conflicts`] gives it, or
+        /// the value itself.
+        keep: String,
         /// When to answer.
         #[serde(default)]
         wait: Wait,
@@ -143,6 +160,9 @@ pub enum Command {
     Conflicts {
         /// The category's id.
         category: String,
+        /// Id prefix, to list those of one record only.
+        #[serde(default)]
+        id: Option<String>,
     },
     /// Imports items of files.
     Import {
@@ -184,6 +204,17 @@ pub struct Failure {
     pub fix: String,
 }
 
+/// Who gave a value or made a change, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    /// The device; empty where it is not known.
+    pub by: String,
+    /// The device's name.
+    pub by_name: String,
+    /// RFC 3339 time by the author's clock.
+    pub at: String,
+}
+
 /// A record as lists show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordRow {
@@ -195,6 +226,10 @@ pub struct RecordRow {
     pub title: String,
     /// Fields: a value, or for a repeatable field a list of `{value, type}`.
     pub fields: serde_json::Map<String, serde_json::Value>,
+    /// Who set each field last: an [`Author`], or for a repeatable field a
+    /// list of them, one for each value. Only where one record is shown.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub authors: serde_json::Map<String, serde_json::Value>,
     /// RFC 3339 time of the newest change.
     pub updated_at: String,
     /// The device that made it.
@@ -212,10 +247,12 @@ pub struct RecordRow {
 pub struct HistoryRow {
     /// The change's hash.
     pub change: String,
-    /// RFC 3339 time by the author's clock; absent for the birth.
-    pub at: Option<String>,
-    /// The author's device; absent for the birth, which every importer makes alike.
-    pub by: Option<String>,
+    /// Who made it; of a birth, which every importer makes alike, whoever
+    /// brought it first.
+    #[serde(flatten)]
+    pub author: Author,
+    /// `created`, `edited`, `imported`, `resolved`, `restored` or `deleted`.
+    pub kind: String,
     /// The changed lines: field, value before, value after.
     pub edits: Vec<HistoryEdit>,
 }
@@ -225,34 +262,44 @@ pub struct HistoryRow {
 pub struct HistoryEdit {
     /// The field.
     pub field: String,
-    /// The value before.
-    pub before: Option<String>,
-    /// The value after.
-    pub after: Option<String>,
+    /// The value before; absent where there was none.
+    pub before: Option<serde_json::Value>,
+    /// The value after; absent where it was removed.
+    pub after: Option<serde_json::Value>,
 }
 
 /// One of several concurrent values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConcurrentValue {
-    /// The value; absent where one side removed it.
-    pub value: Option<String>,
-    /// The device.
-    pub by: String,
-    /// RFC 3339 time by the author's clock.
-    pub at: String,
+    /// Its number among the values of its field, from 1: what
+    /// [`Command::Resolve`] takes.
+    pub number: usize,
+    /// The value; absent where a newer version wrote it.
+    pub value: Option<serde_json::Value>,
+    /// Who set it.
+    #[serde(flatten)]
+    pub author: Author,
 }
 
-/// A field with concurrent values.
+/// A field with concurrent values. The field `deleted` stands for a deletion
+/// that an edit made at the same time undid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConflictRow {
     /// The record's id.
     pub id: String,
     /// The category's id.
     pub category: String,
+    /// What a person would call the record.
+    pub title: String,
     /// The field.
     pub field: String,
-    /// The value that is shown everywhere; absent where it was removed.
-    pub winner: Option<String>,
+    /// The number of the value that is shown.
+    pub number: usize,
+    /// The value that is shown everywhere.
+    pub winner: Option<serde_json::Value>,
+    /// Who set it.
+    #[serde(flatten)]
+    pub author: Author,
     /// The values that stay recoverable.
     pub losers: Vec<ConcurrentValue>,
 }
@@ -479,6 +526,12 @@ pub enum Event {
         category: String,
         /// The records.
         ids: Vec<String>,
+        /// The device that wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// RFC 3339 time by that device's clock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
     },
     /// A device is connected.
     PeerUp {

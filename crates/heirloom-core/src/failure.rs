@@ -79,6 +79,68 @@ pub(crate) fn unreachable_peers() -> Failure {
     )
 }
 
+pub(crate) fn in_trash(category: &str, id: &str) -> Failure {
+    let text = "This record is in the trash, so it cannot be edited.".to_owned();
+    let fix = format!("Bring it back first: `heirloom {category} restore {id}`.");
+    failure(exit::FAILED, "in-trash", text, &fix)
+}
+
+pub(crate) fn not_born(version: &str, first: &str) -> Failure {
+    let text = format!("This record did not exist yet at {version}: it was made at {first}.");
+    failure(exit::FAILED, "not-born", text, "Give a later time; `history` shows all changes.")
+}
+
+pub(crate) fn deleted_then(version: &str) -> Failure {
+    let text = format!("At {version} this record was in the trash.");
+    failure(exit::FAILED, "deleted-then", text, "Give a time or a change before its deletion.")
+}
+
+pub(crate) fn no_change(version: &str) -> Failure {
+    let text = format!("This record has no change that begins with {version:?}.");
+    failure(exit::FAILED, "no-change", text, "See `history` for its changes.")
+}
+
+pub(crate) fn ambiguous_change(version: &str) -> Failure {
+    let text = format!("Several changes of this record begin with {version:?}.");
+    failure(exit::FAILED, "ambiguous", text, "Give more of the change.")
+}
+
+pub(crate) fn lost_version(version: &str, error: &heirloom_doc::DocError) -> Failure {
+    let text = format!("The version {version:?} cannot be read: {error}.");
+    failure(exit::FAILED, "lost-version", text, "Nothing was changed. Give another time.")
+}
+
+pub(crate) fn lost_chunk() -> Failure {
+    let text = "A photo or attachment of that version is not on this device.".to_owned();
+    let fix = "Nothing was changed. Run `heirloom sync`, or restore it on another device.";
+    failure(exit::FAILED, "not-here", text, fix)
+}
+
+pub(crate) fn no_conflict(category: &str) -> Failure {
+    let text = "This record has no such conflict.".to_owned();
+    let fix = format!("See `heirloom {category} conflicts` for what is in conflict.");
+    failure(exit::FAILED, "no-conflict", text, &fix)
+}
+
+pub(crate) fn several_conflicts(fields: &[&str]) -> Failure {
+    let text = format!("Several fields are in conflict: {}.", fields.join(", "));
+    let fix = "Name the field, or keep everything that is shown with `--keep winner`.";
+    failure(exit::FAILED, "ambiguous", text, fix)
+}
+
+pub(crate) fn no_such_value(keep: &str, category: &str) -> Failure {
+    let text = format!("None of the values in conflict is {keep:?} or has that number.");
+    let fix = format!(
+        "See `heirloom {category} conflicts` for the numbers, or give another value with `set`."
+    );
+    failure(exit::FAILED, "no-conflict", text, &fix)
+}
+
+pub(crate) fn number_or_value(keep: &str) -> Failure {
+    let text = format!("{keep:?} is the number of one value and the text of another.");
+    failure(exit::FAILED, "ambiguous", text, "Set the field to the value you want with `set`.")
+}
+
 pub(crate) fn missing_chunk() -> Failure {
     let text = "A photo of this record has not arrived on this device yet.".to_owned();
     failure(exit::FAILED, "not-here-yet", text, "Run `heirloom sync` and try again.")

@@ -16,6 +16,7 @@
 mod collection;
 pub mod command;
 mod dialer;
+mod dispute;
 pub mod failure;
 mod fetches;
 pub mod founding;
@@ -24,6 +25,7 @@ mod journal;
 mod local;
 mod membership;
 mod node;
+mod past;
 mod random;
 mod rows;
 mod show;

@@ -26,6 +26,7 @@ mod pairing;
 mod records;
 mod report;
 mod settle;
+mod versions;
 
 pub use open::OpenNodeError;
 pub(crate) use settle::FRAME_ROSTER;
@@ -286,7 +287,9 @@ impl Node {
             }
             Command::Show { category, id } => self.show(storage, &category, &id).map(Some),
             Command::History { category, id } => self.history(storage, &category, &id).map(Some),
-            Command::Conflicts { category } => self.conflicts(storage, &category).map(Some),
+            Command::Conflicts { category, id } => {
+                self.conflicts(storage, &category, id.as_deref()).map(Some)
+            }
             Command::Export { category, after, limit } => {
                 self.export(storage, &category, after.as_deref(), limit).map(Some)
             }
@@ -294,6 +297,7 @@ impl Node {
             | Command::Set { .. }
             | Command::Delete { .. }
             | Command::Restore { .. }
+            | Command::Resolve { .. }
             | Command::Import { .. } => self.write_command(now, storage, id, command),
         };
         match outcome {

@@ -3,8 +3,8 @@
 //! Everything here can be rebuilt from the log.
 
 use heirloom_base::{
-    ChangeHash, Decode, DecodeError, DeviceId, Encode, EntryId, LogId, Reader, RecordId, Writer,
-    limits,
+    ActorId, ChangeHash, Decode, DecodeError, DeviceId, Encode, EntryId, LogId, Reader, RecordId,
+    Writer, limits,
 };
 use std::collections::BTreeMap;
 
@@ -113,6 +113,11 @@ impl Decode for LogRow {
     }
 }
 
+/// When something was written, in milliseconds since 1970 by the author's
+/// clock, and in which log. Of two, the smaller is the earlier one on every
+/// device.
+pub(crate) type Stamp = (u64, LogId);
+
 /// A record as lists need it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RecordIndex {
@@ -128,7 +133,12 @@ pub(crate) struct RecordIndex {
     pub(crate) heads: Vec<ChangeHash>,
     /// Last entry per log that carries a change of it.
     pub(crate) entries: BTreeMap<LogId, u64>,
-    /// Clock reading of the newest of these entries, in milliseconds since 1970.
+    /// The first entry that carried each birth, by the birth's actor: a birth
+    /// is the same whoever brings it, and the first who did is its author.
+    pub(crate) births: BTreeMap<ActorId, Stamp>,
+    /// The newest entry that carried anything but a birth.
+    pub(crate) edited: Option<Stamp>,
+    /// Clock reading of the newest of all these, in milliseconds since 1970.
     pub(crate) updated_ms: u64,
     /// Log of that entry.
     pub(crate) updated_by: Option<LogId>,
@@ -154,6 +164,15 @@ impl Encode for RecordIndex {
             log.encode(writer);
             writer.u64(*seq);
         }
+        writer.u32(u32::try_from(self.births.len()).expect("births are limited like logs"));
+        for (actor, (wall_ms, log)) in &self.births {
+            actor.encode(writer);
+            writer.u64(*wall_ms);
+            log.encode(writer);
+        }
+        let (edited_ms, edited_by) = self.edited.unzip();
+        writer.u64(edited_ms.unwrap_or_default());
+        writer.option(edited_by.as_ref());
         writer.u64(self.updated_ms);
         writer.option(self.updated_by.as_ref());
         writer.text(&self.title);
@@ -172,6 +191,11 @@ impl Decode for RecordIndex {
         let entries = (0..count)
             .map(|_| Ok((LogId::decode(reader)?, reader.u64()?)))
             .collect::<Result<_, DecodeError>>()?;
+        let count = reader.u32()?;
+        let births = (0..count)
+            .map(|_| Ok((ActorId::decode(reader)?, (reader.u64()?, LogId::decode(reader)?))))
+            .collect::<Result<_, DecodeError>>()?;
+        let (edited_ms, edited_by) = (reader.u64()?, reader.option()?);
         Ok(Self {
             category,
             uid,
@@ -179,6 +203,8 @@ impl Decode for RecordIndex {
             conflicted,
             heads,
             entries,
+            births,
+            edited: edited_by.map(|log| (edited_ms, log)),
             updated_ms: reader.u64()?,
             updated_by: reader.option()?,
             title: reader.text(TEXT_BYTES_MAX)?.to_owned(),
@@ -234,6 +260,8 @@ mod tests {
             conflicted: false,
             heads: vec![ChangeHash([1; 32])],
             entries: [(LogId([2; 16]), 7)].into(),
+            births: [(ActorId([3; 16]), (4, LogId([2; 16])))].into(),
+            edited: Some((9, LogId([2; 16]))),
             updated_ms: 9,
             updated_by: Some(LogId([2; 16])),
             title: "t".into(),

@@ -1,15 +1,13 @@
 //! Between records and the texts that people read and write.
 
-use crate::command::{ConcurrentValue, ConflictRow, Failure, HistoryEdit, HistoryRow};
-use crate::failure;
-use heirloom_base::ChangeHash;
-use heirloom_base::time::{self, days_from_civil};
-use heirloom_doc::{Attributed, Conflict, Document, Heads};
+use crate::command::{Author, Failure, HistoryEdit, HistoryRow};
+use crate::{failure, past};
+use heirloom_base::{ActorId, Hlc, time};
+use heirloom_doc::ChangeSummary;
 use heirloom_formats::{FieldEdit, FieldError, Projection};
 use heirloom_schema::category::CategorySpec;
 use heirloom_schema::{Content, Value, key};
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeSet;
 
 /// Returns the fields as lists show them: a value, or for a repeatable field
 /// a list of `{value, type}`.
@@ -48,28 +46,33 @@ fn sentence(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Returns the text of one value of a record's layout, as a person reads it.
-pub(crate) fn value_text(spec: &'static CategorySpec, key: &str, value: &Value) -> String {
+/// Returns one value of a record's layout as fields show it.
+pub(crate) fn value_json(spec: &'static CategorySpec, key: &str, value: &Value) -> Json {
     let alone = Content::from([(key.to_owned(), value.clone())]);
     let projection = heirloom_formats::project(spec, &alone);
     let field = heirloom_formats::field_of(spec, key, value);
     let shown = field.and_then(|field| {
         let values = projection.fields.iter().find(|(name, _)| *name == field);
-        values.and_then(|(_, values)| values.first().map(|one| plain(&one.value)))
+        values.and_then(|(_, values)| values.first().map(|one| one.value.clone()))
     });
     shown.unwrap_or_else(|| match value {
-        Value::Text(text) | Value::Str(text) => text.clone(),
-        Value::Int(number) => number.to_string(),
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::Blob(blob) => format!("({} bytes)", blob.size),
+        Value::Text(text) | Value::Str(text) => json!(text),
+        Value::Int(number) if key == key::DELETED => {
+            json!(time::rfc3339(u64::try_from(*number).unwrap_or_default()))
+        }
+        Value::Int(number) => json!(number),
+        Value::Bytes(bytes) => json!(String::from_utf8_lossy(bytes)),
+        Value::Blob(blob) => json!(format!("({} bytes)", blob.size)),
     })
 }
 
-fn plain(value: &Json) -> String {
+/// Returns a value as a person writes it in a command.
+pub(crate) fn plain(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn field_name(spec: &'static CategorySpec, key: &str, value: Option<&Value>) -> String {
+/// Returns the field of a key, or what else to call it.
+pub(crate) fn field_name(spec: &'static CategorySpec, key: &str, value: Option<&Value>) -> String {
     if key == key::DELETED {
         return "deleted".to_owned();
     }
@@ -77,160 +80,112 @@ fn field_name(spec: &'static CategorySpec, key: &str, value: Option<&Value>) -> 
     heirloom_formats::field_of(spec, key, value.unwrap_or(&empty)).unwrap_or_else(|| key.to_owned())
 }
 
-/// Returns a conflict as it is listed.
-pub(crate) fn conflict_row(
+/// Returns the changes as history lists them. What one edit or one birth did
+/// in several changes, because it was long, is one row under its last change.
+pub(crate) fn history_rows(
     spec: &'static CategorySpec,
-    id: &str,
-    conflict: &Conflict,
-    device: &dyn Fn(&Attributed) -> String,
-) -> ConflictRow {
-    let text = |attributed: &Attributed| {
-        attributed.value.as_ref().map(|value| value_text(spec, &conflict.key, value))
-    };
-    let losers = conflict.losers.iter().map(|loser| ConcurrentValue {
-        value: text(loser),
-        by: device(loser),
-        at: time::rfc3339(loser.hlc.wall_ms()),
-    });
-    ConflictRow {
-        id: id.to_owned(),
-        category: spec.id.to_owned(),
-        field: field_name(spec, &conflict.key, conflict.winner.value.as_ref()),
-        winner: text(&conflict.winner),
-        losers: losers.collect(),
+    changes: &[ChangeSummary],
+    author: &dyn Fn(ActorId, Hlc) -> Author,
+) -> Vec<HistoryRow> {
+    let mut groups: Vec<ChangeSummary> = Vec::new();
+    for change in changes {
+        let same =
+            |group: &&mut ChangeSummary| (group.actor, group.hlc) == (change.actor, change.hlc);
+        match groups.iter_mut().find(same) {
+            Some(group) => join(group, change),
+            None => groups.push(change.clone()),
+        }
+    }
+    groups.iter().map(|change| history_row(spec, change, author)).collect()
+}
+
+/// Adds what a later part of an edit did.
+fn join(group: &mut ChangeSummary, part: &ChangeSummary) {
+    group.hash = part.hash;
+    group.kind = group.kind.max(part.kind);
+    for edit in &part.edits {
+        match group.edits.iter_mut().find(|before| before.key == edit.key) {
+            Some(before) => before.after.clone_from(&edit.after),
+            None => group.edits.push(edit.clone()),
+        }
     }
 }
 
-/// Returns one change as history lists it.
-pub(crate) fn history_row(
+fn history_row(
     spec: &'static CategorySpec,
-    change: &heirloom_doc::ChangeSummary,
-    device: &dyn Fn(heirloom_base::ActorId) -> String,
+    change: &ChangeSummary,
+    author: &dyn Fn(ActorId, Hlc) -> Author,
 ) -> HistoryRow {
     let visible =
         change.edits.iter().filter(|edit| edit.key == key::DELETED || !key::is_reserved(&edit.key));
-    let edits = visible.map(|edit| {
-        let text =
-            |value: &Option<Value>| value.as_ref().map(|value| value_text(spec, &edit.key, value));
-        HistoryEdit {
-            field: field_name(spec, &edit.key, edit.after.as_ref().or(edit.before.as_ref())),
-            before: text(&edit.before),
-            after: text(&edit.after),
+    let mut edits: Vec<HistoryEdit> = Vec::new();
+    for edit in visible {
+        let shown = |value: &Option<Value>| Some(value_json(spec, &edit.key, value.as_ref()?));
+        let field = field_name(spec, &edit.key, edit.after.as_ref().or(edit.before.as_ref()));
+        let edit = HistoryEdit { field, before: shown(&edit.before), after: shown(&edit.after) };
+        // One field may stand in two lines, as a card's name does.
+        if !edits.contains(&edit) {
+            edits.push(edit);
         }
-    });
+    }
     HistoryRow {
         change: change.hash.to_string(),
-        at: (!change.birth).then(|| time::rfc3339(change.hlc.wall_ms())),
-        by: (!change.birth).then(|| device(change.actor)),
-        edits: edits.collect(),
+        author: author(change.actor, change.hlc),
+        kind: past::kind_name(change.kind).to_owned(),
+        edits,
     }
 }
 
-/// Returns the edits that bring a record back to how it was at a time, as
-/// changes that go forward.
-pub(crate) fn back_to(
-    document: &Document,
-    at: &str,
-) -> Result<Vec<(String, Option<Value>)>, Failure> {
-    let wall_ms = parse_rfc3339(at).ok_or_else(|| {
-        failure::usage(format!("{at:?} is no time."), "Give it like 2026-12-24T18:00:00Z.")
-    })?;
-    let then: BTreeSet<ChangeHash> = document
-        .history()
-        .into_iter()
-        .filter(|change| change.birth || change.hlc.wall_ms() / 1000 <= wall_ms / 1000)
-        .map(|change| change.hash)
-        .collect();
-    let before = document.content_at(&Heads(then.into_iter().collect()));
-    Ok(difference(&document.content(), &before))
-}
-
-/// Returns the edits that lead from one content to another.
-fn difference(from: &Content, to: &Content) -> Vec<(String, Option<Value>)> {
-    let mut edits: Vec<(String, Option<Value>)> = to
-        .iter()
-        .filter(|(key, value)| from.get(*key) != Some(value))
-        .map(|(key, value)| (key.clone(), Some(value.clone())))
-        .collect();
-    edits.extend(from.keys().filter(|key| !to.contains_key(*key)).map(|key| (key.clone(), None)));
-    edits
-}
-
-/// Reads an RFC 3339 time; a missing offset or time of day means UTC and midnight.
-pub(crate) fn parse_rfc3339(text: &str) -> Option<u64> {
-    let (date, rest) = text.split_at_checked(10)?;
-    let mut parts = date.split('-').map(str::parse::<i64>);
-    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let valid =
-        (1..=12).contains(&month) && (1..=31).contains(&day) && (1970..=9999).contains(&year);
-    if !valid || parts.next().is_some() {
-        return None;
-    }
-    let seconds = days_from_civil(year, month, day) * 86_400 + clock_seconds(rest)?;
-    u64::try_from(seconds).ok()?.checked_mul(1000)
-}
-
-fn clock_seconds(rest: &str) -> Option<i64> {
-    let Some(rest) = rest.strip_prefix(['T', 't', ' ']) else {
-        return rest.is_empty().then_some(0);
-    };
-    let end = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
-    let (clock, zone) = rest.split_at_checked(end)?;
-    let clock = clock.split('.').next()?;
-    let mut parts = clock.split(':').map(str::parse::<i64>);
-    let (hour, minute) = (parts.next()?.ok()?, parts.next()?.ok()?);
-    let second = parts.next().transpose().ok()?.unwrap_or(0);
-    let valid = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
-    let offset = match zone {
-        "" | "Z" | "z" => 0,
-        zone => {
-            let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
-            if zone.starts_with('-') { -minutes } else { minutes }
+/// Returns who set the fields of a record last: for every field an author, or
+/// for a repeatable one a list of them beside its values.
+pub(crate) fn authors_json(
+    spec: &'static CategorySpec,
+    content: &Content,
+    fields: &Map<String, Json>,
+    author: &dyn Fn(&str) -> Option<Author>,
+) -> Map<String, Json> {
+    let mut known: Vec<(String, Option<Json>, Author)> = Vec::new();
+    for (key, value) in content.iter().filter(|(key, _)| !key::is_reserved(key)) {
+        let Some(author) = author(key) else { continue };
+        let alone = Content::from([(key.clone(), value.clone())]);
+        let projection = heirloom_formats::project(spec, &alone);
+        let field = heirloom_formats::field_of(spec, key, value);
+        known.extend(field.map(|field| (field, None, author.clone())));
+        for (field, values) in projection.fields {
+            for one in values {
+                let item = json!({"value": one.value, "type": one.kind});
+                known.push((field.clone(), Some(item), author.clone()));
+            }
         }
-    };
-    valid.then_some(hour * 3600 + minute * 60 + second - offset * 60)
+    }
+    let mut authors = Map::new();
+    for (name, shown) in fields {
+        let is_list = spec.fields.iter().any(|field| field.name == name && field.repeatable);
+        let one = if let Some(items) = shown.as_array().filter(|_| is_list) {
+            Some(Json::Array(
+                items.iter().map(|item| take_author(&mut known, name, item)).collect(),
+            ))
+        } else {
+            // What only follows from another field's line counts less.
+            let lines = known.iter().filter(|(field, ..)| field == name);
+            let newest = lines.max_by_key(|(_, value, author)| (value.is_none(), &author.at));
+            newest.map(|(.., author)| json!(author))
+        };
+        authors.extend(one.map(|one| (name.clone(), one)));
+    }
+    authors
+}
+
+/// Takes the author of one of several values: of equal ones each has its own.
+fn take_author(known: &mut Vec<(String, Option<Json>, Author)>, name: &str, item: &Json) -> Json {
+    let place =
+        known.iter().position(|(field, value, _)| field == name && value.as_ref() == Some(item));
+    place.map_or(Json::Null, |place| json!(known.remove(place).2))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_read_as_they_are_printed() {
-        for wall_ms in [0, 951_782_400_000, 1_795_000_000_000, 4_102_444_799_000] {
-            assert_eq!(parse_rfc3339(&time::rfc3339(wall_ms)), Some(wall_ms));
-        }
-        assert_eq!(parse_rfc3339("2026-11-18"), parse_rfc3339("2026-11-18T00:00:00Z"));
-        assert_eq!(
-            parse_rfc3339("2026-11-18T02:00:00+02:00"),
-            parse_rfc3339("2026-11-18T00:00:00Z")
-        );
-        assert_eq!(parse_rfc3339("2026-11-18T10:30:00.25Z"), parse_rfc3339("2026-11-18T10:30:00Z"));
-    }
-
-    #[test]
-    fn what_is_no_time_is_refused() {
-        for text in ["", "yesterday", "2026-13-01", "2026-11-18T25:00", "2026-11-1", "2026-11-18T1"]
-        {
-            assert_eq!(parse_rfc3339(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_difference_leads_from_one_content_to_the_other() {
-        let value = |text: &str| Value::Str(text.into());
-        let from = Content::from([("a".into(), value("1")), ("b".into(), value("2"))]);
-        let to = Content::from([("a".into(), value("9")), ("c".into(), value("3"))]);
-        let mut result = from.clone();
-        for (key, edit) in difference(&from, &to) {
-            match edit {
-                Some(value) => result.insert(key, value),
-                None => result.remove(&key),
-            };
-        }
-        assert_eq!(result, to);
-    }
 
     fn spec(id: &str) -> &'static CategorySpec {
         heirloom_schema::category::by_id(id).unwrap()
@@ -265,62 +220,14 @@ mod tests {
     #[test]
     fn values_without_a_field_are_shown_as_they_are() {
         let spec = spec("notes");
-        let shown = |value| value_text(spec, "no such key", &value);
+        let shown = |value| value_json(spec, "no such key", &value);
         assert_eq!(shown(Value::Str("a".into())), "a");
-        assert_eq!(shown(Value::Int(-4)), "-4");
+        assert_eq!(shown(Value::Int(-4)), -4);
+        let deletion = value_json(spec, key::DELETED, &Value::Int(1_795_000_000_000));
+        assert_eq!(deletion, "2026-11-18T11:06:40Z");
         assert_eq!(shown(Value::Bytes(b"raw".to_vec())), "raw");
         assert_eq!(plain(&json!("text")), "text");
         assert_eq!(plain(&json!(81)), "81");
         assert_eq!(field_name(spec, key::DELETED, None), "deleted");
-    }
-
-    #[test]
-    fn a_record_goes_back_to_how_it_was_at_a_time() {
-        let (record, spec) = (heirloom_base::RecordId([4; 16]), spec("notes"));
-        let birth = heirloom_doc::birth(record, &content(spec, &["title=first"])).unwrap();
-        let mut document = Document::from_birth(&birth).unwrap();
-        let first = document.content();
-        let log = heirloom_base::LogId([1; 16]);
-        let actor = heirloom_doc::actor_for(log, record);
-        let mark = [(key::DELETED.to_owned(), Some(Value::Int(5)))];
-        let hlc = heirloom_base::Hlc::from_wall_ms(1_795_000_000_500);
-        document.edit(actor, hlc, &mark).unwrap();
-        let at = |seconds: u64| time::rfc3339(seconds * 1_000);
-        let back = back_to(&document, &at(1_794_999_999)).unwrap();
-        assert_eq!(back, [(key::DELETED.to_owned(), None)]);
-        assert!(first.keys().all(|key| key != key::DELETED));
-        assert_eq!(back_to(&document, &at(1_795_000_000)), Ok(vec![]), "the second counts whole");
-        assert_eq!(back_to(&document, "soon").unwrap_err().code, "usage");
-        let rows: Vec<HistoryRow> = document
-            .history()
-            .iter()
-            .map(|change| history_row(spec, change, &|_| "me".to_owned()))
-            .collect();
-        let last = rows.last().unwrap();
-        assert_eq!((last.by.as_deref(), last.edits[0].field.as_str()), (Some("me"), "deleted"));
-        assert!(rows[0].by.is_none() && rows[0].at.is_none());
-        assert!(rows[0].edits.iter().all(|edit| !key::is_reserved(&edit.field)));
-    }
-
-    #[test]
-    fn leap_days_and_years_before_1970_are_counted_right() {
-        assert_eq!(days_from_civil(1970, 1, 1), 0);
-        assert_eq!(days_from_civil(2000, 3, 1) - days_from_civil(2000, 2, 29), 1);
-        assert_eq!(days_from_civil(2100, 3, 1) - days_from_civil(2100, 2, 28), 1);
-        assert_eq!(parse_rfc3339("1970-01-01T00:00:00+01:00"), None, "before 1970");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn every_printed_time_is_read_back(seconds in 0..253_402_300_799u64) {
-            let wall_ms = seconds * 1_000;
-            proptest::prop_assert_eq!(parse_rfc3339(&time::rfc3339(wall_ms)), Some(wall_ms));
-        }
-
-        #[test]
-        fn no_text_breaks_the_reading_of_times(text in "\\PC{0,30}", tail in "[0-9TZ:+.-]{0,16}") {
-            let _ = parse_rfc3339(&text);
-            let _ = parse_rfc3339(&format!("2026-11-18{tail}"));
-        }
     }
 }

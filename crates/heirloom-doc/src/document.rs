@@ -4,8 +4,8 @@ mod edit;
 mod history;
 mod read;
 
-pub use history::{ChangeSummary, KeyEdit};
-pub use read::{Attributed, Conflict};
+pub use history::{ChangeKind, ChangeSummary, KeyEdit};
+pub use read::{Attributed, Conflict, ContestedDeletion};
 
 use crate::change::{Heads, RawChange};
 use crate::error::DocError;
@@ -59,6 +59,17 @@ impl Document {
     pub fn load(saved: &[u8]) -> Result<Self, DocError> {
         let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
         guarded(|| Automerge::load_with_options(saved, options))
+            .map_err(DocError::Damaged)?
+            .map_err(|error| DocError::Damaged(error.to_string()))
+            .map(|automerge| Self { automerge })
+    }
+
+    /// Returns the document as it was after `heads` and all that they build on.
+    ///
+    /// # Errors
+    /// [`DocError::Damaged`] where it never had one of them.
+    pub fn at(&self, heads: &Heads) -> Result<Self, DocError> {
+        guarded(|| self.automerge.fork_at(&heads.to_foreign()))
             .map_err(DocError::Damaged)?
             .map_err(|error| DocError::Damaged(error.to_string()))
             .map(|automerge| Self { automerge })

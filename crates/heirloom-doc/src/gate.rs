@@ -44,6 +44,9 @@ pub struct Admission {
     pub applied: Vec<ChangeHash>,
     /// Changes that the document or an earlier place already had.
     pub duplicates: Vec<usize>,
+    /// Places whose change belongs to a birth that the document now has,
+    /// applied or a duplicate, with the actor of that birth.
+    pub births: Vec<(usize, ActorId)>,
     /// Changes that may be offered again later, each with the changes that are
     /// missing: none are named for a part of a birth whose rest is missing.
     pub waiting: Vec<(usize, Vec<ChangeHash>)>,
@@ -87,14 +90,26 @@ pub fn admit(saved: Option<&[u8]>, record: RecordId, offered: &[Offered]) -> Adm
         }
     };
     let mut graph = Graph::of(&document);
-    let candidates = read_all(record, offered, &graph, &mut admission);
-    let (births, others) = candidates.into_iter().partition(Candidate::is_birth);
-    let mut plan = births::admit(record, births, &mut graph, &mut admission);
+    let (candidates, births) = read_all(record, offered, &graph, &mut admission);
+    let (born, others) = candidates.into_iter().partition(Candidate::is_birth);
+    let mut plan = births::admit(record, born, &mut graph, &mut admission);
     plan.extend(judge_all(others, &mut graph, &mut admission));
     if !plan.is_empty() {
         trial::apply(document, plan, TRIAL_OPS_MAX, &mut admission);
     }
+    let applied: BTreeSet<ChangeHash> = admission.applied.iter().copied().collect();
+    let held = births.into_iter().filter(|birth| birth.known || applied.contains(&birth.hash));
+    admission.births = held.map(|birth| (birth.index, birth.actor)).collect();
     admission
+}
+
+/// A place whose change is no log's own, and so a part of a birth if of anything.
+struct OfBirth {
+    index: usize,
+    actor: ActorId,
+    hash: ChangeHash,
+    /// Whether the document had it before.
+    known: bool,
 }
 
 fn read_all(
@@ -102,16 +117,20 @@ fn read_all(
     offered: &[Offered],
     graph: &Graph,
     admission: &mut Admission,
-) -> Vec<Candidate> {
+) -> (Vec<Candidate>, Vec<OfBirth>) {
     // A copy in a log that may not write the change is another offer: it must
     // not stand in the way of the one in its author's log.
     let mut seen = BTreeSet::new();
-    let mut candidates = Vec::new();
+    let (mut candidates, mut births) = (Vec::new(), Vec::new());
     for (index, offer) in offered.iter().enumerate() {
         match read(record, index, offer) {
             Ok(candidate) => {
-                let is_news = seen.insert((candidate.hash, candidate.is_birth()));
-                if graph.contains(&candidate.hash) || !is_news {
+                let (is_birth, hash) = (candidate.is_birth(), candidate.hash);
+                let known = graph.contains(&hash);
+                if is_birth && candidate.head.time == 0 {
+                    births.push(OfBirth { index, actor: candidate.head.actor, hash, known });
+                }
+                if known || !seen.insert((hash, is_birth)) {
                     admission.duplicates.push(index);
                 } else {
                     candidates.push(candidate);
@@ -120,7 +139,7 @@ fn read_all(
             Err(error) => admission.refused.push((index, error)),
         }
     }
-    candidates
+    (candidates, births)
 }
 
 fn read(record: RecordId, index: usize, offer: &Offered) -> Result<Candidate, GateError> {

@@ -31,7 +31,9 @@ mod value;
 
 pub use birth::birth;
 pub use change::{Heads, RawChange, actor_for};
-pub use document::{Attributed, ChangeSummary, Conflict, Document, KeyEdit};
+pub use document::{
+    Attributed, ChangeKind, ChangeSummary, Conflict, ContestedDeletion, Document, KeyEdit,
+};
 pub use error::{ChunkError, DocError, GateError};
 pub use gate::{Admission, Offered, admit};
 

@@ -73,7 +73,7 @@ pub enum PairingError {
     #[error("the other device has no open invite")]
     NoInvite,
     /// The code is wrong.
-    #[error("the code is wrong: {tries_left} more tries before the invite burns")]
+    #[error("the code is wrong: tries left before the invite burns: {tries_left}")]
     WrongCode {
         /// Tries that are left.
         tries_left: u8,

@@ -158,7 +158,7 @@ async fn next(told: &mut broadcast::Receiver<Event>) -> Option<Event> {
     match told.recv().await {
         Ok(event) => Some(event),
         Err(broadcast::error::RecvError::Lagged(count)) => Some(Event::Warning {
-            code: "events-skipped".to_owned(),
+            code: "events-dropped".to_owned(),
             text: format!("{count} events were skipped because they were read too slowly"),
         }),
         Err(broadcast::error::RecvError::Closed) => None,

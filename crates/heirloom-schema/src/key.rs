@@ -8,6 +8,8 @@ pub const UID: &str = "!uid";
 pub const DELETED: &str = "!deleted";
 /// The text of the last import that changed the record, where it was not the birth.
 pub const IMPORT: &str = "!import";
+/// The time of the version that a restore brought back, in milliseconds since 1970 ([`crate::Value::Int`]).
+pub const RESTORED: &str = "!restored";
 
 /// Returns whether `key` belongs to the house.
 #[must_use]
@@ -21,12 +23,13 @@ mod tests {
 
     #[test]
     fn the_keys_of_the_house_are_reserved_and_no_others() {
-        assert!([CATEGORY, UID, DELETED, IMPORT].into_iter().all(is_reserved));
+        assert!([CATEGORY, UID, DELETED, IMPORT, RESTORED].into_iter().all(is_reserved));
         assert!(!["l000010", "body", "s:!", ""].into_iter().any(is_reserved));
     }
 
     #[test]
     fn the_keys_of_the_house_are_frozen() {
-        assert_eq!([CATEGORY, UID, DELETED, IMPORT], ["!category", "!uid", "!deleted", "!import"]);
+        let keys = [CATEGORY, UID, DELETED, IMPORT, RESTORED];
+        assert_eq!(keys, ["!category", "!uid", "!deleted", "!import", "!restored"]);
     }
 }

@@ -32,6 +32,7 @@ fn row(id: &str, title: &str) -> RecordRow {
         category: "apps".to_owned(),
         title: title.to_owned(),
         fields: serde_json::Map::new(),
+        authors: serde_json::Map::new(),
         updated_at: "2026-01-01T00:00:00Z".to_owned(),
         updated_by: "ab".to_owned(),
         deleted: false,

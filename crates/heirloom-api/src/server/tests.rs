@@ -223,3 +223,19 @@ async fn a_missing_folder_has_no_node_and_can_have_none() {
     assert!(Client::connect(&missing).await.unwrap().is_none());
     assert!(matches!(Server::bind(&missing), Err(BindError::System { .. })));
 }
+
+#[tokio::test]
+async fn watchers_leave_connections_for_commands() {
+    let household = household();
+    let mut watching = Vec::new();
+    for _ in 0..WATCHERS_MAX {
+        watching.push(household.client().await.watch().await.unwrap());
+    }
+    let refused = household.client().await.watch().await.unwrap_err();
+    assert_eq!(Failure::from(refused).code, "too-many-watchers");
+    assert!(household.client().await.request(Command::Devices).await.is_ok());
+    watching.pop();
+    while household.client().await.watch().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}

@@ -63,13 +63,28 @@ pub(crate) enum RecordVerb {
         id: String,
     },
     /// List the fields that were edited on two devices at the same time
-    Conflicts,
+    Conflicts {
+        /// Only those of this record: a prefix of its id
+        id: Option<String>,
+    },
+    /// Settle a conflict, on every device, by choosing one of its values
+    Resolve {
+        /// The record: a prefix of its id
+        id: String,
+        /// The field [needed where several are in conflict]
+        field: Option<String>,
+        /// Keep this value: its number in `conflicts`, `winner`, or the value itself
+        #[arg(long, value_name = "CHOICE")]
+        keep: String,
+        #[command(flatten)]
+        wait: WaitArguments,
+    },
     /// Bring a record back from the trash or to an earlier state
     Restore {
         /// The record: a prefix of its id
         id: String,
-        /// The time of the state wanted, in RFC 3339 [else before the deletion]
-        #[arg(long, value_name = "TIME")]
+        /// A time (RFC 3339; a date is midnight UTC) or a change [else undelete]
+        #[arg(long, value_name = "TIME|CHANGE")]
         at: Option<String>,
         #[command(flatten)]
         wait: WaitArguments,

@@ -37,6 +37,7 @@ fn global_flags_work_before_and_after_the_verb() {
         "heirloom --home /x --json -v contacts list",
         "heirloom contacts list --home /x --json -v",
         "heirloom contacts --home /x list --json -v",
+        "heirloom --home /x --json contacts list --json -v",
     ] {
         let global = parsed(line).global;
         assert_eq!(global.home, Some("/x".into()), "{line}");
@@ -51,6 +52,9 @@ fn every_category_has_every_verb() {
         for verb in ["add a=b", "set 1f a=b", "delete 1f", "list", "show 1f"].into_iter().chain([
             "history 1f",
             "conflicts",
+            "conflicts 1f",
+            "resolve 1f name --keep 2",
+            "resolve 1f --keep winner",
             "restore 1f",
             "list --search x",
         ]) {
@@ -97,6 +101,14 @@ fn waits_have_a_default_and_a_limit() {
 }
 
 #[test]
+fn an_invite_lives_longer_than_nothing() {
+    for line in ["heirloom invite --ttl 0", "heirloom invite --ttl 0.0001"] {
+        assert_eq!(refused(line), ErrorKind::ValueValidation, "{line}");
+    }
+    assert!(parsed("heirloom invite --ttl 1").verb.is_some());
+}
+
+#[test]
 fn a_blind_node_is_a_keeper() {
     assert_eq!(refused("heirloom up --blind"), ErrorKind::MissingRequiredArgument);
     let Some(Verb::Fixed(Fixed::Up(up))) = parsed("heirloom up --keeper --blind").verb else {
@@ -125,7 +137,7 @@ fn what_does_not_exist_is_not_offered() {
 fn first_lines_of_help_say_what_to_do() {
     const IMPERATIVES: &[&str] = &[
         "Add", "Bring", "Change", "Give", "Import", "Join", "Keep", "List", "Make", "Open",
-        "Print", "Put", "Restore", "Run", "Show", "Try", "Wait", "Write",
+        "Print", "Put", "Restore", "Run", "Settle", "Show", "Try", "Wait", "Write",
     ];
     fn check(command: &Command) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();

@@ -33,6 +33,14 @@ impl FromStr for Seconds {
     }
 }
 
+/// Reads a duration that is longer than nothing.
+pub(super) fn some_time(text: &str) -> Result<Seconds, String> {
+    match text.parse::<Seconds>()? {
+        Seconds { ms: 0 } => Err("expected more than 0 seconds".to_owned()),
+        seconds => Ok(seconds),
+    }
+}
+
 /// Reads a level: `local`, `peer:N` or `keeper`.
 fn level(text: &str) -> Result<Level, String> {
     let peers = || text.strip_prefix("peer:")?.parse::<u32>().ok().filter(|count| *count > 0);

@@ -10,8 +10,7 @@ use crate::show;
 use crate::storage::Storage;
 use crate::view::decode_row;
 use base64::Engine as _;
-use heirloom_base::{ActorId, RecordId, hash, id, time};
-use heirloom_doc::Attributed;
+use heirloom_base::{RecordId, hash, id, time};
 use heirloom_schema::category::{self, CategorySpec};
 use std::collections::BTreeMap;
 
@@ -90,6 +89,7 @@ impl Node {
             category: spec.id.to_owned(),
             title: row.title.clone(),
             fields: serde_json::from_str(&row.fields).unwrap_or_default(),
+            authors: serde_json::Map::new(),
             updated_at: time::rfc3339(row.updated_ms),
             updated_by: by.map(|device| device.to_string()).unwrap_or_default(),
             deleted: row.deleted,
@@ -106,63 +106,17 @@ impl Node {
         let spec = category_of(category)?;
         let Named { record, row } = self.find(storage, spec, name)?;
         let mut shown = self.record_row(spec, record, &row);
-        let content = self.existing(storage, record)?.content();
+        let document = self.existing(storage, record)?;
+        let content = document.content();
+        let names = self.authors(record, &row);
+        let authorship = document.authorship();
+        let author = |key: &str| Some(names.of(authorship.get(key)?));
+        shown.authors = show::authors_json(spec, &content, &shown.fields, &author);
         if let Ok(content) = self.resolved(storage, content) {
             let source = heirloom_formats::render(spec, &content, &row.uid);
             shown.source = Some(String::from_utf8_lossy(&source).into_owned());
         }
         Ok(Answer::Record(shown))
-    }
-
-    pub(super) fn history(
-        &self,
-        storage: &dyn Storage,
-        category: &str,
-        name: &str,
-    ) -> Result<Answer, Refusal> {
-        let spec = category_of(category)?;
-        let record = self.find(storage, spec, name)?.record;
-        let authors = self.authors(record);
-        let device = |actor: ActorId| authors.get(&actor).cloned().unwrap_or_default();
-        let document = self.existing(storage, record)?;
-        let history = document.history();
-        let rows = history.iter().map(|change| show::history_row(spec, change, &device));
-        Ok(Answer::History { rows: rows.collect() })
-    }
-
-    pub(super) fn conflicts(
-        &self,
-        storage: &dyn Storage,
-        category: &str,
-    ) -> Result<Answer, Refusal> {
-        self.keyring()?;
-        let spec = category_of(category)?;
-        let mut rows = Vec::new();
-        Self::each_row(storage, spec, None, &mut |record, row| {
-            if row.conflicted && !row.deleted {
-                let authors = self.authors(record);
-                let device =
-                    |who: &Attributed| authors.get(&who.actor).cloned().unwrap_or_default();
-                let conflicts = self.existing(storage, record)?.conflicts();
-                let visible = conflicts.iter().filter(|one| collection::is_visible(spec, one));
-                let id = record.to_string();
-                for row in visible.map(|one| show::conflict_row(spec, &id, one, &device)) {
-                    // One field may stand in two lines, as a card's name does.
-                    if !rows.contains(&row) {
-                        rows.push(row);
-                    }
-                }
-            }
-            Ok(true)
-        })?;
-        Ok(Answer::Conflicts { rows })
-    }
-
-    /// Returns which device is behind an actor of a record.
-    fn authors(&self, record: RecordId) -> BTreeMap<ActorId, String> {
-        let logs = self.replication.logs();
-        logs.map(|(log, state)| (heirloom_doc::actor_for(log, record), state.device.to_string()))
-            .collect()
     }
 
     pub(super) fn export(

@@ -2,14 +2,15 @@
 
 use super::{Node, PendingFrame, Refusal, Then};
 use crate::command::{Answer, Command, Level, Wait};
-use crate::failure;
 use crate::input::CommandId;
 use crate::journal::{Desk, Draft};
 use crate::rows::{self, RecordIndex};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
+use crate::{failure, past};
 use heirloom_base::{BlobRef, ChunkId, Hlc, Now, RecordId, hash, id, limits};
 use heirloom_doc::{DocError, Document, RawChange};
+use heirloom_formats::{FieldEdit, Operation};
 use heirloom_identity::Keyring;
 use heirloom_schema::category::{self, CategorySpec};
 use heirloom_schema::{Content, Value, key};
@@ -24,6 +25,15 @@ pub(super) struct Writing {
     drafts: Vec<Draft>,
     chunks: Vec<(ChunkId, Vec<u8>)>,
     saved: Vec<(RecordId, Vec<u8>)>,
+}
+
+/// How an edit treats values that were set at the same time as others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// A text keeps its rivals.
+    Merge,
+    /// Every key that is named has one value afterwards.
+    Settle,
 }
 
 /// A record that a command names.
@@ -53,6 +63,10 @@ impl Node {
             }
             Command::Restore { category, id: record, at, wait } => {
                 self.restore(now, storage, id, (&category, &record), at.as_deref(), wait)
+            }
+            Command::Resolve { category, id: record, field, keep, wait } => {
+                let choice = (field.as_deref(), keep.as_str());
+                self.resolve(now, storage, id, (&category, &record), choice, wait)
             }
             Command::Import { items, dry_run, wait } => {
                 self.import(now, storage, id, &items, dry_run, wait)
@@ -137,16 +151,16 @@ impl Node {
             found => {
                 let Named { record, row } = found?;
                 let mut document = self.existing(storage, record)?;
-                let content = self.resolved(storage, document.content())?;
-                self.begin_log();
-                let tie = self.tie(record);
-                let mut changed = heirloom_formats::edit(spec, &content, &edits, &tie)
-                    .map_err(|error| crate::show::field_failure(spec, &error))?;
-                if row.deleted {
-                    // An edit brings a record back, also one to the values that it had.
-                    changed.push((key::DELETED.to_owned(), None));
-                }
-                self.edit(now, &mut writing, record, &mut document, changed)?;
+                let changed = if !document.is_deleted() {
+                    self.field_edits(storage, spec, (record, &document), &edits)?
+                } else if spec.open_fields {
+                    let content = heirloom_formats::create(spec, &edits, &row.uid, now.wall_ms)
+                        .map_err(|error| crate::show::field_failure(spec, &error))?;
+                    past::anew(&document, &content)
+                } else {
+                    return Err(failure::in_trash(spec.id, &record.short()).into());
+                };
+                self.change(now, &mut writing, record, &mut document, changed, Manner::Settle)?;
                 record
             }
         };
@@ -175,26 +189,32 @@ impl Node {
         self.write(now, storage, writing, id, answer, wait)
     }
 
-    fn restore(
+    /// Returns what sets fields of a record, and settles what is in conflict
+    /// about them, also where the value that is shown is set again.
+    fn field_edits(
         &mut self,
-        now: Now,
-        storage: &mut dyn Storage,
-        id: CommandId,
-        (category, name): (&str, &str),
-        at: Option<&str>,
-        wait: Wait,
-    ) -> Result<Option<Answer>, Refusal> {
-        let spec = category_of(category)?;
-        let record = self.find(storage, spec, name)?.record;
-        let mut document = self.existing(storage, record)?;
-        let edits = match at {
-            None => vec![(key::DELETED.to_owned(), None)],
-            Some(time) => crate::show::back_to(&document, time)?,
-        };
-        let mut writing = Writing::default();
-        self.edit(now, &mut writing, record, &mut document, edits)?;
-        let answer = Answer::Saved { id: record.to_string(), reached: false };
-        self.write(now, storage, writing, id, answer, wait)
+        storage: &dyn Storage,
+        spec: &'static CategorySpec,
+        (record, document): (RecordId, &Document),
+        edits: &[FieldEdit],
+    ) -> Result<Edits, Refusal> {
+        let content = self.resolved(storage, document.content())?;
+        self.begin_log();
+        let tie = self.tie(record);
+        let mut changed = heirloom_formats::edit(spec, &content, edits, &tie)
+            .map_err(|error| crate::show::field_failure(spec, &error))?;
+        for conflict in document.conflicts() {
+            let field =
+                crate::show::field_name(spec, &conflict.key, conflict.winner.value.as_ref());
+            let is_set = |edit: &FieldEdit| {
+                edit.field == field && matches!(edit.operation, Operation::Set(_))
+            };
+            let is_open = changed.iter().all(|(key, _)| *key != conflict.key);
+            if is_open && edits.iter().any(is_set) && conflict.winner.value.is_some() {
+                changed.push((conflict.key, conflict.winner.value));
+            }
+        }
+        Ok(changed)
     }
 
     /// Makes a record that does not exist yet; one that does keeps its
@@ -229,21 +249,39 @@ impl Node {
         writing: &mut Writing,
         record: RecordId,
         document: &mut Document,
+        edits: Edits,
+    ) -> Result<(), Refusal> {
+        self.change(now, writing, record, document, edits, Manner::Merge)
+    }
+
+    /// As [`Node::edit`], with or without settling conflicts.
+    pub(super) fn change(
+        &mut self,
+        now: Now,
+        writing: &mut Writing,
+        record: RecordId,
+        document: &mut Document,
         mut edits: Edits,
+        manner: Manner,
     ) -> Result<(), Refusal> {
         let values = edits.iter_mut().filter_map(|(_, value)| value.as_mut());
         let chunks = self.seal_large(writing, values)?;
         self.begin_log();
         let Some(actor) = self.journal.actor(record) else { return Ok(()) };
         let hlc = self.journal.tick(now.wall_ms);
-        let changes = document.edit(actor, hlc, &edits).map_err(|error| refused(&error))?;
+        let changes = match manner {
+            Manner::Merge => document.edit(actor, hlc, &edits),
+            Manner::Settle => document.settle(actor, hlc, &edits),
+        };
+        let changes = changes.map_err(|error| refused(&error))?;
         if !changes.is_empty() {
             writing.take(record, document, changes, chunks);
         }
         Ok(())
     }
 
-    /// Replaces values that are too large for a document by sealed chunks.
+    /// Replaces values that are too large for a document by sealed chunks;
+    /// returns these, and those of values that are chunks already.
     fn seal_large<'a>(
         &self,
         writing: &mut Writing,
@@ -252,6 +290,9 @@ impl Node {
         let account_key = *self.keyring()?.account_key();
         let mut ids = Vec::new();
         for value in values {
+            if let Value::Blob(blob) = value {
+                ids.extend(blob.chunks.iter().map(|chunk| chunk.id));
+            }
             if matches!(value, Value::Text(_)) {
                 continue;
             }

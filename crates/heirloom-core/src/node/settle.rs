@@ -12,7 +12,7 @@ use crate::rows::{self, LogRow, table};
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::view::View;
 use crate::waits::{CopyWait, with_reached};
-use heirloom_base::{ChunkId, Decode, LogId, Now, Writer};
+use heirloom_base::{ChunkId, Decode, LogId, Now, Writer, time};
 use heirloom_identity::WriteVerdict;
 use heirloom_schema::category;
 use heirloom_sync::Entry;
@@ -141,7 +141,7 @@ impl Node {
             self.journal.observe(header.hlc);
         }
         self.replication.durable(now, entry, missing);
-        self.announce(applied);
+        self.announce(applied, entry);
         Ok(true)
     }
 
@@ -242,16 +242,24 @@ impl Node {
             view.remove(key);
             let applied = self.apply_entry(&mut view, &entry)?;
             view.commit(None)?;
-            self.announce(applied);
+            self.announce(applied, &entry);
         }
         Ok(())
     }
 
-    fn announce(&mut self, applied: Applied) {
+    /// Tells what an entry changed.
+    fn announce(&mut self, applied: Applied, entry: &Entry) {
+        let header = entry.header();
+        let (by, at) = (self.device_of(header.log), time::rfc3339(header.hlc.wall_ms()));
         for (number, records) in applied.changed {
             let Some(spec) = category::by_number(number) else { continue };
             let ids = records.iter().map(ToString::to_string).collect();
-            self.event(Event::RecordsChanged { category: spec.id.to_owned(), ids });
+            self.event(Event::RecordsChanged {
+                category: spec.id.to_owned(),
+                ids,
+                by: by.map(|device| device.to_string()),
+                at: Some(at.clone()),
+            });
         }
         for (record, reason) in applied.refused {
             tracing::warn!(record = %record.short(), reason, "a change was kept aside");

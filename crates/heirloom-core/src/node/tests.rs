@@ -13,3 +13,4 @@ mod hostile;
 mod household;
 mod life;
 mod pairing;
+mod versions;

@@ -20,6 +20,9 @@ struct Plan {
     texts: Texts,
 }
 
+/// A way to give a key a value, or to remove it.
+type SetKey = fn(&mut Plan, &str, Option<&Value>, &[Candidate]);
+
 impl Document {
     /// Sets and removes keys, and returns the changes that do so: none where
     /// nothing differs, several where one would grow too large.
@@ -44,6 +47,31 @@ impl Document {
         hlc: Hlc,
         edits: &[(String, Option<Value>)],
     ) -> Result<Vec<RawChange>, DocError> {
+        self.write(actor, hlc, edits, Plan::set)
+    }
+
+    /// As [`Document::edit`], and settles every conflict of the keys that it
+    /// names: a text is replaced as a whole, its rivals disappear, and what is
+    /// being typed into any of them elsewhere stays in the history only.
+    ///
+    /// # Errors
+    /// As [`Document::edit`].
+    pub fn settle(
+        &mut self,
+        actor: ActorId,
+        hlc: Hlc,
+        edits: &[(String, Option<Value>)],
+    ) -> Result<Vec<RawChange>, DocError> {
+        self.write(actor, hlc, edits, Plan::settle)
+    }
+
+    fn write(
+        &mut self,
+        actor: ActorId,
+        hlc: Hlc,
+        edits: &[(String, Option<Value>)],
+        set: SetKey,
+    ) -> Result<Vec<RawChange>, DocError> {
         let time = i64::try_from(hlc.0).map_err(|_| DocError::Clock(hlc.0))?;
         for (key, value) in edits {
             value::check(key, value.as_ref())?;
@@ -54,24 +82,27 @@ impl Document {
             return Err(DocError::Heads { heads, limit });
         }
         guarded(|| {
-            let Plan { steps, texts } = self.plan(edits);
+            let Plan { steps, texts } = self.plan(edits, set);
             author::write(&mut self.automerge, actor, time, steps, texts)
         })
         .map_err(DocError::Broken)?
         .map_err(|error| DocError::Broken(error.to_string()))
     }
 
-    fn plan(&self, edits: &[(String, Option<Value>)]) -> Plan {
+    fn plan(&self, edits: &[(String, Option<Value>)], set: SetKey) -> Plan {
         let mut wanted: BTreeMap<&str, Option<&Value>> =
             edits.iter().map(|(key, value)| (key.as_str(), value.as_ref())).collect();
         let deletion = wanted.remove(key::DELETED);
         let mut plan = Plan::default();
         for (key, value) in wanted {
-            plan.set(key, value, &candidates(&self.automerge, key, None));
+            set(&mut plan, key, value, &candidates(&self.automerge, key, None));
         }
         let marks = candidates(&self.automerge, key::DELETED, None);
         match deletion {
             // The last change deletes, so that all others are its ancestors.
+            Some(Some(value)) if !self.is_deleted() => {
+                plan.steps.extend(steps(key::DELETED, &unlike(value, &marks)));
+            }
             Some(Some(value)) => plan.set(key::DELETED, Some(value), &marks),
             Some(None) => plan.revive(&marks),
             None if plan.steps.is_empty() => {}
@@ -81,10 +112,33 @@ impl Document {
     }
 }
 
+/// Returns a mark like `value` that is none of those which an edit contests:
+/// the same one again would be no change.
+fn unlike(value: &Value, marks: &[Candidate]) -> Value {
+    let mut mark = value.clone();
+    while let Value::Int(number) = &mut mark
+        && marks.iter().any(|one| one.value() == Some(&Value::Int(*number)))
+    {
+        *number = number.wrapping_add(1);
+    }
+    mark
+}
+
 impl Plan {
     fn revive(&mut self, marks: &[Candidate]) {
         if !marks.is_empty() {
             self.steps.insert(0, Step::Delete(key::DELETED.to_owned()));
+        }
+    }
+
+    /// Sets a key so that it has one value afterwards.
+    fn settle(&mut self, key: &str, value: Option<&Value>, current: &[Candidate]) {
+        let shown = current.first().and_then(Candidate::value);
+        match value {
+            Some(value) if current.iter().any(|one| one.value() != shown) => {
+                self.steps.extend(steps(key, value));
+            }
+            Some(_) | None => self.set(key, value, current),
         }
     }
 

@@ -1,14 +1,31 @@
 //! What every change of a document did.
 
 use super::Document;
-use super::read::value_at;
+use super::read::{Attributed, differs_at, is_deleted_at, is_marked_at, value_at};
 use crate::change::{Heads, own_actor, own_hash};
 use crate::chunk::Chunk;
-use automerge::{Automerge, Change};
+use automerge::{Automerge, Change, ObjId};
 use heirloom_base::{ActorId, ChangeHash, Hlc};
-use heirloom_schema::{Content, Value};
+use heirloom_schema::{Content, Value, key};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What a change was for, as far as it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeKind {
+    /// It set or removed something.
+    Edited,
+    /// It took over what a file had changed since its last import.
+    Imported,
+    /// It settled a conflict.
+    Resolved,
+    /// It brought back an earlier version, or a deleted record.
+    Restored,
+    /// It deleted the record.
+    Deleted,
+    /// It belongs to a birth.
+    Born,
+}
 
 /// What one change did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +38,8 @@ pub struct ChangeSummary {
     pub hlc: Hlc,
     /// Whether it belongs to a birth, which is nobody's.
     pub birth: bool,
+    /// What it was for.
+    pub kind: ChangeKind,
     /// The keys whose value it changed, in ascending order.
     pub edits: Vec<KeyEdit>,
 }
@@ -58,6 +77,30 @@ impl Document {
     }
 }
 
+/// Returns the newest change of a text, by its clock reading; without its value.
+pub(super) fn last_editor(document: &Automerge, text: &ObjId) -> Option<Attributed> {
+    let ObjId::Id(counter, maker, _) = text else { return None };
+    let object = (own_actor(maker), *counter);
+    let touches = |change: &Change| {
+        let Ok(chunk) = Chunk::parse(change.raw_bytes()) else { return false };
+        let numbered = (chunk.head.start_op..).zip(&chunk.operations);
+        numbered.into_iter().any(|(number, operation)| match operation.object {
+            Some((actor, counter)) => {
+                chunk.actor_at(actor).is_some_and(|actor| (actor, counter) == object)
+            }
+            None => (chunk.head.actor, number) == object,
+        })
+    };
+    let changes = document.get_changes(&[]);
+    let editors = changes.iter().filter(|change| touches(change)).map(|change| Attributed {
+        value: None,
+        actor: own_actor(change.actor_id()),
+        hlc: Hlc(u64::try_from(change.timestamp()).unwrap_or_default()),
+        change: own_hash(change.hash()),
+    });
+    editors.max_by_key(|editor| (editor.hlc, editor.actor, editor.change))
+}
+
 /// Sorts changes after those that they build on.
 fn causal(changes: Vec<Change>) -> Vec<Change> {
     let mut open: BTreeMap<automerge::ChangeHash, (usize, Change)> = BTreeMap::new();
@@ -93,6 +136,8 @@ struct Walk<'a> {
     /// The key of every text, by the operation that made it.
     texts: BTreeMap<(ActorId, u64), String>,
     births: BTreeSet<automerge::ChangeHash>,
+    /// What every change so far builds on.
+    before: BTreeMap<automerge::ChangeHash, Vec<automerge::ChangeHash>>,
     /// The change before this one, and what it left behind, so that a text is
     /// not worked out twice.
     latest: Option<automerge::ChangeHash>,
@@ -105,6 +150,7 @@ impl<'a> Walk<'a> {
             document,
             texts: BTreeMap::new(),
             births: BTreeSet::new(),
+            before: BTreeMap::new(),
             latest: None,
             left: BTreeMap::new(),
         }
@@ -119,7 +165,9 @@ impl<'a> Walk<'a> {
             self.left.clear();
         }
         let mut edits = Vec::new();
-        for key in self.touched(change) {
+        let touched = self.touched(change);
+        let kind = if birth { ChangeKind::Born } else { self.kind(change, &touched) };
+        for key in touched {
             let before = match self.left.remove(&key) {
                 Some(before) => before,
                 None => value_at(self.document, &key, Some(change.deps())),
@@ -131,12 +179,56 @@ impl<'a> Walk<'a> {
             }
         }
         self.latest = Some(change.hash());
+        self.before.insert(change.hash(), change.deps().to_vec());
         ChangeSummary {
             hash: own_hash(change.hash()),
             actor: own_actor(change.actor_id()),
             hlc: Hlc(u64::try_from(change.timestamp()).unwrap_or_default()),
             birth,
+            kind,
             edits,
+        }
+    }
+
+    /// Returns what a change builds on without what these build on themselves:
+    /// a change names its author's previous one in any case.
+    fn heads_before(&self, change: &Change) -> Vec<automerge::ChangeHash> {
+        let mut heads = change.deps().to_vec();
+        if heads.len() < 2 {
+            return heads;
+        }
+        let mut open: Vec<automerge::ChangeHash> =
+            heads.iter().filter_map(|head| self.before.get(head)).flatten().copied().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(hash) = open.pop() {
+            if seen.insert(hash) {
+                heads.retain(|head| *head != hash);
+                open.extend(self.before.get(&hash).into_iter().flatten());
+            }
+            if heads.len() < 2 {
+                break;
+            }
+        }
+        heads
+    }
+
+    fn kind(&self, change: &Change, touched: &BTreeSet<String>) -> ChangeKind {
+        let (before, after) = (&self.heads_before(change), [change.hash()]);
+        let marks = touched.contains(key::DELETED);
+        let contested = || is_marked_at(self.document, before);
+        let settles = |key: &String| {
+            differs_at(self.document, key, before) && !differs_at(self.document, key, &after)
+        };
+        if marks && is_marked_at(self.document, &after) {
+            ChangeKind::Deleted
+        } else if touched.contains(key::RESTORED) || marks && is_deleted_at(self.document, before) {
+            ChangeKind::Restored
+        } else if touched.contains(key::IMPORT) {
+            ChangeKind::Imported
+        } else if marks && contested() || touched.iter().any(settles) {
+            ChangeKind::Resolved
+        } else {
+            ChangeKind::Edited
         }
     }
 

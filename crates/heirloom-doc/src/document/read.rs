@@ -1,6 +1,7 @@
 //! What a document shows: one value per key, and those that lost.
 
 use super::Document;
+use super::history::last_editor;
 use crate::change::{Heads, own_actor, own_hash};
 use crate::value;
 use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, ScalarValueRef, ValueRef};
@@ -8,6 +9,7 @@ use heirloom_base::{ActorId, ChangeHash, Hlc};
 use heirloom_schema::{Content, Value, key};
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// A value and the change that set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +19,7 @@ pub struct Attributed {
     pub value: Option<Value>,
     /// Who set it.
     pub actor: ActorId,
-    /// The clock reading under which it was set; zero for a birth. A text keeps
-    /// that of its making, however it is edited.
+    /// The clock reading under which it was set; zero for a birth.
     pub hlc: Hlc,
     /// The change that set it.
     pub change: ChangeHash,
@@ -33,6 +34,15 @@ pub struct Conflict {
     pub winner: Attributed,
     /// The other values, the strongest first, each once.
     pub losers: Vec<Attributed>,
+}
+
+/// A deletion of a record that something else, done at the same time, undid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContestedDeletion {
+    /// The deletion; its value is the time that it gives.
+    pub deletion: Attributed,
+    /// The newest change that does not know of it; it has no value.
+    pub kept_by: Attributed,
 }
 
 /// A visible value of a key, with its place in the document.
@@ -86,10 +96,32 @@ impl Document {
     /// deletion keeps the record.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
-        let marked = |heads: Option<&[automerge::ChangeHash]>| {
-            !candidates(&self.automerge, key::DELETED, heads).is_empty()
-        };
-        marked(None) && self.automerge.get_heads().iter().all(|head| marked(Some(&[*head])))
+        is_deleted_at(&self.automerge, &self.automerge.get_heads())
+    }
+
+    /// Returns the deletion that did not delete the record, because of an edit
+    /// made at the same time.
+    #[must_use]
+    pub fn contested_deletion(&self) -> Option<ContestedDeletion> {
+        let heads = self.automerge.get_heads();
+        let deletion = candidates(&self.automerge, key::DELETED, None).into_iter().next()?;
+        let kept = heads.iter().filter(|head| !is_marked_at(&self.automerge, &[**head]));
+        let kept_by = kept
+            .filter_map(|head| author_of(&self.automerge, *head))
+            .max_by_key(|author| (author.hlc, author.actor, author.change))?;
+        Some(ContestedDeletion { deletion: deletion.attributed, kept_by })
+    }
+
+    /// Returns who gave every key the value that is shown: for a text, who
+    /// edited it last.
+    #[must_use]
+    pub fn authorship(&self) -> BTreeMap<String, Attributed> {
+        let keys = self.automerge.map_range(ROOT, ..).map(|item| item.key.into_owned());
+        let authored = keys.filter_map(|key| {
+            let winner = candidates(&self.automerge, &key, None).into_iter().next()?;
+            Some((key, edited(&self.automerge, winner)))
+        });
+        authored.collect()
     }
 
     /// Returns the keys to which different values were given at the same time.
@@ -100,14 +132,55 @@ impl Document {
     }
 }
 
-fn conflict(document: &Automerge, key: &str) -> Option<Conflict> {
-    let mut distinct: Vec<Attributed> = Vec::new();
-    for candidate in candidates(document, key, None) {
-        if distinct.iter().all(|kept| kept.value != candidate.attributed.value) {
-            distinct.push(candidate.attributed);
+/// Returns whether every one of some heads leaves the record deleted.
+pub(super) fn is_deleted_at(document: &Automerge, heads: &[automerge::ChangeHash]) -> bool {
+    !heads.is_empty() && heads.iter().all(|head| is_marked_at(document, &[*head]))
+}
+
+/// Returns whether a deletion is visible at some heads.
+pub(super) fn is_marked_at(document: &Automerge, heads: &[automerge::ChangeHash]) -> bool {
+    document.get_all_at(ROOT, key::DELETED, heads).is_ok_and(|marks| !marks.is_empty())
+}
+
+/// Returns whether a key has values that differ at some heads.
+pub(super) fn differs_at(document: &Automerge, key: &str, heads: &[automerge::ChangeHash]) -> bool {
+    // Most keys have one value: texts are only unfolded where there are several.
+    let several = document.get_all_at(ROOT, key, heads).is_ok_and(|values| values.len() > 1);
+    several && distinct(candidates(document, key, Some(heads))).len() > 1
+}
+
+/// Returns each value once, the strongest first.
+fn distinct(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut distinct: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        if distinct.iter().all(|kept| kept.value() != candidate.value()) {
+            distinct.push(candidate);
         }
     }
-    let mut values = distinct.into_iter();
+    distinct
+}
+
+/// Names the last editor of a text; other values are set as a whole.
+fn edited(document: &Automerge, candidate: Candidate) -> Attributed {
+    let mut attributed = candidate.attributed;
+    if matches!(attributed.value, Some(Value::Text(_)))
+        && let Some(editor) = last_editor(document, &candidate.object)
+    {
+        attributed = Attributed { value: attributed.value, ..editor };
+    }
+    attributed
+}
+
+fn author_of(document: &Automerge, change: automerge::ChangeHash) -> Option<Attributed> {
+    let meta = document.get_change_meta_by_hash(&change)?;
+    let hlc = Hlc(u64::try_from(meta.timestamp).unwrap_or_default());
+    let (actor, change) = (own_actor(&meta.actor), own_hash(change));
+    Some(Attributed { value: None, actor, hlc, change })
+}
+
+fn conflict(document: &Automerge, key: &str) -> Option<Conflict> {
+    let distinct = distinct(candidates(document, key, None));
+    let mut values = distinct.into_iter().map(|candidate| edited(document, candidate));
     let winner = values.next()?;
     let losers: Vec<Attributed> = values.collect();
     (!losers.is_empty()).then(|| Conflict { key: key.to_owned(), winner, losers })
@@ -171,10 +244,8 @@ fn strength(a: &Candidate, b: &Candidate) -> Ordering {
 }
 
 fn attributed(document: &Automerge, value: Option<Value>, object: &ObjId) -> Option<Attributed> {
-    let change = document.hash_for_opid(object)?;
-    let meta = document.get_change_meta_by_hash(&change)?;
-    let hlc = Hlc(u64::try_from(meta.timestamp).unwrap_or_default());
-    Some(Attributed { value, actor: own_actor(&meta.actor), hlc, change: own_hash(change) })
+    let author = author_of(document, document.hash_for_opid(object)?)?;
+    Some(Attributed { value, ..author })
 }
 
 fn known(

@@ -5,6 +5,7 @@ use automerge::{ObjType, ROOT, ScalarValue};
 use heirloom_base::{ActorId, ChangeHash, Hlc, LogId, RecordId};
 use heirloom_schema::{Content, Value, key};
 
+mod authorship;
 mod properties;
 
 const RECORD: RecordId = RecordId([9; 16]);
@@ -270,7 +271,7 @@ fn an_edit_at_the_same_time_keeps_a_deleted_record() {
     meet(&mut phone, &mut laptop);
     assert!(!phone.document.is_deleted() && !laptop.document.is_deleted());
     assert_eq!(phone.shown("title"), Some(string("needed")));
-    phone.edit(100, &[(key::DELETED, Some(Value::Int(8)))]);
+    phone.edit(100, &[(key::DELETED, DELETED)]);
     assert!(phone.document.is_deleted(), "deleted again, knowing of the edit");
 }
 

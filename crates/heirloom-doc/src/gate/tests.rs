@@ -323,7 +323,7 @@ fn many_operations_are_tried_in_parts_and_a_bad_part_alone() {
         }
         let mut admission = Admission::default();
         let mut graph = Graph::of(&document);
-        let candidates = read_all(RECORD, &offered, &graph, &mut admission);
+        let (candidates, _) = read_all(RECORD, &offered, &graph, &mut admission);
         let plan = judge_all(candidates, &mut graph, &mut admission);
         QUIET.set(true);
         trial::apply(document, plan, limit, &mut admission);

@@ -57,7 +57,7 @@ impl Story {
         let seed = self.report.seed;
         let mut seen: Option<String> = None;
         for device in self.members.clone() {
-            let ask = |category: &str| Command::Conflicts { category: category.into() };
+            let ask = |category: &str| Command::Conflicts { category: category.into(), id: None };
             let Some(Ok(Answer::Conflicts { rows })) = self.world.ask(device, ask("notes")) else {
                 panic!("seed {seed}: device {device} lists no conflicts");
             };

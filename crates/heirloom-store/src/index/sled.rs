@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 mod rows;
 
-const VERSION: &[u8] = &[1];
+const VERSION: &[u8] = &[2];
 
 /// Wait for the threads of an instance that was dropped, and the pause between two looks.
 const LOCK_WAIT: Duration = Duration::from_secs(5);

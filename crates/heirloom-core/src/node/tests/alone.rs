@@ -173,7 +173,11 @@ fn a_record_is_added_found_changed_deleted_and_brought_back() {
     assert_eq!(alone.show("notes", &id).title, "Groceries");
     let history = alone.ask(Command::History { category: "notes".into(), id }).unwrap();
     let Answer::History { rows } = history else { panic!("{history:?}") };
-    assert!(rows[0].by.is_none() && rows.len() >= 4, "{rows:?}");
+    let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+    assert_eq!(kinds, ["created", "edited", "deleted", "restored"]);
+    let device = alone.node.device().to_string();
+    assert!(rows.iter().all(|row| row.author.by == device && row.author.by_name == "alone"));
+    assert_eq!(rows[0].author.at, heirloom_base::time::rfc3339(NOW.wall_ms));
 }
 
 #[test]

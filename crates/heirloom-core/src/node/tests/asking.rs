@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::household::{House, Reply, texts};
-use crate::command::{ConflictRow, RecordRow, StatusReport};
+use crate::command::{ConflictRow, HistoryRow, RecordRow, StatusReport};
 use heirloom_identity::Role;
 
 impl House {
@@ -41,6 +41,54 @@ impl House {
         self.ask(device, Command::Delete { category, id, wait }).unwrap();
     }
 
+    pub(super) fn restore(&mut self, device: usize, category: &str, id: &str, at: Option<&str>) {
+        self.try_restore(device, category, id, at).unwrap();
+    }
+
+    pub(super) fn try_restore(
+        &mut self,
+        device: usize,
+        category: &str,
+        id: &str,
+        at: Option<&str>,
+    ) -> Reply {
+        let (category, id, wait) = (category.to_owned(), id.to_owned(), Wait::default());
+        self.ask(device, Command::Restore { category, id, at: at.map(str::to_owned), wait })
+    }
+
+    pub(super) fn resolve(
+        &mut self,
+        device: usize,
+        category: &str,
+        id: &str,
+        field: Option<&str>,
+        keep: &str,
+    ) -> Reply {
+        let (category, id, keep) = (category.to_owned(), id.to_owned(), keep.to_owned());
+        let (field, wait) = (field.map(str::to_owned), Wait::default());
+        self.ask(device, Command::Resolve { category, id, field, keep, wait })
+    }
+
+    pub(super) fn history(&mut self, device: usize, category: &str, id: &str) -> Vec<HistoryRow> {
+        let (category, id) = (category.to_owned(), id.to_owned());
+        match self.ask(device, Command::History { category, id }) {
+            Ok(Answer::History { rows }) => rows,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn import(&mut self, device: usize, category: &str, file: &str, text: &str) {
+        use base64::Engine as _;
+        let base64 = base64::engine::general_purpose::STANDARD.encode(text);
+        let (category, file) = (category.to_owned(), file.to_owned());
+        let item = crate::command::ImportItem { category, file, line: 1, base64 };
+        let import = Command::Import { items: vec![item], dry_run: false, wait: Wait::default() };
+        match self.ask(device, import) {
+            Ok(Answer::Imported { report, .. }) => assert!(report.skipped.is_empty(), "{report:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) fn show(&mut self, device: usize, category: &str, id: &str) -> RecordRow {
         let (category, id) = (category.to_owned(), id.to_owned());
         match self.ask(device, Command::Show { category, id }) {
@@ -59,7 +107,7 @@ impl House {
     }
 
     pub(super) fn conflicts(&mut self, device: usize, category: &str) -> Vec<ConflictRow> {
-        match self.ask(device, Command::Conflicts { category: category.to_owned() }) {
+        match self.ask(device, Command::Conflicts { category: category.to_owned(), id: None }) {
             Ok(Answer::Conflicts { rows }) => rows,
             other => panic!("{other:?}"),
         }

@@ -43,11 +43,12 @@ fn one_field_changed_apart_shows_one_value_everywhere_and_keeps_the_other() {
     assert_eq!(rows, house.conflicts(1, "contacts"));
     let row = rows.iter().find(|row| row.field == "name").expect("the name is in conflict");
     let mut values = vec![row.winner.clone(), row.losers[0].value.clone()];
-    values.sort();
-    assert_eq!(values, [Some("Ann Desk".to_owned()), Some("Ann Phone".to_owned())]);
-    let by = if row.losers[0].value.as_deref() == Some("Ann Desk") { 1 } else { 0 };
-    assert_eq!(row.losers[0].by, house.id(by).to_string());
-    assert_eq!(Some(house.show(0, "contacts", &id).title), row.winner);
+    values.sort_by_key(|value| value.as_ref().map(ToString::to_string));
+    assert_eq!(values, [Some("Ann Desk".into()), Some("Ann Phone".into())]);
+    let by = if row.losers[0].value == Some("Ann Desk".into()) { 1 } else { 0 };
+    assert_eq!(row.losers[0].author.by, house.id(by).to_string());
+    assert_eq!(row.author.by, house.id(1 - by).to_string());
+    assert_eq!(Some(house.show(0, "contacts", &id).title.into()), row.winner);
     house.set(1, "contacts", &id, &["name=Ann Both"]);
     for device in 0..2 {
         assert!(house.conflicts(device, "contacts").is_empty(), "an edit settles it");
@@ -120,7 +121,12 @@ fn whoever_watches_hears_of_changes_made_elsewhere() {
     let mut house = House::of(&["phone", "desk"]);
     house.devices[1].events.clear();
     let id = house.add(0, "notes", &["title=x"]);
-    let changed = Event::RecordsChanged { category: "notes".into(), ids: vec![id] };
+    let changed = Event::RecordsChanged {
+        category: "notes".into(),
+        ids: vec![id],
+        by: Some(house.id(0).to_string()),
+        at: Some(heirloom_base::time::rfc3339(house.now.wall_ms)),
+    };
     assert!(house.devices[1].events.contains(&changed));
 }
 
@@ -155,10 +161,17 @@ fn a_blind_keeper_stores_everything_and_runs_no_command_about_records() {
         Command::Set { category: category.clone(), id: id.clone(), assignments: vec![], wait },
         Command::Delete { category: category.clone(), id: id.clone(), wait },
         Command::Restore { category: category.clone(), id: id.clone(), at: None, wait },
+        Command::Resolve {
+            category: category.clone(),
+            id: id.clone(),
+            field: None,
+            keep: "1".into(),
+            wait,
+        },
         Command::List { category: category.clone(), search: None, after: None, limit: 1 },
         Command::Show { category: category.clone(), id: id.clone() },
         Command::History { category: category.clone(), id },
-        Command::Conflicts { category: category.clone() },
+        Command::Conflicts { category: category.clone(), id: None },
         Command::Import { items: vec![], dry_run: true, wait },
         Command::Export { category, after: None, limit: 1 },
         Command::Digest,
@@ -202,6 +215,7 @@ proptest! {
         house.cut(0, 1);
         for (device, what, text) in steps {
             match what {
+                _ if house.show(device, "notes", &id).deleted => house.restore(device, "notes", &id, None),
                 0 => house.set(device, "notes", &id, &[&format!("title={text}")]),
                 1 => house.set(device, "notes", &id, &[&format!("body={text}")]),
                 2 => house.delete(device, "notes", &id),

@@ -152,3 +152,23 @@ fn the_bytes_of_a_birth_are_frozen() {
     ];
     assert_eq!(hashes, frozen);
 }
+
+#[test]
+fn every_place_that_carries_a_birth_is_named_however_often_it_comes() {
+    let (document, edit) = {
+        let mut document = Document::from_birth(&birth(RECORD, &long()).unwrap()).unwrap();
+        let title = [("title".to_owned(), Some(Value::Str("new".into())))];
+        let edit = document.edit(actor_for(LOG, RECORD), Hlc(5), &title).unwrap();
+        (document, offer(LOG, edit[0].0.clone()))
+    };
+    let parts = parts(&long());
+    let actor = birth_actor_of(&parts[0]);
+    let offered = [parts.clone(), vec![edit], parts].concat();
+    let named: Vec<(usize, ActorId)> = [0, 1, 2, 4, 5, 6].map(|place| (place, actor)).into();
+    let first = admit(None, RECORD, &offered);
+    assert_eq!((&first.births, first.duplicates.len()), (&named, 3));
+    let again = admit(Some(&document.save()), RECORD, &offered);
+    assert_eq!((again.births, again.duplicates.len()), (named, 7));
+    let waiting = admit(None, RECORD, &offered[1..2]);
+    assert_eq!((waiting.births, waiting.waiting.len()), (vec![], 1), "it is not held yet");
+}

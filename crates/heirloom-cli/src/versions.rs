@@ -1,0 +1,180 @@
+//! Printing what happened to a record, and what is in conflict.
+
+use crate::exit::Trouble;
+use crate::records::short;
+use crate::screen::Screen;
+use heirloom_core::command::{Author, ConflictRow, HistoryEdit, HistoryRow};
+use heirloom_schema::CategorySpec;
+use serde_json::Value;
+use std::io::Write;
+
+/// Characters of one line of a value that are printed.
+const LINE_LETTERS_MAX: usize = 200;
+/// Lines of one value that are printed.
+const LINES_MAX: usize = 20;
+
+/// How a value reads that this version does not know.
+const UNKNOWN: &str = "(written by a newer version)";
+
+/// Prints every change of a record.
+pub(crate) fn history<W: Write>(
+    category: &CategorySpec,
+    rows: &[HistoryRow],
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    for row in rows {
+        screen.json(row)?;
+        let Author { by, by_name, at } = &row.author;
+        let change = short(&row.change);
+        screen.line(format_args!("{at}  {} by {by_name} ({})  {change}", row.kind, short(by)))?;
+        row.edits.iter().try_for_each(|edit| print_edit(edit, screen))?;
+    }
+    screen.next(&format!("{} restore ID --at TIME", category.id))
+}
+
+/// Prints one changed value: in a line, or as lines that go and come.
+fn print_edit<W: Write>(edit: &HistoryEdit, screen: &mut Screen<W>) -> Result<(), Trouble> {
+    let field = &edit.field;
+    let (before, after) = (edit.before.as_ref().map(text), edit.after.as_ref().map(text));
+    let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\n'));
+    if !is_long(&before) && !is_long(&after) {
+        let before = before.map(|text| format!("{} -> ", cut(&text))).unwrap_or_default();
+        let after = after.map_or_else(|| "nothing".to_owned(), |text| cut(&text));
+        return screen.line(format_args!("  {field}: {before}{after}"));
+    }
+    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+    let (gone, new) = changed_lines(&before, &after);
+    screen.line(format_args!("  {field}:"))?;
+    print_lines("-", &gone, screen)?;
+    print_lines("+", &new, screen)
+}
+
+/// Returns the lines of two texts without those that they begin and end with alike.
+fn changed_lines<'a>(before: &'a str, after: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
+    let (gone, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    let start = gone.iter().zip(&new).take_while(|(one, other)| one == other).count();
+    let (gone, new) = (gone.split_at(start).1, new.split_at(start).1);
+    let pairs = gone.iter().rev().zip(new.iter().rev());
+    let end = pairs.take_while(|(one, other)| one == other).count();
+    (gone.split_at(gone.len() - end).0.to_vec(), new.split_at(new.len() - end).0.to_vec())
+}
+
+fn print_lines<W: Write>(
+    mark: &str,
+    lines: &[&str],
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    for line in lines.iter().take(LINES_MAX) {
+        screen.line(format_args!("    {mark} {}", cut(line)))?;
+    }
+    match lines.len().saturating_sub(LINES_MAX) {
+        0 => Ok(()),
+        more => screen.line(format_args!("    {mark} ... ({more} more lines)")),
+    }
+}
+
+/// Returns a line, cut with a mark where it is long.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(LINE_LETTERS_MAX) {
+        None => line.to_owned(),
+        Some((end, _)) => {
+            let (shown, rest) = line.split_at(end);
+            format!("{shown}... ({} more characters)", rest.chars().count())
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Prints what is in conflict: every value with its number.
+pub(crate) fn conflicts<W: Write>(
+    category: &CategorySpec,
+    rows: &[ConflictRow],
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    for row in rows {
+        screen.json(row)?;
+        screen.line(format_args!("{}  {}  {}", short(&row.id), row.title, row.field))?;
+        print_value((row.number, "shown"), row.winner.as_ref(), &row.author, screen)?;
+        for loser in &row.losers {
+            print_value((loser.number, "kept"), loser.value.as_ref(), &loser.author, screen)?;
+        }
+    }
+    match rows.first() {
+        None => {
+            screen.line("No field was edited on two devices at the same time.")?;
+            screen.next(&format!("{} list", category.id))
+        }
+        Some(row) => {
+            let id = short(&row.id);
+            screen.next(&format!("{} resolve {id} {} --keep NUMBER", category.id, row.field))
+        }
+    }
+}
+
+fn print_value<W: Write>(
+    (number, place): (usize, &str),
+    value: Option<&Value>,
+    author: &Author,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    let value = value.map_or_else(|| UNKNOWN.to_owned(), text);
+    let mut lines: Vec<&str> = value.lines().collect();
+    let first = if lines.len() > 1 { String::new() } else { cut(lines.pop().unwrap_or_default()) };
+    let Author { by_name, at, .. } = author;
+    screen.line(format_args!("  {number}  {place:<5}  {first}  ({by_name}, {at})"))?;
+    print_lines("|", &lines, screen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::Form;
+    use serde_json::json;
+
+    fn printed(before: Option<Value>, after: Option<Value>) -> String {
+        let mut screen = Screen::kept(Form::Human);
+        let edit = HistoryEdit { field: "body".to_owned(), before, after };
+        print_edit(&edit, &mut screen).unwrap();
+        screen.printed()
+    }
+
+    #[test]
+    fn of_a_long_text_only_the_lines_that_changed_are_printed() {
+        let text = printed(Some(json!("a\nb\nc\nd")), Some(json!("a\nx\ny\nd")));
+        assert_eq!(text, "  body:\n    - b\n    - c\n    + x\n    + y\n");
+        assert_eq!(printed(None, Some(json!("a\nb"))), "  body:\n    + a\n    + b\n");
+    }
+
+    #[test]
+    fn short_values_stand_in_one_line() {
+        assert_eq!(printed(Some(json!(80)), Some(json!("x"))), "  body: 80 -> x\n");
+        assert_eq!(printed(Some(json!("x")), None), "  body: x -> nothing\n");
+        assert_eq!(printed(None, Some(json!("new"))), "  body: new\n");
+    }
+
+    #[test]
+    fn what_is_cut_says_how_much() {
+        let long = printed(None, Some(json!("ä".repeat(LINE_LETTERS_MAX + 7))));
+        assert!(long.ends_with("ä... (7 more characters)\n"), "{long}");
+        let lines = printed(None, Some(json!("line\n".repeat(LINES_MAX + 3))));
+        assert!(lines.ends_with("    + ... (3 more lines)\n"), "{lines}");
+        assert_eq!(lines.lines().count(), LINES_MAX + 2);
+    }
+
+    #[test]
+    fn what_is_left_out_is_alike_on_both_sides() {
+        let texts = ["", "a", "b", "a\na", "a\nb", "b\na\nb", "a\na\na", "\n", "a\n\nb"];
+        for before in texts {
+            for after in texts {
+                let (gone, new) = changed_lines(before, after);
+                let kept = before.lines().count() - gone.len();
+                assert_eq!(kept, after.lines().count() - new.len(), "{before:?} {after:?}");
+                let nothing = gone.is_empty() && new.is_empty();
+                assert_eq!(nothing, before.lines().eq(after.lines()), "{before:?} {after:?}");
+            }
+        }
+    }
+}
