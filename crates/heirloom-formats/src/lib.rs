@@ -18,6 +18,7 @@ mod diff;
 mod encoding;
 mod fields;
 mod file_name;
+mod fold;
 mod format;
 mod item;
 mod layout;
@@ -34,6 +35,7 @@ mod testing;
 mod text;
 
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
+pub use fold::{SearchQuery, search_text};
 pub use item::{Item, ItemError, NotRecognised, RawItem, Skipped, Split};
 pub use projection::{ProjectedValue, Projection};
 
