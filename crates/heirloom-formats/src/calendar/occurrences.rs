@@ -30,7 +30,9 @@ use zone::{OwnZone, Zone};
 
 const DAY: i64 = 86_400;
 /// Steps for one record: less than 50 ms, which an example measures.
-const STEPS_MAX: u64 = 1_000_000;
+const STEPS_MAX: u64 = 600_000;
+/// What an occurrence costs that is found and described.
+const FOUND_STEPS: u64 = 50;
 
 /// One time at which a record takes place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,10 @@ pub struct Occurrence {
     pub end: String,
     /// Whether it lasts whole days.
     pub all_day: bool,
+    /// When it begins by the user's clock, without the zone; or the date.
+    pub local_start: String,
+    /// When it ends, likewise.
+    pub local_end: String,
     /// Where it stands in its series: the start that the rule gives it.
     pub recurrence_id: Option<String>,
     /// The field `start` of this occurrence.
@@ -64,6 +70,8 @@ pub struct Occurrences {
     pub is_cut: bool,
     /// Whether the rules need more work than is done for one record.
     pub gave_up: bool,
+    /// The work that was done, in steps of some tens of nanoseconds.
+    pub steps: u64,
 }
 
 /// Returns the occurrences of a record.
@@ -385,15 +393,22 @@ impl<'a> Search<'a> {
             MomentKind::Utc => text(ends_s, MomentKind::Utc),
             MomentKind::Local => text(zone.local(ends_s), MomentKind::Local),
         });
-        let (first, last) = match all_day {
-            true => (text(start.local, MomentKind::Date), text(end_local, MomentKind::Date)),
-            false => (text(starts_s, MomentKind::Utc), text(ends_s, MomentKind::Utc)),
+        let shown = |day: i64, instant: i64| match all_day {
+            true => (text(day, MomentKind::Date), text(day, MomentKind::Date)),
+            false => {
+                let local = self.window.home().local(instant);
+                (text(instant, MomentKind::Utc), text(local, MomentKind::Local))
+            }
         };
+        let (first, local_start) = shown(start.local, starts_s);
+        let (last, local_end) = shown(end_local, ends_s);
         let occurrence = Occurrence {
             starts_s,
             start: first,
             end: last,
             all_day,
+            local_start,
+            local_end,
             recurrence_id: name.map(|name| text(name.seconds, name.kind)),
             field_start: text(start.local, start.kind),
             field_end,
@@ -417,7 +432,8 @@ impl<'a> Search<'a> {
                 forms.len() - 1
             });
         }
-        Occurrences { list, forms, is_cut: self.is_cut, gave_up: self.gave_up }
+        let steps = STEPS_MAX - self.budget.left() + list.len() as u64 * FOUND_STEPS;
+        Occurrences { list, forms, is_cut: self.is_cut, gave_up: self.gave_up, steps }
     }
 }
 

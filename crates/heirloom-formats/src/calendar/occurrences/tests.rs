@@ -51,6 +51,8 @@ fn a_single_event_stands_once_and_in_no_series() {
         start: "2026-01-05T11:00:00Z".into(),
         end: "2026-01-05T12:00:00Z".into(),
         all_day: false,
+        local_start: "2026-01-05T12:00:00".into(),
+        local_end: "2026-01-05T13:00:00".into(),
         recurrence_id: None,
         field_start: "2026-01-05T12:00:00".into(),
         field_end: Some("2026-01-05T13:00:00".into()),
