@@ -331,6 +331,9 @@ fn a_folder_and_its_copy_take_turns_and_nothing_is_lost() {
     run_json(&one, &["notes", "add", "title=before", "--wait", "keeper"]).expect(0);
     assert_eq!(first.stop(), 0);
     copy_folder(&one, &other);
+    let copy = Up::start(&other, &["--peer", &second.address()]);
+    assert_eq!(copy.wait_for("warning")["code"], "copied");
+    assert_eq!(copy.stop(), 0);
     for (turn, home) in [&one, &other, &one, &other].into_iter().enumerate() {
         let title = format!("title=apart {turn}");
         run_json(home, &["notes", "add", &title]).expect(0);

@@ -223,7 +223,7 @@ pub(crate) fn refresh(
 
 /// Puts texts that live in chunks back, as far as they are here: a long
 /// address is shown and found like a short one.
-fn resolve_texts(storage: &dyn Storage, account_key: &[u8; 32], content: &mut Content) {
+pub(crate) fn resolve_texts(storage: &dyn Storage, account_key: &[u8; 32], content: &mut Content) {
     for value in content.values_mut() {
         let Value::Blob(blob) = value else { continue };
         if blob.size > limits::CARD_TEXT_BYTES_MAX as u64 {
@@ -250,7 +250,8 @@ fn project(
         || document.conflicts().iter().any(|conflict| is_visible(spec, conflict));
     row.fields = crate::show::fields_json(spec, &projection).to_string();
     row.title = projection.title;
-    row.search = projection.search;
+    row.search = heirloom_formats::search_text(&projection.search);
+    row.span = heirloom_formats::span(spec, &content).map(|span| (span.from_s, span.to_s));
 }
 
 /// Returns whether a user should hear of a conflict.

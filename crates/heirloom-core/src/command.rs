@@ -142,6 +142,8 @@ pub enum Command {
         /// At most so many.
         limit: usize,
     },
+    /// Lists when records take place.
+    Occurrences(OccurrenceQuery),
     /// Shows one record.
     Show {
         /// The category's id.
@@ -188,6 +190,25 @@ pub enum Command {
         /// Milliseconds to wait.
         timeout_ms: u64,
     },
+}
+
+/// Which occurrences are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OccurrenceQuery {
+    /// The category's id.
+    pub category: String,
+    /// Text that the record must contain, in any spelling.
+    pub search: Option<String>,
+    /// A date or an RFC 3339 time; without it, now.
+    pub from: Option<String>,
+    /// A date or an RFC 3339 time; without it, a year after the begin.
+    pub to: Option<String>,
+    /// The user's time zone: an IANA name, an offset or a POSIX rule.
+    pub zone: String,
+    /// Continue after this id.
+    pub after: Option<String>,
+    /// At most so many of one record, and no further record after so many.
+    pub limit: usize,
 }
 
 /// Why a command was not carried out.
@@ -240,6 +261,39 @@ pub struct RecordRow {
     /// The original text, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+/// A record within a window, with the times at which it takes place. An
+/// exception from a series, which shows something else, has its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// What it shows.
+    pub record: RecordRow,
+    /// When it takes place, in order.
+    pub occurrences: Vec<OccurrenceRow>,
+}
+
+/// One time at which a record takes place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OccurrenceRow {
+    /// The begin in seconds since 1970, to sort by.
+    pub starts_s: i64,
+    /// The begin: an RFC 3339 time in UTC, or a date.
+    pub start: String,
+    /// The end in the same form; of whole days the day after the last.
+    pub end: String,
+    /// Whether it lasts whole days.
+    pub all_day: bool,
+    /// The begin by the user's clock, without the zone; or the date.
+    pub local_start: String,
+    /// The end, likewise.
+    pub local_end: String,
+    /// The start that the series gives it; absent where there is no series.
+    pub recurrence_id: Option<String>,
+    /// The record's field `start` for this time.
+    pub field_start: String,
+    /// The record's field `end` for this time.
+    pub field_end: Option<String>,
 }
 
 /// One change of one record.
@@ -480,6 +534,17 @@ pub enum Answer {
         rows: Vec<RecordRow>,
         /// Continue after this id.
         next: Option<String>,
+    },
+    /// To [`Command::Occurrences`].
+    Occurrences {
+        /// The records, each with its times.
+        events: Vec<EventRow>,
+        /// Continue after this id.
+        next: Option<String>,
+        /// Whether a record has more occurrences than the limit.
+        cut: bool,
+        /// Records whose rules need more work than is done for one.
+        gave_up: Vec<String>,
     },
     /// To [`Command::Show`].
     Record(RecordRow),

@@ -18,6 +18,7 @@ use heirloom_identity::{DeviceKeys, Role};
 use heirloom_sync::{Entry, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod agenda;
 mod exchange;
 mod importing;
 mod listing;
@@ -127,11 +128,9 @@ impl Node {
     /// Returns the position up to which the index knows the log.
     ///
     /// # Errors
-    /// When the index cannot be read.
+    /// When the index cannot be read, or is of another layout.
     pub fn applied(storage: &dyn Storage) -> Result<Option<Lsn>, StorageError> {
-        let bytes = storage.get(rows::APPLIED)?;
-        let applied = bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
-        Ok(applied.map(Lsn))
+        storage.get(rows::APPLIED)?.map(|value| rows::applied_from(&value)).transpose()
     }
 
     /// Returns the account.
@@ -285,6 +284,7 @@ impl Node {
             Command::List { category, search, after, limit } => {
                 self.list(storage, &category, search.as_deref(), after.as_deref(), limit).map(Some)
             }
+            Command::Occurrences(wanted) => self.occurrences(now, storage, &wanted).map(Some),
             Command::Show { category, id } => self.show(storage, &category, &id).map(Some),
             Command::History { category, id } => self.history(storage, &category, &id).map(Some),
             Command::Conflicts { category, id } => {

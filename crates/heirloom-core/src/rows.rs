@@ -2,6 +2,7 @@
 //!
 //! Everything here can be rebuilt from the log.
 
+use crate::storage::{Lsn, StorageError};
 use heirloom_base::{
     ActorId, ChangeHash, Decode, DecodeError, DeviceId, Encode, EntryId, LogId, Reader, RecordId,
     Writer, limits,
@@ -10,6 +11,23 @@ use std::collections::BTreeMap;
 
 /// Position of the last frame whose effects are in the index.
 pub(crate) const APPLIED: &[u8] = b"applied";
+/// The version of the rows below. It stands beside the position, so that an
+/// index of another version is rebuilt from the log. Version 1 had none.
+const LAYOUT: u8 = 2;
+
+/// Returns the value of [`APPLIED`].
+#[must_use]
+pub(crate) fn applied_value(lsn: Lsn) -> Vec<u8> {
+    [lsn.0.to_be_bytes().as_slice(), &[LAYOUT]].concat()
+}
+
+/// Reads the value of [`APPLIED`].
+pub(crate) fn applied_from(value: &[u8]) -> Result<Lsn, StorageError> {
+    match value.split_first_chunk::<8>() {
+        Some((lsn, [LAYOUT])) => Ok(Lsn(u64::from_be_bytes(*lsn))),
+        Some(_) | None => Err(StorageError::Index("its rows have another layout".to_owned())),
+    }
+}
 
 /// First bytes of the keys, one per table.
 pub(crate) mod table {
@@ -146,9 +164,14 @@ pub(crate) struct RecordIndex {
     pub(crate) title: String,
     /// Fields as JSON text.
     pub(crate) fields: String,
-    /// Lower-case text to search in.
+    /// Text to search in, as the formats fold it.
     pub(crate) search: String,
+    /// Between which times it takes place, in seconds since 1970.
+    pub(crate) span: Option<(i64, i64)>,
 }
+
+/// What stands for no times: a span that ends before it begins.
+const NO_SPAN: (i64, i64) = (i64::MAX, i64::MIN);
 
 const TEXT_BYTES_MAX: usize = limits::CARD_TEXT_BYTES_MAX * 8;
 
@@ -178,6 +201,9 @@ impl Encode for RecordIndex {
         writer.text(&self.title);
         writer.text(&self.fields);
         writer.text(&self.search);
+        let (from, to) = self.span.unwrap_or(NO_SPAN);
+        writer.u64(from.cast_unsigned());
+        writer.u64(to.cast_unsigned());
     }
 }
 
@@ -210,6 +236,8 @@ impl Decode for RecordIndex {
             title: reader.text(TEXT_BYTES_MAX)?.to_owned(),
             fields: reader.text(TEXT_BYTES_MAX)?.to_owned(),
             search: reader.text(TEXT_BYTES_MAX)?.to_owned(),
+            span: Some((reader.u64()?.cast_signed(), reader.u64()?.cast_signed()))
+                .filter(|span| *span != NO_SPAN),
         })
     }
 }
@@ -267,12 +295,25 @@ mod tests {
             title: "t".into(),
             fields: "{}".into(),
             search: "s".into(),
+            span: Some((-5, i64::MAX)),
         };
+        assert_eq!(RecordIndex::from_bytes(&row.to_bytes()).as_ref(), Ok(&row));
+        let row = RecordIndex { span: None, ..row };
         assert_eq!(RecordIndex::from_bytes(&row.to_bytes()), Ok(row));
         let row = LogRow { device: DeviceId([1; 32]), seq: 4, id: EntryId([5; 32]) };
         assert_eq!(LogRow::from_bytes(&row.to_bytes()), Ok(row));
         let row = WaitingRow { log: LogId([1; 16]), seq: 2, wall_ms: 4, change: vec![3] };
         assert_eq!(WaitingRow::from_bytes(&row.to_bytes()), Ok(row));
+    }
+
+    #[test]
+    fn a_position_of_another_layout_is_not_read() {
+        assert_eq!(applied_from(&applied_value(Lsn(7))), Ok(Lsn(7)));
+        let old = 7u64.to_be_bytes().to_vec();
+        let later = [old.as_slice(), &[LAYOUT + 1]].concat();
+        for value in [old, later, Vec::new()] {
+            assert!(matches!(applied_from(&value), Err(StorageError::Index(_))), "{value:?}");
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl<'a> View<'a> {
     /// Commits, together with the position of the frame that caused the step.
     pub(crate) fn commit(mut self, applied: Option<Lsn>) -> Result<(), StorageError> {
         if let Some(lsn) = applied {
-            self.batch.put(rows::APPLIED.to_vec(), lsn.0.to_be_bytes().to_vec());
+            self.batch.put(rows::APPLIED.to_vec(), rows::applied_value(lsn));
         }
         if self.batch.writes.is_empty() {
             return Ok(());
@@ -98,7 +98,7 @@ mod tests {
         let keys: Vec<_> = view.scan(b"x", 10).unwrap().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, [b"xb".to_vec(), b"xc".to_vec()]);
         view.commit(Some(Lsn(4))).unwrap();
-        assert_eq!(storage.index.get(rows::APPLIED), Some(&4u64.to_be_bytes().to_vec()));
+        assert_eq!(storage.index.get(rows::APPLIED), Some(&rows::applied_value(Lsn(4))));
         assert!(!storage.index.contains_key(b"xa".as_slice()));
     }
 

@@ -127,6 +127,7 @@ pub(crate) fn with_reached(answer: Answer, now_reached: bool) -> Answer {
         | Answer::Done
         | Answer::Invite { .. }
         | Answer::Records { .. }
+        | Answer::Occurrences { .. }
         | Answer::Record(_)
         | Answer::History { .. }
         | Answer::Conflicts { .. }

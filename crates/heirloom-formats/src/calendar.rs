@@ -8,6 +8,7 @@
 mod cut;
 mod edit;
 mod fields;
+pub(crate) mod occurrences;
 
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};

@@ -18,6 +18,7 @@ mod diff;
 mod encoding;
 mod fields;
 mod file_name;
+mod fold;
 mod format;
 mod item;
 mod layout;
@@ -33,7 +34,9 @@ mod settings;
 mod testing;
 mod text;
 
+pub use calendar::occurrences::{Occurrence, Occurrences, Span, Window, WindowError};
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
+pub use fold::{SearchQuery, search_text};
 pub use item::{Item, ItemError, NotRecognised, RawItem, Skipped, Split};
 pub use projection::{ProjectedValue, Projection};
 
@@ -193,6 +196,31 @@ pub fn replace(
 #[must_use]
 pub fn project(category: &CategorySpec, content: &Content) -> Projection {
     format_of(category).project(content)
+}
+
+/// Returns when a record takes place within a window, and at most `limit`
+/// times: the earliest. A category without times has none.
+#[must_use]
+pub fn occurrences(
+    category: &CategorySpec,
+    content: &Content,
+    window: &Window,
+    limit: usize,
+) -> Occurrences {
+    match category.number == heirloom_schema::category::calendar::CALENDAR.number {
+        true => calendar::occurrences::within(content, window, limit),
+        false => Occurrences::default(),
+    }
+}
+
+/// Returns between which times a record takes place: a cheap guard that may
+/// say too much and never too little.
+#[must_use]
+pub fn span(category: &CategorySpec, content: &Content) -> Option<Span> {
+    match category.number == heirloom_schema::category::calendar::CALENDAR.number {
+        true => calendar::occurrences::span(content),
+        false => None,
+    }
 }
 
 /// Returns the field that a key belongs to, or the name of its property.

@@ -31,7 +31,8 @@ impl Moment {
         Self::from_seconds(seconds, MomentKind::Utc)
     }
 
-    fn from_seconds(seconds: i64, kind: MomentKind) -> Self {
+    /// Returns the moment of a count of seconds since 1970.
+    pub(crate) fn from_seconds(seconds: i64, kind: MomentKind) -> Self {
         Self { days: seconds.div_euclid(86_400), seconds: seconds.rem_euclid(86_400), kind }
     }
 
@@ -55,6 +56,11 @@ impl Moment {
             "Z" | "z" => Some(Self::from_seconds(seconds, MomentKind::Utc)),
             offset => Some(Self::from_seconds(seconds - parse_offset(offset)?, MomentKind::Utc)),
         }
+    }
+
+    /// Returns the seconds since 1970 that its clock shows.
+    pub(crate) fn local_seconds(self) -> i64 {
+        self.days * 86_400 + self.seconds
     }
 
     /// Returns the whole day in which the moment is.

@@ -11,6 +11,7 @@ use crate::storage::Storage;
 use crate::view::decode_row;
 use base64::Engine as _;
 use heirloom_base::{RecordId, hash, id, time};
+use heirloom_formats::SearchQuery;
 use heirloom_schema::category::{self, CategorySpec};
 use std::collections::BTreeMap;
 
@@ -54,16 +55,11 @@ impl Node {
     ) -> Result<Answer, Refusal> {
         self.keyring()?;
         let spec = category_of(category)?;
-        let words: Vec<String> = search
-            .unwrap_or_default()
-            .to_lowercase()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
+        let query = SearchQuery::parse(search.unwrap_or_default());
         let mut rows: Vec<RecordRow> = Vec::new();
         let mut next = None;
         Self::each_row(storage, spec, after_record(after)?, &mut |record, row| {
-            let wanted = !row.deleted && words.iter().all(|word| row.search.contains(word));
+            let wanted = !row.deleted && query.matches(&row.search);
             if !wanted {
                 return Ok(true);
             }
@@ -77,7 +73,7 @@ impl Node {
         Ok(Answer::Records { rows, next })
     }
 
-    fn record_row(
+    pub(super) fn record_row(
         &self,
         spec: &'static CategorySpec,
         record: RecordId,
@@ -189,7 +185,7 @@ impl Node {
     }
 }
 
-fn after_record(after: Option<&str>) -> Result<Option<RecordId>, Refusal> {
+pub(super) fn after_record(after: Option<&str>) -> Result<Option<RecordId>, Refusal> {
     after.map(str::parse::<RecordId>).transpose().map_err(|error| {
         failure::usage(format!("{error}."), "Continue after an id of a list.").into()
     })

@@ -77,6 +77,7 @@ impl Node {
             | Command::Rename { .. }
             | Command::Invite { .. }
             | Command::List { .. }
+            | Command::Occurrences(_)
             | Command::Show { .. }
             | Command::History { .. }
             | Command::Conflicts { .. }

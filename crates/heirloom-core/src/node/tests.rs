@@ -5,6 +5,7 @@
     reason = "a test names what it wants and refuses the rest"
 )]
 
+mod agenda;
 mod alone;
 mod asking;
 mod copies;

@@ -13,9 +13,9 @@ const CARD: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:ann\r\nFN:Ann Li\r\nTEL:+4
                     X-KEPT;A=b:c\r\nEND:VCARD\r\n";
 
 /// One device without a network, whose disk answers at once.
-struct Alone {
+pub(super) struct Alone {
     node: Node,
-    storage: MemoryStorage,
+    pub(super) storage: MemoryStorage,
     next: u64,
 }
 
@@ -34,7 +34,7 @@ fn config() -> NodeConfig {
 }
 
 impl Alone {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = Phrase::from_entropy([1; 16]).root_keys();
         let frames = founding::found(&root, &keys(), "alone", Role::Member, [2; 32]);
         let mut storage = MemoryStorage::default();
@@ -45,7 +45,7 @@ impl Alone {
     }
 
     /// Opens a node over a storage whose index may be empty.
-    fn open(mut storage: MemoryStorage) -> Self {
+    pub(super) fn open(mut storage: MemoryStorage) -> Self {
         let applied = Node::applied(&storage).unwrap();
         let mut node = match applied {
             Some(_) => Node::open(NOW, config(), &mut storage).unwrap(),
@@ -87,7 +87,7 @@ impl Alone {
         found
     }
 
-    fn ask(&mut self, command: Command) -> Result<Answer, Failure> {
+    pub(super) fn ask(&mut self, command: Command) -> Result<Answer, Failure> {
         self.next += 1;
         let id = CommandId(self.next);
         self.node.handle_input(NOW, &mut self.storage, Input::Command { id, command }).unwrap();
@@ -101,7 +101,7 @@ impl Alone {
         }
     }
 
-    fn add(&mut self, category: &str, fields: &[&str]) -> String {
+    pub(super) fn add(&mut self, category: &str, fields: &[&str]) -> String {
         self.saved(Command::Add {
             category: category.into(),
             assignments: texts(fields),
@@ -114,7 +114,7 @@ impl Alone {
         self.saved(Command::Set { category, id, assignments: texts(fields), wait: Wait::default() })
     }
 
-    fn list(&mut self, category: &str, search: Option<&str>) -> Vec<RecordRow> {
+    pub(super) fn list(&mut self, category: &str, search: Option<&str>) -> Vec<RecordRow> {
         let (category, search) = (category.into(), search.map(str::to_owned));
         match self.ask(Command::List { category, search, after: None, limit: 100 }).unwrap() {
             Answer::Records { rows, .. } => rows,

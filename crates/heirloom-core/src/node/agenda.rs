@@ -1,0 +1,129 @@
+//! When records take place.
+
+use super::listing::after_record;
+use super::records::category_of;
+use super::{Node, Refusal};
+use crate::command::{Answer, EventRow, OccurrenceQuery, OccurrenceRow, RecordRow};
+use crate::rows::RecordIndex;
+use crate::storage::Storage;
+use crate::{collection, failure, show};
+use heirloom_base::{Now, RecordId};
+use heirloom_formats::{Occurrence, SearchQuery, Span, Window};
+use heirloom_schema::CategorySpec;
+
+/// Occurrences in one answer, at most: a list of more is nothing to read.
+const OCCURRENCES_MAX: usize = 10_000;
+/// Records in one answer: each costs the loading of a document.
+const EVENTS_MAX: usize = 256;
+/// Work for one answer, in steps of the expansion: some 100 ms.
+const STEPS_MAX: u64 = 2_000_000;
+/// Bytes of fields in one answer.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An answer that is being gathered.
+#[derive(Default)]
+struct Page {
+    events: Vec<EventRow>,
+    cut: bool,
+    gave_up: Vec<String>,
+    records: usize,
+    occurrences: usize,
+    steps: u64,
+    bytes: usize,
+}
+
+impl Page {
+    fn is_full(&self, limit: usize) -> bool {
+        self.occurrences >= limit
+            || self.records >= EVENTS_MAX
+            || self.steps >= STEPS_MAX
+            || self.bytes >= BYTES_MAX
+    }
+}
+
+impl Node {
+    pub(super) fn occurrences(
+        &self,
+        now: Now,
+        storage: &dyn Storage,
+        wanted: &OccurrenceQuery,
+    ) -> Result<Answer, Refusal> {
+        self.keyring()?;
+        let spec = category_of(&wanted.category)?;
+        let (from, to) = (wanted.from.as_deref(), wanted.to.as_deref());
+        let window = Window::parse(from, to, &wanted.zone, now.wall_ms).map_err(|error| {
+            let fix = "Give dates like 2026-12-24 or times like 2026-12-24T18:00:00Z.";
+            failure::usage(format!("{error}."), fix)
+        })?;
+        let query = SearchQuery::parse(wanted.search.as_deref().unwrap_or_default());
+        let limit = wanted.limit.clamp(1, OCCURRENCES_MAX);
+        let mut page = Page::default();
+        let (mut last, mut next) = (None, None);
+        let after = after_record(wanted.after.as_deref())?;
+        Self::each_row(storage, spec, after, &mut |record, row| {
+            if page.is_full(limit) {
+                next = last.map(|record: RecordId| record.to_string());
+                return Ok(false);
+            }
+            last = Some(record);
+            let span = row.span.map(|(from_s, to_s)| Span { from_s, to_s });
+            let is_near = span.is_some_and(|span| window.meets(span));
+            if is_near && !row.deleted && query.matches(&row.search) {
+                self.expand(storage, spec, (record, &row), &window, limit, &mut page)?;
+            }
+            Ok(true)
+        })?;
+        let Page { events, cut, gave_up, .. } = page;
+        Ok(Answer::Occurrences { events, next, cut, gave_up })
+    }
+
+    fn expand(
+        &self,
+        storage: &dyn Storage,
+        spec: &'static CategorySpec,
+        (record, row): (RecordId, &RecordIndex),
+        window: &Window,
+        limit: usize,
+        page: &mut Page,
+    ) -> Result<(), Refusal> {
+        let mut content = self.existing(storage, record)?.content();
+        collection::resolve_texts(storage, self.keyring()?.account_key(), &mut content);
+        let found = heirloom_formats::occurrences(spec, &content, window, limit);
+        page.records += 1;
+        page.steps += found.steps;
+        page.occurrences += found.list.len();
+        page.cut |= found.is_cut;
+        if found.gave_up {
+            page.gave_up.push(record.to_string());
+        }
+        let first = page.events.len();
+        for form in &found.forms {
+            let fields = show::fields_json(spec, form);
+            page.bytes += fields.to_string().len();
+            let plain = self.record_row(spec, record, row);
+            let fields = fields.as_object().cloned().unwrap_or_default();
+            let record = RecordRow { title: form.title.clone(), fields, ..plain };
+            page.events.push(EventRow { record, occurrences: Vec::new() });
+        }
+        for occurrence in found.list {
+            if let Some(event) = page.events.get_mut(first + occurrence.form) {
+                event.occurrences.push(occurrence_row(occurrence));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn occurrence_row(occurrence: Occurrence) -> OccurrenceRow {
+    OccurrenceRow {
+        starts_s: occurrence.starts_s,
+        start: occurrence.start,
+        end: occurrence.end,
+        all_day: occurrence.all_day,
+        local_start: occurrence.local_start,
+        local_end: occurrence.local_end,
+        recurrence_id: occurrence.recurrence_id,
+        field_start: occurrence.field_start,
+        field_end: occurrence.field_end,
+    }
+}

@@ -1,0 +1,156 @@
+//! Lists of what takes place, and searches.
+
+use super::super::*;
+use super::alone::Alone;
+use crate::command::{EventRow, ImportItem, OccurrenceQuery};
+use crate::rows;
+use crate::storage::MemoryStorage;
+use base64::Engine as _;
+
+fn wanted(from: &str, to: &str, limit: usize) -> OccurrenceQuery {
+    OccurrenceQuery {
+        category: "calendar".into(),
+        search: None,
+        from: Some(from.into()),
+        to: Some(to.into()),
+        zone: "Europe/Berlin".into(),
+        after: None,
+        limit,
+    }
+}
+
+/// Returns an answer's records, whether it goes on, is cut, and who gave up.
+fn asked(
+    alone: &mut Alone,
+    query: OccurrenceQuery,
+) -> (Vec<EventRow>, Option<String>, bool, Vec<String>) {
+    match alone.ask(Command::Occurrences(query)) {
+        Ok(Answer::Occurrences { events, next, cut, gave_up }) => (events, next, cut, gave_up),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn import(alone: &mut Alone, events: &str) {
+    let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n");
+    let item = ImportItem {
+        category: "calendar".into(),
+        file: "a.ics".into(),
+        line: 1,
+        base64: base64::engine::general_purpose::STANDARD.encode(text),
+    };
+    alone
+        .ask(Command::Import { items: vec![item], dry_run: false, wait: Wait::default() })
+        .unwrap();
+}
+
+#[test]
+fn a_series_takes_place_within_its_window_with_its_exceptions() {
+    let mut alone = Alone::new();
+    import(
+        &mut alone,
+        "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Choir\r\nDTSTART;TZID=Europe/Berlin:20260106T190000\r\n\
+         DURATION:PT2H\r\nRRULE:FREQ=WEEKLY\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:1\r\n\
+         SUMMARY:Concert\r\nRECURRENCE-ID;TZID=Europe/Berlin:20260113T190000\r\n\
+         DTSTART;TZID=Europe/Berlin:20260114T200000\r\nEND:VEVENT\r\n",
+    );
+    alone.add("calendar", &["title=Dentist", "start=2026-01-07T09:00"]);
+    alone.add("calendar", &["title=Over", "start=2025-01-07T09:00"]);
+    let (mut events, next, cut, gave_up) =
+        asked(&mut alone, wanted("2026-01-05", "2026-01-22", 100));
+    assert_eq!((next, cut, gave_up), (None, false, vec![]));
+    events.sort_by_key(|event| event.occurrences[0].starts_s);
+    let shown: Vec<(&str, Vec<&str>)> = events
+        .iter()
+        .map(|event| {
+            let starts = event.occurrences.iter().map(|one| one.field_start.as_str());
+            (event.record.title.as_str(), starts.collect())
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("Choir", vec!["2026-01-06T19:00:00", "2026-01-20T19:00:00"]),
+            ("Dentist", vec!["2026-01-07T09:00:00"]),
+            ("Concert", vec!["2026-01-14T20:00:00"]),
+        ]
+    );
+    assert_eq!(events[0].record.id, events[2].record.id);
+    let moved = &events[2].occurrences[0];
+    assert_eq!(moved.recurrence_id.as_deref(), Some("2026-01-13T18:00:00Z"));
+    let mut query = wanted("2026-01-05", "2026-01-22", 100);
+    query.search = Some("CONCÉRT".into());
+    assert_eq!(asked(&mut alone, query).0.len(), 2, "the record is found by any of its texts");
+}
+
+#[test]
+fn an_answer_ends_behind_the_record_that_fills_it_and_goes_on_there() {
+    let mut alone = Alone::new();
+    for number in 0..5 {
+        let title = format!("title={number}");
+        alone.add("calendar", &[&title, "start=2026-01-01T09:00Z", "rrule=FREQ=DAILY;COUNT=4"]);
+    }
+    let mut query = wanted("2026-01-01", "2026-02-01", 6);
+    let mut seen = Vec::new();
+    for records in [2, 2, 1] {
+        let (events, next, cut, _) = asked(&mut alone, query.clone());
+        assert_eq!((events.len(), cut), (records, false));
+        seen.extend(events.into_iter().map(|event| event.record.title));
+        query.after = next;
+    }
+    seen.sort();
+    assert_eq!((seen.join(""), query.after.is_none()), ("01234".to_owned(), true));
+}
+
+#[test]
+fn what_is_cut_and_given_up_is_said() {
+    let mut alone = Alone::new();
+    alone.add("calendar", &["title=a", "start=1970-01-01T00:00Z", "rrule=FREQ=SECONDLY"]);
+    let (events, _, cut, gave_up) = asked(&mut alone, wanted("2026-01-01", "2026-02-01", 99_999));
+    assert_eq!((events[0].occurrences.len(), cut, gave_up.len()), (10_000, true, 0));
+    let rule = "rrule=FREQ=SECONDLY;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648";
+    let id = alone.add("calendar", &["title=b", "start=1970-01-01T00:00Z", rule]);
+    let mut query = wanted("2026-01-01", "2026-02-01", 10);
+    query.search = Some("b".into());
+    assert_eq!(asked(&mut alone, query).3, [id]);
+}
+
+#[test]
+fn a_window_that_is_none_is_a_mistake_of_the_user() {
+    let mut alone = Alone::new();
+    let failure = alone.ask(Command::Occurrences(wanted("soon", "2026-01-01", 1))).unwrap_err();
+    assert_eq!((failure.exit, failure.code.as_str()), (2, "usage"));
+    assert!(failure.text.starts_with("\"soon\" is no date"), "{failure}");
+    let mut notes = wanted("2026-01-01", "2026-01-02", 1);
+    notes.category = "notes".into();
+    assert_eq!(asked(&mut alone, notes).0, []);
+}
+
+#[test]
+fn records_are_found_in_any_spelling() {
+    let mut alone = Alone::new();
+    alone.add(
+        "contacts",
+        &["name=Zoë Großmann", "phone=+49 (30) 123-4567", "email=zoe@sample.example"],
+    );
+    alone.add("contacts", &["name=山田太郎", "address=東京都"]);
+    let mut found = |text: &str| alone.list("contacts", Some(text)).len();
+    for text in
+        ["zoe GROSSMANN", "030 1234567", "ZOE@sample", "山田", "東京", "０３０１２３４５６７"]
+    {
+        assert_eq!(found(text), 1, "{text}");
+    }
+    assert_eq!((found("zoe 山田"), found("")), (0, 2));
+}
+
+#[test]
+fn an_index_of_another_layout_is_not_used_and_comes_back_from_the_log() {
+    let mut alone = Alone::new();
+    alone.add("calendar", &["title=Café", "start=2026-01-07T09:00"]);
+    let mut storage = alone.storage;
+    storage.index.insert(rows::APPLIED.to_vec(), 3u64.to_be_bytes().to_vec());
+    assert!(matches!(Node::applied(&storage), Err(StorageError::Index(_))));
+    let fresh = MemoryStorage { index: Default::default(), ..storage };
+    let mut alone = Alone::open(fresh);
+    assert_eq!(alone.list("calendar", Some("CAFE")).len(), 1);
+    assert_eq!(asked(&mut alone, wanted("2026-01-07", "2026-01-08", 1)).0.len(), 1);
+}

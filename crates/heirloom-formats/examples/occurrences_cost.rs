@@ -1,0 +1,66 @@
+//! Prints how long the worst records take to be expanded. To be run with
+//! `--release`; the limit that this shows is 50 ms for each.
+
+#![expect(clippy::disallowed_methods, reason = "a measurement asks the clock")]
+
+use heirloom_formats::{Window, occurrences, parse, span, split};
+use heirloom_schema::category::calendar::CALENDAR;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+fn main() {
+    let many_days = "BYDAY=MO,TU,WE,TH,FR,SA,SU";
+    let every = |last: u32| (0..=last).map(|one| one.to_string()).collect::<Vec<_>>().join(",");
+    let clock = format!("BYHOUR={};BYMINUTE={};BYSECOND={}", every(23), every(59), every(59));
+    let rules = [
+        "FREQ=SECONDLY".to_owned(),
+        "FREQ=SECONDLY;COUNT=4294967296".to_owned(),
+        "FREQ=SECONDLY;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648".to_owned(),
+        "FREQ=SECONDLY;INTERVAL=7;BYSECOND=3".to_owned(),
+        "FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30".to_owned(),
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;COUNT=5".to_owned(),
+        format!("FREQ=YEARLY;{clock};{many_days}"),
+        format!("FREQ=YEARLY;{clock};{many_days};BYSETPOS=-366,366,1,2,3;COUNT=1000000"),
+        format!("FREQ=DAILY;{clock};COUNT=2147483648;BYMONTH=1,3,5,7,8"),
+        "FREQ=WEEKLY;BYDAY=MO;BYMONTH=13".to_owned(),
+        "FREQ=WEEKLY;BYDAY=MO;BYWEEKNO=53;COUNT=100000".to_owned(),
+        "FREQ=DAILY;BYYEARDAY=366;BYDAY=MO;COUNT=100000".to_owned(),
+    ];
+    for (from, to) in [("2026-01-01", "2026-02-01"), ("0000-01-01", "9999-12-31")] {
+        println!("window {from} to {to}");
+        for rule in &rules {
+            measure(&format!("DTSTART:00010101T000000Z\nRRULE:{rule}"), from, to);
+            measure(&format!("DTSTART;TZID=Europe/Berlin:19700101T000000\nRRULE:{rule}"), from, to);
+        }
+        let mut dates = String::from("DTSTART:20260101T000000Z");
+        for _ in 0..900 {
+            let list = vec!["20260105T100000Z"; 60].join(",");
+            write!(dates, "\nRDATE:{list}").expect("a string takes every text");
+        }
+        measure(&dates, from, to);
+        let rules = vec![format!("RRULE:{}", rules[2]); 900].join("\n");
+        measure(&format!("DTSTART:00010101T000000Z\n{rules}"), from, to);
+    }
+}
+
+fn measure(lines: &str, from: &str, to: &str) {
+    let file =
+        format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n");
+    let items = split("a.ics", file.as_bytes(), None).expect("it is a calendar").items;
+    let content = parse(&items[0]).expect("it is an event").content;
+    let window = Window::parse(Some(from), Some(to), "Europe/Berlin", 0).expect("a window");
+    let begin = Instant::now();
+    let found = occurrences(&CALENDAR, &content, &window, 10_000);
+    let expansion = begin.elapsed();
+    let begin = Instant::now();
+    let span = span(&CALENDAR, &content);
+    let index = begin.elapsed();
+    let name: String = lines.replace('\n', " ").chars().take(90).collect();
+    println!(
+        "{expansion:>12.1?} {index:>12.1?} {:>6} found, cut {}, gave up {}, span {}  {name}",
+        found.list.len(),
+        found.is_cut,
+        found.gave_up,
+        span.is_some(),
+    );
+}

@@ -1,0 +1,194 @@
+//! A record's events, tasks and journal entries with their times.
+
+use super::rule::Rule;
+use crate::calendar::fields::{CALENDAR_ZONE, Time, time};
+use crate::calendar::units;
+use crate::layout::Unit;
+use crate::line::Property;
+use crate::moment::{Moment, MomentKind};
+use crate::text;
+use heirloom_schema::Content;
+
+/// Dates of one record that are named one by one; more make it a list that no
+/// person reads, and are left out with a remark.
+const DATES_MAX: usize = 10_000;
+
+/// How long an occurrence lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Days as a calendar counts them, then seconds as time passes.
+    Nominal { days: i64, seconds: i64 },
+    /// Up to this time.
+    Until(Time),
+}
+
+/// A date that is named beside the rules, with its own length where it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extra {
+    pub(crate) time: Time,
+    pub(crate) length: Option<Length>,
+}
+
+/// One component.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Component {
+    /// The keys of its lines begin with this.
+    pub(crate) sequence: String,
+    pub(crate) start: Option<Time>,
+    pub(crate) length: Option<Length>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) extras: Vec<Extra>,
+    pub(crate) excluded: Vec<Time>,
+    /// Which occurrence of the series it replaces.
+    pub(crate) replaces: Option<Time>,
+    /// Whether it replaces all later ones too.
+    pub(crate) and_future: bool,
+    pub(crate) is_cancelled: bool,
+    due: Option<Time>,
+}
+
+/// A record, read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Series {
+    pub(crate) components: Vec<Component>,
+    /// Each zone that the calendar defines: its name and its component.
+    pub(crate) zones: Vec<(String, Vec<u8>)>,
+    /// The zone of times that name none.
+    pub(crate) default_zone: Option<String>,
+    /// Whether dates were left out.
+    pub(crate) is_cut: bool,
+}
+
+impl Series {
+    pub(crate) fn read(content: &Content) -> Self {
+        let mut series = Self::default();
+        let mut dates = 0;
+        for unit in &units(content) {
+            if unit.sequence().starts_with('e') {
+                series.take(unit, &mut dates);
+            } else if unit.sequence().starts_with('z') {
+                series.zones.extend(zone_name(unit).map(|name| (name, unit.raw().to_vec())));
+            } else if unit.name().as_deref() == Some(CALENDAR_ZONE) {
+                let name = unit.property().map(|property| text::unescaped(&property.text()));
+                series.default_zone = name.map(|name| name.trim().to_owned());
+            }
+        }
+        series.is_cut = dates > DATES_MAX;
+        series.components.iter_mut().for_each(Component::settle);
+        series
+    }
+
+    /// Returns the component that the others are exceptions of.
+    pub(crate) fn main(&self) -> Option<&Component> {
+        self.components.iter().find(|component| component.replaces.is_none())
+    }
+
+    fn take(&mut self, unit: &Unit<'_>, dates: &mut usize) {
+        let at = self.components.iter().position(|one| one.sequence == unit.sequence());
+        let at = at.unwrap_or_else(|| {
+            let sequence = unit.sequence().to_owned();
+            self.components.push(Component { sequence, ..Component::default() });
+            self.components.len() - 1
+        });
+        let is_time = unit.name().is_some_and(|name| TIMES.contains(&name.as_str()));
+        let property = if is_time { unit.property() } else { None };
+        if let (Some(component), Some(property)) = (self.components.get_mut(at), property) {
+            component.take(&property, dates);
+        }
+    }
+}
+
+/// The properties that say when.
+const TIMES: &[&str] =
+    &["DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "STATUS"];
+
+impl Component {
+    fn take(&mut self, property: &Property, dates: &mut usize) {
+        let text = property.text();
+        match property.name.as_str() {
+            "DTSTART" => self.start = time(property),
+            "DTEND" => self.length = time(property).map(Length::Until),
+            "DUE" => self.due = time(property),
+            "DURATION" => self.length = duration(&text).or_else(|| self.length.take()),
+            "RRULE" => self.rules.extend(Rule::parse(&text)),
+            "RDATE" => self.extras.extend(listed(property, &text, dates)),
+            "EXDATE" => {
+                self.excluded.extend(listed(property, &text, dates).map(|extra| extra.time));
+            }
+            "RECURRENCE-ID" => {
+                self.replaces = time(property);
+                self.and_future = property.has("RANGE", "THISANDFUTURE");
+            }
+            "STATUS" => self.is_cancelled = text.trim().eq_ignore_ascii_case("CANCELLED"),
+            _ => {}
+        }
+    }
+
+    /// Completes the times: a task may have nothing but the time at which it
+    /// is due, and an exception nothing but the time that it replaces.
+    fn settle(&mut self) {
+        if let Some(due) = self.due.take() {
+            match self.start {
+                Some(_) => self.length = Some(Length::Until(due)),
+                None => self.start = Some(due),
+            }
+        }
+        if self.start.is_none() {
+            self.start.clone_from(&self.replaces);
+        }
+    }
+
+    /// Returns whether it has more than one occurrence by itself.
+    pub(crate) fn repeats(&self) -> bool {
+        !(self.rules.is_empty() && self.extras.is_empty())
+    }
+}
+
+/// Reads the dates and periods of a list, as far as the limit reaches.
+fn listed<'a>(
+    property: &'a Property,
+    text: &'a str,
+    dates: &'a mut usize,
+) -> impl Iterator<Item = Extra> + 'a {
+    let zone = property.parameter("TZID").next().map(str::to_owned);
+    text.split(',')
+        .map_while(move |text| {
+            *dates += 1;
+            if *dates > DATES_MAX {
+                return None;
+            }
+            Some((text.trim(), zone.clone()))
+        })
+        .filter_map(|(text, zone)| {
+            let (start, end) =
+                text.split_once('/').map_or((text, None), |(start, end)| (start, Some(end)));
+            let time = |text: &str| {
+                let moment = Moment::parse(text)?;
+                let zone = zone.clone().filter(|_| moment.kind == MomentKind::Local);
+                Some(Time { moment, zone })
+            };
+            let length = end.and_then(|end| duration(end).or_else(|| time(end).map(Length::Until)));
+            Some(Extra { time: time(start)?, length })
+        })
+}
+
+fn zone_name(unit: &Unit<'_>) -> Option<String> {
+    let lines = crate::line::content_lines(unit.raw());
+    let mut names =
+        lines.iter().filter(|line| crate::line::name_of(line.bytes).as_deref() == Some("TZID"));
+    let property = Property::read(names.next()?.bytes)?;
+    Some(text::unescaped(&property.text()).trim().to_owned())
+}
+
+/// Reads a duration (`P1DT2H`): days as a calendar counts them, the rest as
+/// time passes. One that goes backwards lasts nothing.
+fn duration(text: &str) -> Option<Length> {
+    let total = crate::moment::duration(text)?;
+    let is_exact = text.contains('T') && !text.contains(['D', 'W']);
+    let days = if is_exact { 0 } else { total.div_euclid(86_400) };
+    let seconds = total - days * 86_400;
+    if total < 0 {
+        return Some(Length::Nominal { days: 0, seconds: 0 });
+    }
+    Some(Length::Nominal { days, seconds })
+}
