@@ -30,6 +30,7 @@ pub enum Request {
 /// What the node answers, one line each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a response lives for one line, one at a time")]
 pub enum Response {
     /// The command was carried out.
     Answer(Answer),
