@@ -35,6 +35,14 @@ macro_rules! chapters {
 
 chapters! {
     the_first_steps: "first-steps.md",
+    records: "records.md",
+    files: "files.md",
+    editing_apart: "apart.md",
+    keepers: "keepers.md",
+    a_lost_device: "lost.md",
+    waits_and_exit_codes: "waits.md",
+    scripts: "scripts.md",
+    an_app_of_your_own: "apps.md",
 }
 
 #[test]
@@ -49,6 +57,67 @@ fn every_chapter_is_carried_out_and_named_in_the_contents() {
         assert!(contents.contains(&format!("({name})")), "README.md lacks {name}");
     }
 }
+
+/// The README's sessions have no output, and places to fill in: its command,
+/// the device that it is given on, and what a reader makes of it.
+const README: &[(&str, &str, &str)] = &[
+    ("heirloom up --keeper", "keeper", "heirloom up --keeper &"),
+    ("heirloom invite", "keeper", "heirloom invite"),
+    (
+        "heirloom up --join \"SIX WORDS OR THE LINK\"",
+        "laptop",
+        "heirloom up --join \"[words]\" --device laptop &",
+    ),
+    ("heirloom import ~/contacts.vcf ~/calendar.ics ~/Notes", "laptop", ""),
+    ("heirloom contacts list --search ann", "laptop", ""),
+    (
+        "heirloom contacts set 3f2a phone:cell=\"+49 30 1234567\" --wait keeper",
+        "laptop",
+        "heirloom contacts set ann-1 phone:cell=\"+49 30 1234567\" --wait keeper",
+    ),
+    ("heirloom status", "laptop", ""),
+    ("heirloom export ~/open-files", "laptop", ""),
+    ("heirloom recover", "new", "heirloom recover --phrase-file ~/phrase"),
+];
+
+#[test]
+fn the_commands_of_the_readme_do_what_it_says() {
+    let readme = std::fs::read_to_string(folder().join("../../README.md")).unwrap();
+    let given: Vec<String> = chapter::steps(&readme).into_iter().map(|step| step.command).collect();
+    let given: Vec<&str> =
+        given.iter().map(String::as_str).filter(|line| line.starts_with("heirloom")).collect();
+    assert_eq!(given, README.iter().map(|(line, ..)| *line).collect::<Vec<_>>());
+    let before = "laptop$ mkdir ~/Notes && echo Leek > ~/Notes/soup.md\n\
+        laptop$ printf '%s\\r\\n' BEGIN:VCARD VERSION:3.0 UID:ann-1 'FN:Ann' END:VCARD > ~/contacts.vcf\n\
+        laptop$ printf '%s\\r\\n' BEGIN:VCALENDAR VERSION:2.0 BEGIN:VEVENT UID:e SUMMARY:Tea \
+        DTSTART:20261201T100000Z END:VEVENT END:VCALENDAR > ~/calendar.ics\n";
+    let mut session = format!("```console\n{before}");
+    for (line, device, command) in README {
+        if line.starts_with("heirloom recover") {
+            let phrase: Vec<String> = (1..=12).map(|number| format!("[w{number}]")).collect();
+            session.push_str(&format!("new$ echo '{}' > ~/phrase\n", phrase.join(" ")));
+        }
+        let command = if command.is_empty() { line } else { command };
+        let expected = match *line {
+            "heirloom up --keeper" => PHRASE,
+            "heirloom invite" => "...\nor, in the same network, with the words\n\n[words]\n\n...\n",
+            "heirloom contacts list --search ann" => "[..]Z Ann\n...\n",
+            _ => "...\n",
+        };
+        session.push_str(&format!("{device}$ {command}\n{expected}"));
+    }
+    session.push_str("laptop$ ls ~/open-files\ncalendar\ncontacts\nnotes\n");
+    session.push_str(
+        "new$ heirloom contacts show ann-1\nAnn\n...\n  phone:cell: +49 30 1234567[..]\n...\n",
+    );
+    if let Err(error) = Player::new().play(&chapter::steps(&session)) {
+        panic!("{session}\n{error}");
+    }
+}
+
+/// How a new account's words are shown.
+const PHRASE: &str = "...\n1 [w1] 2 [w2] 3 [w3] 4 [w4]\n5 [w5] 6 [w6] 7 [w7] 8 [w8]\n\
+                      9 [w9] 10 [w10] 11 [w11] 12 [w12]\n...\n";
 
 #[test]
 fn a_session_that_went_otherwise_is_noticed() {
