@@ -20,6 +20,8 @@ mod export;
 mod founding;
 mod home;
 mod import;
+mod list;
+mod locale;
 mod man;
 mod mesh;
 mod records;

@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::arguments::{RecordCall, RecordVerb};
 use crate::exit::{self, Exit, Trouble};
+use crate::list::{self, Wish};
 use crate::screen::Screen;
 use crate::versions;
 use heirloom_core::command::{Answer, Command, Failure, RecordRow};
@@ -12,19 +13,16 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Records that one request lists.
-const PAGE: usize = 200;
-
 /// Carries out a command on records.
 pub(crate) async fn run<W: Write>(
     call: RecordCall,
     home: &Path,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
-    let RecordCall { category, verb, files } = call;
+    let RecordCall { category, verb, files, from, to } = call;
     if let RecordVerb::List { search } = verb {
-        let mut access = Access::open(home).await?;
-        return list(&mut access, category, search, screen).await;
+        let wish = Wish { search, from, to };
+        return list::run(category, wish, home, screen).await;
     }
     let command = command(category, verb, files)?;
     let answer = Access::open(home).await?.run(command).await?;
@@ -47,7 +45,7 @@ fn command(
             Command::Set { category, id, assignments: complete(assignments)?, wait: wait.wait() }
         }
         RecordVerb::Delete { id, wait } => Command::Delete { category, id, wait: wait.wait() },
-        RecordVerb::List { search } => list_command(spec, search, None),
+        RecordVerb::List { search } => list::command(spec, search, None),
         RecordVerb::Show { id } => Command::Show { category, id },
         RecordVerb::History { id } => Command::History { category, id },
         RecordVerb::Conflicts { id } => Command::Conflicts { category, id },
@@ -58,10 +56,6 @@ fn command(
             Command::Restore { category, id, at, wait: wait.wait() }
         }
     })
-}
-
-fn list_command(category: &CategorySpec, search: Option<String>, after: Option<String>) -> Command {
-    Command::List { category: category.id.to_owned(), search, after, limit: PAGE }
 }
 
 /// Returns all assignments, those from files as texts too.
@@ -85,38 +79,6 @@ fn assignments(
         ));
     }
     Ok(given)
-}
-
-/// Lists records page by page.
-async fn list<W: Write>(
-    access: &mut Access,
-    category: &CategorySpec,
-    search: Option<String>,
-    screen: &mut Screen<W>,
-) -> Result<(), Trouble> {
-    let (mut after, mut count) = (None, 0_usize);
-    loop {
-        let command = list_command(category, search.clone(), after);
-        let answer = access.run(command).await?;
-        let Answer::Records { rows, next } = answer else {
-            return Err(exit::unexpected(&answer).into());
-        };
-        count += rows.len();
-        for row in &rows {
-            screen.json(row)?;
-            screen.line(format_args!("{}  {}  {}", short(&row.id), row.updated_at, row.title))?;
-        }
-        after = next;
-        if after.is_none() {
-            break;
-        }
-    }
-    if count == 0 {
-        let verb = if category.open_fields { "set NAME" } else { "add" };
-        screen.next(&format!("{} {verb} {}", category.id, example(category)))
-    } else {
-        screen.next(&format!("{} show ID", category.id))
-    }
 }
 
 /// Prints the answer of every verb but `list`.
@@ -231,6 +193,6 @@ pub(crate) fn short(id: &str) -> &str {
 }
 
 /// Returns an assignment that makes a record of the category.
-fn example(category: &CategorySpec) -> String {
+pub(crate) fn example(category: &CategorySpec) -> String {
     category.fields.first().map_or("KEY=VALUE".to_owned(), |field| format!("{}=VALUE", field.name))
 }

@@ -113,6 +113,17 @@ pub(crate) fn remark(text: impl Display) {
     drop(writeln!(io::stderr(), "{}", escape::line(&text.to_string())));
 }
 
+/// Prints to stderr what a result lacks, though the command did not fail.
+pub(crate) fn warn(form: Form, code: &str, text: &str) {
+    match form {
+        Form::Json => {
+            let warning = json!({"warning": {"code": code, "text": text}}).to_string();
+            drop(writeln!(io::stderr(), "{}", escape::json(&warning)));
+        }
+        Form::Human => remark(format_args!("Note: {}", sentence(text))),
+    }
+}
+
 /// Prints why a command failed to stderr.
 pub(crate) fn complain(form: Form, failure: &Failure) {
     let Failure { code, text, fix, .. } = failure;

@@ -9,9 +9,9 @@ use clap::Parser;
 use heirloom_api::Server;
 use heirloom_api::protocol::ANSWER_TOO_LARGE;
 use heirloom_core::command::{
-    Answer, Author, BehindRow, Command, ConcurrentValue, ConflictRow, DeviceRow, ExportFile,
-    Failure, HistoryEdit, HistoryRow, ImportReport, Level, RecordRow, SkippedItem, StatusReport,
-    Wait,
+    Answer, Author, BehindRow, Command, ConcurrentValue, ConflictRow, DeviceRow, EventRow,
+    ExportFile, Failure, HistoryEdit, HistoryRow, ImportReport, Level, OccurrenceRow, RecordRow,
+    SkippedItem, StatusReport, Wait,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -129,6 +129,57 @@ async fn a_list_goes_on_page_by_page_until_its_end() {
     let human = node.run("contacts|list").await.printed;
     assert!(human.ends_with("Next: heirloom contacts show ID\n"), "{human}");
     assert_eq!(human.lines().count(), 4);
+}
+
+#[tokio::test]
+async fn a_list_is_in_the_order_of_titles_over_all_pages() {
+    let node = Scripted::new(Box::new(|command| {
+        let Command::List { after, .. } = command else { panic!("{command:?}") };
+        Ok(match after.as_deref() {
+            None => Answer::Records { rows: vec![row(9), row(2)], next: Some("2".to_owned()) },
+            Some(_) => Answer::Records { rows: vec![row(5)], next: None },
+        })
+    }));
+    let lines = json_lines(&node.run("contacts|list|--json").await.printed);
+    let titles: Vec<&str> = lines.iter().map(|line| line["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, ["Ann 2", "Ann 5", "Ann 9"]);
+    assert_eq!(node.run("contacts|list|--json").await.printed.lines().count(), 3);
+}
+
+#[tokio::test]
+async fn what_takes_place_is_asked_page_by_page_and_printed_in_order() {
+    let occurrence = |starts_s: i64, day: &str| OccurrenceRow {
+        starts_s,
+        start: format!("{day}T08:00:00Z"),
+        end: format!("{day}T09:00:00Z"),
+        all_day: false,
+        local_start: format!("{day}T09:00:00"),
+        local_end: format!("{day}T10:00:00"),
+        recurrence_id: Some(format!("{day}T08:00:00Z")),
+        field_start: format!("{day}T09:00:00"),
+        field_end: Some(format!("{day}T10:00:00")),
+    };
+    let node = Scripted::new(Box::new(move |command| {
+        let Command::Occurrences(query) = command else { panic!("{command:?}") };
+        let (next, days) = match query.after {
+            None => (Some("2".to_owned()), vec![(30, "2026-01-03"), (10, "2026-01-01")]),
+            Some(_) => (None, vec![(20, "2026-01-02")]),
+        };
+        let occurrences = days.into_iter().map(|(at, day)| occurrence(at, day)).collect();
+        let events = vec![EventRow { record: row(7), occurrences }];
+        Ok(Answer::Occurrences { events, next, cut: false, gave_up: Vec::new() })
+    }));
+    let line = "calendar|list|--from|2026-01-01|--to|2026-02-01|--search|ann";
+    let human = node.run(line).await.printed;
+    let shown: Vec<&str> = human.lines().map(|line| line.get(10..26).unwrap_or(line)).collect();
+    assert_eq!(shown[..3], ["2026-01-01 09:00", "2026-01-02 09:00", "2026-01-03 09:00"]);
+    let lines = json_lines(&node.run(&format!("{line}|--json")).await.printed);
+    assert_eq!((lines[1]["start"].as_str(), lines.len()), (Some("2026-01-02T08:00:00Z"), 3));
+    assert_eq!(lines[1]["fields"]["end"], "2026-01-02T10:00:00");
+    assert_eq!((&lines[1]["all_day"], &lines[1]["title"]), (&json!(false), &json!("Ann 7")));
+    assert_eq!(lines[1]["recurrence_id"], "2026-01-02T08:00:00Z");
+    let Command::Occurrences(asked) = node.asked().remove(1) else { panic!("not a window") };
+    assert_eq!((asked.after.as_deref(), asked.search.as_deref()), (Some("2"), Some("ann")));
 }
 
 #[tokio::test]

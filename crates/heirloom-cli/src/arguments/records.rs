@@ -7,6 +7,10 @@ use heirloom_schema::{CATEGORIES, CategorySpec, FieldKind, FieldSpec};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// The options that name a part of time.
+const FROM: &str = "from";
+const TO: &str = "to";
+
 /// A command on the records of one category.
 #[derive(Debug)]
 pub(crate) struct RecordCall {
@@ -16,6 +20,10 @@ pub(crate) struct RecordCall {
     pub(crate) verb: RecordVerb,
     /// Fields whose value is read from a file.
     pub(crate) files: Vec<(&'static str, PathBuf)>,
+    /// The begin of the time to list, as given.
+    pub(crate) from: Option<String>,
+    /// Its end, as given.
+    pub(crate) to: Option<String>,
 }
 
 /// What is done with the records of a category.
@@ -107,7 +115,12 @@ impl RecordCall {
                 .collect(),
             Some(_) | None => Vec::new(),
         };
-        Ok(Some(Self { category, verb, files }))
+        let bound = |name: &str| match matches.subcommand() {
+            Some((_, matches)) => matches.try_get_one::<String>(name).ok().flatten().cloned(),
+            None => None,
+        };
+        let (from, to) = (bound(FROM), bound(TO));
+        Ok(Some(Self { category, verb, files, from, to }))
     }
 }
 
@@ -119,6 +132,7 @@ pub(super) fn commands() -> impl Iterator<Item = Command> {
             .after_help(field_list(category))
             .subcommand_required(true)
             .arg_required_else_help(true);
+        let command = command.mut_subcommand("list", |list| with_window(list, category));
         let fields = field_list(category);
         ["add", "set"].into_iter().fold(command, |command, verb| {
             let fields = fields.clone();
@@ -141,6 +155,16 @@ fn with_files(verb: Command, category: &'static CategorySpec) -> Command {
             .value_parser(value_parser!(PathBuf))
             .help(format!("Read the {} from this file", field.name))
     }))
+}
+
+/// Gives the list of what has a start the options that name a part of time.
+fn with_window(list: Command, category: &'static CategorySpec) -> Command {
+    if category.field(crate::list::START).is_none() {
+        return list;
+    }
+    let bound = |name, help| Arg::new(name).long(name).value_name("TIME").help(help);
+    list.arg(bound(FROM, "List what takes place from this date or time on, repetitions too"))
+        .arg(bound(TO, "List what takes place before this date or time [else for a year]"))
 }
 
 fn long_fields(category: &'static CategorySpec) -> impl Iterator<Item = &'static FieldSpec> {

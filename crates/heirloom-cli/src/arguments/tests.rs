@@ -65,6 +65,16 @@ fn every_category_has_every_verb() {
 }
 
 #[test]
+fn only_what_has_a_start_is_listed_by_time() {
+    let call = records("heirloom calendar list --from 2026-01-01 --to 2026-02-01T10:00Z");
+    assert_eq!(call.from.as_deref(), Some("2026-01-01"));
+    assert_eq!(call.to.as_deref(), Some("2026-02-01T10:00Z"));
+    let call = records("heirloom calendar list --search x");
+    assert_eq!((call.from, call.to), (None, None));
+    assert!(Arguments::try_parse_from("heirloom notes list --from 2026-01-01".split(' ')).is_err());
+}
+
+#[test]
 fn no_category_hides_a_fixed_command() {
     for category in heirloom_schema::CATEGORIES {
         assert!(!Fixed::has_subcommand(category.id), "{}", category.id);

@@ -1,0 +1,228 @@
+//! Lists of what takes place within a window.
+
+use super::{START, Wish};
+use crate::access::Access;
+use crate::exit::{self, Trouble};
+use crate::locale::{self, Order};
+use crate::records::short;
+use crate::screen::{self, Screen};
+use heirloom_core::command::{
+    Answer, Command, EventRow, OccurrenceQuery, OccurrenceRow, RecordRow,
+};
+use heirloom_schema::CategorySpec;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::rc::Rc;
+
+/// Occurrences of one list: nobody reads more.
+const OCCURRENCES_MAX: usize = 10_000;
+
+/// An occurrence and what takes place.
+#[derive(Debug, Clone)]
+struct Item {
+    occurrence: OccurrenceRow,
+    record: Rc<RecordRow>,
+}
+
+/// What was gathered, and what was left out.
+#[derive(Debug, Default)]
+struct Agenda {
+    items: Vec<Item>,
+    cut: bool,
+    gave_up: Vec<String>,
+}
+
+impl Agenda {
+    fn take(&mut self, events: Vec<EventRow>) {
+        for EventRow { record, occurrences } in events {
+            let record = Rc::new(record);
+            let item = |occurrence| Item { occurrence, record: Rc::clone(&record) };
+            self.items.extend(occurrences.into_iter().map(item));
+        }
+    }
+
+    /// Keeps the earliest, and returns the time after which nothing is wanted.
+    fn trim(&mut self) -> Option<String> {
+        self.items.sort_by_key(|item| item.occurrence.starts_s);
+        if self.items.len() <= OCCURRENCES_MAX {
+            return None;
+        }
+        self.cut = true;
+        self.items.truncate(OCCURRENCES_MAX);
+        let last = self.items.last()?.occurrence.starts_s;
+        let last_ms = u64::try_from(last.checked_add(1)?.checked_mul(1_000)?).ok()?;
+        Some(heirloom_base::time::rfc3339(last_ms))
+    }
+
+    fn sort(&mut self, order: &Order) {
+        self.items.sort_by(|one, other| {
+            let key = |item: &Item| (item.occurrence.starts_s, !item.occurrence.all_day);
+            key(one)
+                .cmp(&key(other))
+                .then_with(|| order.compare(&one.record.title, &other.record.title))
+                .then_with(|| one.record.id.cmp(&other.record.id))
+        });
+    }
+}
+
+/// Lists what takes place, in the order in which it begins.
+pub(super) async fn list<W: Write>(
+    access: &mut Access,
+    category: &CategorySpec,
+    wish: Wish,
+    order: &Order,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    let mut agenda = gathered(access, category, wish).await?;
+    agenda.sort(order);
+    for item in &agenda.items {
+        screen.json(&line(item))?;
+        let (id, when) = (short(&item.record.id), when(&item.occurrence));
+        screen.line(format_args!("{id}  {when:<22}  {}", item.record.title))?;
+    }
+    if agenda.cut {
+        let text = format!(
+            "more than {OCCURRENCES_MAX} occurrences lie in this time, and only the first are listed"
+        );
+        screen::warn(screen.form(), "list-cut", &text);
+    }
+    for id in &agenda.gave_up {
+        let text = format!(
+            "the rule of {} asks for more work than is done for one record: some of its \
+             occurrences are missing",
+            short(id)
+        );
+        screen::warn(screen.form(), "rule-too-costly", &text);
+    }
+    match agenda.items.is_empty() {
+        true => screen.next(&format!("{} list", category.id)),
+        false => screen.next(&format!("{} show ID", category.id)),
+    }
+}
+
+async fn gathered(
+    access: &mut Access,
+    category: &CategorySpec,
+    wish: Wish,
+) -> Result<Agenda, Trouble> {
+    let Wish { search, from, to } = wish;
+    let mut query = OccurrenceQuery {
+        category: category.id.to_owned(),
+        search,
+        from,
+        to,
+        zone: locale::zone_of_user(),
+        after: None,
+        limit: OCCURRENCES_MAX,
+    };
+    let mut agenda = Agenda::default();
+    loop {
+        let answer = access.run(Command::Occurrences(query.clone())).await?;
+        let Answer::Occurrences { events, next, cut, gave_up } = answer else {
+            return Err(exit::unexpected(&answer).into());
+        };
+        agenda.take(events);
+        agenda.cut |= cut;
+        agenda.gave_up.extend(gave_up);
+        query.to = agenda.trim().or(query.to);
+        query.after = next;
+        if query.after.is_none() {
+            return Ok(agenda);
+        }
+    }
+}
+
+/// Returns the line of JSON: the record with the times of this occurrence.
+fn line(item: &Item) -> Value {
+    let Item { occurrence, record } = item;
+    let mut record = RecordRow::clone(record);
+    record.fields.insert(START.to_owned(), json!(occurrence.field_start));
+    if let Some(end) = &occurrence.field_end {
+        record.fields.insert("end".to_owned(), json!(end));
+    }
+    let mut line = serde_json::to_value(record).unwrap_or_default();
+    for (name, value) in [
+        ("start", json!(occurrence.start)),
+        ("end", json!(occurrence.end)),
+        ("all_day", json!(occurrence.all_day)),
+        ("recurrence_id", json!(occurrence.recurrence_id)),
+    ] {
+        line[name] = value;
+    }
+    line
+}
+
+/// Returns when it takes place, for people: by the clock where they are.
+fn when(occurrence: &OccurrenceRow) -> String {
+    let OccurrenceRow { local_start: start, local_end: end, .. } = occurrence;
+    if occurrence.all_day {
+        return start.clone();
+    }
+    let parts = |text: &str| {
+        let (day, clock) = text.split_once('T').unwrap_or((text, ""));
+        (day.to_owned(), clock.get(..5).unwrap_or(clock).to_owned())
+    };
+    let ((day, clock), (end_day, end_clock)) = (parts(start), parts(end));
+    match (start == end, day == end_day) {
+        (true, _) => format!("{day} {clock}"),
+        (false, true) => format!("{day} {clock}-{end_clock}"),
+        (false, false) => format!("{day} {clock} to {end_day} {end_clock}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn occurrence(starts_s: i64, start: &str, end: &str) -> OccurrenceRow {
+        OccurrenceRow {
+            starts_s,
+            start: start.to_owned(),
+            end: end.to_owned(),
+            all_day: !start.contains('T'),
+            local_start: start.to_owned(),
+            local_end: end.to_owned(),
+            recurrence_id: None,
+            field_start: start.to_owned(),
+            field_end: Some(end.to_owned()),
+        }
+    }
+
+    #[test]
+    fn times_are_as_short_as_they_can_be() {
+        for (start, end, text) in [
+            ("2026-01-05T09:00:00", "2026-01-05T10:30:00", "2026-01-05 09:00-10:30"),
+            ("2026-01-05T09:00:00", "2026-01-05T09:00:00", "2026-01-05 09:00"),
+            ("2026-01-05T22:00:00", "2026-01-06T02:00:00", "2026-01-05 22:00 to 2026-01-06 02:00"),
+            ("2026-01-05", "2026-01-06", "2026-01-05"),
+        ] {
+            assert_eq!(when(&occurrence(0, start, end)), text);
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_keeps_the_earliest_and_asks_for_nothing_later() {
+        let record = Rc::new(RecordRow {
+            id: "1f".to_owned(),
+            category: "c".to_owned(),
+            title: "t".to_owned(),
+            fields: serde_json::Map::new(),
+            updated_at: String::new(),
+            updated_by: String::new(),
+            deleted: false,
+            source: None,
+        });
+        let item = |starts_s| {
+            let occurrence = occurrence(starts_s, "2026-01-05", "2026-01-06");
+            Item { occurrence, record: Rc::clone(&record) }
+        };
+        let count = i64::try_from(OCCURRENCES_MAX).unwrap();
+        let mut agenda = Agenda::default();
+        agenda.items.extend((0..count).rev().map(item));
+        assert_eq!((agenda.trim(), agenda.cut), (None, false));
+        agenda.items.push(item(5));
+        assert_eq!(agenda.trim().as_deref(), Some("1970-01-01T02:46:39Z"));
+        assert!(agenda.cut && agenda.items.len() == OCCURRENCES_MAX);
+        assert_eq!(agenda.items.last().unwrap().occurrence.starts_s, count - 2);
+    }
+}
