@@ -1,6 +1,7 @@
 //! Files go in and come out with the same lines, in every category.
 
-use crate::common::{digest, init, run_json};
+use crate::common::{digest, heirloom, init, run_json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -196,4 +197,46 @@ fn an_account_whose_log_is_lost_is_damage_and_not_an_empty_folder() {
     }
     assert_eq!(run_json(&home, &["digest"]).code, 5);
     assert_eq!(run_json(&home, &["init", "--no-verify"]).code, 1);
+}
+
+/// S14: what takes place is listed by time, and everything is found in any spelling.
+#[test]
+fn a_calendar_is_listed_by_time_and_cards_in_the_order_of_the_language() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "laptop");
+    let files = folder.path().join("files");
+    write_all(&files);
+    run_json(&home, &["import", files.to_str().unwrap()]).expect(0);
+    let listed = |arguments: &[&str]| {
+        let mut command = heirloom(&home);
+        command.args(["--json"]).args(arguments);
+        command.env("TZ", "Europe/Berlin").env("LC_ALL", "sv_SE.UTF-8");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        (lines.collect::<Vec<Value>>(), String::from_utf8(output.stderr).unwrap())
+    };
+    let window = ["calendar", "list", "--from", "2026-11-25", "--to", "2026-12-20"];
+    let shown: Vec<String> = listed(&window)
+        .0
+        .iter()
+        .map(|line| format!("{} {}", line["start"].as_str().unwrap(), line["title"]))
+        .collect();
+    let expected = ["2026-12-08T18:00:00Z \"Weekly, moved\"", "2026-12-15T17:00:00Z \"Weekly\""];
+    assert_eq!(shown, expected);
+    for name in ["name=Östen", "name=Zara", "name=Anna"] {
+        run_json(&home, &["contacts", "add", name, "phone=+49 (30) 123-4567"]).expect(0);
+    }
+    let names: Vec<Value> =
+        listed(&["contacts", "list"]).0.into_iter().map(|mut row| row["title"].take()).collect();
+    assert_eq!(names, ["Anna", "Zara", "Zoë 李 🙂", "Östen"]);
+    assert_eq!(listed(&["contacts", "list", "--search", "ÄNNA 030 1234567"]).0.len(), 1);
+    let fields =
+        ["calendar", "add", "title=Tick", "start=1970-01-01T00:00Z", "rrule=FREQ=SECONDLY"];
+    run_json(&home, &fields).expect(0);
+    let (ticks, remark) = listed(&window);
+    let remark: Value = serde_json::from_str(remark.trim()).unwrap();
+    assert_eq!((ticks.len(), &remark["warning"]["code"]), (10_000, &"list-cut".into()));
 }
