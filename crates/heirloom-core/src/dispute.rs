@@ -183,3 +183,76 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
         (None, None) => Err(failure::no_such_value(keep, category)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(shown: Json, key: &str) -> Candidate {
+        let edits = Some(vec![(key.to_owned(), Some(Value::Str(shown.to_string())))]);
+        Candidate { number: 0, shown: Some(shown), author: Author::default(), edits }
+    }
+
+    fn dispute(field: &str, key: &str, values: &[Json]) -> Dispute {
+        let candidates = values.iter().map(|value| candidate(value.clone(), key)).collect();
+        Dispute { field: field.to_owned(), candidates }
+    }
+
+    fn numbered(all: Vec<Dispute>) -> Vec<Dispute> {
+        let mut disputes = Vec::new();
+        all.into_iter().for_each(|one| take_in(&mut disputes, one));
+        number(&mut disputes);
+        disputes
+    }
+
+    #[test]
+    fn a_field_with_several_disputes_numbers_its_values_on() {
+        let disputes = numbered(vec![
+            dispute("phone", "l1", &[json!("1"), json!("2")]),
+            dispute("note", "l3", &[json!("a"), json!("b")]),
+            dispute("phone", "l2", &[json!("3"), json!("4")]),
+        ]);
+        let numbers = |dispute: &Dispute| -> Vec<usize> {
+            dispute.candidates.iter().map(|one| one.number).collect()
+        };
+        assert_eq!(disputes.iter().map(numbers).collect::<Vec<_>>(), [[1, 2], [1, 2], [3, 4]]);
+        let edits = settlement("contacts", &disputes, Some("phone"), "b").unwrap_err();
+        assert_eq!(edits.code, "no-conflict", "it is a value of another field");
+        let edits = settlement("contacts", &disputes, Some("phone"), "winner").unwrap();
+        let keys: Vec<&str> = edits.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["l1", "l2"]);
+        assert_eq!(settlement("contacts", &disputes, None, "a").unwrap_err().code, "ambiguous");
+    }
+
+    #[test]
+    fn two_lines_that_read_alike_are_settled_as_one() {
+        let values = [json!("Ann"), json!("Anne")];
+        let disputes =
+            numbered(vec![dispute("name", "l1", &values), dispute("name", "l2", &values)]);
+        assert_eq!(disputes.len(), 1);
+        let edits = settlement("contacts", &disputes, None, "Anne").unwrap();
+        let keys: Vec<&str> = edits.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["l1", "l2"]);
+    }
+
+    #[test]
+    fn what_could_mean_a_number_or_a_value_is_asked_back() {
+        let disputes = numbered(vec![dispute("x", "s:x", &[json!(2), json!(1)])]);
+        let code = |keep| settlement("settings", &disputes, None, keep).unwrap_err().code;
+        assert_eq!(
+            (code("1"), code("2"), code("3")),
+            ("ambiguous".into(), "ambiguous".into(), "no-conflict".into())
+        );
+        let disputes = numbered(vec![dispute("x", "s:x", &[json!(1), json!(7)])]);
+        assert!(settlement("settings", &disputes, None, "1").is_ok(), "both mean the same");
+        assert!(settlement("settings", &disputes, None, "7").is_ok());
+    }
+
+    #[test]
+    fn a_value_of_a_newer_version_cannot_be_written() {
+        let mut disputes = numbered(vec![dispute("x", "s:x", &[json!(5), json!(6)])]);
+        disputes[0].candidates[1].edits = None;
+        assert_eq!(settlement("apps", &disputes, None, "2").unwrap_err().code, "no-conflict");
+        assert!(settlement("apps", &disputes, None, "1").is_ok());
+    }
+}
