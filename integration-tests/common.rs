@@ -92,14 +92,16 @@ impl Up {
     /// Starts a node on a free port of the loopback and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(home: &Path, arguments: &[&str]) -> Self {
+        let mut command = heirloom(home);
+        command.args(["--json", "-v", "up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"]);
+        Self::from(home, command.args(arguments))
+    }
+
+    /// Starts a node by a command that prints events, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn from(home: &Path, command: &mut Command) -> Self {
         let log = std::fs::File::create(log_of(home)).unwrap();
-        let mut child = heirloom(home)
-            .args(["--json", "-v", "up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, events) = channel();
         std::thread::spawn(move || {

@@ -10,3 +10,4 @@ mod history;
 mod household;
 mod kills;
 mod manual;
+mod networks;

@@ -9,6 +9,7 @@ use crate::screen::{self, Form, Screen};
 use heirloom_core::command::{Event, Failure};
 use heirloom_node::{Ready, UpEvent, UpOptions};
 use serde_json::json;
+use std::io::IsTerminal;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -21,13 +22,18 @@ const EVENTS_WAITING_MAX: usize = 256;
 pub(crate) fn log(verbose: u8) {
     let filter = EnvFilter::try_from_env("HEIRLOOM_LOG")
         .unwrap_or_else(|_| EnvFilter::new(log_directives(verbose)));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
+/// A multiplexer warns of every connection that is cut on purpose.
 fn log_directives(verbose: u8) -> &'static str {
     match verbose {
-        0 => "warn",
-        1 => "warn,heirloom=info",
+        0 => "warn,yamux=error",
+        1 => "warn,yamux=error,heirloom=info",
         2 => "info,heirloom=debug",
         _ => "debug,heirloom=trace",
     }

@@ -101,6 +101,12 @@ pub enum Input {
         /// Multiaddresses with the peer id.
         addresses: Vec<String>,
     },
+    /// The network of this host changed, or this host has slept: who could not
+    /// be reached may be now.
+    NetworkChanged {
+        /// The addresses at which this device can be reached.
+        addresses: Vec<String>,
+    },
     /// Addresses at which a device was seen, by discovery or a user.
     Seen {
         /// The device.

@@ -209,6 +209,11 @@ impl Node {
             }
             Input::Appended { id, result } => self.appended(now, storage, id, result),
             Input::Fetched { id, chunks } => self.fetched(now, storage, id, &chunks),
+            Input::NetworkChanged { addresses } => {
+                self.listen(now, addresses);
+                self.dialer.hurry(now);
+                Ok(())
+            }
             Input::Listening { addresses } => {
                 self.listen(now, addresses);
                 Ok(())

@@ -61,6 +61,8 @@ pub(crate) struct Timing {
     pub(crate) pairing: Duration,
     pub(crate) ping: Duration,
     pub(crate) ping_timeout: Duration,
+    /// Wait for a sign of life when a connection is in doubt.
+    pub(crate) life: Duration,
     pub(crate) stream_open: Duration,
     /// Time within which two dials can cross.
     pub(crate) crossing: Duration,
@@ -73,6 +75,7 @@ impl Default for Timing {
             pairing: Duration::from_millis(limits::PAIRING_MS_MAX as u64),
             ping: Duration::from_millis(limits::PING_MS as u64),
             ping_timeout: Duration::from_millis(limits::PING_TIMEOUT_MS as u64),
+            life: Duration::from_millis(crate::limits::LIFE_MS_MAX),
             stream_open: Duration::from_millis(limits::STREAM_OPEN_MS_MAX as u64),
             crossing: Duration::from_millis(crate::limits::DIAL_MS_MAX),
         }

@@ -85,6 +85,8 @@ pub enum NetworkEvent {
         /// Its multiaddresses, ending in its peer id.
         addresses: Vec<String>,
     },
+    /// The interfaces have changed: who could not be reached may be now.
+    Changed,
     /// Something does not work, but the network does.
     Warning {
         /// What, as a sentence without its full stop.

@@ -54,6 +54,10 @@ pub const LISTEN_MS_MAX: u64 = 2_000;
 pub const DUPLICATE_IDLE_MS: u64 = 1_000;
 /// Life of a duplicate connection at most, in milliseconds.
 pub const DUPLICATE_MS_MAX: u64 = 10_000;
+/// Wait for a sign of life when a connection is in doubt, in milliseconds.
+pub const LIFE_MS_MAX: u64 = 5_000;
+/// Rest of the interfaces before what has changed is acted on, in milliseconds.
+pub const INTERFACES_REST_MS: u64 = 250;
 /// First pause before `sync/1` is opened again, in milliseconds.
 pub const SYNC_RETRY_MS: u64 = 250;
 /// Longest pause before `sync/1` is opened again, in milliseconds.

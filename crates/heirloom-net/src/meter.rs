@@ -9,7 +9,7 @@ use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -40,6 +40,8 @@ struct Table {
 #[derive(Debug)]
 struct Meter {
     begin: Instant,
+    /// The address of this side, where it is known.
+    local: Option<IpAddr>,
     arrived: AtomicU64,
     arrived_max: AtomicU64,
     heard_ms: AtomicU64,
@@ -55,10 +57,16 @@ impl Meters {
 
     /// Puts a meter on a new raw connection. Who was dialled is not limited:
     /// somebody here wanted the connection.
-    pub(crate) fn meter<S>(&self, socket: S, point: &ConnectedPoint) -> Metered<S> {
+    pub(crate) fn meter<S>(
+        &self,
+        socket: S,
+        local: Option<IpAddr>,
+        point: &ConnectedPoint,
+    ) -> Metered<S> {
         let limit = if point.is_listener() { self.stranger_bytes_max } else { UNLIMITED };
         let meter = Arc::new(Meter {
             begin: self.begin,
+            local,
             arrived: AtomicU64::new(0),
             arrived_max: AtomicU64::new(limit),
             heard_ms: AtomicU64::new(self.begin.elapsed_ms()),
@@ -136,6 +144,11 @@ impl Pulse {
     pub(crate) fn heard(&self) -> Option<Instant> {
         let meter = self.meter.upgrade()?;
         Some(meter.begin + Duration::from_millis(meter.heard_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Returns the address of this side, as long as the connection is there.
+    pub(crate) fn local(&self) -> Option<IpAddr> {
+        self.meter.upgrade()?.local
     }
 
     /// Ends the connection at once, even if the other side no longer reads.
@@ -260,20 +273,20 @@ mod tests {
     #[test]
     fn a_stranger_may_send_so_many_bytes_and_not_one_more() {
         let meters = Meters::new(100);
-        let mut enough = meters.meter(Cursor::new(vec![0; 100]), &inbound(1));
+        let mut enough = meters.meter(Cursor::new(vec![0; 100]), None, &inbound(1));
         assert_eq!(read_to_end(&mut enough).unwrap(), 100);
-        let mut too_much = meters.meter(Cursor::new(vec![0; 101]), &inbound(2));
+        let mut too_much = meters.meter(Cursor::new(vec![0; 101]), None, &inbound(2));
         assert!(read_to_end(&mut too_much).is_err());
     }
 
     #[test]
     fn a_member_is_not_limited_whether_it_became_one_before_or_after() {
         let meters = Meters::new(100);
-        let mut before = meters.meter(Cursor::new(vec![0; 500]), &inbound(1));
+        let mut before = meters.meter(Cursor::new(vec![0; 500]), None, &inbound(1));
         meters.prove(peer(), &inbound(1));
         meters.set_members(BTreeSet::from([peer()]));
         assert_eq!(read_to_end(&mut before).unwrap(), 500);
-        let mut after = meters.meter(Cursor::new(vec![0; 500]), &inbound(2));
+        let mut after = meters.meter(Cursor::new(vec![0; 500]), None, &inbound(2));
         meters.prove(peer(), &inbound(2));
         assert_eq!(read_to_end(&mut after).unwrap(), 500);
     }
@@ -281,8 +294,8 @@ mod tests {
     #[test]
     fn connections_of_one_peer_have_each_their_own_pulse() {
         let meters = Meters::new(100);
-        let mut one = meters.meter(Cursor::new(vec![0; 10]), &inbound(1));
-        let mut other = meters.meter(Cursor::new(vec![0; 10]), &inbound(2));
+        let mut one = meters.meter(Cursor::new(vec![0; 10]), None, &inbound(1));
+        let mut other = meters.meter(Cursor::new(vec![0; 10]), None, &inbound(2));
         meters.prove(peer(), &inbound(2));
         meters.prove(peer(), &inbound(1));
         meters.pulse(peer(), &inbound(2)).cut();
@@ -294,7 +307,7 @@ mod tests {
     fn a_cut_connection_neither_reads_nor_writes() {
         use futures::AsyncWriteExt;
         let meters = Meters::new(100);
-        let mut metered = meters.meter(Cursor::new(vec![0; 10]), &inbound(1));
+        let mut metered = meters.meter(Cursor::new(vec![0; 10]), None, &inbound(1));
         meters.prove(peer(), &inbound(1));
         let pulse = meters.pulse(peer(), &inbound(1));
         assert!(pulse.heard().is_some());

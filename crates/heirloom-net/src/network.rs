@@ -188,6 +188,14 @@ impl Network {
         Ok(BlobStream::new(opened))
     }
 
+    /// Asks every member that is connected for a sign of life now. One that
+    /// gives none within [`limits::LIFE_MS_MAX`] has lost the connection, and
+    /// is let go. A host that has slept calls this; that the interfaces have
+    /// changed is noticed without it.
+    pub fn ask_for_life(&self) {
+        self.shared.ask_for_life();
+    }
+
     /// Closes every connection with a device.
     pub async fn disconnect(&self, device: DeviceId) {
         self.order(|done| Command::Disconnect { device, done }).await;

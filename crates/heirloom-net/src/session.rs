@@ -22,7 +22,7 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// Asks for a sign of life.
 const PING: u8 = 0;
@@ -31,6 +31,9 @@ const PONG: u8 = 1;
 /// Pings and answers that wait: one is asked at a time, and a peer that asks more often than it
 /// is answered is slowed down.
 const SIGNS_MAX: usize = 2;
+/// How much longer a peer that can be heard may take to answer: a slow link is
+/// full of what was sent before.
+const LIVELY: u32 = 3;
 /// Bytes gathered before the stream is asked to take them.
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -66,6 +69,8 @@ pub(crate) struct Session {
     pub(crate) timing: Timing,
     pub(crate) deliveries: mpsc::Sender<Delivery>,
     pub(crate) stop: watch::Receiver<Stop>,
+    /// Changes when a sign of life is to be asked for at once.
+    pub(crate) life: watch::Receiver<u64>,
 }
 
 impl Session {
@@ -89,12 +94,14 @@ impl Session {
     async fn talk(self, frames: mpsc::Receiver<Queued>, incoming: Link) -> End {
         let (signs, waiting) = mpsc::channel(SIGNS_MAX);
         let Opened { stream, tally, pulse, slot: _slot } = self.opened;
+        let (answer, answers) = watch::channel(0);
         let (reader, writer) = stream.split();
         let mut stop = self.stop.clone();
         tokio::select! {
-            end = read(reader, &tally, &incoming, &signs) => end,
+            end = read(reader, &tally, &incoming, &signs, &answer) => end,
             end = write(writer, &tally, frames, waiting, self.stop.clone()) => end,
             end = watch_life(&pulse, self.opener, self.timing, &signs) => end,
+            end = doubt_life(&pulse, self.life, self.timing, &signs, answers) => end,
             () = told(&mut stop, &[Stop::Replace, Stop::Cut]) => End::Over,
         }
     }
@@ -134,6 +141,7 @@ async fn read(
     tally: &Tally,
     incoming: &Link,
     signs: &mpsc::Sender<u8>,
+    answer: &watch::Sender<u64>,
 ) -> End {
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
     loop {
@@ -151,7 +159,10 @@ async fn read(
         tally.received(LENGTH_SIZE + bytes.len());
         let passed_on = match (length, bytes.first()) {
             (0, Some(&PING)) => signs.send(PONG).await.is_ok(),
-            (0, Some(&PONG)) => true,
+            (0, Some(&PONG)) => {
+                answer.send_modify(|answers| *answers = answers.wrapping_add(1));
+                true
+            }
             (0, _) => return End::Broken,
             _ => incoming.push(bytes).await.is_ok(),
         };
@@ -232,4 +243,37 @@ async fn watch_life(pulse: &Pulse, opener: bool, timing: Timing, signs: &mpsc::S
             return End::Dead;
         }
     }
+}
+
+/// Ends when the peer does not answer after this side came to doubt it. Either
+/// side may ask; both answer. Other bytes show only that the peer can be heard,
+/// so they give it more time, no more: what this side sends may be lost.
+async fn doubt_life(
+    pulse: &Pulse,
+    mut doubts: watch::Receiver<u64>,
+    timing: Timing,
+    signs: &mpsc::Sender<u8>,
+    mut answers: watch::Receiver<u64>,
+) -> End {
+    while doubts.changed().await.is_ok() {
+        let asked = Instant::now();
+        answers.mark_unchanged();
+        // A writer that is stuck takes no question either.
+        if let Ok(Err(_)) = timeout_at(asked + timing.life, signs.send(PING)).await {
+            return End::Over;
+        }
+        // The meters count whole milliseconds.
+        let is_heard = || pulse.heard().is_some_and(|at| at + Duration::from_millis(1) >= asked);
+        let mut answered = timeout_at(asked + timing.life, answers.changed()).await.is_ok();
+        if !answered && is_heard() {
+            let until = asked + LIVELY * timing.life;
+            answered = timeout_at(until, answers.changed()).await.is_ok();
+        }
+        if !answered {
+            tracing::info!("a connection that was in doubt gave no sign of life");
+            return End::Dead;
+        }
+    }
+    // Nobody is left to doubt.
+    pending().await
 }

@@ -9,7 +9,7 @@ use heirloom_base::limits::BLOB_STREAMS_MAX;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// What the swarm's task and the callers' handles look at together.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) links: Arc<Links>,
     pub(crate) strangers_refused: Arc<AtomicU64>,
     pub(crate) streams_dropped: Arc<AtomicU64>,
+    /// Counts how often every session was asked whether its peer still lives.
+    life: watch::Sender<u64>,
     desks: Mutex<BTreeMap<DeviceId, Arc<Desk>>>,
     addresses: Mutex<Vec<String>>,
 }
@@ -87,6 +89,16 @@ impl Shared {
     pub(crate) fn keep_desks(&self, wanted: impl Fn(DeviceId) -> bool) {
         lock(&self.desks)
             .retain(|device, desk| desk.connections.load(Ordering::Relaxed) > 0 || wanted(*device));
+    }
+
+    /// Has every session ask for a sign of life now.
+    pub(crate) fn ask_for_life(&self) {
+        self.life.send_modify(|asked| *asked = asked.wrapping_add(1));
+    }
+
+    /// Hears when a sign of life is to be asked for.
+    pub(crate) fn life(&self) -> watch::Receiver<u64> {
+        self.life.subscribe()
     }
 
     pub(crate) fn addresses(&self) -> Vec<String> {

@@ -7,6 +7,7 @@
 mod connections;
 mod dials;
 mod inbound;
+mod interfaces;
 mod orders;
 mod peers;
 mod start;
@@ -29,6 +30,7 @@ use dials::Dials;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use heirloom_base::DeviceId;
+use interfaces::Interfaces;
 use libp2p::PeerId;
 use libp2p::connection_limits;
 use libp2p::mdns;
@@ -77,6 +79,8 @@ enum Due {
     SyncRetry(DeviceId),
     /// A connection that was closed politely should be gone.
     Cut(DeviceId, ConnectionId),
+    /// The interfaces have changed, and rest now.
+    Changed,
 }
 
 /// The swarm's task.
@@ -95,6 +99,7 @@ pub(crate) struct Driver {
     outbox: VecDeque<Outgoing>,
     peers: Peers,
     dials: Dials,
+    interfaces: Interfaces,
     due: BTreeMap<(Instant, u64), Due>,
     next_due: u64,
     next_ticket: u64,
@@ -130,6 +135,7 @@ impl Driver {
                 },
                 Some(report) = self.reports.recv() => self.on_report(report),
                 event = self.swarm.select_next_some(), if !full => self.on_swarm(event),
+                event = self.interfaces.next() => self.on_interface(event),
                 permit = deliveries.reserve(), if !self.outbox.is_empty() => match permit {
                     Ok(permit) => drop(permit),
                     Err(_) => break,
@@ -201,6 +207,7 @@ impl Driver {
                     self.tend(device);
                 }
                 Due::Cut(device, connection) => self.cut_if_open(device, connection),
+                Due::Changed => self.interfaces_changed(),
             }
         }
     }
@@ -231,7 +238,10 @@ impl Driver {
                     self.tell(NetworkEvent::Listening { address });
                 }
             }
-            SwarmEvent::ExpiredListenAddr { .. } => self.share_addresses(),
+            SwarmEvent::ExpiredListenAddr { .. } => {
+                self.share_addresses();
+                self.tell_changed_soon();
+            }
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 self.share_addresses();
                 let text = format!("no longer listening on {addresses:?}: {reason:?}");
@@ -266,6 +276,10 @@ impl Driver {
             }
         }
         for (device, addresses) in devices {
+            // It may have moved here from where its connection still points to.
+            if self.peers.get(device).is_some() {
+                self.shared.ask_for_life();
+            }
             let addresses = addresses.into_iter().collect();
             self.tell(NetworkEvent::Discovered { device, addresses });
         }

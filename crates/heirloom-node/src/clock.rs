@@ -13,7 +13,12 @@ const STEADY: ClockId = ClockId::Monotonic;
 
 /// Longest pause before the clock is read again: a timer of the runtime may
 /// stand still while the machine sleeps.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// How much longer than planned a pause lasts when the machine has slept, or
+/// the process was stopped. A loaded machine is late too, but not by so much,
+/// and to take it for a sleeper costs one ping for each peer.
+const SLEEP_MIN: Duration = Duration::from_secs(5);
 
 /// Reads both clocks.
 pub(crate) fn now() -> Now {
@@ -34,6 +39,12 @@ pub(crate) fn pause_until(now: Now, deadline_ms: Option<u64>) -> Duration {
         .min(PAUSE_MAX)
 }
 
+/// Returns whether the host slept during a pause that was to last so long.
+pub(crate) fn has_slept(before: Now, planned: Duration, after: Now) -> bool {
+    let lasted = Duration::from_millis(after.mono_ms.saturating_sub(before.mono_ms));
+    lasted > planned + SLEEP_MIN
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +53,15 @@ mod tests {
     fn the_steady_clock_never_goes_back() {
         let readings: Vec<u64> = (0..100).map(|_| now().mono_ms).collect();
         assert!(readings.is_sorted() && readings[0] > 0);
+    }
+
+    #[test]
+    fn a_pause_that_lasts_far_too_long_was_sleep() {
+        let at = |mono_ms| Now { wall_ms: 0, mono_ms };
+        let planned = Duration::from_secs(10);
+        assert!(!has_slept(at(1_000), planned, at(11_500)));
+        assert!(!has_slept(at(1_000), planned, at(500)));
+        assert!(has_slept(at(1_000), planned, at(60_000)));
     }
 
     #[test]

@@ -247,7 +247,11 @@ impl Host {
     async fn serve(&mut self, queues: &mut Queues) -> Result<(), Failure> {
         self.input(queues, Input::Listening { addresses: self.network.addresses() }).await?;
         loop {
-            let heard = queues.next(self.pause()).await;
+            let (before, pause) = (clock::now(), self.pause());
+            let heard = queues.next(pause).await;
+            if clock::has_slept(before, pause, clock::now()) {
+                self.awake(queues).await?;
+            }
             match heard {
                 Heard::Stop => return Ok(()),
                 Heard::NetworkEnded => return Err(failure::stopped("the network ended")),
@@ -259,6 +263,14 @@ impl Host {
             }
             self.tick(queues).await?;
         }
+    }
+
+    /// Finds out what is left of the network after the host has slept.
+    async fn awake(&mut self, queues: &mut Queues) -> Result<(), Failure> {
+        tracing::info!("this host has slept");
+        self.network.ask_for_life();
+        let input = self.network_changed();
+        self.input(queues, input).await
     }
 
     /// Returns how long to wait when nothing happens.

@@ -1,5 +1,6 @@
 //! The start: keys, transport, listeners.
 
+use super::interfaces::Interfaces;
 use super::peers::Peers;
 use super::{Driver, Household};
 use crate::address;
@@ -68,6 +69,7 @@ pub(crate) async fn start(
         outbox: VecDeque::new(),
         peers: Peers::default(),
         dials: super::Dials::default(),
+        interfaces: Interfaces::watch(),
         due: BTreeMap::new(),
         next_due: 0,
         next_ticket: 0,
@@ -98,7 +100,10 @@ fn transport(
     yamux.set_max_num_streams(limits::CONNECTION_STREAMS_MAX);
     let (raw, proven) = (meters.clone(), meters.clone());
     let upgraded = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
-        .map(move |socket, point| raw.meter(socket, &point))
+        .map(move |socket, point| {
+            let local = socket.0.local_addr().ok().map(|address| address.ip());
+            raw.meter(socket, local, &point)
+        })
         .upgrade(Version::V1)
         .authenticate(noise)
         .multiplex(yamux)

@@ -194,7 +194,8 @@ impl Driver {
     ) -> Option<Prepared> {
         let peer = self.peers.get(device)?;
         let (timing, deliveries) = (self.timing, self.deliveries.clone());
-        let make = move |opened| Session { device, opener, opened, timing, deliveries, stop };
+        let life = self.shared.life();
+        let make = move |opened| Session { device, opener, opened, timing, deliveries, stop, life };
         Some(Prepared { slots: peer.desk.slots(Protocol::Sync), make: Box::new(make) })
     }
 }

@@ -74,6 +74,30 @@ async fn both_sides_notice_a_connection_that_died_without_a_word() {
 }
 
 #[tokio::test]
+async fn a_connection_in_doubt_is_let_go_long_before_a_ping_is_due() {
+    let timing = Timing { life: Duration::from_millis(500), ..Timing::default() };
+    for (doubts, other) in [seeds(), (seeds().1, seeds().0)] {
+        let mut doubts = Node::start_with(doubts, timing).await;
+        let mut other = Node::start_with(other, timing).await;
+        doubts.members(&[other.id()]).await;
+        other.members(&[doubts.id()]).await;
+        let (port, freeze) = wire(other.network.port().unwrap()).await;
+        let address = format!("127.0.0.1:{port}");
+        assert_eq!(doubts.network.dial(Some(other.id()), vec![address]).await, Ok(other.id()));
+        doubts.sync_up().await;
+        other.sync_up().await;
+        // One that lives stays.
+        doubts.network.ask_for_life();
+        let kept = tokio::time::timeout(Duration::from_secs(2), doubts.disconnected()).await;
+        assert!(kept.is_err());
+        freeze.send_replace(true);
+        doubts.network.ask_for_life();
+        let limit = Duration::from_secs(20);
+        assert_eq!(tokio::time::timeout(limit, doubts.disconnected()).await, Ok(other.id()));
+    }
+}
+
+#[tokio::test]
 async fn an_idle_connection_lives_on_pings() {
     let (mut lower, mut higher) = pair_with(hasty()).await;
     let lived = Duration::from_secs(3);

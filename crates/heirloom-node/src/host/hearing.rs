@@ -34,6 +34,7 @@ impl Host {
             NetworkEvent::Listening { .. } => {
                 Some(Input::Listening { addresses: self.network.addresses() })
             }
+            NetworkEvent::Changed => Some(self.network_changed()),
             NetworkEvent::Connected { device, address, member, outbound } => {
                 if member {
                     self.introductions.connected(clock::now(), device);
@@ -73,6 +74,12 @@ impl Host {
                 None
             }
         }
+    }
+
+    /// Dials everybody anew: those that users named, and those that the node knows.
+    pub(super) fn network_changed(&mut self) -> Input {
+        self.strays.hurry(clock::now());
+        Input::NetworkChanged { addresses: self.network.addresses() }
     }
 
     fn greeted(

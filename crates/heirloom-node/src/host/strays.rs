@@ -36,6 +36,12 @@ impl Strays {
         self.waiting.clone()
     }
 
+    /// Dials again at once, and with short pauses: the network has changed.
+    pub(super) fn hurry(&mut self, now: Now) {
+        self.pause_ms = PAUSE_MS_MIN;
+        self.due_ms = self.due_ms.min(now.mono_ms);
+    }
+
     /// Notes that somebody was met at an address; returns whether it was waited for.
     pub(super) fn met(&mut self, address: &str) -> bool {
         let before = self.waiting.len();
@@ -71,6 +77,17 @@ mod tests {
         assert_eq!(strays.due(at(u64::MAX / 2)), ["/ip4/10.0.0.2/tcp/1"]);
         assert!(strays.met("/ip4/10.0.0.2/tcp/1"));
         assert_eq!(strays.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_changed_network_shortens_the_pause() {
+        let mut strays = Strays::new(vec!["/ip4/10.0.0.1/tcp/1".into()]);
+        for now in [0, 10_000, 20_000, 40_000] {
+            strays.due(at(now));
+        }
+        strays.hurry(at(40_001));
+        assert_eq!(strays.due(at(40_001)).len(), 1);
+        assert_eq!(strays.poll_timeout(), Some(40_001 + PAUSE_MS_MIN));
     }
 
     #[test]

@@ -154,6 +154,28 @@ fn a_member_passes_on_where_others_listen() {
 }
 
 #[test]
+fn a_changed_network_ends_the_long_pause_between_two_dials() {
+    let mut house = House::of(&["phone", "desk"]);
+    let device = house.id(1);
+    let there = vec!["/ip4/10.0.0.7/tcp/7".to_owned()];
+    house.input(0, Input::Seen { device, addresses: there });
+    house.cut(0, 1);
+    // Long enough for the longest pause: the next dial is far away.
+    house.pass(600_000);
+    house.devices[0].dials.clear();
+    let addresses = vec!["/ip4/10.0.0.8/tcp/8".to_owned()];
+    house.input(0, Input::NetworkChanged { addresses: addresses.clone() });
+    assert!(house.devices[0].dials.iter().any(|(to, _)| *to == device));
+    assert_eq!(house.node(0).listening, addresses);
+    // Also where no address of its own is another one: the host has slept.
+    house.devices[0].dials.clear();
+    house.pass(600_000);
+    house.devices[0].dials.clear();
+    house.input(0, Input::NetworkChanged { addresses });
+    assert!(house.devices[0].dials.iter().any(|(to, _)| *to == device));
+}
+
+#[test]
 fn a_peer_that_does_not_answer_is_given_up() {
     let mut house = House::of(&["phone", "desk"]);
     house.cut(0, 1);
