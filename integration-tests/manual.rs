@@ -43,6 +43,7 @@ chapters! {
     waits_and_exit_codes: "waits.md",
     scripts: "scripts.md",
     an_app_of_your_own: "apps.md",
+    networks: "networks.md",
 }
 
 #[test]

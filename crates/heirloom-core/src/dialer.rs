@@ -5,15 +5,49 @@ use heirloom_base::{DeviceId, Now, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 const DELAY_MS_MIN: u64 = 1_000;
-const ADDRESSES_MAX: usize = 16;
+/// Addresses of one device from one kind of source.
+const ADDRESSES_MAX: usize = 8;
 
-/// What is known about reaching one device.
+/// Who says where a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// It was reached there, or says so itself, with its key.
+    Itself,
+    /// Somebody says so: discovery, which anybody can answer, or a member.
+    Others,
+}
+
+/// What is known about reaching one device. What others say never drives out
+/// where it was reached.
 #[derive(Debug, Default)]
 struct Route {
-    addresses: Vec<String>,
+    own: Vec<String>,
+    said: Vec<String>,
     connected: bool,
     attempts: u32,
     due_ms: u64,
+    /// When it was dialled last.
+    dialled_ms: Option<u64>,
+}
+
+impl Route {
+    /// Returns all addresses, from both sources in turns.
+    fn addresses(&self) -> Vec<String> {
+        let said = self.said.iter().filter(|address| !self.own.contains(address));
+        let (mut own, mut said) = (self.own.iter(), said);
+        let mut all = Vec::new();
+        loop {
+            let turn = [own.next(), said.next()];
+            if turn == [None, None] {
+                return all;
+            }
+            all.extend(turn.into_iter().flatten().cloned());
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.said.is_empty()
+    }
 }
 
 /// Dials members that are not connected, with growing pauses.
@@ -32,33 +66,44 @@ impl Dialer {
     }
 
     /// Adds addresses at which a device may be reached, best first; returns
-    /// whether one of them was new.
-    pub(crate) fn learn(&mut self, now: Now, device: DeviceId, addresses: &[String]) -> bool {
+    /// whether one of them was new. A new one is tried at once, but not within
+    /// a second of the last dial: anybody can say any number of addresses.
+    pub(crate) fn learn(
+        &mut self,
+        now: Now,
+        device: DeviceId,
+        addresses: &[String],
+        source: Source,
+    ) -> bool {
         let Some(route) = self.routes.get_mut(&device) else { return false };
-        let before = route.addresses.clone();
-        let mut merged: Vec<String> = addresses.to_vec();
-        merged.extend(before.iter().filter(|address| !addresses.contains(address)).cloned());
-        merged.truncate(ADDRESSES_MAX);
-        let news = merged.iter().any(|address| !before.contains(address));
-        route.addresses = merged;
+        let known = match source {
+            Source::Itself => &mut route.own,
+            Source::Others => &mut route.said,
+        };
+        let before = std::mem::take(known);
+        known.extend(addresses.iter().take(ADDRESSES_MAX).cloned());
+        known.extend(before.iter().filter(|address| !addresses.contains(address)).cloned());
+        known.truncate(ADDRESSES_MAX);
+        let news = known.iter().any(|address| !before.contains(address));
         if news {
             route.attempts = 0;
-            route.due_ms = now.mono_ms;
+            let soonest = route.dialled_ms.map_or(0, |dialled| dialled + DELAY_MS_MIN);
+            route.due_ms = soonest.max(now.mono_ms);
         }
         news
     }
 
-    /// Returns what is known about reaching a device.
-    pub(crate) fn addresses(&self, device: DeviceId) -> &[String] {
-        self.routes.get(&device).map_or(&[], |route| route.addresses.as_slice())
+    /// Returns where a device was reached, or says itself that it is.
+    pub(crate) fn own_addresses(&self, device: DeviceId) -> &[String] {
+        self.routes.get(&device).map_or(&[], |route| route.own.as_slice())
     }
 
     /// Returns every device with known addresses.
-    pub(crate) fn known(&self) -> impl Iterator<Item = (DeviceId, &[String])> {
+    pub(crate) fn known(&self) -> impl Iterator<Item = (DeviceId, Vec<String>)> {
         self.routes
             .iter()
-            .filter(|(_, route)| !route.addresses.is_empty())
-            .map(|(device, route)| (*device, route.addresses.as_slice()))
+            .filter(|(_, route)| !route.is_empty())
+            .map(|(device, route)| (*device, route.addresses()))
     }
 
     /// Notes that a device is connected.
@@ -106,13 +151,14 @@ impl Dialer {
                 (DELAY_MS_MIN << route.attempts.min(16)).min(limits::BACKOFF_MS_MAX as u64);
             route.attempts += 1;
             route.due_ms = now.mono_ms + ceiling / 2 + random.below(ceiling / 2 + 1);
-            dials.push((device, route.addresses.clone()));
+            route.dialled_ms = Some(now.mono_ms);
+            dials.push((device, route.addresses()));
         }
         dials
     }
 
     fn waiting(&self) -> impl Iterator<Item = (&DeviceId, &Route)> {
-        self.routes.iter().filter(|(_, route)| !route.connected && !route.addresses.is_empty())
+        self.routes.iter().filter(|(_, route)| !route.connected && !route.is_empty())
     }
 }
 
@@ -129,7 +175,7 @@ mod tests {
     fn dialer() -> Dialer {
         let mut dialer = Dialer::default();
         dialer.set_members(&[DEVICE].into());
-        dialer.learn(at(0), DEVICE, &["/ip4/127.0.0.1/tcp/1".into()]);
+        dialer.learn(at(0), DEVICE, &["/ip4/127.0.0.1/tcp/1".into()], Source::Itself);
         dialer
     }
 
@@ -164,12 +210,45 @@ mod tests {
     fn a_new_address_goes_first_and_is_tried_at_once() {
         let (mut dialer, mut random) = (dialer(), Random::new([1; 32]));
         dialer.due(at(0), &mut random);
-        assert!(dialer.learn(at(10), DEVICE, &["/ip4/127.0.0.1/tcp/2".into()]));
-        assert!(!dialer.learn(at(11), DEVICE, &["/ip4/127.0.0.1/tcp/2".into()]));
-        let dials = dialer.due(at(10), &mut random);
+        let new = ["/ip4/127.0.0.1/tcp/2".to_owned()];
+        assert!(dialer.learn(at(5_000), DEVICE, &new, Source::Itself));
+        assert!(!dialer.learn(at(5_001), DEVICE, &new, Source::Itself));
+        let dials = dialer.due(at(5_000), &mut random);
         assert_eq!(dials[0].1[0], "/ip4/127.0.0.1/tcp/2");
         assert_eq!(dials[0].1.len(), 2);
         dialer.set_members(&BTreeSet::new());
         assert_eq!(dialer.known().count(), 0);
+    }
+
+    #[test]
+    fn what_anybody_says_drives_out_no_address_where_a_device_was_reached() {
+        let (mut dialer, mut random) = (dialer(), Random::new([1; 32]));
+        for number in 0..100 {
+            let said = [format!("/ip4/10.0.0.1/tcp/{number}")];
+            assert!(dialer.learn(at(number), DEVICE, &said, Source::Others));
+        }
+        assert_eq!(dialer.own_addresses(DEVICE), ["/ip4/127.0.0.1/tcp/1"]);
+        let dials = dialer.due(at(100), &mut random);
+        assert_eq!(dials[0].1.len(), 1 + ADDRESSES_MAX);
+        assert_eq!(dials[0].1[..2], ["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/99"]);
+    }
+
+    #[test]
+    fn whoever_says_new_addresses_all_the_time_causes_one_dial_a_second() {
+        let (mut dialer, mut random) = (dialer(), Random::new([1; 32]));
+        let mut dials = 0;
+        for ms in 0..10_000 {
+            let said = [format!("/ip4/10.0.0.1/tcp/{ms}")];
+            dialer.learn(at(ms), DEVICE, &said, Source::Others);
+            dials += dialer.due(at(ms), &mut random).len();
+        }
+        assert!((5..=11).contains(&dials), "{dials}");
+    }
+
+    #[test]
+    fn an_address_of_both_sources_is_dialled_once() {
+        let mut dialer = dialer();
+        dialer.learn(at(0), DEVICE, &["/ip4/127.0.0.1/tcp/1".into()], Source::Others);
+        assert_eq!(dialer.known().collect::<Vec<_>>()[0].1, ["/ip4/127.0.0.1/tcp/1"]);
     }
 }

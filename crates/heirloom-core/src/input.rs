@@ -107,8 +107,16 @@ pub enum Input {
         /// The addresses at which this device can be reached.
         addresses: Vec<String>,
     },
-    /// Addresses at which a device was seen, by discovery or a user.
+    /// Addresses at which a device was seen by discovery: anybody can claim
+    /// to be it.
     Seen {
+        /// The device.
+        device: DeviceId,
+        /// Multiaddresses.
+        addresses: Vec<String>,
+    },
+    /// Addresses at which a device was reached, and proved its key.
+    Reached {
         /// The device.
         device: DeviceId,
         /// Multiaddresses.

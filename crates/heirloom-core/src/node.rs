@@ -2,7 +2,7 @@
 
 use crate::collection::Collection;
 use crate::command::{Answer, Command, Event, Failure, Wait};
-use crate::dialer::Dialer;
+use crate::dialer::{Dialer, Source};
 use crate::failure;
 use crate::fetches::Fetches;
 use crate::input::{AppendError, CommandId, Effect, EffectId, Input, PairingId};
@@ -219,7 +219,11 @@ impl Node {
                 Ok(())
             }
             Input::Seen { device, addresses } => {
-                self.learn(now, device, &addresses);
+                self.learn(now, device, &addresses, Source::Others);
+                Ok(())
+            }
+            Input::Reached { device, addresses } => {
+                self.learn(now, device, &addresses, Source::Itself);
                 Ok(())
             }
         }

@@ -389,7 +389,7 @@ impl Host {
                 let Some(device) = device else { return Ok(()) };
                 let address =
                     format!("{}/p2p/{}", place(&address), heirloom_net::peer_id_text(device));
-                self.input(queues, Input::Seen { device, addresses: vec![address] }).await
+                self.input(queues, Input::Reached { device, addresses: vec![address] }).await
             }
         }
     }

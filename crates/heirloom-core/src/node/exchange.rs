@@ -3,6 +3,7 @@
 use super::settle::read_entry;
 use super::{Node, PendingFrame, Then};
 use crate::command::Event;
+use crate::dialer::Source;
 use crate::input::Effect;
 use crate::local::LocalState;
 use crate::rows::{self, table};
@@ -147,7 +148,7 @@ impl Node {
             .dialer
             .known()
             .filter(|(known, _)| *known != device)
-            .map(|(device, addresses)| Reachable { device, addresses: addresses.to_vec() });
+            .map(|(device, addresses)| Reachable { device, addresses });
         std::iter::once(own).chain(others).collect()
     }
 
@@ -162,16 +163,22 @@ impl Node {
     }
 
     /// Takes in addresses at which a device is said to be.
-    pub(super) fn learn(&mut self, now: Now, device: DeviceId, addresses: &[String]) {
+    pub(super) fn learn(
+        &mut self,
+        now: Now,
+        device: DeviceId,
+        addresses: &[String],
+        source: Source,
+    ) {
         if device != self.device() && !addresses.is_empty() && self.membership.is_peer(device) {
-            self.dialer.learn(now, device, addresses);
+            self.dialer.learn(now, device, addresses, source);
         }
     }
 
     /// Keeps over a restart where a device was reached. What is only said of
     /// it is not kept: anybody can say it.
     fn keep_route(&mut self, device: DeviceId) {
-        let addresses = self.dialer.addresses(device).to_vec();
+        let addresses = self.dialer.own_addresses(device).to_vec();
         if addresses.is_empty() || self.membership.route(device) == Some(addresses.as_slice()) {
             return;
         }
@@ -210,7 +217,7 @@ impl Node {
                 self.replication.receive_receipts(device, receipts, &member);
             }
             Message::AskReceipt => self.replication.receive_ask(device),
-            Message::Reachable(reachable) => self.receive_reachable(now, &reachable),
+            Message::Reachable(reachable) => self.receive_reachable(now, device, &reachable),
             Message::Unknown(kind) => {
                 tracing::debug!(kind, "a message of a newer version was passed over");
             }
@@ -222,13 +229,13 @@ impl Node {
         let said: Vec<&Reachable> =
             hello.reachable.iter().filter(|known| known.device == device).collect();
         for known in said {
-            self.learn(now, device, &known.addresses);
+            self.learn(now, device, &known.addresses, Source::Itself);
         }
         self.keep_route(device);
         for blocks in roster_messages(self.membership.roster.ops_beyond(&hello.roster_heads)) {
             self.replication.send(device, Message::Roster(blocks));
         }
-        self.receive_reachable(now, &hello.reachable);
+        self.receive_reachable(now, device, &hello.reachable);
         self.replication.receive_hello(now, device, hello);
         if self.waits.is_waiting() {
             self.replication.hurry();
@@ -249,9 +256,10 @@ impl Node {
         }
     }
 
-    fn receive_reachable(&mut self, now: Now, reachable: &[Reachable]) {
+    fn receive_reachable(&mut self, now: Now, from: DeviceId, reachable: &[Reachable]) {
         for known in reachable {
-            self.learn(now, known.device, &known.addresses);
+            let source = if known.device == from { Source::Itself } else { Source::Others };
+            self.learn(now, known.device, &known.addresses, source);
         }
     }
 
@@ -286,7 +294,7 @@ impl Node {
         let members = self.membership.peers(own);
         self.dialer.set_members(&members);
         for (device, addresses) in self.membership.routes() {
-            self.dialer.learn(now, device, &addresses);
+            self.dialer.learn(now, device, &addresses, Source::Itself);
         }
         let revoked = self.membership.revoked();
         for device in &revoked {

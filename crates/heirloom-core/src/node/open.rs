@@ -2,7 +2,7 @@
 
 use super::{Node, NodeConfig, PendingFrame, Then};
 use crate::collection::Collection;
-use crate::dialer::Dialer;
+use crate::dialer::{Dialer, Source};
 use crate::fetches::Fetches;
 use crate::journal::Journal;
 use crate::local::LocalState;
@@ -128,7 +128,7 @@ impl Node {
             }
             LocalState::Route { device, addresses } => {
                 self.membership.note_route(device, addresses.clone());
-                self.dialer.learn(now, device, &addresses);
+                self.dialer.learn(now, device, &addresses, Source::Itself);
             }
             LocalState::Account(_)
             | LocalState::Generation(_)

@@ -16,9 +16,13 @@ use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use std::collections::BTreeSet;
+use std::num::NonZeroU8;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+/// A dead address takes as long as a dial may: no live one waits behind it.
+const AT_ONCE: NonZeroU8 = NonZeroU8::new(limits::DIAL_ADDRESSES_MAX as u8).expect("no zero");
 
 impl Driver {
     pub(super) fn obey(&mut self, command: Command) {
@@ -98,6 +102,7 @@ impl Driver {
                 let options = DialOpts::peer_id(peer)
                     .condition(PeerCondition::DisconnectedAndNotDialing)
                     .addresses(addresses.clone())
+                    .override_dial_concurrency_factor(AT_ONCE)
                     .allocate_new_port();
                 // Without addresses those that discovery found are used.
                 let ask_behaviours = addresses.is_empty();

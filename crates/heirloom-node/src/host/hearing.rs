@@ -40,7 +40,7 @@ impl Host {
                     self.introductions.connected(clock::now(), device);
                 }
                 self.strays.met(&address);
-                outbound.then(|| Input::Seen { device, addresses: vec![address] })
+                outbound.then(|| Input::Reached { device, addresses: vec![address] })
             }
             NetworkEvent::Disconnected { device } => {
                 self.introductions.over(device);

@@ -133,7 +133,7 @@ fn a_route_is_kept_only_after_it_worked() {
     house.devices[0].dials.clear();
     house.pass(1_000);
     assert!(house.devices[0].dials.is_empty(), "it was only said");
-    house.input(0, Input::Seen { device, addresses: said.clone() });
+    house.input(0, Input::Reached { device, addresses: said.clone() });
     house.connect(0, 1);
     house.boot(0);
     house.pass(1_000);
