@@ -77,6 +77,7 @@ pub(crate) fn skipped(count: u64) -> Event {
     Event::Warning {
         code: "events-dropped".to_owned(),
         text: format!("{count} events were dropped because they were read too slowly"),
+        aside: None,
     }
 }
 

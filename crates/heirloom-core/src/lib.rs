@@ -26,6 +26,7 @@ mod local;
 mod membership;
 mod node;
 mod past;
+mod quarantine;
 mod random;
 mod rows;
 mod show;
