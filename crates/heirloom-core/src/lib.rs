@@ -36,3 +36,8 @@ mod waits;
 
 pub use local::Place;
 pub use node::{Node, NodeConfig, OpenNodeError};
+
+/// Changes laid out by hand, for the tests.
+#[cfg(test)]
+#[path = "../../heirloom-doc/src/chunk/tests/forged.rs"]
+pub(crate) mod forged;

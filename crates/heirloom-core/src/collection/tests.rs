@@ -7,6 +7,9 @@ use heirloom_doc::actor_for;
 use heirloom_sync::Body;
 use std::cell::Cell;
 
+mod orders;
+mod orphans;
+
 const RECORD: RecordId = RecordId([3; 16]);
 const ONE: LogId = LogId([1; 16]);
 const TWO: LogId = LogId([2; 16]);

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Once;
 
+mod attacks;
 mod births;
 
 const RECORD: RecordId = RecordId([4; 16]);
