@@ -1,7 +1,7 @@
 //! A member that breaks every rule, among real processes.
 
 use crate::common::{Up, digest, eventually, init, run, run_json};
-use crate::forged::{Forged, Target};
+use crate::forged::{Forged, Target, hash_of};
 use heirloom_core::Node;
 use heirloom_core::storage::Frame;
 use heirloom_doc::{Document, Offered, RawChange, actor_for};
@@ -10,6 +10,7 @@ use heirloom_store::{AppendRequest, Store, StoreOptions, keyfile};
 use heirloom_sync::entry::kind;
 use heirloom_sync::{Body, Entry, EntryPlan, Header, Origin, Part};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const FRAME_ENTRY: u8 = 1;
@@ -85,7 +86,10 @@ impl Taken {
             frames.push(Frame { kind: FRAME_ENTRY, payload: entry.into_bytes() });
         }
         self.store.append(AppendRequest { chunks: Vec::new(), frames }).unwrap();
-        changes.len()
+        let whole = changes.iter().filter(|change| change.len() > 8);
+        assert!(whole.map(|change| hash_of(change)).collect::<BTreeSet<_>>().len() > 15);
+        // The last one builds on what nobody has: it only waits.
+        changes.len() - 1
     }
 
     fn attacks(&self, record: heirloom_base::RecordId, log: heirloom_base::LogId) -> Vec<Vec<u8>> {
@@ -105,7 +109,8 @@ impl Taken {
             heirloom_doc::admit(Some(&saved), record, &offered).applied.len() == 1
         };
         let start_op = (1..500).find(is_free).unwrap();
-        target(start_op).attacks().into_iter().map(|(_, change)| change).collect()
+        let attacks = target(start_op).attacks();
+        attacks.into_iter().map(|(_, change)| change).chain([target(start_op).orphan(1)]).collect()
     }
 }
 

@@ -232,7 +232,7 @@ pub(crate) enum DevicesVerb {
 /// What is done with what was kept aside.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineVerb {
-    /// List it: which device wrote it, of which record, when, and why it does not count
+    /// List it with its author, record, time and reason
     List,
 }
 

@@ -667,7 +667,7 @@ pub enum Event {
         /// What it is.
         text: String,
         /// What was kept aside, where that is what happened.
-        #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         aside: Option<Box<QuarantineRow>>,
     },
 }
