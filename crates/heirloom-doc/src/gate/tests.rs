@@ -259,7 +259,9 @@ fn a_refused_change_harms_no_other_of_its_batch() {
 }
 
 fn hash_of_forged(forged: &Forged) -> ChangeHash {
-    own_hash(Change::from_bytes(forged.bytes()).unwrap().hash())
+    let hash = crate::chunk::tests::forged::hash_of(&forged.bytes());
+    assert_eq!(hash, own_hash(Change::from_bytes(forged.bytes()).unwrap().hash()));
+    hash
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_change_that_waits_holds_up_the_later_ones_of_its_log_and_no_others() {
     // With what it builds on, the first comes in and its rival is refused:
     // the same as if that had been there before.
     let absent = offer(LogId([5; 16]), absent.bytes());
-    let late = admit(Some(&saved), RECORD, &[&offered[..], &[absent.clone()]].concat());
+    let late = admit(Some(&saved), RECORD, &[&offered[..], std::slice::from_ref(&absent)].concat());
     let early = admit(Some(&saved), RECORD, &[&[absent], &offered[..]].concat());
     assert_eq!((late.refused[0].0, early.refused[0].0), (1, 2));
     assert_eq!(late.document.unwrap().0.heads(), early.document.unwrap().0.heads());
