@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc};
 
-mod aside;
+mod tests;
 
 type Script = Box<dyn FnMut(&Command) -> Result<Answer, Failure> + Send>;
 
