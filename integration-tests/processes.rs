@@ -7,7 +7,11 @@ mod common;
 mod completions;
 mod files;
 mod history;
+mod hostile;
 mod household;
 mod kills;
 mod manual;
+
+#[path = "../crates/heirloom-doc/src/chunk/tests/forged.rs"]
+mod forged;
 mod networks;

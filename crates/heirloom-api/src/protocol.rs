@@ -77,6 +77,7 @@ pub(crate) fn skipped(count: u64) -> Event {
     Event::Warning {
         code: "events-dropped".to_owned(),
         text: format!("{count} events were dropped because they were read too slowly"),
+        aside: None,
     }
 }
 
@@ -84,7 +85,8 @@ pub(crate) fn skipped(count: u64) -> Event {
 mod tests {
     use super::*;
     use heirloom_core::command::{
-        Author, ConcurrentValue, ConflictRow, HistoryEdit, HistoryRow, Level, RecordRow, Wait,
+        Author, ConcurrentValue, ConflictRow, HistoryEdit, HistoryRow, Level, QuarantineRow,
+        RecordRow, Wait,
     };
     use serde_json::json;
 
@@ -104,6 +106,22 @@ mod tests {
             assignments: vec!["name=Zeile\nzwei".to_owned()],
             wait: Wait { level: Level::Peer(2), timeout_ms: 1_500 },
         }));
+    }
+
+    #[test]
+    fn what_was_kept_aside_survives_its_lines() {
+        let row = QuarantineRow {
+            log: "ab".to_owned(),
+            seq: u64::MAX,
+            device: "guest".to_owned(),
+            ..Default::default()
+        };
+        let (code, text) = ("quarantined".to_owned(), "A text.".to_owned());
+        survives(&Answer::Quarantine { rows: vec![row.clone()], next: Some("71".to_owned()) });
+        survives(&Command::Quarantine { after: None, limit: 5 });
+        for aside in [None, Some(Box::new(row))] {
+            survives(&Event::Warning { code: code.clone(), text: text.clone(), aside });
+        }
     }
 
     #[test]

@@ -53,7 +53,11 @@ limits! {
     STALL_MS_MAX = 30_000, "Wait for any answer of a peer before its conversation begins anew.";
     BLOB_STREAMS_MAX = 4, "Transfers of chunks at one time with one peer.";
     DOCUMENTS_LOADED_MAX = 256, "Documents held loaded at one time: each costs 17.5 kB.";
-    WAITING_CHANGES_MAX = 10_000, "Changes that wait for a dependency.";
+    WAITING_PER_RECORD_MAX = 1_024, "Changes of one author that wait in one record and go unmentioned: an honest one's wait only until those of the others arrive.";
+    WAITING_PER_AUTHOR_MAX = 10_000, "Changes of one author that wait in all records and go unmentioned: as many as a large import edits.";
+    WAKE_CHANGES_MAX = 256, "Changes of one log that waited and are tried at one time.";
+    WAKE_BYTES_MAX = 1024 * 1024, "Bytes of changes of one log that waited and are tried at one time.";
+    QUARANTINE_PER_ENTRY_MAX = 64, "Records of one entry that are listed as kept aside: it can name thousands.";
     SEGMENT_BYTES = 16 * 1024 * 1024, "One segment file of the log.";
     INDEX_VALUE_BYTES_MAX = 60 * 1024, "One value in the index: sled puts larger ones into files it never syncs.";
     INDEX_BATCH_MAX = 1_000, "Writes in one batch of the index: larger ones grow the memory past 1 GB.";

@@ -91,6 +91,9 @@ pub(crate) enum Fixed {
     /// List and rename the account's devices
     #[command(subcommand)]
     Devices(DevicesVerb),
+    /// List what was kept aside because it must not count
+    #[command(subcommand)]
+    Quarantine(QuarantineVerb),
     /// Wait until every reachable device is level with this one
     Sync(SyncArguments),
     /// Show one screen about the account
@@ -224,6 +227,13 @@ pub(crate) enum DevicesVerb {
         /// The new name
         name: String,
     },
+}
+
+/// What is done with what was kept aside.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineVerb {
+    /// List it with its author, record, time and reason
+    List,
 }
 
 #[derive(Debug, Args)]

@@ -24,6 +24,7 @@ mod list;
 mod locale;
 mod man;
 mod mesh;
+mod quarantine;
 mod records;
 mod screen;
 #[cfg(test)]
@@ -121,6 +122,7 @@ async fn fixed(verb: Fixed, home: &std::path::Path, screen: &mut Screen) -> Resu
         Fixed::Join(arguments) => founding::join(arguments, home, screen).await,
         Fixed::Recover(arguments) => founding::recover(arguments, home, screen).await,
         Fixed::Devices(verb) => mesh::devices(verb, home, screen).await,
+        Fixed::Quarantine(verb) => quarantine::run(&verb, home, screen).await,
         Fixed::Sync(arguments) => mesh::sync(&arguments, home, screen).await,
         Fixed::Status(arguments) if arguments.watch => status::watch(home, screen).await,
         Fixed::Status(_) => status::show(home, screen).await,

@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc};
 
+mod tests;
+
 type Script = Box<dyn FnMut(&Command) -> Result<Answer, Failure> + Send>;
 
 /// A folder whose node answers by a script.
@@ -73,6 +75,9 @@ impl Scripted {
                 mesh::invite(&invite, home, &mut screen).await
             }
             Some(Verb::Fixed(Fixed::Devices(verb))) => mesh::devices(verb, home, &mut screen).await,
+            Some(Verb::Fixed(Fixed::Quarantine(verb))) => {
+                crate::quarantine::run(&verb, home, &mut screen).await
+            }
             Some(Verb::Fixed(Fixed::Sync(sync))) => mesh::sync(&sync, home, &mut screen).await,
             Some(Verb::Fixed(Fixed::Digest)) => mesh::digest(home, &mut screen).await,
             Some(Verb::Fixed(Fixed::Import(import))) => {
@@ -284,9 +289,10 @@ async fn a_failure_of_the_node_keeps_its_exit_code() {
         let text = "a blind keeper cannot read".to_owned();
         Err(Failure { exit: 77, code: "blind".to_owned(), text, fix: String::new() })
     }));
-    for line in ["contacts|list", "digest", "devices|list", "sync", "invite", "export|/tmp/none"] {
+    for line in ["contacts|list", "digest", "devices|list", "sync", "invite", "quarantine|list"] {
         assert_eq!(node.run(line).await.exit, 77, "{line}");
     }
+    assert_eq!(node.run("export|/tmp/none").await.exit, 77);
 }
 
 #[tokio::test]

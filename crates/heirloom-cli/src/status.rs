@@ -64,10 +64,6 @@ fn print<W: Write>(report: &StatusReport, screen: &mut Screen<W>) -> Result<(), 
         let copies = copies(row, report.devices.len());
         screen.line(format_args!("  {:width$}  {:>6}  {copies}", row.name, row.records))?;
     }
-    if report.quarantined > 0 {
-        let count = report.quarantined;
-        screen.line(format_args!("{count} entries are kept aside because they may not count."))?;
-    }
     for problem in &report.problems {
         screen.line(format_args!("Problem: {} {}", problem.text, problem.fix))?;
     }

@@ -185,6 +185,14 @@ pub enum Command {
         /// At most so many.
         limit: usize,
     },
+    /// Lists what was kept aside.
+    Quarantine {
+        /// Continue after this place, as [`Answer::Quarantine`] gave it.
+        #[serde(default)]
+        after: Option<String>,
+        /// At most so many.
+        limit: usize,
+    },
     /// Waits until every reachable device is level with this one.
     Sync {
         /// Milliseconds to wait.
@@ -481,6 +489,29 @@ pub struct StatusReport {
     pub problems: Vec<Problem>,
 }
 
+/// Something that was kept aside: it stays in the log and harms no record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineRow {
+    /// The log whose entry it is.
+    pub log: String,
+    /// The entry's number in its log.
+    pub seq: u64,
+    /// The device that wrote it.
+    pub device_id: String,
+    /// The device's name.
+    pub device: String,
+    /// The record; absent where the whole entry was kept aside.
+    pub record: Option<String>,
+    /// The record's category, where the record is known.
+    pub category: Option<String>,
+    /// What a person would call the record, where it is known.
+    pub title: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// RFC 3339 time by the author's clock.
+    pub at: String,
+}
+
 /// A device that is behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BehindRow {
@@ -572,6 +603,13 @@ pub enum Answer {
         /// Continue after this id.
         next: Option<String>,
     },
+    /// To [`Command::Quarantine`].
+    Quarantine {
+        /// What was kept aside, by log and number.
+        rows: Vec<QuarantineRow>,
+        /// Continue after this place.
+        next: Option<String>,
+    },
     /// To [`Command::Sync`].
     Synced {
         /// Reachable devices that are level.
@@ -628,5 +666,8 @@ pub enum Event {
         code: String,
         /// What it is.
         text: String,
+        /// What was kept aside, where that is what happened.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        aside: Option<Box<QuarantineRow>>,
     },
 }

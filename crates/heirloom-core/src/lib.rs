@@ -26,6 +26,7 @@ mod local;
 mod membership;
 mod node;
 mod past;
+mod quarantine;
 mod random;
 mod rows;
 mod show;
@@ -35,3 +36,8 @@ mod waits;
 
 pub use local::Place;
 pub use node::{Node, NodeConfig, OpenNodeError};
+
+/// Changes laid out by hand, for the tests.
+#[cfg(test)]
+#[path = "../../heirloom-doc/src/chunk/tests/forged.rs"]
+pub(crate) mod forged;

@@ -24,6 +24,7 @@ mod importing;
 mod listing;
 mod open;
 mod pairing;
+mod quarantine;
 mod records;
 mod report;
 mod settle;
@@ -301,6 +302,9 @@ impl Node {
             }
             Command::Export { category, after, limit } => {
                 self.export(storage, &category, after.as_deref(), limit).map(Some)
+            }
+            Command::Quarantine { after, limit } => {
+                self.quarantined(storage, after.as_deref(), limit).map(Some)
             }
             Command::Add { .. }
             | Command::Set { .. }

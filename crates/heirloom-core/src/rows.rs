@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub(crate) const APPLIED: &[u8] = b"applied";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
 
 /// Returns the value of [`APPLIED`].
 #[must_use]
@@ -43,12 +43,18 @@ pub(crate) mod table {
     pub(crate) const RECORD: u8 = b'r';
     /// Record to its saved document.
     pub(crate) const DOCUMENT: u8 = b'd';
-    /// Record and change to a change that waits for others.
+    /// Record, class, log, sequence number and part of a change that waits.
     pub(crate) const WAITING: u8 = b'w';
+    /// Record, what is awaited, and the log whose changes wait for it.
+    pub(crate) const AWAITED: u8 = b'x';
+    /// Device, or device and record, to the number of its changes that wait.
+    pub(crate) const WAITING_COUNT: u8 = b'n';
     /// Log and sequence number of an entry whose key is not here yet.
     pub(crate) const SEALED: u8 = b'u';
     /// Log, sequence number and record of what was kept aside.
     pub(crate) const QUARANTINE: u8 = b'q';
+    /// Log to the number of its rows of the table above.
+    pub(crate) const QUARANTINE_COUNT: u8 = b'm';
     /// Log and sequence number to the chunks an entry lacks.
     pub(crate) const INCOMPLETE: u8 = b'i';
     /// Device to the time of the last contact.
@@ -78,6 +84,19 @@ pub(crate) fn entry_key(table: u8, log: LogId, seq: u64) -> Vec<u8> {
 pub(crate) fn entry_of_key(key: &[u8]) -> Option<(LogId, u64)> {
     let (log, rest) = key.get(1..)?.split_first_chunk::<16>()?;
     Some((LogId(*log), u64::from_be_bytes(*rest.first_chunk::<8>()?)))
+}
+
+/// Reads the record back that may stand behind the log and sequence number.
+#[must_use]
+pub(crate) fn record_after_entry(key: &[u8]) -> Option<RecordId> {
+    Some(RecordId(*key.get(1 + LogId::SIZE + 8..)?.first_chunk::<16>()?))
+}
+
+/// Reads a count; none is zero.
+pub(crate) fn count_from(value: Option<Vec<u8>>) -> Result<u64, StorageError> {
+    let Some(value) = value else { return Ok(0) };
+    let bytes = value.try_into().map_err(|_| StorageError::Index("a count is damaged".into()))?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 /// Returns the key of a record's row.
@@ -242,36 +261,56 @@ impl Decode for RecordIndex {
     }
 }
 
-/// A change that waits for others, or an operation of a log: who wrote it and what.
+/// A change that waits; its bytes are read again from the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WaitingRow {
-    /// The log that carried it.
-    pub(crate) log: LogId,
-    /// The entry that carried it.
-    pub(crate) seq: u64,
-    /// Clock reading of that entry, in milliseconds since 1970.
-    pub(crate) wall_ms: u64,
-    /// The change.
-    pub(crate) change: Vec<u8>,
+    /// Whether more changes of its author wait than go unmentioned, so that it
+    /// counts as kept aside.
+    pub(crate) beyond: bool,
+    /// The change, where it is a part of a birth.
+    pub(crate) part: Option<ChangeHash>,
 }
 
 impl Encode for WaitingRow {
     fn encode(&self, writer: &mut Writer) {
-        self.log.encode(writer);
-        writer.u64(self.seq);
-        writer.u64(self.wall_ms);
-        writer.bytes(&self.change);
+        writer.u8(u8::from(self.beyond));
+        writer.option(self.part.as_ref());
     }
 }
 
 impl Decode for WaitingRow {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            log: LogId::decode(reader)?,
-            seq: reader.u64()?,
-            wall_ms: reader.u64()?,
-            change: reader.bytes(limits::CHANGE_BYTES_MAX)?.to_vec(),
-        })
+        Ok(Self { beyond: reader.u8()? != 0, part: reader.option()? })
+    }
+}
+
+/// What was kept aside of an entry, for one record or altogether.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct QuarantineRow {
+    /// Clock reading of the entry, in milliseconds since 1970.
+    pub(crate) wall_ms: u64,
+    /// Changes that wait beyond what goes unmentioned.
+    pub(crate) waiting: u64,
+    /// Why something was refused for good; empty where nothing was.
+    pub(crate) reason: String,
+}
+
+/// Bytes of a reason at most.
+const REASON_BYTES_MAX: usize = 4 * 1024;
+
+impl Encode for QuarantineRow {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u64(self.wall_ms);
+        writer.u64(self.waiting);
+        let end = self.reason.floor_char_boundary(REASON_BYTES_MAX);
+        writer.text(self.reason.get(..end).unwrap_or_default());
+    }
+}
+
+impl Decode for QuarantineRow {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (wall_ms, waiting) = (reader.u64()?, reader.u64()?);
+        Ok(Self { wall_ms, waiting, reason: reader.text(REASON_BYTES_MAX)?.to_owned() })
     }
 }
 
@@ -302,8 +341,15 @@ mod tests {
         assert_eq!(RecordIndex::from_bytes(&row.to_bytes()), Ok(row));
         let row = LogRow { device: DeviceId([1; 32]), seq: 4, id: EntryId([5; 32]) };
         assert_eq!(LogRow::from_bytes(&row.to_bytes()), Ok(row));
-        let row = WaitingRow { log: LogId([1; 16]), seq: 2, wall_ms: 4, change: vec![3] };
-        assert_eq!(WaitingRow::from_bytes(&row.to_bytes()), Ok(row));
+        for part in [None, Some(ChangeHash([3; 32]))] {
+            let row = WaitingRow { beyond: part.is_some(), part };
+            assert_eq!(WaitingRow::from_bytes(&row.to_bytes()), Ok(row));
+        }
+        let row = QuarantineRow { wall_ms: 5, waiting: 6, reason: "r".into() };
+        assert_eq!(QuarantineRow::from_bytes(&row.to_bytes()).as_ref(), Ok(&row));
+        let long = QuarantineRow { reason: "\u{e9}".repeat(5_000), ..row };
+        let kept = QuarantineRow::from_bytes(&long.to_bytes()).unwrap();
+        assert_eq!(kept.reason.len(), REASON_BYTES_MAX);
     }
 
     #[test]
@@ -355,11 +401,11 @@ mod tests {
         }
 
         #[test]
-        fn cut_rows_are_refused(end in 0..58usize) {
-            let row = WaitingRow { log: LogId([1; 16]), seq: 2, wall_ms: 3, change: vec![4; 22] };
+        fn cut_rows_are_refused(end in 0..30usize) {
+            let row = QuarantineRow { wall_ms: 2, waiting: 3, reason: "0123456789".into() };
             let bytes = row.to_bytes();
-            proptest::prop_assert_eq!(bytes.len(), 58);
-            proptest::prop_assert!(WaitingRow::from_bytes(&bytes[..end]).is_err());
+            proptest::prop_assert_eq!(bytes.len(), 30);
+            proptest::prop_assert!(QuarantineRow::from_bytes(&bytes[..end]).is_err());
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::rows;
 use crate::storage::{Batch, Lsn, Rows, Storage, StorageError};
 use heirloom_base::{Decode, Encode, RecordId};
+use std::collections::BTreeMap;
 
 /// Reads through the writes of one step; nothing is visible to others before
 /// [`View::commit`].
@@ -36,18 +37,31 @@ impl<'a> View<'a> {
         self.get(&rows::key(rows::table::DOCUMENT, &[&record.0]))
     }
 
-    /// Returns the committed rows under a prefix, with this step's writes applied.
-    pub(crate) fn scan(&self, prefix: &[u8], limit: usize) -> Result<Rows, StorageError> {
-        let committed = self.storage.scan(prefix, None, limit)?;
-        let mut rows: std::collections::BTreeMap<Vec<u8>, Vec<u8>> =
-            committed.into_iter().collect();
-        let written = self.batch.writes.range(prefix.to_vec()..);
-        for (key, value) in written.take_while(|(key, _)| key.starts_with(prefix)) {
-            match value {
-                Some(value) => rows.insert(key.clone(), value.clone()),
-                None => rows.remove(key),
-            };
+    /// Returns rows under a prefix, with this step's writes applied, beginning
+    /// after the key `after` where one is given.
+    pub(crate) fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Rows, StorageError> {
+        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let mut last = after.map(<[u8]>::to_vec);
+        loop {
+            let page = self.storage.scan(prefix, last.as_deref(), limit)?;
+            let is_last = page.len() < limit;
+            last = page.last().map(|(key, _)| key.clone());
+            rows.extend(page.into_iter().filter(|(key, _)| !self.batch.writes.contains_key(key)));
+            if is_last || rows.len() >= limit {
+                break;
+            }
         }
+        let written = self.batch.writes.range(prefix.to_vec()..);
+        let written = written
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .filter(|(key, _)| after.is_none_or(|after| key.as_slice() > after));
+        let put = written.filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+        rows.extend(put.take(limit));
         Ok(rows.into_iter().take(limit).collect())
     }
 
@@ -61,6 +75,17 @@ impl<'a> View<'a> {
 
     pub(crate) fn remove(&mut self, key: Vec<u8>) {
         self.batch.remove(key);
+    }
+
+    /// Adds to a count; one that is zero has no row. Returns what it is now.
+    pub(crate) fn count(&mut self, key: Vec<u8>, step: i64) -> Result<u64, StorageError> {
+        let count = rows::count_from(self.get(&key)?)?.saturating_add_signed(step);
+        if count == 0 {
+            self.remove(key);
+        } else {
+            self.put_bytes(key, count.to_be_bytes().to_vec());
+        }
+        Ok(count)
     }
 
     /// Commits, together with the position of the frame that caused the step.
@@ -95,7 +120,8 @@ mod tests {
         view.remove(b"xa".to_vec());
         assert_eq!(view.get(b"xa").unwrap(), None);
         assert_eq!(view.get(b"xc").unwrap(), Some(vec![3]));
-        let keys: Vec<_> = view.scan(b"x", 10).unwrap().into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> =
+            view.scan(b"x", None, 10).unwrap().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, [b"xb".to_vec(), b"xc".to_vec()]);
         view.commit(Some(Lsn(4))).unwrap();
         assert_eq!(storage.index.get(rows::APPLIED), Some(&rows::applied_value(Lsn(4))));
@@ -133,9 +159,26 @@ mod tests {
             view.put_bytes(key.to_vec(), vec![1]);
         }
         let keys = |limit| -> Vec<Vec<u8>> {
-            view.scan(b"x", limit).unwrap().into_iter().map(|(key, _)| key).collect()
+            view.scan(b"x", None, limit).unwrap().into_iter().map(|(key, _)| key).collect()
         };
         assert_eq!(keys(2), [b"xa".to_vec(), b"xb".to_vec()]);
         assert_eq!(keys(9).len(), 3);
+    }
+
+    #[test]
+    fn a_scan_goes_on_past_what_this_step_removed() {
+        let mut storage = MemoryStorage::default();
+        for key in [b"xa", b"xb", b"xc", b"xd"] {
+            storage.index.insert(key.to_vec(), vec![]);
+        }
+        let mut view = View::new(&mut storage);
+        view.remove(b"xa".to_vec());
+        view.remove(b"xb".to_vec());
+        let found = |after: Option<&[u8]>, limit| -> Vec<Vec<u8>> {
+            view.scan(b"x", after, limit).unwrap().into_iter().map(|(key, _)| key).collect()
+        };
+        assert_eq!(found(None, 1), [b"xc".to_vec()]);
+        assert_eq!(found(Some(b"xc"), 5), [b"xd".to_vec()]);
+        assert!(found(Some(b"xd"), 5).is_empty());
     }
 }

@@ -132,6 +132,7 @@ pub(crate) fn with_reached(answer: Answer, now_reached: bool) -> Answer {
         | Answer::History { .. }
         | Answer::Conflicts { .. }
         | Answer::Files { .. }
+        | Answer::Quarantine { .. }
         | Answer::Synced { .. }) => other,
     }
 }

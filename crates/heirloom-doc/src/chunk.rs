@@ -57,6 +57,16 @@ pub(crate) struct Head {
     pub(crate) count: usize,
 }
 
+/// Returns the actor that a change names as its author, and reads nothing more.
+pub(crate) fn author(bytes: &[u8]) -> Option<ActorId> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(MAGIC.len() + 4 + 1).ok()?;
+    cursor.unsigned().ok()?;
+    let count = limited("dependencies", cursor.unsigned().ok()?, limits::CHANGE_DEPS_MAX).ok()?;
+    cursor.take(count * ChangeHash::SIZE).ok()?;
+    actor(&mut cursor).ok().map(|author| ActorId(*author))
+}
+
 impl<'a> Chunk<'a> {
     /// Reads a change.
     ///

@@ -5,9 +5,15 @@
 //! parser that trusts nothing ([`crate::chunk`]), then judged against the
 //! changes that it builds on, then tried on a copy behind a guard, and the
 //! result is believed only after it was saved and loaded again.
+//!
+//! Invariant: what is admitted does not depend on the order in which logs
+//! arrive. The changes of one log are judged in the order of that log, one
+//! that has to wait holds up those behind it, and a birth is put together from
+//! one log alone; so no log can change what becomes of another's changes.
 
 mod births;
 mod graph;
+mod queues;
 mod trial;
 
 use crate::change::{RawChange, actor_for, own_hash};
@@ -18,7 +24,9 @@ use crate::guard::guarded;
 use automerge::Change;
 use graph::Graph;
 use heirloom_base::{ActorId, ChangeHash, LogId, RecordId};
+use queues::Queues;
 use std::collections::BTreeSet;
+use trial::Trials;
 
 /// Operations that are tried at one time: a few bytes can stand for thousands,
 /// and automerge unfolds them all.
@@ -31,6 +39,17 @@ pub struct Offered {
     pub log: LogId,
     /// The change.
     pub change: RawChange,
+}
+
+/// What a change waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// A change that it builds on and that is not there; there may be more.
+    Change(ChangeHash),
+    /// The changes that stand before it in its log and wait themselves.
+    Earlier,
+    /// The rest of the birth by this actor, in the same log or in another.
+    Birth(ActorId),
 }
 
 /// What became of offered changes; an index is a place among them, and every
@@ -47,9 +66,8 @@ pub struct Admission {
     /// Places whose change belongs to a birth that the document now has,
     /// applied or a duplicate, with the actor of that birth.
     pub births: Vec<(usize, ActorId)>,
-    /// Changes that may be offered again later, each with the changes that are
-    /// missing: none are named for a part of a birth whose rest is missing.
-    pub waiting: Vec<(usize, Vec<ChangeHash>)>,
+    /// Changes that may be offered again, when what they wait for has come.
+    pub waiting: Vec<(usize, Awaited)>,
     /// Changes that will never be applied to this document.
     pub refused: Vec<(usize, GateError)>,
     /// Why the saved document itself does not load: then all changes wait
@@ -58,8 +76,10 @@ pub struct Admission {
 }
 
 /// A change that was read.
+#[derive(Debug, Clone)]
 struct Candidate {
     index: usize,
+    log: LogId,
     head: Head,
     change: Change,
     hash: ChangeHash,
@@ -73,18 +93,66 @@ impl Candidate {
     }
 }
 
+/// What a change claims to be, before it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// A change of the log itself.
+    Own,
+    /// A part of a birth.
+    Birth {
+        /// The change.
+        hash: ChangeHash,
+        /// The part before it.
+        after: Option<ChangeHash>,
+    },
+    /// Nothing that could ever be admitted.
+    Nothing,
+}
+
+/// Returns whether a change claims to be the log's own: such changes are
+/// judged in the order of the log. Only its author is read.
+#[must_use]
+pub fn is_own(change: &RawChange, log: LogId, record: RecordId) -> bool {
+    crate::chunk::author(&change.0) == Some(actor_for(log, record))
+}
+
+/// Returns what a change in a log claims to be.
+#[must_use]
+pub fn claim(change: &RawChange, log: LogId, record: RecordId) -> Claim {
+    if is_own(change, log, record) {
+        return Claim::Own;
+    }
+    match read(record, 0, &Offered { log, change: change.clone() }) {
+        Ok(Candidate { head, hash, .. }) if head.time == 0 && head.dependencies.len() < 2 => {
+            Claim::Birth { hash, after: head.dependencies.first().copied() }
+        }
+        Ok(_) | Err(_) => Claim::Nothing,
+    }
+}
+
 /// Judges changes of a record and applies those that are sound to a copy of
 /// its saved document (`None`: there is none yet).
 ///
-/// A change that is refused never harms the others. Changes may depend on each
-/// other in any order.
+/// The changes of one log are to be offered in the order of that log, and
+/// those that waited before the later ones. A change that is refused never
+/// harms the others.
 #[must_use]
 pub fn admit(saved: Option<&[u8]>, record: RecordId, offered: &[Offered]) -> Admission {
+    admit_in_parts(saved, record, offered, TRIAL_OPS_MAX)
+}
+
+fn admit_in_parts(
+    saved: Option<&[u8]>,
+    record: RecordId,
+    offered: &[Offered],
+    operations_max: usize,
+) -> Admission {
     let mut admission = Admission::default();
     let document = match saved.map(Document::load).transpose() {
         Ok(document) => document.unwrap_or_default(),
         Err(error) => {
-            admission.waiting = (0..offered.len()).map(|index| (index, Vec::new())).collect();
+            let all = 0..offered.len();
+            admission.waiting = all.map(|index| (index, Awaited::Earlier)).collect();
             admission.damaged = Some(error);
             return admission;
         }
@@ -92,11 +160,11 @@ pub fn admit(saved: Option<&[u8]>, record: RecordId, offered: &[Offered]) -> Adm
     let mut graph = Graph::of(&document);
     let (candidates, births) = read_all(record, offered, &graph, &mut admission);
     let (born, others) = candidates.into_iter().partition(Candidate::is_birth);
-    let mut plan = births::admit(record, born, &mut graph, &mut admission);
-    plan.extend(judge_all(others, &mut graph, &mut admission));
-    if !plan.is_empty() {
-        trial::apply(document, plan, TRIAL_OPS_MAX, &mut admission);
-    }
+    let mut trials = Trials::of(document);
+    let plan = births::admit(record, born, &mut graph, &mut admission);
+    trials.take_births(plan, operations_max, &mut admission);
+    Queues::of(others).admit(&mut trials, operations_max, &mut admission);
+    trials.finish(&mut admission);
     let applied: BTreeSet<ChangeHash> = admission.applied.iter().copied().collect();
     let held = births.into_iter().filter(|birth| birth.known || applied.contains(&birth.hash));
     admission.births = held.map(|birth| (birth.index, birth.actor)).collect();
@@ -118,8 +186,6 @@ fn read_all(
     graph: &Graph,
     admission: &mut Admission,
 ) -> (Vec<Candidate>, Vec<OfBirth>) {
-    // A copy in a log that may not write the change is another offer: it must
-    // not stand in the way of the one in its author's log.
     let mut seen = BTreeSet::new();
     let (mut candidates, mut births) = (Vec::new(), Vec::new());
     for (index, offer) in offered.iter().enumerate() {
@@ -130,7 +196,9 @@ fn read_all(
                 if is_birth && candidate.head.time == 0 {
                     births.push(OfBirth { index, actor: candidate.head.actor, hash, known });
                 }
-                if known || !seen.insert((hash, is_birth)) {
+                if is_birth {
+                    candidates.push(candidate);
+                } else if known || !seen.insert((hash, offer.log)) {
                     admission.duplicates.push(index);
                 } else {
                     candidates.push(candidate);
@@ -154,51 +222,8 @@ fn read(record: RecordId, index: usize, offer: &Offered) -> Result<Candidate, Ga
     if head.time < 0 {
         return Err(GateError::Time(head.time));
     }
-    Ok(Candidate { index, head, change, hash, actor: actor_for(offer.log, record) })
-}
-
-/// Judges changes of logs; those that are sound enter the graph and are
-/// returned, each after those that it builds on.
-fn judge_all(
-    mut candidates: Vec<Candidate>,
-    graph: &mut Graph,
-    admission: &mut Admission,
-) -> Vec<Candidate> {
-    // A sound change numbers its operations after those that it builds on.
-    candidates.sort_by_key(|candidate| (candidate.head.start_op, candidate.hash));
-    let mut plan = Vec::new();
-    let mut early = Vec::new();
-    for candidate in candidates {
-        if graph.missing(&candidate.head.dependencies).is_empty() {
-            judge(candidate, graph, &mut plan, admission);
-        } else {
-            early.push(candidate);
-        }
-    }
-    for candidate in early {
-        let missing = graph.missing(&candidate.head.dependencies);
-        if missing.is_empty() {
-            judge(candidate, graph, &mut plan, admission);
-        } else {
-            admission.waiting.push((candidate.index, missing));
-        }
-    }
-    plan
-}
-
-fn judge(
-    candidate: Candidate,
-    graph: &mut Graph,
-    plan: &mut Vec<Candidate>,
-    admission: &mut Admission,
-) {
-    match graph.judge(&candidate.head) {
-        Ok(()) => {
-            graph.insert(candidate.hash, &candidate.head);
-            plan.push(candidate);
-        }
-        Err(error) => admission.refused.push((candidate.index, error)),
-    }
+    let actor = actor_for(offer.log, record);
+    Ok(Candidate { index, log: offer.log, head, change, hash, actor })
 }
 
 #[cfg(test)]

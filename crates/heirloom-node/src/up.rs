@@ -160,6 +160,7 @@ async fn next(told: &mut broadcast::Receiver<Event>) -> Option<Event> {
         Err(broadcast::error::RecvError::Lagged(count)) => Some(Event::Warning {
             code: "events-dropped".to_owned(),
             text: format!("{count} events were skipped because they were read too slowly"),
+            aside: None,
         }),
         Err(broadcast::error::RecvError::Closed) => None,
     }
@@ -236,6 +237,7 @@ fn already_joined(home: &Path, store: &Store, code: &str) -> Result<Event, Failu
     Ok(Event::Warning {
         code: "already-joined".to_owned(),
         text: "This folder belongs to an account already: the invite was not used.".to_owned(),
+        aside: None,
     })
 }
 

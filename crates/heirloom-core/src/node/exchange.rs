@@ -88,7 +88,8 @@ impl Node {
     }
 
     pub(super) fn warn(&mut self, code: &str, text: &str) {
-        self.event(Event::Warning { code: code.to_owned(), text: text.to_owned() });
+        let (code, text) = (code.to_owned(), text.to_owned());
+        self.event(Event::Warning { code, text, aside: None });
     }
 
     fn offence(&mut self, device: DeviceId, what: &str) {

@@ -82,6 +82,7 @@ impl Node {
             | Command::History { .. }
             | Command::Conflicts { .. }
             | Command::Export { .. }
+            | Command::Quarantine { .. }
             | Command::Sync { .. } => Ok(None),
         }
     }

@@ -1,6 +1,5 @@
 //! Status, devices and the commands about them.
 
-use super::open::all_rows;
 use super::{Node, PendingFrame, Refusal, Then};
 use crate::command::{Answer, BehindRow, CategoryRow, DeviceRow, Problem, StatusReport, Wait};
 use crate::failure;
@@ -27,7 +26,9 @@ impl Node {
                 categories.push(row);
             }
         }
-        let problems = self.problems(&devices, &categories);
+        let aside = self.quarantine_counts(storage)?;
+        let mut problems = self.problems(&devices, &categories);
+        problems.extend(self.quarantine_problem(&aside));
         Ok(Answer::Status(StatusReport {
             account_id: self.account.to_string(),
             device_id: self.device().to_string(),
@@ -35,7 +36,7 @@ impl Node {
             devices,
             categories,
             at_risk,
-            quarantined: all_rows(storage, &[table::QUARANTINE])?.len() as u64,
+            quarantined: aside.values().sum(),
             network: None,
             problems,
         }))

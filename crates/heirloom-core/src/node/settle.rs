@@ -3,17 +3,18 @@
 
 use super::open::all_rows;
 use super::{Node, PendingAppend, PendingFrame, Then};
-use crate::collection::{self, Applied, Carrier};
+use crate::collection::{self, Applied, Carrier, Library, Opened};
 use crate::command::{Event, Level, Wait};
 use crate::failure;
 use crate::input::{AppendError, CommandId, Effect};
 use crate::local::{FRAME_LOCAL, LocalState};
+use crate::quarantine::{self, Aside};
 use crate::rows::{self, LogRow, table};
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::view::View;
 use crate::waits::{CopyWait, with_reached};
 use heirloom_base::{ChunkId, Decode, LogId, Now, Writer, time};
-use heirloom_identity::WriteVerdict;
+use heirloom_identity::{Keyring, WriteVerdict};
 use heirloom_schema::category;
 use heirloom_sync::Entry;
 use heirloom_sync::entry::kind;
@@ -141,7 +142,7 @@ impl Node {
             self.journal.observe(header.hlc);
         }
         self.replication.durable(now, entry, missing);
-        self.announce(applied, entry);
+        self.announce(storage, applied, entry)?;
         Ok(true)
     }
 
@@ -188,15 +189,14 @@ impl Node {
         if header.kind != kind::CHANGES {
             return Ok(Applied::default());
         }
-        let key = rows::entry_key(table::QUARANTINE, header.log, header.seq);
         let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
         let verdict = device
             .map(|device| self.membership.roster.state().may_write(device, header.log, header.seq));
         if verdict != Some(WriteVerdict::Valid) {
-            view.put_bytes(key, b"its author may not write".to_vec());
-            return Ok(Applied::default());
+            return keep_aside(view, entry, "its author may not write".to_owned());
         }
-        let Some(epoch_key) = keyring.epoch_key(&header.epoch) else {
+        let key = keyring.epoch_key(&header.epoch).filter(|_| !behind_sealed(view, entry));
+        let Some(epoch_key) = key else {
             view.put_bytes(rows::entry_key(table::SEALED, header.log, header.seq), Vec::new());
             return Ok(Applied::default());
         };
@@ -204,12 +204,9 @@ impl Node {
             Ok(body) => {
                 let carrier =
                     Carrier { log: header.log, seq: header.seq, wall_ms: header.hlc.wall_ms() };
-                collection::apply(view, keyring.account_key(), carrier, body.parts)
+                collection::apply(view, keyring, carrier, body.parts)
             }
-            Err(error) => {
-                view.put_bytes(key, error.to_string().into_bytes());
-                Ok(Applied::default())
-            }
+            Err(error) => keep_aside(view, entry, quarantine::reason(&error)),
         }
     }
 
@@ -219,36 +216,35 @@ impl Node {
         _now: Now,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
-        if self.membership.keyring.is_none() {
-            return Ok(());
-        }
+        let mut closed: BTreeSet<LogId> = BTreeSet::new();
         for (key, _) in all_rows(storage, &[table::SEALED])? {
             let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
-            let Some(entry) =
-                read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok())
-            else {
-                continue;
-            };
-            let epoch = entry.header().epoch;
-            let opens = self
-                .membership
-                .keyring
-                .as_ref()
-                .is_some_and(|ring| ring.epoch_key(&epoch).is_some());
-            if !opens {
+            let Some(keyring) = self.membership.keyring.as_ref() else { return Ok(()) };
+            if closed.contains(&log) {
                 continue;
             }
+            let entry = read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok());
+            let opens = |entry: &Entry| keyring.epoch_key(&entry.header().epoch).is_some();
+            let Some(entry) = entry.filter(opens) else {
+                closed.insert(log);
+                continue;
+            };
             let mut view = View::new(storage);
             view.remove(key);
             let applied = self.apply_entry(&mut view, &entry)?;
             view.commit(None)?;
-            self.announce(applied, &entry);
+            self.announce(storage, applied, &entry)?;
         }
         Ok(())
     }
 
     /// Tells what an entry changed.
-    fn announce(&mut self, applied: Applied, entry: &Entry) {
+    fn announce(
+        &mut self,
+        storage: &dyn Storage,
+        applied: Applied,
+        entry: &Entry,
+    ) -> Result<(), StorageError> {
         let header = entry.header();
         let (by, at) = (self.device_of(header.log), time::rfc3339(header.hlc.wall_ms()));
         for (number, records) in applied.changed {
@@ -261,11 +257,7 @@ impl Node {
                 at: Some(at.clone()),
             });
         }
-        for (record, reason) in applied.refused {
-            tracing::warn!(record = %record.short(), reason, "a change was kept aside");
-            let text = format!("A change of record {} was kept aside: {reason}.", record.short());
-            self.event(Event::Warning { code: "quarantined".into(), text });
-        }
+        self.announce_aside(storage, applied.aside)
     }
 
     fn then(&mut self, now: Now, then: Then, last_own: Option<(LogId, u64)>, whole: bool) {
@@ -323,6 +315,7 @@ impl Node {
         self.event(crate::command::Event::Warning {
             code: "disk".into(),
             text: format!("The log refused a write: {error}."),
+            aside: None,
         });
     }
 
@@ -341,7 +334,7 @@ impl Node {
             return Ok(());
         }
         let mut view = View::new(storage);
-        for (key, _) in view.scan(&[table::INCOMPLETE], usize::MAX)? {
+        for (key, _) in view.scan(&[table::INCOMPLETE], None, usize::MAX)? {
             let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
             let open =
                 self.replication.log(log).is_some_and(|state| state.incomplete.contains_key(&seq));
@@ -395,6 +388,41 @@ impl Node {
             self.effect(Effect::Reply { id, result: Box::new(Ok(answer)) });
         }
     }
+}
+
+impl Library for Keyring {
+    fn account_key(&self) -> &[u8; 32] {
+        self.account_key()
+    }
+
+    fn open(&self, view: &View<'_>, log: LogId, seq: u64) -> Result<Opened, StorageError> {
+        let lost = || StorageError::Index("an entry that waits is not in the log".to_owned());
+        let lsn = view.get(&rows::entry_key(table::ENTRY, log, seq))?.ok_or_else(lost)?;
+        let lsn = Lsn(u64::from_be_bytes(lsn.try_into().map_err(|_| lost())?));
+        let frame = view.storage().frame(lsn).map_err(|_| lost())?;
+        let entry = Entry::parse(frame.payload).map_err(|_| lost())?;
+        let key = self.epoch_key(&entry.header().epoch).ok_or_else(lost)?;
+        let body = entry.open(key).map_err(|_| lost())?;
+        Ok(Opened { wall_ms: entry.header().hlc.wall_ms(), parts: body.parts })
+    }
+}
+
+/// Keeps a whole entry aside.
+fn keep_aside(view: &mut View<'_>, entry: &Entry, reason: String) -> Result<Applied, StorageError> {
+    let header = entry.header();
+    let (log, seq, wall_ms) = (header.log, header.seq, header.hlc.wall_ms());
+    let aside = Aside { log, seq, wall_ms, record: None, reason };
+    quarantine::refuse(view, &aside)?;
+    Ok(Applied::aside(aside))
+}
+
+/// Returns whether an earlier entry of the log cannot be opened yet: then the
+/// later ones are closed as well, because a log is read in order.
+fn behind_sealed(view: &View<'_>, entry: &Entry) -> bool {
+    let header = entry.header();
+    let first = view.scan(&rows::key(table::SEALED, &[&header.log.0]), None, 1);
+    let first = first.ok().and_then(|rows| rows::entry_of_key(&rows.first()?.0));
+    first.is_some_and(|(_, seq)| seq < header.seq)
 }
 
 /// Reads a durable entry's bytes.

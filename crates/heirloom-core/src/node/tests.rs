@@ -8,6 +8,7 @@
 mod agenda;
 mod alone;
 mod asking;
+mod attacks;
 mod copies;
 mod edits;
 mod hostile;

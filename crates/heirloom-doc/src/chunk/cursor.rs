@@ -80,31 +80,10 @@ impl<'a> Cursor<'a> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
+    use crate::chunk::tests::forged::{write_signed, write_unsigned};
     use proptest::prelude::*;
-
-    /// Appends a number in its shortest form.
-    pub(crate) fn write_signed(bytes: &mut Vec<u8>, mut value: i64) {
-        loop {
-            let byte = (value & 0x7f).to_le_bytes()[0];
-            value >>= BITS;
-            let done = (value == 0 && byte & 0x40 == 0) || (value == -1 && byte & 0x40 != 0);
-            bytes.push(if done { byte } else { byte | 0x80 });
-            if done {
-                return;
-            }
-        }
-    }
-
-    /// Appends a number in its shortest form.
-    pub(crate) fn write_unsigned(bytes: &mut Vec<u8>, mut value: u64) {
-        while value >= 0x80 {
-            bytes.push((value & 0x7f).to_le_bytes()[0] | 0x80);
-            value >>= BITS;
-        }
-        bytes.push(value.to_le_bytes()[0]);
-    }
 
     proptest! {
         #[test]

@@ -1,4 +1,3 @@
-use super::cursor::tests::{write_signed, write_unsigned};
 use super::*;
 use crate::{Document, birth};
 use automerge::Change;
@@ -6,124 +5,10 @@ use heirloom_base::{Hlc, RecordId};
 use heirloom_schema::{Content, Value};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sha2::{Digest as _, Sha256};
 
-/// A change that is laid out by hand.
-#[derive(Debug, Clone)]
-pub(crate) struct Forged {
-    pub(crate) kind: u8,
-    pub(crate) dependencies: Vec<ChangeHash>,
-    pub(crate) actor: Vec<u8>,
-    pub(crate) seq: u64,
-    pub(crate) start_op: u64,
-    pub(crate) time: i64,
-    pub(crate) message: Vec<u8>,
-    pub(crate) others: Vec<Vec<u8>>,
-    pub(crate) columns: Vec<(u64, Vec<u8>)>,
-    pub(crate) extra: Vec<u8>,
-}
+pub(crate) mod forged;
 
-impl Forged {
-    fn with(columns: Vec<(u64, Vec<u8>)>) -> Self {
-        Self {
-            kind: 1,
-            dependencies: Vec::new(),
-            actor: vec![1; 16],
-            seq: 1,
-            start_op: 1,
-            time: 1,
-            message: Vec::new(),
-            others: Vec::new(),
-            columns,
-            extra: Vec::new(),
-        }
-    }
-
-    /// Sets a key of the root to a short string.
-    pub(crate) fn put(key: &str, value: &str) -> Self {
-        Self::with(vec![
-            (21, counted(&[0x7f], key)),
-            (52, vec![1]),
-            (66, vec![0x7f, 1]),
-            (86, [&[0x7f][..], &meta(value)].concat()),
-            (87, value.as_bytes().to_vec()),
-            (112, vec![0x7f, 0]),
-        ])
-    }
-
-    /// Inserts a character at the beginning of the text that an operation made.
-    pub(crate) fn insert(text: u64, letter: &str) -> Self {
-        let mut counter = vec![0x7f];
-        write_unsigned(&mut counter, text);
-        Self::with(vec![
-            (1, vec![0x7f, 0]),
-            (2, counter),
-            (19, vec![0x7f, 0]),
-            (52, vec![0, 1]),
-            (66, vec![0x7f, 1]),
-            (86, [&[0x7f][..], &meta(letter)].concat()),
-            (87, letter.as_bytes().to_vec()),
-            (112, vec![0x7f, 0]),
-        ])
-    }
-
-    /// Returns the chunk with a right length and checksum.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        write_unsigned(&mut body, self.dependencies.len() as u64);
-        body.extend(self.dependencies.iter().flat_map(|hash| hash.0));
-        append(&mut body, &self.actor);
-        write_unsigned(&mut body, self.seq);
-        write_unsigned(&mut body, self.start_op);
-        write_signed(&mut body, self.time);
-        append(&mut body, &self.message);
-        write_unsigned(&mut body, self.others.len() as u64);
-        self.others.iter().for_each(|other| append(&mut body, other));
-        write_unsigned(&mut body, self.columns.len() as u64);
-        for (specification, column) in &self.columns {
-            write_unsigned(&mut body, *specification);
-            write_unsigned(&mut body, column.len() as u64);
-        }
-        self.columns.iter().for_each(|(_, column)| body.extend_from_slice(column));
-        body.extend_from_slice(&self.extra);
-        let mut bytes = [&MAGIC[..], &[0; 4], &[self.kind]].concat();
-        append(&mut bytes, &body);
-        rechecked(bytes)
-    }
-
-    pub(crate) fn replace(mut self, specification: u64, column: Vec<u8>) -> Self {
-        self.columns.retain(|(other, _)| *other != specification);
-        self.columns.push((specification, column));
-        self.columns.sort();
-        self
-    }
-}
-
-fn append(bytes: &mut Vec<u8>, counted: &[u8]) {
-    write_unsigned(bytes, counted.len() as u64);
-    bytes.extend_from_slice(counted);
-}
-
-fn counted(before: &[u8], text: &str) -> Vec<u8> {
-    let mut bytes = before.to_vec();
-    append(&mut bytes, text.as_bytes());
-    bytes
-}
-
-fn meta(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write_unsigned(&mut bytes, (text.len() as u64) << 4 | 6);
-    bytes
-}
-
-/// Puts the right checksum in front of a chunk, as any member can.
-pub(crate) fn rechecked(mut bytes: Vec<u8>) -> Vec<u8> {
-    if bytes.len() > 8 {
-        let hash = Sha256::digest(&bytes[8..]);
-        bytes[4..8].copy_from_slice(&hash[..4]);
-    }
-    bytes
-}
+pub(crate) use forged::{Forged, append, rechecked, repeated};
 
 /// Returns changes of every shape that this crate writes.
 pub(crate) fn authored() -> Vec<Vec<u8>> {
@@ -267,28 +152,6 @@ fn operations_that_no_change_of_ours_has_are_refused() {
         let result = Chunk::parse(&bytes);
         assert!(result.is_err(), "{forged:?}");
     }
-}
-
-/// Repeats every column of a change of one operation.
-fn repeated(forged: &Forged, count: i64) -> Forged {
-    let mut run = Vec::new();
-    write_signed(&mut run, count);
-    let mut result = forged.clone();
-    for (specification, column) in &mut result.columns {
-        match *specification {
-            52 => *column = run_of_flags(column, count.unsigned_abs()),
-            87 => column.clear(),
-            86 => *column = [&run[..], &[6]].concat(),
-            _ => *column = [&run[..], &column[1..]].concat(),
-        }
-    }
-    result
-}
-
-fn run_of_flags(column: &[u8], count: u64) -> Vec<u8> {
-    let mut bytes = column[..column.len() - 1].to_vec();
-    write_unsigned(&mut bytes, count);
-    bytes
 }
 
 #[test]

@@ -1,25 +1,23 @@
 //! Births: changes that no log signs for, and that anybody can make again.
 //!
-//! A birth is admitted whole or not at all. Its content is read from its
-//! operations without automerge; the birth of that content is then written
-//! anew and must be the same bytes.
+//! A birth is admitted whole or not at all, and from one log: whatever other
+//! logs claim to be parts of it, they neither complete it nor keep it out. Its
+//! content is read from its operations without automerge; the birth of that
+//! content is then written anew and must be the same bytes.
 
 use super::graph::Graph;
-use super::{Admission, Candidate};
+use super::{Admission, Awaited, Candidate};
 use crate::author::{Fill, NUMBER_COST};
 use crate::birth::{birth, birth_actor};
 use crate::chunk::{Action, Chunk, Head, Operation, RawValue};
 use crate::error::{ChunkError, GateError};
 use crate::value;
-use heirloom_base::{ActorId, ChangeHash, RecordId, id};
+use heirloom_base::{ActorId, ChangeHash, LogId, RecordId, id};
 use heirloom_schema::{Content, Value};
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
 /// Changes of one birth: its content has limits.
-const CHANGES_MAX: usize = 1_024;
-/// Changes that may claim to be the same part of a birth; further ones wait.
-const RIVALS_MAX: usize = 4;
+const CHANGES_MAX: usize = 512;
 
 /// Admits whole births into the graph; returns their changes in order.
 pub(super) fn admit(
@@ -28,149 +26,122 @@ pub(super) fn admit(
     graph: &mut Graph,
     admission: &mut Admission,
 ) -> Vec<Candidate> {
-    let mut by_actor: BTreeMap<ActorId, Vec<Candidate>> = BTreeMap::new();
-    for candidate in candidates {
-        match shape(&candidate.head, graph) {
-            Ok(()) => by_actor.entry(candidate.head.actor).or_default().push(candidate),
-            Err(error) => admission.refused.push((candidate.index, error)),
-        }
-    }
+    let mut runs: BTreeMap<LogId, Run> = BTreeMap::new();
     let mut plan = Vec::new();
-    for (actor, parts) in by_actor {
-        let whole = Search::new(record, actor, &parts).run();
-        let mut parts: BTreeMap<ChangeHash, Candidate> =
-            parts.into_iter().map(|part| (part.hash, part)).collect();
-        for part in whole.birth.iter().filter_map(|hash| parts.remove(hash)) {
+    for candidate in candidates {
+        let run = runs.entry(candidate.log).or_default();
+        if begins(&candidate.head) && !run.has(&candidate.hash) {
+            // Also where this birth is known already: what becomes of a log's
+            // births must not depend on other logs.
+            run.refuse(admission);
+        }
+        if graph.contains(&candidate.hash) {
+            admission.duplicates.push(candidate.index);
+            continue;
+        }
+        if let Err(error) = shape(&candidate.head, graph) {
+            admission.refused.push((candidate.index, error));
+            continue;
+        }
+        for part in run.take(record, candidate, admission) {
             graph.insert(part.hash, &part.head);
             plan.push(part);
         }
-        settle(actor, parts, whole, admission);
+    }
+    for part in runs.into_values().flat_map(|run| run.parts) {
+        let (index, actor) = (part.index, part.head.actor);
+        if graph.contains(&part.hash) {
+            admission.duplicates.push(index);
+        } else if graph.knows(actor) {
+            admission.refused.push((index, GateError::Birth(actor)));
+        } else {
+            admission.waiting.push((index, Awaited::Birth(actor)));
+        }
     }
     plan
 }
 
+/// Returns whether a change claims to be the first part of a birth.
+fn begins(head: &Head) -> bool {
+    head.time == 0 && head.seq == 1 && head.dependencies.is_empty() && head.start_op == 1
+}
+
 /// Checks that a change can be a part of a birth that is not there yet.
 fn shape(head: &Head, graph: &Graph) -> Result<(), GateError> {
-    let first = head.seq == 1 && head.dependencies.is_empty() && head.start_op == 1;
-    let later = head.seq > 1 && head.dependencies.len() == 1;
-    if head.time != 0 || !(first || later) {
+    let later = head.time == 0 && head.seq > 1 && head.dependencies.len() == 1;
+    if !later && !begins(head) {
         return Err(GateError::Actor { found: id::to_hex(&head.actor.0) });
     }
     if graph.knows(head.actor) { Err(GateError::Birth(head.actor)) } else { Ok(()) }
 }
 
-/// Lets the parts wait that another part may still complete, and refuses the rest.
-fn settle(
-    actor: ActorId,
-    parts: BTreeMap<ChangeHash, Candidate>,
-    mut found: Found,
-    admission: &mut Admission,
-) {
-    let known: BTreeSet<ChangeHash> = parts.keys().chain(&found.birth).copied().collect();
-    let mut parts: Vec<Candidate> = parts.into_values().collect();
-    parts.sort_by_key(|part| part.head.seq);
-    for part in parts {
-        let before = part.head.dependencies.first();
-        let missing: Vec<ChangeHash> =
-            before.filter(|hash| !known.contains(hash)).copied().into_iter().collect();
-        let follows = before.is_some_and(|hash| found.open.contains(hash));
-        if found.birth.is_empty()
-            && (found.open.contains(&part.hash) || follows || !missing.is_empty())
-        {
-            found.open.insert(part.hash);
-            admission.waiting.push((part.index, missing));
-        } else {
+/// The parts of a birth that one log has carried so far, one after the other:
+/// whoever writes a birth writes it without a gap.
+#[derive(Default)]
+struct Run {
+    parts: Vec<Candidate>,
+    reading: Reading,
+}
+
+impl Run {
+    /// Takes the next part of the log; returns the birth where it is whole now.
+    fn take(
+        &mut self,
+        record: RecordId,
+        part: Candidate,
+        admission: &mut Admission,
+    ) -> Vec<Candidate> {
+        if self.has(&part.hash) {
+            admission.duplicates.push(part.index);
+            return Vec::new();
+        }
+        let actor = part.head.actor;
+        let continues = self
+            .parts
+            .last()
+            .is_some_and(|last| last.head.actor == actor && part.head.dependencies == [last.hash]);
+        if !continues && part.head.seq > 1 {
             admission.refused.push((part.index, GateError::Birth(actor)));
+            return Vec::new();
+        }
+        let read = self.reading.take(part.change.raw_bytes());
+        self.parts.push(part);
+        if read.is_ok() && self.is_whole(record, actor) {
+            return std::mem::take(self).parts;
+        }
+        let open = self.reading.latest.is_full() && self.parts.len() < CHANGES_MAX;
+        if read.is_err() || !open {
+            self.refuse(admission);
+        }
+        Vec::new()
+    }
+
+    fn has(&self, hash: &ChangeHash) -> bool {
+        self.parts.iter().any(|part| part.hash == *hash)
+    }
+
+    /// Gives up what was carried so far.
+    fn refuse(&mut self, admission: &mut Admission) {
+        for part in std::mem::take(self).parts {
+            admission.refused.push((part.index, GateError::Birth(part.head.actor)));
         }
     }
-}
 
-/// What a search found.
-#[derive(Debug, Default)]
-struct Found {
-    /// The changes of the whole birth in order, if it is there.
-    birth: Vec<ChangeHash>,
-    /// Changes that may belong to a birth whose rest is missing.
-    open: BTreeSet<ChangeHash>,
-}
-
-/// A search for the one sequence of parts that is a whole birth.
-struct Search<'a> {
-    record: RecordId,
-    actor: ActorId,
-    parts: &'a [Candidate],
-    after: BTreeMap<Option<ChangeHash>, Vec<&'a Candidate>>,
-}
-
-/// A place in the search: a part, and what was read before it.
-struct Step<'a> {
-    path: Vec<&'a Candidate>,
-    reading: Rc<Reading>,
-    part: &'a Candidate,
-}
-
-impl<'a> Search<'a> {
-    fn new(record: RecordId, actor: ActorId, parts: &'a [Candidate]) -> Self {
-        let mut after: BTreeMap<Option<ChangeHash>, Vec<&Candidate>> = BTreeMap::new();
-        for part in parts {
-            after.entry(part.head.dependencies.first().copied()).or_default().push(part);
-        }
-        Self { record, actor, parts, after }
-    }
-
-    fn run(&self) -> Found {
-        let mut found = Found::default();
-        let mut open = self.next(Vec::new(), Reading::default(), &mut found);
-        let mut visits = 0;
-        while let Some(Step { mut path, reading, part }) = open.pop() {
-            visits += 1;
-            debug_assert!(visits <= self.parts.len(), "every part has one part before it");
-            let mut reading = Rc::unwrap_or_clone(reading);
-            if reading.take(part.change.raw_bytes()).is_err() {
-                continue;
-            }
-            path.push(part);
-            if self.is_whole(&path, &reading.content) {
-                found.birth = path.iter().map(|part| part.hash).collect();
-                return found;
-            }
-            if reading.latest.is_full() && path.len() < CHANGES_MAX {
-                let last = !self.after.contains_key(&Some(part.hash));
-                found.open.extend(path.iter().filter(|_| last).map(|part| part.hash));
-                open.extend(self.next(path, reading, &mut found));
-            }
-        }
-        found
-    }
-
-    /// Returns the parts that may follow a path.
-    fn next(&self, path: Vec<&'a Candidate>, reading: Reading, found: &mut Found) -> Vec<Step<'a>> {
-        let last = path.last().map(|part| part.hash);
-        let following = self.after.get(&last).map(Vec::as_slice).unwrap_or_default();
-        found.open.extend(following.iter().skip(RIVALS_MAX).map(|part| part.hash));
-        let reading = Rc::new(reading);
-        let steps = following.iter().take(RIVALS_MAX).map(|part| Step {
-            path: path.clone(),
-            reading: Rc::clone(&reading),
-            part,
-        });
-        steps.collect()
-    }
-
-    /// Returns whether a path is the birth of the content that it holds.
-    fn is_whole(&self, path: &[&Candidate], content: &Content) -> bool {
-        birth_actor(self.record, content) == self.actor
-            && birth(self.record, content).is_ok_and(|changes| {
+    /// Returns whether the parts are the birth of the content that they hold.
+    fn is_whole(&self, record: RecordId, actor: ActorId) -> bool {
+        let content = &self.reading.content;
+        birth_actor(record, content) == actor
+            && birth(record, content).is_ok_and(|changes| {
                 changes
                     .iter()
                     .map(|change| change.0.as_slice())
-                    .eq(path.iter().map(|part| part.change.raw_bytes()))
+                    .eq(self.parts.iter().map(|part| part.change.raw_bytes()))
             })
     }
 }
 
 /// What the parts of a birth hold so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Reading {
     content: Content,
     /// The keys of the texts, by the operations that made them.

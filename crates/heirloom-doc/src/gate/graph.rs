@@ -45,9 +45,9 @@ impl Graph {
         self.latest.contains_key(&actor)
     }
 
-    /// Returns those of `dependencies` that are not there.
-    pub(super) fn missing(&self, dependencies: &[ChangeHash]) -> Vec<ChangeHash> {
-        dependencies.iter().filter(|hash| !self.contains(hash)).copied().collect()
+    /// Returns the first of `dependencies` that is not there.
+    pub(super) fn first_missing(&self, dependencies: &[ChangeHash]) -> Option<ChangeHash> {
+        dependencies.iter().find(|hash| !self.contains(hash)).copied()
     }
 
     /// Adds a change whose dependencies are there.

@@ -8,69 +8,90 @@ use heirloom_base::ChangeHash;
 use std::collections::BTreeSet;
 
 /// A document that grows by trials.
-struct Trials<'a> {
+pub(super) struct Trials {
     document: Document,
     heads: BTreeSet<ChangeHash>,
     saved: Option<Vec<u8>>,
-    /// Changes that were planned and did not come in.
-    outside: BTreeSet<ChangeHash>,
-    admission: &'a mut Admission,
 }
 
-/// Applies judged changes, each after those that it builds on: together, or
-/// where that fails, one at a time; in parts of at most `operations_max`.
-pub(super) fn apply(
-    document: Document,
-    plan: Vec<Candidate>,
-    operations_max: usize,
-    admission: &mut Admission,
-) {
-    let heads = document.heads().0.into_iter().collect();
-    let mut trials = Trials { document, heads, saved: None, outside: BTreeSet::new(), admission };
-    let mut part = Vec::new();
-    let mut operations = 0;
-    for candidate in plan {
-        operations += candidate.head.count;
-        if operations > operations_max && !part.is_empty() {
-            trials.take(std::mem::take(&mut part));
-            operations = candidate.head.count;
-        }
-        part.push(candidate);
+impl Trials {
+    /// Begins with a document that was loaded.
+    pub(super) fn of(document: Document) -> Self {
+        let heads = document.heads().0.into_iter().collect();
+        Self { document, heads, saved: None }
     }
-    trials.take(part);
-    let Trials { document, saved, admission, .. } = trials;
-    admission.document = saved.map(|saved| (document, saved));
-}
 
-impl Trials<'_> {
-    fn take(&mut self, part: Vec<Candidate>) {
-        let together = self.outside.is_empty() && self.attempt(&part).is_ok();
-        if together {
-            return;
+    /// Returns the document as far as it has grown.
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Gives the document back, if it has grown.
+    pub(super) fn finish(self, admission: &mut Admission) {
+        let Self { document, saved, .. } = self;
+        admission.document = saved.map(|saved| (document, saved));
+    }
+
+    /// Takes in the changes of whole births. What was written anew here is not
+    /// expected to fail; where it does, no birth comes in.
+    pub(super) fn take_births(
+        &mut self,
+        plan: Vec<Candidate>,
+        operations_max: usize,
+        admission: &mut Admission,
+    ) {
+        let parts: Vec<&Candidate> = plan.iter().collect();
+        if let Err(error) = self.try_together(&parts, operations_max, admission) {
+            let refused = plan.iter().map(|part| (part.index, error.clone()));
+            admission.refused.extend(refused);
         }
-        for candidate in part {
-            let missing: Vec<ChangeHash> = candidate
-                .head
-                .dependencies
-                .iter()
-                .copied()
-                .filter(|hash| self.outside.contains(hash))
-                .collect();
-            if missing.is_empty() {
-                let (index, hash) = (candidate.index, candidate.hash);
-                if let Err(error) = self.attempt(&[candidate]) {
-                    self.outside.insert(hash);
-                    self.admission.refused.push((index, error));
-                }
-            } else {
-                self.outside.insert(candidate.hash);
-                self.admission.waiting.push((candidate.index, missing));
+    }
+
+    /// Takes in judged changes, each after those that it builds on, in parts
+    /// of at most `operations_max`; all of them or none.
+    pub(super) fn take_together(
+        &mut self,
+        plan: &[&Candidate],
+        operations_max: usize,
+        admission: &mut Admission,
+    ) -> bool {
+        self.try_together(plan, operations_max, admission).is_ok()
+    }
+
+    /// Takes in one judged change.
+    pub(super) fn take_one(
+        &mut self,
+        candidate: &Candidate,
+        admission: &mut Admission,
+    ) -> Result<(), GateError> {
+        self.attempt(&[candidate])?;
+        admission.applied.push(candidate.hash);
+        Ok(())
+    }
+
+    fn try_together(
+        &mut self,
+        plan: &[&Candidate],
+        operations_max: usize,
+        admission: &mut Admission,
+    ) -> Result<(), GateError> {
+        let before = Self {
+            document: self.document.clone(),
+            heads: self.heads.clone(),
+            saved: self.saved.clone(),
+        };
+        for part in bounded(plan, operations_max) {
+            if let Err(error) = self.attempt(part) {
+                *self = before;
+                return Err(error);
             }
         }
+        admission.applied.extend(plan.iter().map(|candidate| candidate.hash));
+        Ok(())
     }
 
     /// Tries changes; the document is what it was where they fail.
-    fn attempt(&mut self, part: &[Candidate]) -> Result<(), GateError> {
+    fn attempt(&mut self, part: &[&Candidate]) -> Result<(), GateError> {
         let mut heads = self.heads.clone();
         for candidate in part {
             for dependency in &candidate.head.dependencies {
@@ -84,16 +105,32 @@ impl Trials<'_> {
         self.document = document;
         self.heads = heads;
         self.saved = Some(saved);
-        self.admission.applied.extend(part.iter().map(|candidate| candidate.hash));
         Ok(())
     }
+}
+
+/// Cuts a plan into parts of at most so many operations, or of one change.
+fn bounded<'a, 'b>(plan: &'a [&'b Candidate], operations_max: usize) -> Vec<&'a [&'b Candidate]> {
+    let (mut parts, mut rest) = (Vec::new(), plan);
+    while let Some(first) = rest.first() {
+        let mut operations = first.head.count;
+        let fits = |candidate: &&&Candidate| {
+            operations += candidate.head.count;
+            operations <= operations_max
+        };
+        let length = 1 + rest.iter().skip(1).take_while(fits).count();
+        let (part, later) = rest.split_at(length);
+        parts.push(part);
+        rest = later;
+    }
+    parts
 }
 
 /// Applies changes to a copy, saves it and loads it again: only what was
 /// loaded is given back, after everything in it was read once.
 fn tried(
     mut copy: Document,
-    part: &[Candidate],
+    part: &[&Candidate],
     heads: &BTreeSet<ChangeHash>,
 ) -> Result<(Document, Vec<u8>), GateError> {
     let changes: Vec<automerge::Change> = part.iter().map(|one| one.change.clone()).collect();

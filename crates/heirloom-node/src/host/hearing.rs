@@ -70,7 +70,8 @@ impl Host {
                 Some(Input::Seen { device, addresses })
             }
             NetworkEvent::Warning { text } => {
-                self.tell(Event::Warning { code: "network".to_owned(), text });
+                let code = "network".to_owned();
+                self.tell(Event::Warning { code, text, aside: None });
                 None
             }
         }

@@ -51,15 +51,33 @@ fn play(devices: &mut [Device], events: &[Event]) {
     }
 }
 
+/// Shuffles what was offered; within a log the order stays.
+fn shuffled(all: &[Offered], seeds: [u64; 8]) -> Vec<Offered> {
+    let parts: Vec<u8> = seeds.iter().flat_map(|seed| seed.to_le_bytes()).collect();
+    let mut places: Vec<usize> = (0..all.len()).collect();
+    places.sort_by_key(|place| {
+        heirloom_base::hash::content("shuffle", &[&parts, &place.to_le_bytes()])
+    });
+    let mut logs: std::collections::BTreeMap<LogId, Vec<Offered>> = Default::default();
+    for offer in all.iter().rev() {
+        logs.entry(offer.log).or_default().push(offer.clone());
+    }
+    let next = |place: usize| logs.get_mut(&all[place].log).unwrap().pop().unwrap();
+    places.into_iter().map(next).collect()
+}
+
 /// Lets a new device receive changes in pieces; what waits is offered again.
 fn received(offered: &[Offered], pieces: usize) -> Document {
     let mut saved: Option<Vec<u8>> = None;
     let mut waiting: Vec<Offered> = Vec::new();
     for piece in offered.chunks(offered.len().div_ceil(pieces)) {
+        // Within a log, what waits comes before what follows.
         waiting.extend_from_slice(piece);
         let admission = admit(saved.as_deref(), RECORD, &waiting);
         assert_eq!(admission.refused, []);
-        waiting = admission.waiting.iter().map(|(index, _)| waiting[*index].clone()).collect();
+        let mut places: Vec<usize> = admission.waiting.iter().map(|(index, _)| *index).collect();
+        places.sort_unstable();
+        waiting = places.into_iter().map(|place| waiting[place].clone()).collect();
         saved = admission.document.map(|(_, saved)| saved).or(saved);
     }
     assert_eq!(waiting, []);
@@ -86,12 +104,7 @@ proptest! {
         let all: Vec<Offered> = devices.iter().flat_map(|one| one.offered.clone()).collect();
         let wanted = received(&all, 1);
         for (seeds, pieces) in orders {
-            let mut shuffled = all.clone();
-            shuffled.sort_by_key(|offer| {
-                let parts: Vec<u8> = seeds.iter().flat_map(|seed| seed.to_le_bytes()).collect();
-                heirloom_base::hash::content("shuffle", &[&parts, &offer.change.0])
-            });
-            let found = received(&shuffled, pieces);
+            let found = received(&shuffled(&all, seeds), pieces);
             prop_assert_eq!(found.heads(), wanted.heads());
             prop_assert_eq!(found.content(), wanted.content());
             prop_assert_eq!(found.conflicts(), wanted.conflicts());

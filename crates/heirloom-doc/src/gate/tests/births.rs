@@ -25,20 +25,35 @@ fn a_birth_comes_in_from_any_log() {
 }
 
 #[test]
-fn a_birth_of_several_parts_comes_in_whole_or_waits() {
+fn a_birth_of_several_parts_waits_until_it_is_whole() {
     let all = parts(&long());
     assert_eq!(all.len(), 3);
-    for missing in 0..all.len() {
-        let mut some = all.clone();
-        let kept = some.remove(missing);
-        let admission = admit(None, RECORD, &some);
-        check(&admission, 2);
-        assert_eq!((admission.waiting.len(), admission.refused.len()), (2, 0), "{missing}");
-        some.push(kept);
-        let admission = admit(None, RECORD, &some);
-        check(&admission, 3);
-        assert_eq!(admission.document.unwrap().0.content(), long());
+    let awaited = Awaited::Birth(birth_actor_of(&all[0]));
+    for count in 1..all.len() {
+        let admission = admit(None, RECORD, &all[..count]);
+        check(&admission, count);
+        let waiting: Vec<(usize, Awaited)> = (0..count).map(|place| (place, awaited)).collect();
+        assert_eq!(admission.waiting, waiting);
     }
+    // Parts that come twice, because a write was cut off, are not held against it.
+    let again = [&all[..2], &all[..]].concat();
+    let admission = admit(None, RECORD, &again);
+    check(&admission, 5);
+    assert_eq!((admission.duplicates.len(), admission.births.len()), (2, 5));
+    assert_eq!(admission.document.unwrap().0.content(), long());
+}
+
+#[test]
+fn a_part_of_a_birth_without_the_one_before_it_in_its_log_is_refused() {
+    let all = parts(&long());
+    let error = GateError::Birth(birth_actor_of(&all[0]));
+    let admission = admit(None, RECORD, &all[1..]);
+    check(&admission, 2);
+    assert_eq!(admission.refused, [(0, error.clone()), (1, error.clone())]);
+    let gap = [all[0].clone(), all[2].clone()];
+    let admission = admit(None, RECORD, &gap);
+    check(&admission, 2);
+    assert_eq!((admission.waiting.len(), &admission.refused), (1, &vec![(1, error)]));
 }
 
 #[test]
@@ -79,31 +94,46 @@ fn what_claims_to_be_part_of_a_birth_does_not_keep_it_out() {
         all.iter().map(|part| Chunk::parse(&part.change.0).unwrap().head).collect();
     let hashes: Vec<ChangeHash> = all.iter().map(|part| hash_of(&part.change.0)).collect();
     let actor = heads[0].actor.0.to_vec();
-    let claim = |seq: u64, dependencies: Vec<ChangeHash>, start_op: u64, title: &str| {
-        let forged = Forged::put("title", title);
+    let claim = |seq: u64, dependencies: Vec<ChangeHash>, start_op: u64| {
+        let forged = Forged::put("title", "forged");
         let forged =
             Forged { actor: actor.clone(), time: 0, seq, dependencies, start_op, ..forged };
         offer(LOG, forged.bytes())
     };
-    let mut offered = vec![
-        claim(1, vec![], 1, "forged"),
-        claim(2, vec![hashes[0]], heads[1].start_op, "forged"),
-        claim(3, vec![hashes[1]], heads[2].start_op, "forged"),
-        claim(4, vec![hashes[2]], heads[2].max_op() + 1, "forged"),
-        claim(2, vec![ChangeHash([1; 32])], 7, "forged"),
+    let mut other = long();
+    other.insert("body".to_owned(), Value::Text("xy".repeat(4_100)));
+    let full = birth(RECORD, &other).unwrap().remove(0).0;
+    let full = offer(LOG, renamed(&full, &actor));
+    let claims = [
+        claim(1, vec![], 1),
+        claim(2, vec![hashes[0]], heads[1].start_op),
+        claim(3, vec![hashes[1]], heads[2].start_op),
+        claim(4, vec![hashes[2]], heads[2].max_op() + 1),
+        claim(2, vec![ChangeHash([1; 32])], 7),
+        full,
     ];
-    offered.extend(all);
-    for rotation in [0, 3, 6] {
-        let mut turned = offered.clone();
-        turned.rotate_left(rotation);
-        let admission = admit(None, RECORD, &turned);
-        check(&admission, 8);
-        assert_eq!((admission.applied.len(), admission.refused.len()), (3, 5));
+    for place in 0..=all.len() {
+        let (before, after) = all.split_at(place);
+        let offered = [before, &claims, after].concat();
+        let admission = admit(None, RECORD, &offered);
+        check(&admission, 9);
+        assert_eq!((admission.applied.len(), admission.refused.len()), (3, 6), "{place}");
         let (document, saved) = admission.document.unwrap();
         assert_eq!(document.content(), long());
-        let later = admit(Some(&saved), RECORD, &turned);
-        assert_eq!((later.duplicates.len(), later.refused.len()), (3, 5));
+        let later = admit(Some(&saved), RECORD, &offered);
+        assert_eq!((later.duplicates.len(), later.refused.len()), (3, 6));
     }
+    let alone = admit(None, RECORD, &claims);
+    assert_eq!((alone.waiting.len(), alone.refused.len()), (1, 5), "it may still become whole");
+}
+
+/// Gives a change another author of the same length.
+fn renamed(bytes: &[u8], actor: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let own = birth_actor_of(&offer(LOG, bytes.clone()));
+    let place = bytes.windows(16).position(|window| window == own.0).unwrap();
+    bytes[place..place + 16].copy_from_slice(actor);
+    rechecked(bytes)
 }
 
 fn hash_of(bytes: &[u8]) -> ChangeHash {
@@ -111,16 +141,28 @@ fn hash_of(bytes: &[u8]) -> ChangeHash {
 }
 
 #[test]
-fn too_many_claims_of_one_part_wait_until_it_is_decided() {
-    let actor = birth_actor_of(&parts(&content())[0]).0.to_vec();
-    let claims = (0..20).map(|number| {
-        let forged = Forged::put("title", &number.to_string());
-        offer(LOG, Forged { actor: actor.clone(), time: 0, ..forged }.bytes())
-    });
-    let claims: Vec<Offered> = claims.collect();
-    let admission = admit(None, RECORD, &claims);
-    check(&admission, 20);
-    assert_eq!((admission.refused.len(), admission.waiting.len()), (4, 16));
+fn a_log_that_begins_a_birth_anew_gives_up_the_one_before() {
+    let (one, other) = (parts(&long()), parts(&content()));
+    let offered = [&one[..2], &other[..], &one[2..]].concat();
+    let admission = admit(None, RECORD, &offered);
+    check(&admission, 4);
+    assert_eq!((admission.applied.len(), admission.refused.len()), (1, 3));
+    assert_eq!(admission.document.unwrap().0.content(), content());
+}
+
+#[test]
+fn the_same_birth_in_another_log_completes_what_waits_in_the_first() {
+    let here = parts(&long());
+    let there: Vec<Offered> =
+        here.iter().map(|part| Offered { log: LOG, ..part.clone() }).collect();
+    let offered = [&here[..2], &there[..]].concat();
+    let admission = admit(None, RECORD, &offered);
+    check(&admission, 5);
+    assert_eq!((admission.applied.len(), admission.births.len()), (3, 5));
+    // But no birth is put together from several logs.
+    let split = [&here[..2], &there[2..]].concat();
+    let admission = admit(None, RECORD, &split);
+    assert_eq!((admission.waiting.len(), admission.refused.len()), (2, 1));
 }
 
 #[test]
@@ -169,6 +211,6 @@ fn every_place_that_carries_a_birth_is_named_however_often_it_comes() {
     assert_eq!((&first.births, first.duplicates.len()), (&named, 3));
     let again = admit(Some(&document.save()), RECORD, &offered);
     assert_eq!((again.births, again.duplicates.len()), (named, 7));
-    let waiting = admit(None, RECORD, &offered[1..2]);
+    let waiting = admit(None, RECORD, &offered[..1]);
     assert_eq!((waiting.births, waiting.waiting.len()), (vec![], 1), "it is not held yet");
 }

@@ -1,0 +1,43 @@
+//! What was kept aside, as it is listed.
+
+use super::*;
+use heirloom_core::command::QuarantineRow;
+
+#[tokio::test]
+async fn what_was_kept_aside_is_listed_page_by_page_with_its_author() {
+    let aside = |record: Option<&str>, category: Option<&str>| QuarantineRow {
+        log: "cd".repeat(16),
+        seq: 7,
+        device_id: "ab".repeat(32),
+        device: "guest\u{1b}".to_owned(),
+        record: record.map(str::to_owned),
+        category: category.map(str::to_owned),
+        title: category.map(|_| "Ann".to_owned()),
+        reason: "not an acceptable change".to_owned(),
+        at: "2026-01-02T03:04:05Z".to_owned(),
+    };
+    let node = Scripted::new(Box::new(move |command| {
+        let Command::Quarantine { after, .. } = command else { panic!("{command:?}") };
+        Ok(match after.as_deref() {
+            None => Answer::Quarantine {
+                rows: vec![aside(Some(&"1f".repeat(16)), Some("contacts"))],
+                next: Some("71".to_owned()),
+            },
+            Some(_) => Answer::Quarantine {
+                rows: vec![aside(Some(&"2f".repeat(16)), None), aside(None, None)],
+                next: None,
+            },
+        })
+    }));
+    let human = node.run("quarantine|list").await.printed;
+    let first = "2026-01-02T03:04:05Z  guest\\u{1b} (abababab): contacts 1f1f1f1f \"Ann\", entry 7";
+    assert!(human.starts_with(first), "{human}");
+    assert!(human.contains("): record 2f2f2f2f, entry 7 of log cdcdcdcd\n"), "{human}");
+    assert!(human.contains("): entry 7 of log cdcdcdcd\n  not an acceptable"), "{human}");
+    let lines = json_lines(&node.run("quarantine|list|--json").await.printed);
+    assert_eq!((lines.len(), &lines[0]["title"]), (3, &json!("Ann")));
+    assert_eq!((&lines[2]["record"], &lines[2]["seq"]), (&Value::Null, &json!(7)));
+    let none = Scripted::answering(Answer::Quarantine { rows: Vec::new(), next: None });
+    assert_eq!(none.run("quarantine|list|--json").await.printed, "");
+    assert!(none.run("quarantine|list").await.printed.starts_with("Nothing was kept aside."));
+}
