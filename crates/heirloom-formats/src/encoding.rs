@@ -51,6 +51,21 @@ impl Wide {
     }
 }
 
+/// Returns whether a file begins with the mark of UTF-16.
+pub(crate) fn is_wide(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+}
+
+/// Returns a file's beginning in UTF-16 without the half of a character.
+pub(crate) fn whole_units(bytes: &[u8]) -> &[u8] {
+    let even = bytes.get(..bytes.len() & !1).unwrap_or_default();
+    let (text, _) = plain(even);
+    match (text, even.split_at_checked(even.len().saturating_sub(2))) {
+        (Cow::Borrowed(_), Some((shorter, _))) => shorter,
+        (Cow::Borrowed(_) | Cow::Owned(_), _) => even,
+    }
+}
+
 /// Returns a file that is UTF-16 with a byte order mark as UTF-8; any other
 /// file, and one that is no whole UTF-16, as it is.
 pub(crate) fn plain(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Wide>) {

@@ -38,6 +38,9 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// One part of a file: an item, or what is left out.
+pub type Part = Result<RawItem, Skipped>;
+
 /// A file, cut into items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
@@ -51,6 +54,32 @@ impl Split {
     /// Leaves out what begins at a line.
     pub(crate) fn skip(&mut self, line: usize, reason: impl Into<String>) {
         self.skipped.push(Skipped { line, reason: reason.into() });
+    }
+}
+
+impl FromIterator<Part> for Split {
+    fn from_iter<I: IntoIterator<Item = Part>>(parts: I) -> Self {
+        let mut split = Self::default();
+        for part in parts {
+            match part {
+                Ok(item) => split.items.push(item),
+                Err(skipped) => split.skipped.push(skipped),
+            }
+        }
+        split
+    }
+}
+
+impl IntoIterator for Split {
+    type Item = Part;
+    type IntoIter = std::iter::Chain<
+        std::iter::Map<std::vec::IntoIter<RawItem>, fn(RawItem) -> Part>,
+        std::iter::Map<std::vec::IntoIter<Skipped>, fn(Skipped) -> Part>,
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let items = self.items.into_iter().map(Ok as fn(RawItem) -> Part);
+        items.chain(self.skipped.into_iter().map(Err as fn(Skipped) -> Part))
     }
 }
 

@@ -42,6 +42,27 @@ pub(super) struct Calendar {
     pub(super) head: Vec<Range<usize>>,
     /// Its last line, where there is one.
     pub(super) end: Option<Range<usize>>,
+    /// Whether anything but zones begins in it, for better or worse.
+    pub(super) holds_any: bool,
+    /// The bytes of its own lines.
+    head_bytes: usize,
+}
+
+impl Calendar {
+    fn begins(line: usize, begin: Range<usize>) -> Self {
+        Self { line, begin, head: Vec::new(), end: None, holds_any: false, head_bytes: 0 }
+    }
+
+    /// Takes a line of its own; returns whether there is room for it.
+    fn takes(&mut self, line: Range<usize>) -> bool {
+        self.head_bytes += line.len();
+        let fits = self.head_bytes <= limits::CARD_TEXT_BYTES_MAX
+            && self.head.len() < limits::CARD_PROPERTIES_MAX;
+        if fits {
+            self.head.push(line);
+        }
+        fits
+    }
 }
 
 /// A file, cut.
@@ -70,6 +91,13 @@ impl Cut {
         let mut cut = Self::default();
         let mut offset = 0;
         for line in line::content_lines(bytes) {
+            if cut.parts() > limits::CALENDAR_FILE_PARTS_MAX {
+                cut.open = None;
+                let reason = "the file has more parts than are read of one: this and what follows";
+                cut.split.skip(line.number, reason);
+                cut.is_inside = false;
+                break;
+            }
             let range = offset..offset + line.bytes.len();
             match line::marker(line.bytes) {
                 Some(Marker::Begin(name)) => cut.begin(line, range, name),
@@ -83,13 +111,18 @@ impl Cut {
         cut
     }
 
+    /// Returns how much was found, good or bad: each part costs memory.
+    fn parts(&self) -> usize {
+        self.calendars.len() + self.components.len() + self.split.skipped.len()
+    }
+
     fn begin(&mut self, line: Physical<'_>, range: Range<usize>, name: String) {
         if name == "VCALENDAR" {
             self.abandon("has no end before the next calendar begins");
             self.close_calendar();
             let first = line::physical_lines(line.bytes).next().unwrap_or_default().len();
             let begin = range.start..range.start + first;
-            self.calendars.push(Calendar { line: line.number, begin, head: Vec::new(), end: None });
+            self.calendars.push(Calendar::begins(line.number, begin));
             (self.is_inside, self.is_stray) = (true, false);
             return;
         }
@@ -103,7 +136,8 @@ impl Cut {
                 open.stack.pop();
                 open.problem.get_or_insert_with(|| "is nested too deep".to_owned());
             }
-        } else if self.is_inside {
+        } else if let Some(calendar) = self.calendars.last_mut().filter(|_| self.is_inside) {
+            calendar.holds_any |= name != ZONE;
             self.open = Some(Open {
                 component: Component {
                     line: line.number,
@@ -154,7 +188,13 @@ impl Cut {
     fn line(&mut self, line: Physical<'_>, range: Range<usize>) {
         let Some(open) = &mut self.open else {
             match self.calendars.last_mut().filter(|_| self.is_inside) {
-                Some(calendar) => calendar.head.push(range),
+                Some(calendar) => {
+                    if !calendar.takes(range) && !self.is_stray {
+                        let reason = "the calendar has too many lines of its own";
+                        self.split.skip(line.number, reason);
+                        self.is_stray = true;
+                    }
+                }
                 None if line.bytes.trim_ascii().is_empty() => {}
                 None => self.stray(line.number),
             }

@@ -9,10 +9,10 @@
 mod days;
 mod expansion;
 mod rule;
-mod series;
+pub(super) mod series;
 mod span;
 mod window;
-mod zone;
+pub(super) mod zone;
 
 pub(crate) use span::span;
 pub use window::{Span, Window, WindowError};
