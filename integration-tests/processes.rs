@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod caps;
 mod common;
 mod completions;
 mod files;
 mod history;
 mod household;
 mod kills;
+mod lossless;
 mod manual;

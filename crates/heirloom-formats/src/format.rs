@@ -1,5 +1,6 @@
 //! The formats. A new one is a file beside the others and its line in [`FORMATS`].
 
+use crate::file_name;
 use crate::item::{Item, ItemError, NotRecognised, Part, RawItem, Split};
 use crate::{Edits, FieldEdit, FieldError, Projection};
 use heirloom_base::limits;
@@ -90,7 +91,10 @@ pub(crate) fn recognise(
 ) -> Result<&'static dyn Format, NotRecognised> {
     let Some(id) = category else {
         let found = FORMATS.iter().copied().find(|format| format.recognises(name, bytes));
-        return found.ok_or(NotRecognised::Unknown);
+        return found.ok_or_else(|| match file_name::ends_in(name, &["csv", "tsv"]) {
+            true => NotRecognised::Table,
+            false => NotRecognised::Unknown,
+        });
     };
     let category =
         heirloom_schema::by_id(id).ok_or_else(|| NotRecognised::NoCategory(id.to_owned()))?;

@@ -89,6 +89,9 @@ pub enum NotRecognised {
     /// Neither the content nor the ending of the name tells the kind.
     #[error("this is no vCard, iCalendar, JSON object, Markdown or text file")]
     Unknown,
+    /// A table, whose columns every program names in its own way.
+    #[error("a table is not read: export the contacts as vCard (.vcf) instead")]
+    Table,
     /// The file is not of the kind that was asked for.
     #[error("this file holds no {0}")]
     NotThis(&'static str),
