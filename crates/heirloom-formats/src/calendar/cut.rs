@@ -88,10 +88,15 @@ struct Open {
 impl Cut {
     /// Cuts a file.
     pub(super) fn of(bytes: &[u8]) -> Self {
+        Self::up_to(limits::CALENDAR_FILE_PARTS_MAX, bytes)
+    }
+
+    /// Cuts a file, and what is more than so many parts of it is left out.
+    pub(super) fn up_to(parts_max: usize, bytes: &[u8]) -> Self {
         let mut cut = Self::default();
         let mut offset = 0;
         for line in line::content_lines(bytes) {
-            if cut.parts() > limits::CALENDAR_FILE_PARTS_MAX {
+            if cut.parts() >= parts_max {
                 cut.open = None;
                 let reason = "the file has more parts than are read of one: this and what follows";
                 cut.split.skip(line.number, reason);

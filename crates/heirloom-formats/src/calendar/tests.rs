@@ -1,3 +1,4 @@
+use super::cut::Cut;
 use crate::testing::{
     TIE, applied, changed_lines, items, made, one, reimported, rendered, set, texts,
 };
@@ -155,12 +156,13 @@ fn a_series_over_two_calendars_takes_the_lines_of_both() {
 #[test]
 fn a_file_of_very_many_parts_is_read_up_to_a_limit() {
     let event = "BEGIN:VEVENT\nEND:VEVENT\n";
-    let file = format!("BEGIN:VCALENDAR\n{}END:VCALENDAR\n", event.repeat(200_010));
-    let parts = crate::parts("a.ics", file.as_bytes(), None).unwrap();
-    let skipped: Vec<String> =
-        parts.filter_map(Result::err).map(|one| format!("{}: {}", one.line, one.reason)).collect();
-    let expected = "400002: the file has more parts than are read of one: this and what follows";
-    assert_eq!(skipped, [expected]);
+    let file = format!("BEGIN:VCALENDAR\n{}END:VCALENDAR\n", event.repeat(20));
+    let cut_short = Cut::up_to(10, file.as_bytes());
+    assert_eq!(cut_short.components.len(), 9, "the calendar is a part too");
+    let skipped = (cut_short.split.skipped[0].line, cut_short.split.skipped[0].reason.as_str());
+    let expected = "the file has more parts than are read of one: this and what follows";
+    assert_eq!(skipped, (20, expected));
+    assert_eq!(Cut::of(file.as_bytes()).split.skipped, []);
     let head = "X:1\n".repeat(1_002);
     let (items, skipped) = cut(&format!("BEGIN:VCALENDAR\n{head}{event}END:VCALENDAR\n"));
     assert_eq!(

@@ -142,14 +142,14 @@ mod tests {
 
     #[test]
     fn a_card_that_is_too_large_is_left_out_and_the_next_one_is_taken() {
-        let photo = format!("PHOTO:{}\n", "x".repeat(60)).repeat(300_000);
+        let photo = format!("PHOTO:{}\n", "x".repeat(60_000)).repeat(250);
         let card = |name: &str, more: &str| format!("BEGIN:VCARD\nFN:{name}\n{more}END:VCARD\n");
         let file = [card("One", ""), card("Two", &photo), card("Three", "")].concat();
         let split = streamed(file.as_bytes(), &[1 << 20]);
         let lines: Vec<usize> = split.items.iter().map(|item| item.line).collect();
-        assert_eq!(lines, [1, 300_007]);
+        assert_eq!(lines, [1, 257]);
         assert_eq!((split.skipped.len(), split.skipped[0].line), (1, 4));
-        let junk = vec![b'x'; 30 << 20];
+        let junk = vec![b'x'; 14 << 20];
         assert_eq!(streamed(&junk, &[1 << 20]).skipped.len(), 1);
     }
 
