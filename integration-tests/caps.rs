@@ -128,6 +128,18 @@ fn every_cap_of_the_other_kinds_holds_with_its_reason() {
     assert!(refused.expect(2).stderr.contains("nested at most 64 levels deep"));
 }
 
+#[test]
+fn a_file_of_nothing_but_bad_items_is_listed_up_to_a_bound() {
+    let account = Account::new();
+    let file = format!("{}{}", card("Good", ""), "BEGIN:VCARD\n".repeat(10_100));
+    let report = account.import(&account.file("bad.vcf", file.as_bytes()));
+    let reasons = reasons(&report);
+    assert_eq!((&report["accepted"], reasons.len()), (&1.into(), 10_000));
+    assert_eq!(reasons[0], "5: the card has no END:VCARD");
+    let expected = "10004: the card has no END:VCARD; and 100 more were left out";
+    assert_eq!(reasons[9_999], expected);
+}
+
 /// Returns whether a text could steer a terminal or turn a line around.
 fn steers(text: &str) -> bool {
     let is_mark = |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -220,4 +232,46 @@ fn no_address_is_opened_and_no_file_outside_of_the_given_path_is_read() {
     }
     let visit = listener.accept();
     assert!(visit.is_err(), "somebody opened an address: {visit:?}");
+}
+
+#[test]
+fn rules_without_end_are_listed_up_to_a_bound() {
+    let account = Account::new();
+    let clock = |last: usize| (0..=last).map(|one| one.to_string()).collect::<Vec<_>>().join(",");
+    let lists = |name: &str| -> String {
+        let time = |index: usize| {
+            format!("202606{:02}T{:02}{:02}00Z", index % 28 + 1, index % 24, index % 60)
+        };
+        let line = |line: usize| {
+            let times: Vec<String> = (line * 60..line * 60 + 60).map(time).collect();
+            format!("{name}:{}\r\n", times.join(","))
+        };
+        (0..900).map(line).collect()
+    };
+    let rules = [
+        "RRULE:FREQ=SECONDLY\r\n".to_owned(),
+        "RRULE:FREQ=SECONDLY;COUNT=2147483648\r\n".to_owned(),
+        format!(
+            "RRULE:FREQ=YEARLY;BYSETPOS=1,2,-1,366,-366;BYHOUR={};BYMINUTE={}\r\n",
+            clock(23),
+            clock(59)
+        ),
+        lists("RDATE"),
+        format!("RRULE:FREQ=HOURLY\r\n{}", lists("EXDATE")),
+    ];
+    let events = rules.iter().enumerate().map(|(index, rule)| {
+        format!("BEGIN:VEVENT\r\nUID:{index}\r\nSUMMARY:{index}\r\nDTSTART:20200101T000000Z\r\n{rule}END:VEVENT\r\n")
+    });
+    let file = format!("BEGIN:VCALENDAR\r\n{}END:VCALENDAR\r\n", events.collect::<String>());
+    let report = account.import(&account.file("rules.ics", file.as_bytes()));
+    assert_eq!(report["accepted"], rules.len(), "{report}");
+    for (to, title) in [("2026-06-02", "0"), ("2027-06-01", "3")] {
+        let shown =
+            run_json(&account.home(), &["calendar", "list", "--from", "2026-06-01", "--to", to]);
+        assert!(shown.stderr.contains("list-cut"), "{}", shown.stderr);
+        let rows = shown.lines();
+        assert_eq!(rows.len(), 10_000);
+        assert!(rows.iter().any(|row| row["title"] == title), "to {to}: {title}");
+        assert!(rows.is_sorted_by_key(|row| row["start"].as_str().unwrap().to_owned()));
+    }
 }

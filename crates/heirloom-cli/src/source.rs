@@ -43,8 +43,9 @@ impl Source {
     /// Returns the whole file, or why it is left out.
     pub(crate) fn whole(&mut self, bytes_max: usize) -> Result<Vec<u8>, String> {
         let mut bytes = std::mem::take(&mut self.head);
-        let room = (bytes_max + 1).saturating_sub(bytes.len());
-        bytes.extend(self.more(room)?);
+        let room = (bytes_max + 1).saturating_sub(bytes.len()) as u64;
+        let rest = (&self.file).take(room).read_to_end(&mut bytes);
+        rest.map_err(|error| error.to_string())?;
         match bytes.len() > bytes_max {
             true => Err(format!("a file of its kind may have at most {bytes_max} bytes")),
             false => Ok(bytes),

@@ -20,10 +20,10 @@ const SINGLE: &[&str] = &["VERSION", "PRODID", "CALSCALE", "METHOD"];
 pub(super) struct Group {
     /// Events and the like, in the order of the file.
     pub(super) components: Vec<usize>,
-    /// The zones that go with them.
-    zones: BTreeSet<usize>,
+    /// The zones that go with them, in the order of the file.
+    zones: Vec<usize>,
     /// Further calendars whose own lines go with them.
-    heads: BTreeSet<usize>,
+    heads: Vec<usize>,
 }
 
 /// Returns the components that make one record each: those of one UID.
@@ -68,20 +68,22 @@ fn equip(cut: &Cut, groups: &mut [Group]) {
             guests.entry(one.calendar).or_insert(at);
         }
         let named = components().flat_map(|one| one.zones.iter().map(|id| (one.calendar, &**id)));
-        group.zones = named.filter_map(|name| by_id.get(&name).copied()).collect();
+        let own: BTreeSet<usize> = named.filter_map(|name| by_id.get(&name).copied()).collect();
+        group.zones = own.into_iter().collect();
         used.extend(group.zones.iter().copied());
     }
     for (calendar, at) in guests {
         if let Some(group) = groups.get_mut(at).filter(|_| !carriers.contains_key(&calendar)) {
-            group.heads.insert(calendar);
+            group.heads.push(calendar);
             carriers.insert(calendar, at);
         }
     }
     for (index, zone) in zones().filter(|(index, _)| !used.contains(index)) {
         if let Some(group) = carriers.get(&zone.calendar).and_then(|at| groups.get_mut(*at)) {
-            group.zones.insert(index);
+            group.zones.push(index);
         }
     }
+    groups.iter_mut().for_each(|group| group.zones.sort_unstable());
 }
 
 /// A file that is being made into calendars, one at a time.

@@ -6,6 +6,7 @@ use crate::text;
 use heirloom_base::limits;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Components that stand directly in a calendar, so that one of them inside
 /// another means that the outer one has no end.
@@ -27,8 +28,9 @@ pub(super) struct Component {
     pub(super) name: String,
     /// Its UID; of a zone its TZID.
     pub(super) uid: Option<String>,
-    /// The zones that it refers to.
-    pub(super) zones: BTreeSet<String>,
+    /// The zones that it refers to, each once. Their names are shared, since a
+    /// file may hold very many components.
+    pub(super) zones: Vec<Rc<str>>,
 }
 
 /// A calendar of a file.
@@ -74,6 +76,7 @@ pub(super) struct Cut {
     open: Option<Open>,
     is_inside: bool,
     is_stray: bool,
+    zone_names: BTreeSet<Rc<str>>,
 }
 
 /// A component that has begun.
@@ -150,7 +153,7 @@ impl Cut {
                     calendar: self.calendars.len() - 1,
                     name: name.clone(),
                     uid: None,
-                    zones: BTreeSet::new(),
+                    zones: Vec::new(),
                 },
                 stack: vec![name],
                 size: Size::default(),
@@ -215,7 +218,7 @@ impl Cut {
             open.problem.get_or_insert_with(|| format!("is too large: {problem}"));
             return;
         }
-        open.note(line.bytes);
+        open.note(line.bytes, &mut self.zone_names);
     }
 
     /// Ends the open component, for better or worse.
@@ -255,7 +258,7 @@ impl Cut {
 
 impl Open {
     /// Notes what a line says about the component.
-    fn note(&mut self, bytes: &[u8]) {
+    fn note(&mut self, bytes: &[u8], names: &mut BTreeSet<Rc<str>>) {
         let Some(name) = line::name_of(bytes) else { return };
         let own = if self.component.name == ZONE { "TZID" } else { "UID" };
         let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
@@ -264,7 +267,14 @@ impl Open {
         let Some(property) = (has_zone || is_own).then(|| Property::read(bytes)).flatten() else {
             return;
         };
-        self.component.zones.extend(property.parameter("TZID").map(str::to_owned));
+        for zone in property.parameter("TZID") {
+            let shared = names.get(zone).cloned().unwrap_or_else(|| Rc::from(zone));
+            names.insert(Rc::clone(&shared));
+            let zones = &self.component.zones;
+            if zones.len() < limits::CARD_PROPERTIES_MAX && !zones.contains(&shared) {
+                self.component.zones.push(shared);
+            }
+        }
         if is_own && self.component.uid.is_none() {
             let uid = text::unescaped(&property.text()).trim().to_owned();
             self.component.uid = Some(uid).filter(|uid| !uid.is_empty());
