@@ -75,7 +75,8 @@ fn components(bytes: &[u8]) -> (Vec<Vec<u8>>, BTreeSet<Vec<u8>>) {
             open = Some((upper.replace("BEGIN:", "END:"), Vec::new()));
         }
         let Some((end, component)) = &mut open else {
-            outside.insert(line.trim_ascii().to_vec());
+            // A blank line between two calendars belongs to nobody.
+            outside.extend(Some(line.trim_ascii().to_vec()).filter(|line| !line.is_empty()));
             continue;
         };
         component.extend_from_slice(line);
