@@ -394,7 +394,10 @@ impl<'a> Search<'a> {
             MomentKind::Local => text(zone.local(ends_s), MomentKind::Local),
         });
         let shown = |day: i64, instant: i64| match all_day {
-            true => (text(day, MomentKind::Date), text(day, MomentKind::Date)),
+            true => {
+                let day = text(day, MomentKind::Date);
+                (day.clone(), day)
+            }
             false => {
                 let local = self.window.home().local(instant);
                 (text(instant, MomentKind::Utc), text(local, MomentKind::Local))
