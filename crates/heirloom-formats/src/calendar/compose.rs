@@ -203,3 +203,6 @@ impl File<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
