@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod caps;
 mod common;
 mod completions;
 mod files;
@@ -10,8 +11,9 @@ mod history;
 mod hostile;
 mod household;
 mod kills;
+mod lossless;
 mod manual;
+mod networks;
 
 #[path = "../crates/heirloom-doc/src/chunk/tests/forged.rs"]
 mod forged;
-mod networks;

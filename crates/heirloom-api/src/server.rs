@@ -161,6 +161,11 @@ impl Connection {
                     return self.write(&Response::Failed(failure)).await;
                 }
             };
+            if heirloom_base::json::too_deep(&line).is_some() {
+                let text = "the request is nested deeper than 64 levels".to_owned();
+                self.write(&Response::Failed(malformed("request-too-deep", text))).await?;
+                continue;
+            }
             match protocol::decode(&line) {
                 Ok(Request::Command(command)) => {
                     let response = answer(commands, command).await;

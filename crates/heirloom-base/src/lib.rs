@@ -13,6 +13,7 @@ pub mod blob;
 pub mod codec;
 pub mod hash;
 pub mod id;
+pub mod json;
 pub mod limits;
 pub mod time;
 

@@ -30,6 +30,10 @@ limits! {
     CARD_PHOTO_BYTES_MAX = 10 * 1024 * 1024, "One photo inside a card, as encoded there.";
     CARD_PROPERTIES_MAX = 1_000, "Properties of one card.";
     CARD_DEPTH_MAX = 64, "Nested components of one calendar item.";
+    CALENDAR_FILE_BYTES_MAX = 64 * 1024 * 1024, "One calendar file: components of one UID may stand anywhere in it, so it is held whole.";
+    CALENDAR_FILE_PARTS_MAX = 200_000, "Components that are read of one calendar file: each is some 400 bytes of memory.";
+    CARD_FILE_BUFFER_BYTES_MAX = 12 * 1024 * 1024, "What is held of a file of cards while it is cut: the largest card and its line ends.";
+    JSON_DEPTH_MAX = 64, "Arrays and objects within each other: deeper text is made to exhaust a stack.";
     CHUNK_BYTES_MAX = 1024 * 1024, "Plaintext of one chunk.";
     ENTRY_CHUNKS_MAX = 64, "Chunks that one entry may name.";
     ROSTER_OPS_MAX = 4_096, "Operations of one account's roster.";

@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::arguments::ImportArguments;
 use crate::exit::{self, Exit, Trouble};
 use crate::screen::{Form, Screen, remark};
+use crate::source::Source;
 use crate::walk::{Found, Walk};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,21 +13,21 @@ use heirloom_base::limits::{API_REQUEST_BYTES_MAX, IMPORT_BATCH_BYTES_MAX};
 use heirloom_core::command::{
     Answer, Command, Failure, ImportItem, ImportReport, SkippedItem, Wait,
 };
-use heirloom_formats::RawItem;
+use heirloom_formats::{CardCutter, Part, RawItem, Reading};
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::fs::OFlags;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::OpenOptions;
-use std::io::{Read as _, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Write;
 use std::path::Path;
-
-/// Bytes of one file that are read into memory at one time.
-const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// Bytes of one item, so that its base64 form fits a request with room for the rest.
 const ITEM_BYTES_MAX: usize = API_REQUEST_BYTES_MAX / 4 * 3 - 64 * 1024;
+
+/// Bytes that are read of a file at one time while it is cut.
+const PIECE_BYTES: usize = 1024 * 1024;
+
+/// Left out items that are listed at all, so that junk does not fill the memory.
+const LISTED_MAX: usize = 10_000;
 
 /// Left out items that are told one by one to people.
 const TOLD_MAX: usize = 20;
@@ -43,6 +44,7 @@ pub(crate) async fn run<W: Write>(
         dry_run: arguments.dry_run,
         batch: Batch::default(),
         seen: BTreeMap::new(),
+        unlisted: 0,
         report: ImportReport { skipped: walk.skipped, ..ImportReport::default() },
         reached: true,
     };
@@ -58,6 +60,7 @@ pub(crate) async fn run<W: Write>(
     };
     bar.finish_and_clear();
     result?;
+    import.note_unlisted();
     import
         .report
         .skipped
@@ -104,8 +107,11 @@ struct Import {
     access: Access,
     dry_run: bool,
     batch: Batch,
-    /// Every item so far by its record: a hash of its bytes.
-    seen: BTreeMap<(&'static str, String), [u8; 32]>,
+    /// Every item so far: of its record and its bytes the hashes, cut short
+    /// because an import may have millions.
+    seen: BTreeMap<[u8; 16], [u8; 8]>,
+    /// Left out items that are not listed any more.
+    unlisted: usize,
     report: ImportReport,
     reached: bool,
 }
@@ -118,8 +124,8 @@ impl Import {
         bar: &ProgressBar,
     ) -> Result<(), Failure> {
         for file in found {
-            match read(file) {
-                Ok(bytes) => self.file(file, &bytes, category).await?,
+            match Source::open(file, category.or(file.category)) {
+                Ok(source) => self.file(file, source, bar).await?,
                 Err(reason) => self.skip(file, 1, reason),
             }
             bar.inc(file.bytes);
@@ -127,25 +133,68 @@ impl Import {
         Ok(())
     }
 
-    /// Cuts one file into items and sends every batch that is full.
+    /// Cuts one file into items while it is read.
     async fn file(
         &mut self,
         file: &Found,
-        bytes: &[u8],
-        category: Option<&str>,
+        mut source: Source,
+        bar: &ProgressBar,
     ) -> Result<(), Failure> {
-        let category = category.or(file.category);
-        let split = match heirloom_formats::split(&file.name, bytes, category) {
-            Ok(split) => split,
-            Err(error) => {
-                self.skip(file, 1, error.to_string());
-                return Ok(());
+        let mut cutter = match source.reading {
+            Reading::InParts => CardCutter::new(&file.name),
+            Reading::Whole(bytes_max) => {
+                return match source.whole(bytes_max) {
+                    Ok(bytes) => self.whole(file, &source, &bytes).await,
+                    Err(reason) => {
+                        self.skip(file, 1, reason);
+                        Ok(())
+                    }
+                };
             }
         };
-        for skipped in split.skipped {
-            self.skip(file, skipped.line, skipped.reason);
+        loop {
+            let piece = std::mem::take(&mut source.head);
+            let split = match piece.is_empty() {
+                true => break,
+                false => cutter.push(&piece),
+            };
+            self.parts(file, split).await?;
+            bar.tick();
+            match source.more(PIECE_BYTES) {
+                Ok(bytes) => source.head = bytes,
+                Err(reason) => {
+                    self.skip(file, 1, format!("the rest cannot be read: {reason}"));
+                    break;
+                }
+            }
         }
-        for raw in split.items {
+        self.parts(file, cutter.finish()).await
+    }
+
+    async fn whole(&mut self, file: &Found, source: &Source, bytes: &[u8]) -> Result<(), Failure> {
+        match heirloom_formats::parts(&file.name, bytes, source.category.as_deref()) {
+            Ok(parts) => self.parts(file, parts).await,
+            Err(error) => {
+                self.skip(file, 1, error.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the parts of a file and sends every batch that is full.
+    async fn parts(
+        &mut self,
+        file: &Found,
+        parts: impl IntoIterator<Item = Part>,
+    ) -> Result<(), Failure> {
+        for part in parts {
+            let raw = match part {
+                Ok(raw) => raw,
+                Err(skipped) => {
+                    self.skip(file, skipped.line, skipped.reason);
+                    continue;
+                }
+            };
             if !self.is_wanted(file, &raw) {
                 continue;
             }
@@ -181,8 +230,9 @@ impl Import {
             }
         };
         let uid = item.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&item));
-        let hash = hash::plain(&raw.bytes);
-        match self.seen.entry((raw.category.id, uid)) {
+        let record = hash::plain(format!("{}/{uid}", raw.category.id).as_bytes());
+        let hash = hash::truncate(hash::plain(&raw.bytes));
+        match self.seen.entry(hash::truncate(record)) {
             Entry::Vacant(first) => {
                 first.insert(hash);
                 return true;
@@ -219,27 +269,20 @@ impl Import {
     }
 
     fn skip(&mut self, file: &Found, line: usize, reason: String) {
+        if self.report.skipped.len() >= LISTED_MAX {
+            self.unlisted += 1;
+            return;
+        }
         self.report.skipped.push(SkippedItem { file: file.shown.clone(), line, reason });
     }
 }
 
-/// Reads a file. What became a link or grew since it was found is left out.
-fn read(file: &Found) -> Result<Vec<u8>, String> {
-    let too_large = |bytes| format!("{bytes} bytes are too large for one file");
-    if file.bytes > FILE_BYTES_MAX {
-        return Err(too_large(file.bytes));
-    }
-    let mut options = OpenOptions::new();
-    options.read(true);
-    if !file.is_named {
-        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
-    }
-    let mut bytes = Vec::new();
-    let opened = options.open(&file.path).map_err(|error| error.to_string())?;
-    let read = opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-    match read.map_err(|error| error.to_string())? as u64 {
-        read if read > FILE_BYTES_MAX => Err(too_large(read)),
-        _ => Ok(bytes),
+impl Import {
+    /// Says how much more was left out than is listed.
+    fn note_unlisted(&mut self) {
+        if let (Some(last), 1..) = (self.report.skipped.last_mut(), self.unlisted) {
+            last.reason = format!("{}; and {} more were left out", last.reason, self.unlisted);
+        }
     }
 }
 

@@ -29,6 +29,7 @@ mod records;
 mod screen;
 #[cfg(test)]
 mod scripted;
+mod source;
 mod status;
 mod up;
 mod versions;

@@ -5,18 +5,22 @@
 //! zone, `e<occurrence>/l` for the lines of a component, each followed by the
 //! line's order; a component inside a component is one value.
 
+mod compose;
 mod cut;
+mod definition;
 mod edit;
 mod fields;
 pub(crate) mod occurrences;
 
 use crate::format::Format;
-use crate::item::{Item, ItemError, RawItem, Split};
+use crate::item::{Item, ItemError, Part, RawItem, Skipped, Split};
 use crate::layout::{self, Unit};
 use crate::line::{self, Marker};
 use crate::merge::Lines;
 use crate::{Edits, FieldEdit, FieldError, Projection, file_name, merge, order, text};
-use cut::{Component, Cut, ZONE};
+use compose::Parts;
+use cut::{Cut, ZONE};
+use heirloom_base::limits;
 use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{CategorySpec, Content, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,29 +46,20 @@ impl Format for Calendars {
     }
 
     fn split(&self, name: &str, bytes: &[u8]) -> Split {
+        self.parts(name, bytes).collect()
+    }
+
+    fn parts<'a>(&self, name: &str, bytes: &'a [u8]) -> Box<dyn Iterator<Item = Part> + 'a> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let cut = Cut::of(bytes);
-        let groups = groups(&cut);
-        let mut split = Split { items: Vec::new(), skipped: cut.split.skipped.clone() };
-        let whole = match (cut.calendars.as_slice(), groups.len(), split.skipped.is_empty()) {
-            ([calendar], 1, true) => calendar.end.as_ref().map(|end| (calendar, end)),
-            _ => None,
-        };
-        let item =
-            |line, bytes| RawItem { category: &CALENDAR, name: name.to_owned(), line, bytes };
-        if let Some((calendar, end)) = whole {
-            let bytes = bytes.get(calendar.begin.start..end.end).unwrap_or_default();
-            split.items.push(item(calendar.line, bytes.to_vec()));
-            return split;
-        }
-        for group in &groups {
-            let line = group.first().map_or(1, |component| component.line);
-            split.items.push(item(line, composed(bytes, &cut, group)));
-        }
-        if split.items.is_empty() && split.skipped.is_empty() {
-            split.skip(1, "the calendar holds no event");
-        }
-        split
+        let mut parts = Parts::of(name, bytes).peekable();
+        let nothing = Skipped { line: 1, reason: "the calendar holds no event".to_owned() };
+        let nothing = parts.peek().is_none().then_some(Err(nothing));
+        Box::new(parts.chain(nothing))
+    }
+
+    fn file_bytes_max(&self, name: &str) -> usize {
+        let _ = name; // Every calendar may be as large.
+        limits::CALENDAR_FILE_BYTES_MAX
     }
 
     fn parse(&self, raw: &RawItem) -> Result<Item, ItemError> {
@@ -76,11 +71,12 @@ impl Format for Calendars {
         if let Some(second) = cut.calendars.get(1) {
             return Err(error(second.line, "a second calendar begins here"));
         }
-        match groups(&cut).as_slice() {
+        match compose::groups(&cut).as_slice() {
             [_] => {}
             [] => return Err(error(1, "the calendar holds no event")),
             [_, second, ..] => {
-                let line = second.first().map_or(1, |component| component.line);
+                let first = second.components.first().and_then(|at| cut.components.get(*at));
+                let line = first.map_or(1, |component| component.line);
                 return Err(error(line, "a component with another UID begins here"));
             }
         }
@@ -202,56 +198,6 @@ fn uid_of(units: &[Unit<'_>]) -> Option<String> {
     (!uid.is_empty()).then_some(uid)
 }
 
-/// Returns the components that make one record each.
-fn groups(cut: &Cut) -> Vec<Vec<&Component>> {
-    let mut groups: Vec<Vec<&Component>> = Vec::new();
-    let mut by_uid: BTreeMap<&str, usize> = BTreeMap::new();
-    for component in cut.components.iter().filter(|component| component.name != ZONE) {
-        let uid = component.uid.as_deref();
-        match uid.and_then(|uid| by_uid.get(uid)).and_then(|at| groups.get_mut(*at)) {
-            Some(group) => group.push(component),
-            None => {
-                by_uid.extend(uid.map(|uid| (uid, groups.len())));
-                groups.push(vec![component]);
-            }
-        }
-    }
-    groups
-}
-
-/// Returns a calendar of its own for some components of a file.
-fn composed(bytes: &[u8], cut: &Cut, group: &[&Component]) -> Vec<u8> {
-    let eol = layout::eol_in(bytes);
-    let mut file = Vec::new();
-    let mut push = |range: &std::ops::Range<usize>| {
-        let line = bytes.get(range.clone()).unwrap_or_default();
-        file.extend_from_slice(line);
-        if !line.ends_with(b"\n") && !line.ends_with(b"\r") {
-            file.extend_from_slice(eol.as_bytes());
-        }
-    };
-    let Some(calendar) = group.first().and_then(|first| cut.calendars.get(first.calendar)) else {
-        return Vec::new();
-    };
-    push(&calendar.begin);
-    calendar.head.iter().for_each(&mut push);
-    let mut wanted: BTreeSet<&str> =
-        group.iter().flat_map(|component| &component.zones).map(String::as_str).collect();
-    let calendars: BTreeSet<usize> = group.iter().map(|component| component.calendar).collect();
-    for zone in cut.components.iter().filter(|component| component.name == ZONE) {
-        let is_wanted = zone.uid.as_deref().is_some_and(|id| wanted.remove(id));
-        if is_wanted && calendars.contains(&zone.calendar) {
-            push(&zone.range);
-        }
-    }
-    group.iter().for_each(|component| push(&component.range));
-    match &calendar.end {
-        Some(end) => push(end),
-        None => file.extend_from_slice(format!("END:VCALENDAR{eol}").as_bytes()),
-    }
-    file
-}
-
 /// A component whose lines are being stored.
 struct Storing {
     name: String,
@@ -267,7 +213,7 @@ fn stored(bytes: &[u8]) -> Content {
     let eol = layout::eol_in(bytes);
     let mut taken = BTreeSet::new();
     let mut open: Option<Storing> = None;
-    for (index, line) in line::content_lines(bytes).iter().enumerate() {
+    for (index, line) in line::content_lines(bytes).enumerate() {
         let marker = line::marker(line.bytes);
         let Some(storing) = &mut open else {
             match marker {

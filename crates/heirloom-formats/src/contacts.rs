@@ -5,6 +5,9 @@
 mod cut;
 mod edit;
 mod fields;
+mod stream;
+
+pub use stream::CardCutter;
 
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
@@ -13,6 +16,7 @@ use crate::line;
 use crate::merge::Lines;
 use crate::{Edits, FieldEdit, FieldError, Projection, file_name, merge, order, text};
 use cut::{Nesting, cut_cards};
+use heirloom_base::limits;
 use heirloom_schema::category::contacts::CONTACTS;
 use heirloom_schema::{CategorySpec, Content, Value};
 
@@ -45,6 +49,15 @@ impl Format for Contacts {
             bytes: bytes.get(card.range).unwrap_or_default().to_vec(),
         });
         Split { items: items.collect(), skipped: cards.split.skipped }
+    }
+
+    fn file_bytes_max(&self, name: &str) -> usize {
+        let _ = name; // Only a file that cannot be cut while it is read has a limit.
+        limits::CARD_FILE_BUFFER_BYTES_MAX
+    }
+
+    fn is_cut_while_read(&self) -> bool {
+        true
     }
 
     fn parse(&self, raw: &RawItem) -> Result<Item, ItemError> {
@@ -145,7 +158,7 @@ fn stored(bytes: &[u8]) -> Content {
     let eol = layout::eol_in(bytes);
     let mut nesting = Nesting::default();
     let mut lines: Vec<(usize, Vec<u8>)> = Vec::new();
-    for (index, line) in line::content_lines(bytes).iter().enumerate() {
+    for (index, line) in line::content_lines(bytes).enumerate() {
         let is_inside = nesting.takes(line.bytes);
         match lines.last_mut().filter(|_| is_inside) {
             Some((_, agent)) => agent.extend_from_slice(line.bytes),

@@ -4,12 +4,20 @@
 //! exception: a file in UTF-16 is kept as the text that it holds, with
 //! [`KEY`] to write it out again byte for byte.
 
-use encoding_rs::{Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, REPLACEMENT, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 use heirloom_schema::{Content, Value};
 use std::borrow::Cow;
 
 /// Present in a record whose file is in UTF-16.
 pub(crate) const KEY: &str = "encoding";
+
+/// Hiragana and katakana in a text that is Japanese without doubt: one may be
+/// two signs of another set.
+const SYLLABLES_MIN: usize = 2;
+
+/// Characters of a text that is too short for statistics.
+const SHORT_PAIRS_MAX: usize = 2;
 
 /// The two orders of bytes in UTF-16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +56,21 @@ impl Wide {
             Self::Big => unit.to_be_bytes(),
         });
         bytes.flatten().collect()
+    }
+}
+
+/// Returns whether a file begins with the mark of UTF-16.
+pub(crate) fn is_wide(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+}
+
+/// Returns a file's beginning in UTF-16 without the half of a character.
+pub(crate) fn whole_units(bytes: &[u8]) -> &[u8] {
+    let even = bytes.get(..bytes.len() & !1).unwrap_or_default();
+    let (text, _) = plain(even);
+    match (text, even.split_at_checked(even.len().saturating_sub(2))) {
+        (Cow::Borrowed(_), Some((shorter, _))) => shorter,
+        (Cow::Borrowed(_) | Cow::Owned(_), _) => even,
     }
 }
 
@@ -90,21 +113,45 @@ pub(crate) fn decoded(bytes: &[u8], label: Option<&str>) -> String {
 }
 
 /// Returns the text of bytes that do not say what they are: UTF-8 where they
-/// are that; GB18030 where all foreign bytes come in pairs of the two high
-/// ranges and at least half of the pairs are common Chinese characters;
-/// Windows-1252 otherwise, in which every byte is a character.
+/// are that; a set of several bytes for a character (Shift_JIS, Big5, EUC-KR)
+/// where statistics speak for it; Windows-1252 otherwise, in which every byte
+/// is a character.
+///
+/// A name of one or two characters is too short for statistics: it is
+/// GB18030 where all foreign bytes come in pairs of the two high ranges and
+/// at least half of the pairs are common Chinese characters.
 pub(crate) fn guessed(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
     }
-    let encoding = match is_chinese(bytes) {
-        true => encoding_rs::GB18030,
-        false => encoding_rs::WINDOWS_1252,
+    let likely = likely(bytes);
+    let encoding = match (chinese_pairs(bytes), likely) {
+        (Some(pairs), Some(likely)) if pairs > SHORT_PAIRS_MAX => likely,
+        (Some(_), _) => encoding_rs::GB18030,
+        (None, Some(likely)) => likely,
+        (None, None) => encoding_rs::WINDOWS_1252,
     };
     encoding.decode_without_bom_handling(bytes).0.into_owned()
 }
 
-fn is_chinese(bytes: &[u8]) -> bool {
+/// Returns the set of several bytes for a character that statistics see, or
+/// that syllables of Japanese tell.
+fn likely(bytes: &[u8]) -> Option<&'static Encoding> {
+    let (text, is_broken) = SHIFT_JIS.decode_without_bom_handling(bytes);
+    let syllables = text.chars().filter(|letter| ('\u{3041}'..='\u{30fa}').contains(letter));
+    if !is_broken && syllables.count() >= SYLLABLES_MIN {
+        return Some(SHIFT_JIS);
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(bytes, true);
+    let likely = detector.guess(None, Utf8Detection::Deny);
+    let is_whole = !likely.decode_without_bom_handling(bytes).1;
+    (!likely.is_single_byte() && is_whole).then_some(likely)
+}
+
+/// Returns the number of pairs in which all foreign bytes stand, if they may
+/// be Chinese characters.
+fn chinese_pairs(bytes: &[u8]) -> Option<usize> {
     let (mut pairs, mut common) = (0usize, 0usize);
     let mut bytes = bytes.iter().copied();
     while let Some(byte) = bytes.next() {
@@ -114,13 +161,13 @@ fn is_chinese(bytes: &[u8]) -> bool {
         let is_pair = (0xa1..=0xf7).contains(&byte)
             && bytes.next().is_some_and(|second| (0xa1..=0xfe).contains(&second));
         if !is_pair {
-            return false;
+            return None;
         }
         pairs += 1;
         // Rows A1 to A3 are punctuation, B0 to D7 the characters of every day.
         common += usize::from(matches!(byte, 0xa1..=0xa3 | 0xb0..=0xd7));
     }
-    pairs > 0 && common * 2 >= pairs
+    (pairs > 0 && common * 2 >= pairs).then_some(pairs)
 }
 
 #[cfg(test)]
@@ -162,6 +209,49 @@ mod tests {
             (b"\xff", "ÿ"),
         ] {
             assert_eq!(guessed(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn texts_of_several_bytes_for_a_character_are_told_from_others() {
+        let texts: [(&Encoding, &[&str]); 5] = [
+            (
+                encoding_rs::SHIFT_JIS,
+                &[
+                    "山田太郎",
+                    "田中 花子",
+                    "東京都港区芝公園",
+                    "やまだたろう",
+                    "ヤマダ",
+                    "表と能の会",
+                ],
+            ),
+            (encoding_rs::BIG5, &["陳美玲", "王小明", "台北市信義區", "功德路一號"]),
+            (encoding_rs::GBK, &["李小龙", "王芳", "张", "母亲", "北京市海淀区", "邻居，浇花。"]),
+            (encoding_rs::EUC_KR, &["김철수", "이영희", "서울특별시"]),
+            (
+                encoding_rs::WINDOWS_1252,
+                &[
+                    "Müller",
+                    "GRÖSSE",
+                    "Ü",
+                    "ÄÖÜ",
+                    "Zoé Lefèvre",
+                    "São Paulo",
+                    "Peña",
+                    "Ærø",
+                    "naïve",
+                    "10 €",
+                    "Crème brûlée",
+                    "Åsa Nyström",
+                    "Straße 5, Köln",
+                ],
+            ),
+        ];
+        for (encoding, texts) in texts {
+            for text in texts {
+                assert_eq!(guessed(&encoding.encode(text).0), *text, "{}", encoding.name());
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 //! The formats. A new one is a file beside the others and its line in [`FORMATS`].
 
-use crate::item::{Item, ItemError, NotRecognised, RawItem, Split};
+use crate::file_name;
+use crate::item::{Item, ItemError, NotRecognised, Part, RawItem, Split};
 use crate::{Edits, FieldEdit, FieldError, Projection};
+use heirloom_base::limits;
 use heirloom_schema::{CategorySpec, Content, Value};
 
 /// How the records of one category stand in files.
@@ -16,6 +18,20 @@ pub(crate) trait Format: Sync {
     }
     /// As [`crate::split`].
     fn split(&self, name: &str, bytes: &[u8]) -> Split;
+    /// As [`crate::Reader::parts`], of a whole file.
+    fn parts<'a>(&self, name: &str, bytes: &'a [u8]) -> Box<dyn Iterator<Item = Part> + 'a> {
+        Box::new(self.split(name, bytes).into_iter())
+    }
+    /// The bytes of the largest file that may hold something.
+    fn file_bytes_max(&self, name: &str) -> usize {
+        let _ = name; // Most formats have one limit for all their files.
+        limits::CARD_TEXT_BYTES_MAX
+    }
+    /// Whether a file may be cut while it is read, before each line that
+    /// begins an item.
+    fn is_cut_while_read(&self) -> bool {
+        false
+    }
     /// As [`crate::parse`].
     fn parse(&self, raw: &RawItem) -> Result<Item, ItemError>;
     /// What the uid of an item without one is the hash of.
@@ -75,7 +91,10 @@ pub(crate) fn recognise(
 ) -> Result<&'static dyn Format, NotRecognised> {
     let Some(id) = category else {
         let found = FORMATS.iter().copied().find(|format| format.recognises(name, bytes));
-        return found.ok_or(NotRecognised::Unknown);
+        return found.ok_or_else(|| match file_name::ends_in(name, &["csv", "tsv"]) {
+            true => NotRecognised::Table,
+            false => NotRecognised::Unknown,
+        });
     };
     let category =
         heirloom_schema::by_id(id).ok_or_else(|| NotRecognised::NoCategory(id.to_owned()))?;

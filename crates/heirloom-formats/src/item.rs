@@ -38,6 +38,9 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// One part of a file: an item, or what is left out.
+pub type Part = Result<RawItem, Skipped>;
+
 /// A file, cut into items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
@@ -54,12 +57,41 @@ impl Split {
     }
 }
 
+impl FromIterator<Part> for Split {
+    fn from_iter<I: IntoIterator<Item = Part>>(parts: I) -> Self {
+        let mut split = Self::default();
+        for part in parts {
+            match part {
+                Ok(item) => split.items.push(item),
+                Err(skipped) => split.skipped.push(skipped),
+            }
+        }
+        split
+    }
+}
+
+impl IntoIterator for Split {
+    type Item = Part;
+    type IntoIter = std::iter::Chain<
+        std::iter::Map<std::vec::IntoIter<RawItem>, fn(RawItem) -> Part>,
+        std::iter::Map<std::vec::IntoIter<Skipped>, fn(Skipped) -> Part>,
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let items = self.items.into_iter().map(Ok as fn(RawItem) -> Part);
+        items.chain(self.skipped.into_iter().map(Err as fn(Skipped) -> Part))
+    }
+}
+
 /// A file of no known kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecognised {
     /// Neither the content nor the ending of the name tells the kind.
     #[error("this is no vCard, iCalendar, JSON object, Markdown or text file")]
     Unknown,
+    /// A table, whose columns every program names in its own way.
+    #[error("a table is not read: export the contacts as vCard (.vcf) instead")]
+    Table,
     /// The file is not of the kind that was asked for.
     #[error("this file holds no {0}")]
     NotThis(&'static str),

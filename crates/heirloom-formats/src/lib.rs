@@ -6,7 +6,8 @@
 //! anew. Nothing here opens a file or follows an address.
 //!
 //! A walk: [`split`] cuts a file into [`RawItem`]s, and a bad one is left out
-//! without harm to the others. [`parse`] turns an item into [`Content`] whose
+//! without harm to the others; [`reading`] tells how one of any size is cut
+//! while it is read. [`parse`] turns an item into [`Content`] whose
 //! keys sort in the order of the lines. [`edit`] and [`replace`] answer with
 //! the keys that change; [`project`] shows the fields; [`render`] gives the
 //! file back.
@@ -35,9 +36,10 @@ mod testing;
 mod text;
 
 pub use calendar::occurrences::{Occurrence, Occurrences, Span, Window, WindowError};
+pub use contacts::CardCutter;
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
 pub use fold::{SearchQuery, search_text};
-pub use item::{Item, ItemError, NotRecognised, RawItem, Skipped, Split};
+pub use item::{Item, ItemError, NotRecognised, Part, RawItem, Skipped, Split};
 pub use projection::{ProjectedValue, Projection};
 
 use format::format_of;
@@ -65,6 +67,54 @@ pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, 
         split.items.iter_mut().for_each(|item| item.bytes = wide.written(&item.bytes));
     }
     Ok(split)
+}
+
+/// How much of a file is held at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it: then it may be as large as this many bytes.
+    Whole(usize),
+    /// One part after the other, by a [`CardCutter`], whatever its size.
+    InParts,
+}
+
+/// Bytes at the beginning of a file by which [`reading`] tells its kind.
+pub const HEAD_BYTES: usize = heirloom_base::limits::CARD_TEXT_BYTES_MAX + 1;
+
+/// Bytes of a file in UTF-16, which is translated as a whole.
+const WIDE_FILE_BYTES_MAX: usize = 2 * heirloom_base::limits::CARD_FILE_BUFFER_BYTES_MAX;
+
+/// Returns how a file is to be read that begins with `head`: the whole file,
+/// or its first [`HEAD_BYTES`].
+///
+/// # Errors
+/// As [`split`].
+pub fn reading(name: &str, head: &[u8], category: Option<&str>) -> Result<Reading, NotRecognised> {
+    let is_wide = !is_attachment(name) && encoding::is_wide(head);
+    let head = if is_wide { encoding::whole_units(head) } else { head };
+    let (text, _) = encoding_of(name, head);
+    let format = format::recognise(name, &text, category)?;
+    let bytes_max = format.file_bytes_max(name);
+    Ok(match format.is_cut_while_read() {
+        _ if is_wide => Reading::Whole((2 * bytes_max).min(WIDE_FILE_BYTES_MAX)),
+        true => Reading::InParts,
+        false => Reading::Whole(bytes_max),
+    })
+}
+
+/// Cuts a whole file into items, as [`split`], but each when it is asked for.
+///
+/// # Errors
+/// As [`split`].
+pub fn parts<'a>(
+    name: &str,
+    bytes: &'a [u8],
+    category: Option<&str>,
+) -> Result<Box<dyn Iterator<Item = Part> + 'a>, NotRecognised> {
+    if !is_attachment(name) && encoding::is_wide(bytes) {
+        return split(name, bytes, category).map(|split| Box::new(split.into_iter()) as _);
+    }
+    Ok(format::recognise(name, bytes, category)?.parts(name, bytes))
 }
 
 /// Returns the text of a file and what it was in; an attachment is no text.

@@ -96,27 +96,26 @@ fn is_frame(line: &[u8]) -> bool {
 }
 
 /// Cuts bytes into content lines. No byte is lost.
-pub(crate) fn content_lines(bytes: &[u8]) -> Vec<Physical<'_>> {
-    let mut lines: Vec<Physical<'_>> = Vec::new();
-    let (mut start, mut offset) = (0, 0);
-    let (mut transfer, mut before) = (Transfer::Plain, &b""[..]);
-    for (index, physical) in physical_lines(bytes).enumerate() {
-        let body = without_terminator(physical);
-        let is_fold = body.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
-        let continues =
-            !lines.is_empty() && (body.is_empty() || is_fold || transfer.goes_on(before, body));
-        if !continues {
-            start = offset;
-            transfer = Transfer::of(body);
-            lines.push(Physical { number: index + 1, bytes: &[] });
+pub(crate) fn content_lines(bytes: &[u8]) -> impl Iterator<Item = Physical<'_>> {
+    let mut parts = physical_lines(bytes).enumerate().peekable();
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let (index, first) = parts.next()?;
+        let mut before = without_terminator(first);
+        let transfer = Transfer::of(before);
+        let mut end = start + first.len();
+        while let Some((_, next)) = parts.next_if(|(_, next)| {
+            let body = without_terminator(next);
+            let is_fold = body.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+            body.is_empty() || is_fold || transfer.goes_on(before, body)
+        }) {
+            before = without_terminator(next);
+            end += next.len();
         }
-        offset += physical.len();
-        before = body;
-        if let (Some(last), Some(bytes)) = (lines.last_mut(), bytes.get(start..offset)) {
-            last.bytes = bytes;
-        }
-    }
-    lines
+        let bytes = bytes.get(start..end)?;
+        start = end;
+        Some(Physical { number: index + 1, bytes })
+    })
 }
 
 /// Returns a line without its terminator.

@@ -211,7 +211,7 @@ fn matched<'a, K: Ord>(
 
 /// Returns a line's group, name and parameters; of a component its first line.
 fn signature(raw: &[u8]) -> Option<String> {
-    let first = line::content_lines(raw).first().map(|line| line.bytes)?;
+    let first = line::content_lines(raw).next()?.bytes;
     let property = Property::read(first)?;
     Some(match property.name.as_str() {
         "BEGIN" => format!("BEGIN:{}", property.text().to_uppercase()),

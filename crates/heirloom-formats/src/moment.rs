@@ -89,28 +89,46 @@ impl Moment {
 
     /// Returns the form of RFC 5545.
     pub(crate) fn to_basic(self) -> String {
-        let (year, month, day) = civil_from_days(self.days);
-        let date = format!("{year:04}{month:02}{day:02}");
-        self.with_clock(date, "")
+        self.written("", "")
     }
 
     /// Returns the form of RFC 3339.
     pub(crate) fn to_extended(self) -> String {
-        let (year, month, day) = civil_from_days(self.days);
-        let date = format!("{year:04}-{month:02}-{day:02}");
-        self.with_clock(date, ":")
+        self.written("-", ":")
     }
 
-    fn with_clock(self, date: String, colon: &str) -> String {
-        let (hour, minute, second) =
-            (self.seconds / 3600, self.seconds / 60 % 60, self.seconds % 60);
+    fn written(self, dash: &str, colon: &str) -> String {
+        let (year, month, day) = civil_from_days(self.days);
+        let mut text = String::with_capacity(20);
+        push(&mut text, year, 4);
+        [month, day].iter().for_each(|number| {
+            text.push_str(dash);
+            push(&mut text, *number, 2);
+        });
         let zone = match self.kind {
-            MomentKind::Date => return date,
+            MomentKind::Date => return text,
             MomentKind::Local => "",
             MomentKind::Utc => "Z",
         };
-        format!("{date}T{hour:02}{colon}{minute:02}{colon}{second:02}{zone}")
+        let clock = [("T", self.seconds / 3600), (colon, self.seconds / 60 % 60)];
+        for (mark, number) in clock.into_iter().chain([(colon, self.seconds % 60)]) {
+            text.push_str(mark);
+            push(&mut text, number, 2);
+        }
+        text.push_str(zone);
+        text
     }
+}
+
+/// Appends a number with at least so many digits. A list of occurrences has
+/// tens of thousands of them: the general formatting takes three times as long.
+fn push(text: &mut String, number: i64, width: u32) {
+    if !(0..10_i64.pow(width)).contains(&number) {
+        text.push_str(&format!("{number:0width$}", width = width as usize));
+        return;
+    }
+    let digits = (0..width).rev().map(|place| number / 10_i64.pow(place) % 10);
+    text.extend(digits.filter_map(|digit| char::from_digit(u32::try_from(digit).ok()?, 10)));
 }
 
 /// Returns the seconds of an RFC 5545 duration (`P1DT2H`, `-PT15M`).

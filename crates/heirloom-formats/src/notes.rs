@@ -53,6 +53,10 @@ impl Format for Notes {
         is_attachment(name) || !bytes.contains(&0)
     }
 
+    fn file_bytes_max(&self, name: &str) -> usize {
+        bytes_max(name).0
+    }
+
     fn split(&self, name: &str, bytes: &[u8]) -> Split {
         let mut split = Split::default();
         if let Some(reason) = excess(name, bytes) {
@@ -277,12 +281,17 @@ fn stored(bytes: &[u8]) -> Content {
     content
 }
 
-/// Returns why a file is too large, if it is.
-fn excess(name: &str, bytes: &[u8]) -> Option<&'static str> {
-    let (limit, reason) = match is_attachment(name) {
+/// Returns the bytes that a file may have, and why one with more is left out.
+fn bytes_max(name: &str) -> (usize, &'static str) {
+    match is_attachment(name) {
         true => (limits::CARD_PHOTO_BYTES_MAX, "the attachment is larger than 10 MiB"),
         false => (limits::CARD_TEXT_BYTES_MAX, "the note is larger than 1 MiB"),
-    };
+    }
+}
+
+/// Returns why a file is too large, if it is.
+fn excess(name: &str, bytes: &[u8]) -> Option<&'static str> {
+    let (limit, reason) = bytes_max(name);
     (bytes.len() > limit).then_some(reason)
 }
 

@@ -126,6 +126,13 @@ impl Format for Settings {
                 edited.remove(&key);
                 continue;
             };
+            if heirloom_base::json::too_deep(text.as_bytes()).is_some() {
+                return Err(FieldError::Value {
+                    field: edit.field.clone(),
+                    value: text.chars().take(8).chain(['…']).collect(),
+                    expected: "nested at most 64 levels deep",
+                });
+            }
             let value = json::value(text).unwrap_or_else(|| Json::String(text.clone()));
             let old = edited.get(&key).and_then(Value::as_str).and_then(json::value);
             if old.as_ref() != Some(&value) {

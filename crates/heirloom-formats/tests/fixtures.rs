@@ -17,10 +17,13 @@ const EXPECTED: &[(&str, &[&str], &[usize])] = &[
     ("android/contacts-2.1.vcf", &["Åsa Nyström", "Voicemail"], &[]),
     ("android/contacts-3.0.vcf", &["Chidi Okafor"], &[]),
     ("android/gb18030-2.1.vcf", &["李小龙", "王芳"], &[]),
+    ("docomo/no-charset.vcf", &["佐藤一郎"], &[]),
     ("docomo/shift-jis.vcf", &["太郎 山田"], &[]),
+    ("exchange/all-day-in-utc.ics", &["Feiertag"], &[]),
     ("google/calendar.ics", &["Swimming 🏊", "Holidays"], &[]),
     ("google/contacts.vcf", &["Farah Haddad", "nobody@example.org", "Structured Only"], &[]),
     ("htc/big5.vcf", &["陳美玲"], &[]),
+    ("htc/no-charset.vcf", &["林志玲"], &[]),
     ("ios/calendar.ics", &["Zahnarzt"], &[]),
     ("ios/contacts.vcf", &["Inês Duarte"], &[]),
     ("joplin/Notes.txt", &["Notes"], &[]),
@@ -43,16 +46,25 @@ const EXPECTED: &[(&str, &[&str], &[usize])] = &[
     ("obsidian/attachments/sketch.png", &["sketch.png"], &[]),
     ("obsidian/board.canvas", &["board.canvas"], &[]),
     ("odd/bom-and-case.vcf", &["Lower Case"], &[]),
+    ("odd/doubled-returns.vcf", &["Double"], &[]),
     ("odd/duplicate-uid.vcf", &["The First", "The Second"], &[]),
     ("odd/fold-inside-a-character.vcf", &["Jörg"], &[]),
     ("odd/hostile.vcf", &["\u{202e}gnp.exe\u{2066} \u{1b}[31mred\u{9b}1m"], &[]),
     ("odd/mixed-line-ends.vcf", &["Mixed", "Old Mac", "Unix"], &[]),
+    ("odd/nul.vcf", &["Nu\0l"], &[]),
+    ("odd/quoted-parameters.vcf", &["Quoted"], &[]),
+    ("odd/soft-breaks.vcf", &["End Qp"], &[]),
+    ("odd/unused-zone.ics", &["one", "two"], &[]),
+    ("odd/version-4-in-full.vcf", &["山田太郎"], &[]),
+    ("outlook/appointment.ics", &["(no title)"], &[]),
     ("outlook/calendar.ics", &["Netzrunde"], &[]),
     ("outlook/contact.vcf", &["Dr. Jürgen Böhm"], &[]),
     ("outlook/vcalendar-1.0.vcs", &["Frühstück"], &[]),
+    ("samsung/contacts-2.1.vcf", &["김철수"], &[]),
     ("sony/latin-1.vcf", &["Jörg Strauß", "Zoé Lefèvre"], &[]),
     ("thunderbird/book.vcf", &["Zofia Kowalska"], &[]),
     ("thunderbird/tasks-and-journal.ics", &["Renew the passport", "First crocus", "Run"], &[]),
+    ("thunderbird/zone-with-seconds.ics", &["todo"], &[]),
 ];
 
 fn root() -> std::path::PathBuf {
@@ -263,6 +275,8 @@ fn labels_types_and_texts_of_the_programs_are_read() {
     assert_eq!(show("android/gb18030-2.1.vcf", 0, "note"), [plain("邻居，浇花。")]);
     assert_eq!(show("android/gb18030-2.1.vcf", 0, "organization"), [plain("上海港务局")]);
     assert_eq!(show("docomo/shift-jis.vcf", 0, "note"), [plain("表と能の会")]);
+    assert_eq!(show("docomo/no-charset.vcf", 0, "note"), [plain("表示と予定の能力")]);
+    assert_eq!(show("htc/no-charset.vcf", 0, "note"), [plain("請按門鈴，功德路一號")]);
     assert_eq!(show("htc/big5.vcf", 0, "address"), [typed("功德路一號", "home")]);
     assert_eq!(show("ios/contacts.vcf", 0, "phone")[1], typed("+351 21 555 0102", "casa da praia"));
     assert_eq!(show("outlook/contact.vcf", 0, "organization"), [plain("Stadtwerke Köln – Netz")]);

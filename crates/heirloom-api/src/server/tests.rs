@@ -130,6 +130,21 @@ async fn an_unreadable_line_is_refused_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_nested_too_deep_is_refused_before_it_is_read() {
+    let household = household();
+    let mut raw = household.raw().await;
+    let nested = [b"[".repeat(65), b"]".repeat(65), b"\n\"watch\"\n".to_vec()].concat();
+    raw.get_mut().write_all(&nested).await.unwrap();
+    let refused = line::read(&mut raw, 1_000).await.unwrap().unwrap();
+    let Response::Failed(failure) = protocol::decode(&refused).unwrap() else {
+        panic!("expected a failure")
+    };
+    assert_eq!(failure.code, "request-too-deep");
+    assert_eq!(failure.text, "the request is nested deeper than 64 levels");
+    assert_eq!(line::read(&mut raw, 1_000).await.unwrap().unwrap(), b"\"watching\"");
+}
+
+#[tokio::test]
 async fn a_request_without_end_is_refused_at_its_limit() {
     let household = household();
     let mut raw = household.raw().await;

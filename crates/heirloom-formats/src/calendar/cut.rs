@@ -6,6 +6,7 @@ use crate::text;
 use heirloom_base::limits;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Components that stand directly in a calendar, so that one of them inside
 /// another means that the outer one has no end.
@@ -27,8 +28,9 @@ pub(super) struct Component {
     pub(super) name: String,
     /// Its UID; of a zone its TZID.
     pub(super) uid: Option<String>,
-    /// The zones that it refers to.
-    pub(super) zones: BTreeSet<String>,
+    /// The zones that it refers to, each once. Their names are shared, since a
+    /// file may hold very many components.
+    pub(super) zones: Vec<Rc<str>>,
 }
 
 /// A calendar of a file.
@@ -42,6 +44,27 @@ pub(super) struct Calendar {
     pub(super) head: Vec<Range<usize>>,
     /// Its last line, where there is one.
     pub(super) end: Option<Range<usize>>,
+    /// Whether anything but zones begins in it, for better or worse.
+    pub(super) holds_any: bool,
+    /// The bytes of its own lines.
+    head_bytes: usize,
+}
+
+impl Calendar {
+    fn begins(line: usize, begin: Range<usize>) -> Self {
+        Self { line, begin, head: Vec::new(), end: None, holds_any: false, head_bytes: 0 }
+    }
+
+    /// Takes a line of its own; returns whether there is room for it.
+    fn takes(&mut self, line: Range<usize>) -> bool {
+        self.head_bytes += line.len();
+        let fits = self.head_bytes <= limits::CARD_TEXT_BYTES_MAX
+            && self.head.len() < limits::CARD_PROPERTIES_MAX;
+        if fits {
+            self.head.push(line);
+        }
+        fits
+    }
 }
 
 /// A file, cut.
@@ -53,6 +76,7 @@ pub(super) struct Cut {
     open: Option<Open>,
     is_inside: bool,
     is_stray: bool,
+    zone_names: BTreeSet<Rc<str>>,
 }
 
 /// A component that has begun.
@@ -67,9 +91,21 @@ struct Open {
 impl Cut {
     /// Cuts a file.
     pub(super) fn of(bytes: &[u8]) -> Self {
+        Self::up_to(limits::CALENDAR_FILE_PARTS_MAX, bytes)
+    }
+
+    /// Cuts a file, and what is more than so many parts of it is left out.
+    pub(super) fn up_to(parts_max: usize, bytes: &[u8]) -> Self {
         let mut cut = Self::default();
         let mut offset = 0;
         for line in line::content_lines(bytes) {
+            if cut.parts() >= parts_max {
+                cut.open = None;
+                let reason = "the file has more parts than are read of one: this and what follows";
+                cut.split.skip(line.number, reason);
+                cut.is_inside = false;
+                break;
+            }
             let range = offset..offset + line.bytes.len();
             match line::marker(line.bytes) {
                 Some(Marker::Begin(name)) => cut.begin(line, range, name),
@@ -83,13 +119,18 @@ impl Cut {
         cut
     }
 
+    /// Returns how much was found, good or bad: each part costs memory.
+    fn parts(&self) -> usize {
+        self.calendars.len() + self.components.len() + self.split.skipped.len()
+    }
+
     fn begin(&mut self, line: Physical<'_>, range: Range<usize>, name: String) {
         if name == "VCALENDAR" {
             self.abandon("has no end before the next calendar begins");
             self.close_calendar();
             let first = line::physical_lines(line.bytes).next().unwrap_or_default().len();
             let begin = range.start..range.start + first;
-            self.calendars.push(Calendar { line: line.number, begin, head: Vec::new(), end: None });
+            self.calendars.push(Calendar::begins(line.number, begin));
             (self.is_inside, self.is_stray) = (true, false);
             return;
         }
@@ -103,7 +144,8 @@ impl Cut {
                 open.stack.pop();
                 open.problem.get_or_insert_with(|| "is nested too deep".to_owned());
             }
-        } else if self.is_inside {
+        } else if let Some(calendar) = self.calendars.last_mut().filter(|_| self.is_inside) {
+            calendar.holds_any |= name != ZONE;
             self.open = Some(Open {
                 component: Component {
                     line: line.number,
@@ -111,7 +153,7 @@ impl Cut {
                     calendar: self.calendars.len() - 1,
                     name: name.clone(),
                     uid: None,
-                    zones: BTreeSet::new(),
+                    zones: Vec::new(),
                 },
                 stack: vec![name],
                 size: Size::default(),
@@ -154,7 +196,13 @@ impl Cut {
     fn line(&mut self, line: Physical<'_>, range: Range<usize>) {
         let Some(open) = &mut self.open else {
             match self.calendars.last_mut().filter(|_| self.is_inside) {
-                Some(calendar) => calendar.head.push(range),
+                Some(calendar) => {
+                    if !calendar.takes(range) && !self.is_stray {
+                        let reason = "the calendar has too many lines of its own";
+                        self.split.skip(line.number, reason);
+                        self.is_stray = true;
+                    }
+                }
                 None if line.bytes.trim_ascii().is_empty() => {}
                 None => self.stray(line.number),
             }
@@ -170,7 +218,7 @@ impl Cut {
             open.problem.get_or_insert_with(|| format!("is too large: {problem}"));
             return;
         }
-        open.note(line.bytes);
+        open.note(line.bytes, &mut self.zone_names);
     }
 
     /// Ends the open component, for better or worse.
@@ -210,7 +258,7 @@ impl Cut {
 
 impl Open {
     /// Notes what a line says about the component.
-    fn note(&mut self, bytes: &[u8]) {
+    fn note(&mut self, bytes: &[u8], names: &mut BTreeSet<Rc<str>>) {
         let Some(name) = line::name_of(bytes) else { return };
         let own = if self.component.name == ZONE { "TZID" } else { "UID" };
         let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
@@ -219,7 +267,14 @@ impl Open {
         let Some(property) = (has_zone || is_own).then(|| Property::read(bytes)).flatten() else {
             return;
         };
-        self.component.zones.extend(property.parameter("TZID").map(str::to_owned));
+        for zone in property.parameter("TZID") {
+            let shared = names.get(zone).cloned().unwrap_or_else(|| Rc::from(zone));
+            names.insert(Rc::clone(&shared));
+            let zones = &self.component.zones;
+            if zones.len() < limits::CARD_PROPERTIES_MAX && !zones.contains(&shared) {
+                self.component.zones.push(shared);
+            }
+        }
         if is_own && self.component.uid.is_none() {
             let uid = text::unescaped(&property.text()).trim().to_owned();
             self.component.uid = Some(uid).filter(|uid| !uid.is_empty());

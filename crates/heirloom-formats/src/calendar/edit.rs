@@ -1,7 +1,9 @@
 //! Edits of an event: only the lines of the fields named are written anew.
 
+use super::cut::ZONE;
 use super::fields::{CALENDAR_ZONE, Time, main_sequence, time};
-use super::{HEAD, USUAL_EOL, units};
+use super::occurrences::series::zone_name;
+use super::{HEAD, USUAL_EOL, ZONES, definition, units};
 use crate::layout::{self, Places, Unit};
 use crate::line::{self, Property};
 use crate::moment::{Moment, MomentKind};
@@ -9,6 +11,7 @@ use crate::rewrite::Habits;
 use crate::{Edits, FieldEdit, FieldError, text};
 use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{Content, Value};
+use std::collections::BTreeSet;
 
 /// As [`crate::create`].
 pub(super) fn create(edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError> {
@@ -173,11 +176,18 @@ impl Event {
         if wish.start.is_some() || wish.all_day.is_some() || wish.zone.is_some() {
             self.set(&main, "DTSTART", start.map(|start| written(start, start_zone.as_deref())));
         }
-        if wish.end.is_some() || end != old_end.map(|end| end.moment) || wish.zone.is_some() {
+        if wish.end.is_some()
+            || end != old_end.as_ref().map(|end| end.moment)
+            || wish.zone.is_some()
+        {
             self.set(&main, end_name, end.map(|end| written(end, end_zone.as_deref())));
         }
         if wish.end.is_some() {
             self.set(&main, "DURATION", None);
+        }
+        let is_touched = wish.start.is_some() || wish.end.is_some() || wish.all_day.is_some();
+        if is_touched || wish.zone.is_some() {
+            self.define(&[old_start, old_end]);
         }
         if let Some(zone) = wish.zone {
             let is_named =
@@ -186,6 +196,69 @@ impl Event {
             self.set(HEAD, CALENDAR_ZONE, zone);
         }
         Ok(())
+    }
+
+    /// Defines the zones that the component's times name now, for those readers
+    /// that know no database. What was defined here for the old times makes
+    /// room; what another program defined, or did not, stays as it is.
+    fn define(&mut self, old: &[Option<Time>]) {
+        if self.habits.is_old {
+            return;
+        }
+        let times = ["DTSTART", "DTEND", "DUE"];
+        let times = times.map(|name| self.find(&self.main, name).1.as_ref().and_then(time));
+        let named: BTreeSet<&str> =
+            times.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
+        let Some(first) = times.iter().flatten().map(|time| time.moment).next() else { return };
+        let was_first = old.iter().flatten().map(|time| time.moment).next();
+        let mut known: BTreeSet<&str> =
+            old.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
+        for zone in known.clone() {
+            let Some((key, value)) = self.zone(zone) else { continue };
+            let ours = was_first.and_then(|start| self.defined(zone, start));
+            if ours == Some(value) && (named.contains(zone) || !self.mentions(zone)) {
+                self.content.remove(&key);
+                known.remove(zone);
+            }
+        }
+        let mut missing = Vec::new();
+        for zone in named.difference(&known).filter(|zone| self.zone(zone).is_none()) {
+            missing.extend(self.defined(zone, first).map(|definition| (*zone, definition)));
+        }
+        for (zone, definition) in missing {
+            let units = units(&self.content);
+            let events = units.iter().position(|unit| unit.sequence().starts_with('e'));
+            let low = events.and_then(|at| units.get(at.checked_sub(1)?)).map(Unit::order);
+            let tie = layout::single_tie(&format!("{ZONE}/{zone}"));
+            let place = Places::of(&units).after(low, &tie);
+            self.content.insert(format!("{ZONES}{place}"), definition);
+        }
+    }
+
+    fn defined(&self, zone: &str, start: Moment) -> Option<Value> {
+        let eol = &self.habits.eol;
+        Some(layout::stored(&definition::definition(zone, start, eol)?, eol))
+    }
+
+    /// Returns the key and the definition of a zone.
+    fn zone(&self, name: &str) -> Option<(String, Value)> {
+        let units = units(&self.content);
+        let mut zones = units.iter().filter(|unit| unit.sequence() == ZONES);
+        let found = zones.find(|unit| zone_name(unit).as_deref() == Some(name))?;
+        Some((found.key.to_owned(), found.value.clone()))
+    }
+
+    /// Returns whether any component names a zone.
+    fn mentions(&self, zone: &str) -> bool {
+        let units = units(&self.content);
+        let mut own = units.iter().filter(|unit| unit.sequence().starts_with('e'));
+        own.any(|unit| {
+            let raw = String::from_utf8_lossy(unit.raw());
+            raw.contains("TZID=")
+                && line::unfolded(unit.raw())
+                    .windows(zone.len().max(1))
+                    .any(|one| one == zone.as_bytes())
+        })
     }
 
     /// Returns the property that ends the component, and the time that it holds.

@@ -9,10 +9,10 @@
 mod days;
 mod expansion;
 mod rule;
-mod series;
+pub(super) mod series;
 mod span;
 mod window;
-mod zone;
+pub(super) mod zone;
 
 pub(crate) use span::span;
 pub use window::{Span, Window, WindowError};
@@ -394,7 +394,10 @@ impl<'a> Search<'a> {
             MomentKind::Local => text(zone.local(ends_s), MomentKind::Local),
         });
         let shown = |day: i64, instant: i64| match all_day {
-            true => (text(day, MomentKind::Date), text(day, MomentKind::Date)),
+            true => {
+                let day = text(day, MomentKind::Date);
+                (day.clone(), day)
+            }
             false => {
                 let local = self.window.home().local(instant);
                 (text(instant, MomentKind::Utc), text(local, MomentKind::Local))

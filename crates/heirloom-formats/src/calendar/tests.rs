@@ -80,7 +80,8 @@ fn a_calendar_of_many_is_cut_by_uid_with_the_zones_that_each_needs() {
     assert_eq!(uids, expected);
     let choir = text(&items[0].bytes);
     assert_eq!(choir.matches("BEGIN:VEVENT").count(), 2, "the series has its moved occurrence");
-    assert!(choir.contains("TZID:Europe/Berlin\r\n") && !choir.contains("Unused/Zone"));
+    assert!(choir.contains("TZID:Europe/Berlin\r\n"));
+    assert!(choir.contains("Unused/Zone"), "what nobody refers to travels with the first");
     assert!(!text(&items[1].bytes).contains("VTIMEZONE"));
     for (raw, item) in items.iter().zip(&parsed) {
         assert_eq!(text(&rendered(item)), text(&raw.bytes));
@@ -229,7 +230,12 @@ fn a_new_line_stands_before_the_alarms() {
 fn times_keep_together_in_kind_and_zone() {
     let times = |content: &Content| {
         let file = text(&file(content));
-        let lines = file.lines().filter(|line| line.starts_with("DT") || line.starts_with("X-WR"));
+        let (head, event) = file.split_once("BEGIN:VEVENT").unwrap();
+        let head = head.split("BEGIN:VTIMEZONE").next().unwrap();
+        let lines = head
+            .lines()
+            .chain(event.lines())
+            .filter(|line| line.starts_with("DT") || line.starts_with("X-WR"));
         lines.filter(|line| !line.starts_with("DTSTAMP")).collect::<Vec<_>>().join(" ")
     };
     let before = event(
@@ -306,8 +312,13 @@ fn a_new_event_is_a_valid_one_and_survives_its_file() {
         "timezone=Europe/Berlin",
     ];
     let event = made(&CALENDAR, "7d0c9f5e", &edits);
-    let expected = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Heirloom//Heirloom//EN\r\nBEGIN:VEVENT\r\n\
-                    UID:7d0c9f5e\r\nDTSTAMP:20261118T110640Z\r\nSUMMARY:Christmas\\, at home\r\n\
+    let expected = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Heirloom//Heirloom//EN\r\nBEGIN:VTIMEZONE\r\n\
+                    TZID:Europe/Berlin\r\nBEGIN:DAYLIGHT\r\nDTSTART:19960331T020000\r\n\
+                    TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nTZNAME:CEST\r\n\
+                    RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\r\nEND:DAYLIGHT\r\nBEGIN:STANDARD\r\n\
+                    DTSTART:19961027T030000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nTZNAME:CET\r\n\
+                    RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n\
+                    BEGIN:VEVENT\r\nUID:7d0c9f5e\r\nDTSTAMP:20261118T110640Z\r\nSUMMARY:Christmas\\, at home\r\n\
                     DTSTART;TZID=Europe/Berlin:20261224T180000\r\nDTEND;TZID=Europe/Berlin:20261224T220000\r\n\
                     END:VEVENT\r\nEND:VCALENDAR\r\n";
     assert_eq!(text(&render(&CALENDAR, &event, "7d0c9f5e")), expected);
@@ -316,6 +327,32 @@ fn a_new_event_is_a_valid_one_and_survives_its_file() {
     let day = made(&CALENDAR, "1", &["title=Holiday", "start=2026-12-24", "all_day=true"]);
     assert_eq!(crate::testing::shown(&CALENDAR, &day, "all_day"), [(json!(true), None)]);
     assert!(create(&CALENDAR, &[], "1", 0).is_err());
+}
+
+#[test]
+fn the_zones_of_an_event_made_here_follow_its_times() {
+    let zones = |content: &Content| {
+        let file = text(&render(&CALENDAR, content, "1"));
+        let lines = file.lines().filter(|line| line.starts_with("TZID:"));
+        lines.map(|line| line[5..].to_owned()).collect::<Vec<_>>()
+    };
+    let made = made(&CALENDAR, "1", &["start=2026-12-24T18:00", "timezone=Europe/Berlin"]);
+    assert_eq!(zones(&set(&CALENDAR, &made, &["timezone=Asia/Tokyo"])), ["Asia/Tokyo"]);
+    assert_eq!(zones(&set(&CALENDAR, &made, &["timezone="])), [""; 0]);
+    assert_eq!(zones(&set(&CALENDAR, &made, &["start=2026-12-24T18:00:00Z"])), [""; 0]);
+    assert_eq!(zones(&set(&CALENDAR, &made, &["title=x"])), ["Europe/Berlin"]);
+    let early = set(&CALENDAR, &made, &["start=1980-07-01T10:00"]);
+    assert!(text(&render(&CALENDAR, &early, "1")).contains("DTSTART:19800406T020000"));
+    assert_eq!(zones(&set(&CALENDAR, &made, &["timezone=Mars/Olympus"])), [""; 0]);
+    let bare = event("DTSTART;TZID=Europe/Berlin:20260106T190000\r\n");
+    let moved = set(&CALENDAR, &bare, &["start=2026-01-07T19:00"]);
+    assert_eq!(zones(&moved), [""; 0], "what another program left out stays out");
+    let choir = one("a.ics", SERIES).content;
+    let file = text(&render(&CALENDAR, &choir, "1"));
+    let moved = set(&CALENDAR, &choir, &["timezone=Asia/Tokyo"]);
+    let moved = text(&render(&CALENDAR, &moved, "1"));
+    let zone = &file[file.find("BEGIN:VTIMEZONE").unwrap()..file.find("BEGIN:VEVENT").unwrap()];
+    assert!(moved.contains(zone), "what another program defined stays");
 }
 
 #[test]

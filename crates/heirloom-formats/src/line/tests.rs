@@ -1,5 +1,10 @@
-use super::*;
+use super::{content_lines as lines_of, *};
 use proptest::prelude::*;
+
+/// Cuts bytes into content lines.
+fn content_lines(bytes: &[u8]) -> Vec<Physical<'_>> {
+    lines_of(bytes).collect()
+}
 
 fn read(text: &str) -> Property {
     Property::read(text.as_bytes()).unwrap()

@@ -1,5 +1,6 @@
 //! Objects in JSON with what stands between their values.
 
+use heirloom_base::json::too_deep;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -74,6 +75,10 @@ pub(super) fn object(bytes: &[u8]) -> Result<Object, (usize, String)> {
     let source =
         String::from_utf8(bytes.to_vec()).map_err(|_| (1, "the text is not UTF-8".to_owned()))?;
     let text = source.strip_prefix('\u{feff}').unwrap_or(&source);
+    if let Some(at) = too_deep(text.as_bytes()) {
+        let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+        return Err((line, "the object is nested deeper than 64 levels".to_owned()));
+    }
     let parsed: Json = serde_json::from_str(text)
         .map_err(|error| (error.line(), format!("this is no JSON: {error}")))?;
     if !parsed.is_object() {

@@ -93,6 +93,20 @@ fn a_new_namespace_survives_its_file() {
 }
 
 #[test]
+fn what_is_nested_too_deep_is_refused_in_files_and_in_edits() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let file = |levels: usize| format!("{{\n\"a\": {}}}", nested(levels));
+    assert_eq!(split("a.json", file(63).as_bytes(), None).unwrap().items.len(), 1);
+    for levels in [64, 100_000] {
+        let split = split("a.json", file(levels).as_bytes(), None).unwrap();
+        let skipped = (split.skipped[0].line, split.skipped[0].reason.as_str());
+        assert_eq!(skipped, (2, "the object is nested deeper than 64 levels"));
+        let edits = parse_assignments(&SETTINGS, &[format!("a={}", nested(levels + 1))]).unwrap();
+        assert!(crate::create(&SETTINGS, &edits, "x", 0).is_err());
+    }
+}
+
+#[test]
 fn only_objects_are_settings() {
     assert!(split("a.json", b"[1]", None).is_err());
     let cut = split("a.json", b"{\n\"a\": }", None).unwrap();

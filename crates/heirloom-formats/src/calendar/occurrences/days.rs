@@ -26,6 +26,8 @@ pub(crate) struct DayChoice {
     pub(crate) months: Vec<i64>,
     week_start: i64,
     nth: Nth,
+    /// The bits of the weekdays that are chosen at all.
+    named_days: u8,
 }
 
 /// What the number before a weekday counts in.
@@ -59,6 +61,7 @@ impl DayChoice {
             months: rule.months.clone(),
             week_start: rule.week_start,
             nth,
+            named_days: 0,
         };
         let names_day =
             !(rule.week_days.is_empty() && rule.month_days.is_empty() && rule.year_days.is_empty());
@@ -76,7 +79,17 @@ impl DayChoice {
             }
             Frequency::Secondly | Frequency::Minutely | Frequency::Hourly | Frequency::Daily => {}
         }
+        choice.named_days = match choice.week_days.is_empty() {
+            true => u8::MAX,
+            false => choice.week_days.iter().fold(0, |bits, one| bits | 1 << one.day),
+        };
         choice
+    }
+
+    /// Returns whether a day has a weekday that is chosen: most days are ruled
+    /// out by that, at next to no cost.
+    pub(crate) fn may_have(&self, day: i64) -> bool {
+        self.named_days >> week_day(day) & 1 == 1
     }
 
     /// Returns whether every period of a week or less has equally many days.

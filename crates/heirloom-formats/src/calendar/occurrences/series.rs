@@ -172,10 +172,10 @@ fn listed<'a>(
         })
 }
 
-fn zone_name(unit: &Unit<'_>) -> Option<String> {
-    let lines = crate::line::content_lines(unit.raw());
-    let mut names =
-        lines.iter().filter(|line| crate::line::name_of(line.bytes).as_deref() == Some("TZID"));
+/// Returns the name of the zone that a VTIMEZONE defines.
+pub(in crate::calendar) fn zone_name(unit: &Unit<'_>) -> Option<String> {
+    let mut names = crate::line::content_lines(unit.raw())
+        .filter(|line| crate::line::name_of(line.bytes).as_deref() == Some("TZID"));
     let property = Property::read(names.next()?.bytes)?;
     Some(text::unescaped(&property.text()).trim().to_owned())
 }

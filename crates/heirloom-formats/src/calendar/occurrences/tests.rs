@@ -327,6 +327,8 @@ fn no_rule_takes_more_than_its_share() {
         let found = within(&content, &window(month.0, month.1), 10_000);
         assert_eq!((found.list.len(), found.gave_up), (count, gave_up), "{rule}");
         assert_eq!(found.is_cut, count == 10_000, "{rule}");
+        let steps_max = STEPS_MAX + 10_000 * FOUND_STEPS;
+        assert!(found.steps <= steps_max, "{rule}: {} steps", found.steps);
         assert!(window(month.0, month.1).meets(span(&content).unwrap()) || count == 0, "{rule}");
     }
 }

@@ -224,6 +224,13 @@ impl Observance {
     }
 }
 
+/// Reads a definition far into the future.
+#[cfg(test)]
+pub(crate) fn own_zone(component: &[u8], to: i64) -> Option<Zone> {
+    let zone = OwnZone::read(component, to, &mut Budget::new(u64::MAX))?;
+    Some(Zone::Own(Rc::new(zone)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
