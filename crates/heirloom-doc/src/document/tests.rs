@@ -405,3 +405,14 @@ fn damaged_bytes_do_not_load_and_do_not_panic() {
     let strange = [RawChange(vec![1, 2, 3])];
     assert!(matches!(Document::from_birth(&strange), Err(DocError::Damaged(_))));
 }
+
+#[test]
+fn a_long_text_is_born_in_parts_and_is_whole() {
+    let text = "a long line of text\n".repeat(20_000);
+    let content = Content::from([("body".to_owned(), Value::Text(text))]);
+    let changes = birth(RECORD, &content).unwrap();
+    assert!(changes.len() > 2 * super::BIRTH_CHANGES_AT_ONCE, "{}", changes.len());
+    let document = Document::from_birth(&changes).unwrap();
+    assert_eq!(document.content(), content);
+    assert_eq!(Document::load(&document.save()).unwrap().heads(), document.heads());
+}
