@@ -23,7 +23,7 @@ use cut::{Cut, ZONE};
 use heirloom_base::limits;
 use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{CategorySpec, Content, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const HEAD: &str = "c";
 const ZONES: &str = "z";
