@@ -59,7 +59,11 @@ fn manifest(name: &str) -> String {
 
 /// Returns the names under `[dependencies]` of a crate.
 fn dependencies(name: &str) -> BTreeSet<String> {
-    let text = manifest(name);
+    dependencies_in(&manifest(name))
+}
+
+/// Returns the names under `[dependencies]` of a manifest.
+fn dependencies_in(text: &str) -> BTreeSet<String> {
     let section = text.split("[dependencies]").nth(1).unwrap_or_default();
     let section = section.split("\n[").next().unwrap_or_default();
     section
@@ -202,6 +206,27 @@ fn every_direct_dependency_has_its_line_in_the_table() {
             let listed = table.contains(&format!("| {dependency} |"));
             assert!(ours || listed, "docs/dependencies.md lacks {dependency} (heirloom-{name})");
         }
+    }
+}
+
+#[test]
+fn fuzzing_keeps_the_house_rules_and_is_imported_by_nobody() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let table = read("docs/dependencies.md");
+    for dependency in dependencies_in(&read("fuzz/Cargo.toml")) {
+        let listed = [format!("| {dependency} |"), format!("`{dependency}`")];
+        let ours = dependency.starts_with("heirloom-");
+        let found = ours || listed.iter().any(|name| table.contains(name));
+        assert!(found, "docs/dependencies.md lacks {dependency} (fuzz)");
+    }
+    for name in crates() {
+        assert!(!manifest(&name).contains("heirloom-fuzz"), "heirloom-{name} names heirloom-fuzz");
+    }
+    let mut found = Vec::new();
+    sources(&root().join("fuzz"), &mut found);
+    for path in found {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines", path.display());
     }
 }
 

@@ -15,6 +15,10 @@ use automerge::{Automerge, LoadOptions, TextEncoding};
 /// Saved bytes above which a document is compressed: below, it saves nothing.
 const COMPRESSED_FROM_BYTES: usize = 16 * 1024;
 
+/// Changes of a birth that are applied at one time: automerge takes half a
+/// kilobyte for every operation meanwhile, and a long text has a million.
+const BIRTH_CHANGES_AT_ONCE: usize = 16;
+
 /// A record's document, loaded.
 ///
 /// Texts are counted in Unicode code points. The actor that automerge draws at
@@ -46,9 +50,11 @@ impl Document {
             changes.iter().map(|change| automerge::Change::from_bytes(change.0.clone())).collect();
         let parsed = parsed.map_err(|error| DocError::Damaged(error.to_string()))?;
         let mut automerge = empty();
-        guarded(|| automerge.apply_changes(parsed))
-            .map_err(DocError::Damaged)?
-            .map_err(|error| DocError::Damaged(error.to_string()))?;
+        for part in parsed.chunks(BIRTH_CHANGES_AT_ONCE) {
+            guarded(|| automerge.apply_changes(part.iter().cloned()))
+                .map_err(DocError::Damaged)?
+                .map_err(|error| DocError::Damaged(error.to_string()))?;
+        }
         Ok(Self { automerge })
     }
 

@@ -23,7 +23,7 @@ use cut::{Cut, ZONE};
 use heirloom_base::limits;
 use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{CategorySpec, Content, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const HEAD: &str = "c";
 const ZONES: &str = "z";
@@ -211,7 +211,7 @@ fn stored(bytes: &[u8]) -> Content {
     let mut content = Content::new();
     layout::note_line_ends(&mut content, bytes, USUAL_EOL);
     let eol = layout::eol_in(bytes);
-    let mut taken = BTreeSet::new();
+    let mut taken = BTreeMap::new();
     let mut open: Option<Storing> = None;
     for (index, line) in line::content_lines(bytes).enumerate() {
         let marker = line::marker(line.bytes);
@@ -260,8 +260,9 @@ impl Storing {
 }
 
 /// Returns what the keys of a component's lines begin with: which occurrence
-/// it is. A second component of the same occurrence gets a number.
-fn sequence(lines: &[(usize, Vec<u8>)], taken: &mut BTreeSet<String>) -> String {
+/// it is. A second component of the same occurrence gets a number; `taken`
+/// counts those that there were, because a file may hold very many.
+fn sequence(lines: &[(usize, Vec<u8>)], taken: &mut BTreeMap<String, usize>) -> String {
     const OCCURRENCE_LETTERS_MAX: usize = 40;
     let line =
         lines.iter().find(|(_, line)| line::name_of(line).as_deref() == Some("RECURRENCE-ID"));
@@ -271,13 +272,12 @@ fn sequence(lines: &[(usize, Vec<u8>)], taken: &mut BTreeSet<String>) -> String 
     let safe: String = safe
         .map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' })
         .collect();
-    let mut sequence = format!("e{safe}/l");
-    let mut number = 2;
-    while !taken.insert(sequence.clone()) {
-        sequence = format!("e{safe}~{number}/l");
-        number += 1;
+    let number = taken.entry(safe.clone()).or_default();
+    *number += 1;
+    match *number {
+        1 => format!("e{safe}/l"),
+        number => format!("e{safe}~{number}/l"),
     }
-    sequence
 }
 
 #[cfg(test)]

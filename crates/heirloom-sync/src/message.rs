@@ -176,6 +176,14 @@ fn decode_blocks(
     (0..count).map(|_| Ok(reader.bytes(bytes_max)?.to_vec())).collect()
 }
 
+fn decode_urgent(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        value => Err(DecodeError::Unknown { what: "urgency", value: value.into() }),
+    }
+}
+
 impl Encode for Message {
     fn encode(&self, writer: &mut Writer) {
         writer.u8(self.tag());
@@ -226,7 +234,7 @@ impl Decode for Message {
                 limits::ROSTER_OP_BYTES_MAX,
             )?),
             3 => Self::Entries {
-                urgent: reader.u8()? != 0,
+                urgent: decode_urgent(reader)?,
                 entries: decode_blocks(reader, ENTRIES_PER_MESSAGE_MAX, limits::ENTRY_BYTES_MAX)?,
             },
             4 => Self::Credit { entries: reader.u32()?, bytes: reader.u64()? },
@@ -286,6 +294,14 @@ mod tests {
         assert_eq!(hex[4], format!("05{}0900000000000000", "04".repeat(16)));
         assert_eq!(hex[1], "0202000000020000000102 00000000".replace(' ', ""));
         assert_eq!(hex[6], "07");
+    }
+
+    #[test]
+    fn an_urgency_that_is_neither_yes_nor_no_is_refused() {
+        let mut bytes = Message::Entries { urgent: true, entries: Vec::new() }.to_bytes();
+        bytes[1] = 2;
+        let refused = DecodeError::Unknown { what: "urgency", value: 2 };
+        assert_eq!(Message::from_bytes(&bytes), Err(refused));
     }
 
     #[test]

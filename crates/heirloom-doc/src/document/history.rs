@@ -27,10 +27,10 @@ pub enum ChangeKind {
     Born,
 }
 
-/// What one change did.
+/// What one transaction did. A long text makes several changes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSummary {
-    /// The change.
+    /// Its last change.
     pub hash: ChangeHash,
     /// Who made it.
     pub actor: ActorId,
@@ -56,14 +56,14 @@ pub struct KeyEdit {
 }
 
 impl Document {
-    /// Returns every change after all those that it builds on; of changes made
-    /// at the same time, the one with the lower clock reading comes first. The
-    /// order is the same on every device.
+    /// Returns every transaction after all those that it builds on; of those
+    /// made at the same time, the one with the lower clock reading comes
+    /// first. The order is the same on every device.
     #[must_use]
     pub fn history(&self) -> Vec<ChangeSummary> {
-        let changes = causal(self.automerge.get_changes(&[]));
+        let runs = causal(self.automerge.get_changes(&[]));
         let mut walk = Walk::new(&self.automerge);
-        changes.iter().map(|change| walk.summary(change)).collect()
+        runs.iter().filter_map(|run| walk.summary(run)).collect()
     }
 
     /// Returns the content with which the record was born; of several births,
@@ -127,8 +127,9 @@ pub(super) fn last_editor(document: &Automerge, text: &ObjId) -> Option<Attribut
     editors.max_by_key(|editor| (editor.hlc, editor.actor, editor.change))
 }
 
-/// Sorts changes after those that they build on.
-fn causal(changes: Vec<Change>) -> Vec<Change> {
+/// Sorts changes after those that they build on, those of one transaction
+/// together: one author's, under one clock reading, each on the one before.
+fn causal(changes: Vec<Change>) -> Vec<Vec<Change>> {
     let mut open: BTreeMap<automerge::ChangeHash, (usize, Change)> = BTreeMap::new();
     let mut dependents: BTreeMap<automerge::ChangeHash, Vec<automerge::ChangeHash>> =
         BTreeMap::new();
@@ -142,18 +143,35 @@ fn causal(changes: Vec<Change>) -> Vec<Change> {
         }
         open.insert(change.hash(), (change.deps().len(), change));
     }
-    let mut result = Vec::with_capacity(open.len());
-    while let Some((_, hash)) = ready.pop_first() {
-        result.extend(open.remove(&hash).map(|(_, change)| change));
+    let mut runs: Vec<Vec<Change>> = Vec::new();
+    let mut follower = None;
+    while let Some((_, hash)) = follower.take().or_else(|| ready.pop_first()) {
+        let Some((_, change)) = open.remove(&hash) else { continue };
         for dependent in dependents.remove(&hash).unwrap_or_default() {
-            let Some((missing, change)) = open.get_mut(&dependent) else { continue };
+            let Some((missing, later)) = open.get_mut(&dependent) else { continue };
             *missing -= 1;
-            if *missing == 0 {
-                ready.insert((change.timestamp(), dependent));
+            let place = (later.timestamp(), dependent);
+            if *missing == 0 && continues(&change, later) {
+                follower = Some(place);
+            } else if *missing == 0 {
+                ready.insert(place);
             }
         }
+        match runs.last_mut() {
+            Some(run) if run.last().is_some_and(|last| continues(last, &change)) => {
+                run.push(change);
+            }
+            Some(_) | None => runs.push(vec![change]),
+        }
     }
-    result
+    runs
+}
+
+/// Returns whether a change goes on with the transaction of another.
+fn continues(change: &Change, next: &Change) -> bool {
+    next.deps() == [change.hash()]
+        && next.actor_id() == change.actor_id()
+        && next.timestamp() == change.timestamp()
 }
 
 /// A walk through the changes of a document.
@@ -182,38 +200,38 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn summary(&mut self, change: &Change) -> ChangeSummary {
-        let birth = self.is_birth(change);
-        if birth {
-            self.births.insert(change.hash());
-        }
-        if change.deps() != self.latest.as_slice() {
+    fn summary(&mut self, run: &[Change]) -> Option<ChangeSummary> {
+        let (first, last) = (run.first()?, run.last()?);
+        let birth = run.iter().all(|change| self.is_birth(change));
+        if first.deps() != self.latest.as_slice() {
             self.left.clear();
         }
         let mut edits = Vec::new();
-        let touched = self.touched(change);
-        let kind = if birth { ChangeKind::Born } else { self.kind(change, &touched) };
+        let touched = run.iter().flat_map(|change| self.touched(change)).collect();
+        let kind = if birth { ChangeKind::Born } else { self.kind(first, last, &touched) };
         for key in touched {
             let before = match self.left.remove(&key) {
                 Some(before) => before,
-                None => value_at(self.document, &key, Some(change.deps())),
+                None => value_at(self.document, &key, Some(first.deps())),
             };
-            let after = value_at(self.document, &key, Some(&[change.hash()]));
+            let after = value_at(self.document, &key, Some(&[last.hash()]));
             self.left.insert(key.clone(), after.clone());
             if before != after {
                 edits.push(KeyEdit { key, before, after });
             }
         }
-        self.latest = Some(change.hash());
-        self.before.insert(change.hash(), change.deps().to_vec());
-        ChangeSummary {
-            hash: own_hash(change.hash()),
-            actor: own_actor(change.actor_id()),
-            hlc: Hlc(u64::try_from(change.timestamp()).unwrap_or_default()),
+        self.latest = Some(last.hash());
+        for change in run {
+            self.before.insert(change.hash(), change.deps().to_vec());
+        }
+        Some(ChangeSummary {
+            hash: own_hash(last.hash()),
+            actor: own_actor(last.actor_id()),
+            hlc: Hlc(u64::try_from(last.timestamp()).unwrap_or_default()),
             birth,
             kind,
             edits,
-        }
+        })
     }
 
     /// Returns what a change builds on without what these build on themselves:
@@ -238,8 +256,8 @@ impl<'a> Walk<'a> {
         heads
     }
 
-    fn kind(&self, change: &Change, touched: &BTreeSet<String>) -> ChangeKind {
-        let (before, after) = (&self.heads_before(change), [change.hash()]);
+    fn kind(&self, first: &Change, last: &Change, touched: &BTreeSet<String>) -> ChangeKind {
+        let (before, after) = (&self.heads_before(first), [last.hash()]);
         let marks = touched.contains(key::DELETED);
         let contested = || is_marked_at(self.document, before);
         let settles = |key: &String| {
@@ -258,9 +276,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn is_birth(&self, change: &Change) -> bool {
+    /// Returns whether a change belongs to a birth, and notes it.
+    fn is_birth(&mut self, change: &Change) -> bool {
         let continues = change.deps().iter().all(|dependency| self.births.contains(dependency));
-        change.timestamp() == 0 && continues && (change.deps().is_empty() == (change.seq() == 1))
+        let begins = change.deps().is_empty() == (change.seq() == 1);
+        let birth = change.timestamp() == 0 && continues && begins;
+        if birth {
+            self.births.insert(change.hash());
+        }
+        birth
     }
 
     /// Returns the keys that a change's operations belong to.

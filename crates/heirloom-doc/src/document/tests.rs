@@ -377,6 +377,38 @@ fn a_long_text_is_written_as_several_changes_that_all_pass_the_gate() {
 }
 
 #[test]
+fn a_long_text_is_one_line_of_the_history_however_many_changes_it_takes() {
+    let (mut phone, mut laptop) = pair();
+    let long = "zwölf Boxkämpfer jagen ".repeat(540);
+    let changes = phone.edit(10, &[("body", Some(text(&long)))]);
+    assert!(changes > 3);
+    // Somebody built on a part of it: the rest had not come yet.
+    let early = phone.offered.len() - 1;
+    laptop.receive(phone.offered[..early].to_vec());
+    laptop.edit(11, &[("title", Some(string("early")))]);
+    meet(&mut phone, &mut laptop);
+    for device in [&phone, &laptop] {
+        let history = device.document.history();
+        let hlcs: Vec<_> = history.iter().map(|change| change.hlc).collect();
+        assert_eq!(hlcs, [Hlc(0), Hlc(10), Hlc(11)]);
+        assert_eq!(history[1].edits.len(), 1);
+        assert_eq!(history[1].edits[0].after, Some(text(&long)));
+        assert_eq!(history[2].edits.len(), 1);
+        let told: Vec<ChangeHash> = history.iter().map(|change| change.hash).collect();
+        assert_eq!(device.document.content_at(&Heads(told)), device.document.content());
+    }
+    let content = Content::from([("body".to_owned(), text(&"long ".repeat(40_000)))]);
+    let birth = crate::birth(heirloom_base::RecordId([9; 16]), &content).unwrap();
+    assert!(birth.len() > 3);
+    let born = Document::from_birth(&birth).unwrap().history();
+    assert_eq!(born.len(), 1);
+    assert_eq!(
+        (born[0].kind, &born[0].edits[0].after),
+        (ChangeKind::Born, &content.get("body").cloned())
+    );
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let (mut phone, _) = pair();
     let heads = phone.document.heads();
@@ -404,4 +436,15 @@ fn damaged_bytes_do_not_load_and_do_not_panic() {
     }
     let strange = [RawChange(vec![1, 2, 3])];
     assert!(matches!(Document::from_birth(&strange), Err(DocError::Damaged(_))));
+}
+
+#[test]
+fn a_long_text_is_born_in_parts_and_is_whole() {
+    let text = "a long line of text\n".repeat(20_000);
+    let content = Content::from([("body".to_owned(), Value::Text(text))]);
+    let changes = birth(RECORD, &content).unwrap();
+    assert!(changes.len() > 2 * super::BIRTH_CHANGES_AT_ONCE, "{}", changes.len());
+    let document = Document::from_birth(&changes).unwrap();
+    assert_eq!(document.content(), content);
+    assert_eq!(Document::load(&document.save()).unwrap().heads(), document.heads());
 }

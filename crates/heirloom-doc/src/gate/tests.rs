@@ -119,7 +119,8 @@ fn check(admission: &Admission, offered: usize) {
     let mut again = Document::load(saved).unwrap();
     assert_eq!(again.heads(), document.heads());
     assert_eq!(again.content(), document.content());
-    assert_eq!(again.history().len(), document.automerge().get_changes_meta(&[]).len());
+    let told: Vec<_> = again.history().iter().map(|one| one.hash).collect();
+    assert!(document.heads().iter().all(|head| told.contains(head)));
     let edits = [
         ("body".to_owned(), Some(Value::Text("after all".to_owned()))),
         ("title".to_owned(), Some(Value::Str("after all".to_owned()))),

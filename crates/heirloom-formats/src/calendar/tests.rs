@@ -430,3 +430,17 @@ fn keys_tell_their_field_and_whether_they_matter() {
     assert!(!is_bookkeeping(&CALENDAR, "e/l000010", &line("SUMMARY:1")));
     assert!(file_name(&CALENDAR, &one("a.ics", SERIES).content, "1").starts_with("Choir-"));
 }
+
+#[test]
+fn hundreds_of_events_with_one_uid_are_told_apart_by_their_number() {
+    let one_event = "BEGIN:VEVENT\r\nUID:1\r\nDTSTART:20260101T100000Z\r\nEND:VEVENT\r\n";
+    let events = 400;
+    let bytes = format!("BEGIN:VCALENDAR\r\n{}END:VCALENDAR\r\n", one_event.repeat(events));
+    let content = one("a.ics", bytes.as_bytes()).content;
+    assert!(file(&content) == bytes.as_bytes(), "it comes out as it went in");
+    let count = |sequence: &str| content.keys().filter(|key| key.starts_with(sequence)).count();
+    assert_eq!((count("e/l"), count("e~2/l"), count("e~400/l"), count("e~401/l")), (4, 4, 4, 0));
+    let window = crate::Window::parse(Some("2026-01-01"), Some("2026-01-03"), "UTC", 0).unwrap();
+    let found = crate::occurrences(&CALENDAR, &content, &window, events);
+    assert!(!found.list.is_empty() && !found.gave_up);
+}

@@ -8,6 +8,7 @@ use crate::line::Property;
 use crate::moment::{Moment, MomentKind};
 use crate::text;
 use heirloom_schema::Content;
+use std::collections::BTreeMap;
 
 /// Dates of one record that are named one by one; more make it a list that no
 /// person reads, and are left out with a remark.
@@ -63,9 +64,11 @@ impl Series {
     pub(crate) fn read(content: &Content) -> Self {
         let mut series = Self::default();
         let mut dates = 0;
+        let mut places = BTreeMap::new();
         for unit in &units(content) {
             if unit.sequence().starts_with('e') {
-                series.take(unit, &mut dates);
+                let place = *places.entry(unit.sequence()).or_insert(series.components.len());
+                series.take(unit, place, &mut dates);
             } else if unit.sequence().starts_with('z') {
                 series.zones.extend(zone_name(unit).map(|name| (name, unit.raw().to_vec())));
             } else if unit.name().as_deref() == Some(CALENDAR_ZONE) {
@@ -83,16 +86,14 @@ impl Series {
         self.components.iter().find(|component| component.replaces.is_none())
     }
 
-    fn take(&mut self, unit: &Unit<'_>, dates: &mut usize) {
-        let at = self.components.iter().position(|one| one.sequence == unit.sequence());
-        let at = at.unwrap_or_else(|| {
+    fn take(&mut self, unit: &Unit<'_>, place: usize, dates: &mut usize) {
+        if place == self.components.len() {
             let sequence = unit.sequence().to_owned();
             self.components.push(Component { sequence, ..Component::default() });
-            self.components.len() - 1
-        });
+        }
         let is_time = unit.name().is_some_and(|name| TIMES.contains(&name.as_str()));
         let property = if is_time { unit.property() } else { None };
-        if let (Some(component), Some(property)) = (self.components.get_mut(at), property) {
+        if let (Some(component), Some(property)) = (self.components.get_mut(place), property) {
             component.take(&property, dates);
         }
     }
