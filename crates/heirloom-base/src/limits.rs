@@ -24,6 +24,7 @@ limits! {
     ENTRY_BYTES_MAX = 320 * 1024, "A whole entry on disk or wire: body, padding, header and signature.";
     CHANGE_BYTES_MAX = 256 * 1024, "One automerge change.";
     CHANGE_OPS_MAX = 8_192, "Operations in one automerge change: 69 crafted bytes can claim 134 million.";
+    ENTRY_OPS_MAX = 64 * 1024, "Operations of one entry and those that they overwrite: a few bytes can stand for thousands, and all are unfolded.";
     CHANGE_DEPS_MAX = 256, "Dependencies of one automerge change.";
     VALUE_INLINE_BYTES_MAX = 16 * 1024, "A field's value inside its document; a larger one is a sealed chunk.";
     CARD_TEXT_BYTES_MAX = 1024 * 1024, "The text of one card, event or note without its photo.";
@@ -122,6 +123,7 @@ mod tests {
             ENTRY_BYTES_MAX,
             CHANGE_BYTES_MAX,
             CHANGE_OPS_MAX,
+            ENTRY_OPS_MAX,
             CHANGE_DEPS_MAX,
             CHUNK_BYTES_MAX,
             ENTRY_CHUNKS_MAX,
@@ -131,8 +133,10 @@ mod tests {
             ENTRY_VECTOR_DELTA_MAX,
             FRAME_BYTES_MAX,
         ];
-        let expected =
-            [262_144, 327_680, 262_144, 8_192, 256, 1_048_576, 64, 65_536, 16, 8, 64, 524_288];
+        let expected = [
+            262_144, 327_680, 262_144, 8_192, 65_536, 256, 1_048_576, 64, 65_536, 16, 8, 64,
+            524_288,
+        ];
         assert_eq!(frozen, expected, "a device of today would refuse what another one makes");
     }
 }

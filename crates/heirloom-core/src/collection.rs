@@ -1,16 +1,18 @@
 //! Records: changes go through the gate into documents and rows.
 
+pub(crate) mod identity;
 mod queue;
 mod work;
 
-use crate::quarantine::Aside;
+use crate::quarantine::{self, Aside};
 use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use heirloom_base::{ActorId, ChangeHash, Encode, LogId, RecordId, limits};
-use heirloom_doc::{Document, RawChange};
+use heirloom_doc::{ChunkError, Document, GateError, RawChange};
 use heirloom_schema::{Content, Value, category, key};
 use heirloom_sync::Part;
+use identity::Identity;
 use queue::Place;
 use std::collections::BTreeMap;
 use work::{Offer, Work};
@@ -122,17 +124,47 @@ pub(crate) fn apply(
     parts: Vec<Part>,
 ) -> Result<Applied, StorageError> {
     let mut by_record: BTreeMap<RecordId, Vec<Offer>> = BTreeMap::new();
+    let mut applied = Applied::default();
+    let mut operations = 0;
     for (number, part) in (0..).zip(parts) {
         let Carrier { log, seq, wall_ms } = carrier;
         let place = Place { log, seq, part: number };
+        operations += heirloom_doc::operations(&part.change);
+        if operations > limits::ENTRY_OPS_MAX {
+            refuse(view, &mut applied, carrier, part.record, &beyond(operations))?;
+            continue;
+        }
         let offer = Offer { place, wall_ms, change: RawChange(part.change), waited: None };
         by_record.entry(part.record).or_default().push(offer);
     }
-    let mut applied = Applied::default();
     for (record, offered) in by_record {
         Work::begin(view, library, record, &mut applied)?.run(offered)?;
     }
     Ok(applied)
+}
+
+/// Why a part is refused with which an entry has so many operations.
+fn beyond(operations: usize) -> GateError {
+    let (what, limit) = ("operations of one entry", limits::ENTRY_OPS_MAX);
+    GateError::Chunk(ChunkError::TooMany { what, count: operations as u64, limit })
+}
+
+/// Keeps a change aside for good.
+fn refuse(
+    view: &mut View<'_>,
+    applied: &mut Applied,
+    carrier: Carrier,
+    record: RecordId,
+    error: &GateError,
+) -> Result<(), StorageError> {
+    let Carrier { log, seq, wall_ms } = carrier;
+    let reason = quarantine::reason(error);
+    let aside = Aside { log, seq, wall_ms, record: Some(record), reason };
+    if applied.may_list(log, seq) {
+        quarantine::refuse(view, &aside)?;
+    }
+    applied.aside.push(aside);
+    Ok(())
 }
 
 /// A change that the document has, and the birth that it belongs to.
@@ -152,11 +184,15 @@ fn update_row(
     document: &Document,
     counted: Vec<Counted>,
 ) -> Result<i64, StorageError> {
-    let number = document.category().unwrap_or(0);
-    let key = rows::record_key(number, record);
-    let mut row: RecordIndex = view.row(&key)?.unwrap_or_default();
-    row.category = number;
-    row.uid = document.uid().unwrap_or_default();
+    let identity = Identity::of(account_key, record, document);
+    let key = rows::record_key(identity.category, record);
+    let before = identity::moved(view, record, &identity)?;
+    let mut row: RecordIndex = view.row(&before)?.unwrap_or_default();
+    if before != key {
+        view.remove(before);
+    }
+    row.category = identity.category;
+    row.uid = identity.uid;
     row.deleted = document.is_deleted();
     row.heads = document.heads().iter().copied().collect();
     for source in counted {
@@ -177,7 +213,7 @@ fn update_row(
     row.updated_by = newest.map(|(_, log)| log);
     project(view.storage(), account_key, document, &mut row);
     view.put_bytes(key, row.to_bytes());
-    Ok(number)
+    Ok(row.category)
 }
 
 /// Shows a record anew, after chunks of it arrived.
@@ -188,7 +224,8 @@ pub(crate) fn refresh(
 ) -> Result<(), StorageError> {
     let Some(saved) = view.document(record)? else { return Ok(()) };
     let document = load(&saved)?;
-    let key = rows::record_key(document.category().unwrap_or(0), record);
+    let identity = Identity::of(account_key, record, &document);
+    let key = rows::record_key(identity.category, record);
     if let Some(mut row) = view.row::<RecordIndex>(&key)? {
         project(view.storage(), account_key, &document, &mut row);
         view.put_bytes(key, row.to_bytes());
@@ -217,7 +254,12 @@ fn project(
     document: &Document,
     row: &mut RecordIndex,
 ) {
-    let Some(spec) = category::by_number(row.category) else { return };
+    let Some(spec) = category::by_number(row.category) else {
+        // It may have stood elsewhere before.
+        (row.title, row.fields, row.search) = <(String, String, String)>::default();
+        (row.conflicted, row.span) = (false, None);
+        return;
+    };
     let mut content = document.content();
     resolve_texts(storage, account_key, &mut content);
     let projection = heirloom_formats::project(spec, &content);

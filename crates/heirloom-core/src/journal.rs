@@ -136,16 +136,19 @@ fn bundles(drafts: Vec<Draft>) -> Vec<(Vec<Part>, Vec<ChunkId>)> {
     // The count in front of the parts.
     const OVERHEAD: usize = 4;
     let mut bundles: Vec<(Vec<Part>, Vec<ChunkId>)> = Vec::new();
-    let mut size = usize::MAX;
+    let (mut size, mut operations) = (usize::MAX, 0);
     for draft in drafts {
+        let more = heirloom_doc::operations(&draft.part.change);
         let fits = bundles.last().is_some_and(|(_, chunks)| {
             size + draft.part.size() <= limits::ENTRY_BODY_BYTES_MAX
+                && operations + more <= limits::ENTRY_OPS_MAX
                 && chunks.len() + draft.chunks.len() <= limits::ENTRY_CHUNKS_MAX
         });
         if !fits {
             bundles.push((Vec::new(), Vec::new()));
-            size = OVERHEAD;
+            (size, operations) = (OVERHEAD, 0);
         }
+        operations += more;
         size += draft.part.size();
         let (parts, chunks) = bundles.last_mut().expect("a bundle was just begun");
         parts.push(draft.part);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub(crate) const APPLIED: &[u8] = b"applied";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
-const LAYOUT: u8 = 3;
+const LAYOUT: u8 = 4;
 
 /// Returns the value of [`APPLIED`].
 #[must_use]
@@ -41,6 +41,10 @@ pub(crate) mod table {
     pub(crate) const LOCAL: u8 = b's';
     /// Category and record to its row.
     pub(crate) const RECORD: u8 = b'r';
+    /// Record to the key of its row, where what it claims to be is not proven.
+    pub(crate) const UNPROVEN: u8 = b'p';
+    /// Record and log of which a change broke the merge.
+    pub(crate) const CLOSED: u8 = b'c';
     /// Record to its saved document.
     pub(crate) const DOCUMENT: u8 = b'd';
     /// Record, class, log, sequence number and part of a change that waits.
@@ -194,6 +198,10 @@ const NO_SPAN: (i64, i64) = (i64::MAX, i64::MIN);
 
 const TEXT_BYTES_MAX: usize = limits::CARD_TEXT_BYTES_MAX * 8;
 
+/// Heads that are read back: births of one record have no limit, and a row of
+/// this device's own must never be refused.
+const HEADS_MAX: usize = 1 << 24;
+
 impl Encode for RecordIndex {
     fn encode(&self, writer: &mut Writer) {
         writer.u64(self.category.cast_unsigned());
@@ -231,7 +239,7 @@ impl Decode for RecordIndex {
         let category = reader.u64()?.cast_signed();
         let uid = reader.text(TEXT_BYTES_MAX)?.to_owned();
         let (deleted, conflicted) = (reader.u8()? != 0, reader.u8()? != 0);
-        let heads = reader.list(limits::LOGS_MAX)?;
+        let heads = reader.list(HEADS_MAX)?;
         let count = reader.u32()?;
         let entries = (0..count)
             .map(|_| Ok((LogId::decode(reader)?, reader.u64()?)))

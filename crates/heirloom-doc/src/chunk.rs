@@ -73,41 +73,9 @@ impl<'a> Chunk<'a> {
     /// # Errors
     /// When it is anything that no change of ours is.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, ChunkError> {
-        limited("bytes", bytes.len() as u64, limits::CHANGE_BYTES_MAX)?;
-        let mut cursor = Cursor::new(bytes);
-        if cursor.take(4)? != MAGIC {
-            return Err(ChunkError::Malformed("magic"));
-        }
-        let checksum = cursor.array::<4>()?;
-        match cursor.byte()? {
-            KIND_CHANGE => {}
-            kind => return Err(ChunkError::Kind(kind)),
-        }
-        if cursor.unsigned()? != cursor.remaining() as u64 {
-            return Err(ChunkError::Malformed("length"));
-        }
-        Self::parse_body(checksum, cursor)
-    }
-
-    fn parse_body(checksum: [u8; 4], mut cursor: Cursor<'a>) -> Result<Self, ChunkError> {
-        let count = limited("dependencies", cursor.unsigned()?, limits::CHANGE_DEPS_MAX)?;
-        let dependencies = (0..count)
-            .map(|_| cursor.array::<32>().map(ChangeHash))
-            .collect::<Result<Vec<_>, _>>()?;
-        let author = actor(&mut cursor)?;
-        let mut actors = vec![author];
-        let (seq, start_op, time) = (cursor.unsigned()?, cursor.unsigned()?, cursor.signed()?);
-        if cursor.unsigned()? != 0 {
-            return Err(ChunkError::Malformed("message"));
-        }
-        for _ in 0..limited("actors", cursor.unsigned()?, OTHER_ACTORS_MAX)? {
-            actors.push(actor(&mut cursor)?);
-        }
-        let columns = Columns::parse(cursor)?;
+        let (mut head, actors, columns) = front(bytes)?;
         let operations = operation::read(&columns, actors.len())?;
-        let count = operations.len();
-        let actor = ActorId(*author);
-        let head = Head { checksum, dependencies, actor, seq, start_op, time, count };
+        head.count = operations.len();
         Ok(Self { head, actors, operations })
     }
 
@@ -115,6 +83,48 @@ impl<'a> Chunk<'a> {
     pub(crate) fn actor_at(&self, place: usize) -> Option<ActorId> {
         self.actors.get(place).map(|actor| ActorId(**actor))
     }
+}
+
+/// Reads what stands before the operations, whose number stays open, and finds
+/// the columns.
+fn front(bytes: &[u8]) -> Result<(Head, Vec<&[u8; ACTOR_BYTES]>, Columns<'_>), ChunkError> {
+    limited("bytes", bytes.len() as u64, limits::CHANGE_BYTES_MAX)?;
+    let mut cursor = Cursor::new(bytes);
+    if cursor.take(4)? != MAGIC {
+        return Err(ChunkError::Malformed("magic"));
+    }
+    let checksum = cursor.array::<4>()?;
+    match cursor.byte()? {
+        KIND_CHANGE => {}
+        kind => return Err(ChunkError::Kind(kind)),
+    }
+    if cursor.unsigned()? != cursor.remaining() as u64 {
+        return Err(ChunkError::Malformed("length"));
+    }
+    let count = limited("dependencies", cursor.unsigned()?, limits::CHANGE_DEPS_MAX)?;
+    let dependencies =
+        (0..count).map(|_| cursor.array::<32>().map(ChangeHash)).collect::<Result<Vec<_>, _>>()?;
+    let author = actor(&mut cursor)?;
+    let mut actors = vec![author];
+    let (seq, start_op, time) = (cursor.unsigned()?, cursor.unsigned()?, cursor.signed()?);
+    if cursor.unsigned()? != 0 {
+        return Err(ChunkError::Malformed("message"));
+    }
+    for _ in 0..limited("actors", cursor.unsigned()?, OTHER_ACTORS_MAX)? {
+        actors.push(actor(&mut cursor)?);
+    }
+    let columns = Columns::parse(cursor)?;
+    let actor = ActorId(*author);
+    let head = Head { checksum, dependencies, actor, seq, start_op, time, count: 0 };
+    Ok((head, actors, columns))
+}
+
+/// Returns the operations that reading a change would unfold, and those that
+/// they overwrite, without unfolding any. A change that is refused for its
+/// front or for their number counts nothing, because it costs nothing.
+#[must_use]
+pub fn operations(change: &[u8]) -> usize {
+    front(change).map_or(0, |(_, _, columns)| operation::count(&columns))
 }
 
 impl Head {

@@ -109,6 +109,9 @@ pub enum GateError {
         /// The number that would follow.
         expected: u64,
     },
+    /// An earlier change of its log for the record broke the merge.
+    #[error("an earlier change of its log broke the merge of this record")]
+    Closed,
     /// automerge refuses the change.
     #[error("the change does not apply: {0}")]
     Apply(String),

@@ -23,14 +23,14 @@ use crate::error::{ChunkError, DocError, GateError};
 use crate::guard::guarded;
 use automerge::Change;
 use graph::Graph;
-use heirloom_base::{ActorId, ChangeHash, LogId, RecordId};
+use heirloom_base::{ActorId, ChangeHash, LogId, RecordId, limits};
 use queues::Queues;
 use std::collections::BTreeSet;
 use trial::Trials;
 
-/// Operations that are tried at one time: a few bytes can stand for thousands,
-/// and automerge unfolds them all.
-const TRIAL_OPS_MAX: usize = 256 * 1024;
+/// Operations that are applied at one time: a few bytes can stand for
+/// thousands, and automerge unfolds them all, at 700 bytes each.
+const TRIAL_OPS_MAX: usize = limits::ENTRY_OPS_MAX;
 
 /// A change and the log that carried it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,11 @@ pub struct Admission {
     pub waiting: Vec<(usize, Awaited)>,
     /// Changes that will never be applied to this document.
     pub refused: Vec<(usize, GateError)>,
+    /// Logs of which a change broke the merge. Their later changes for this
+    /// record are not to be offered: whoever writes soundly builds each on the
+    /// one before, so that these could never come in, and every trial costs as
+    /// much as the document.
+    pub closed: BTreeSet<LogId>,
     /// Why the saved document itself does not load: then all changes wait
     /// until the caller has made it again from the log.
     pub damaged: Option<DocError>,

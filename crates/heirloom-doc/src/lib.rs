@@ -31,6 +31,7 @@ mod value;
 
 pub use birth::birth;
 pub use change::{Heads, RawChange, actor_for};
+pub use chunk::operations;
 pub use document::{
     Attributed, ChangeKind, ChangeSummary, Conflict, ContestedDeletion, Document, KeyEdit,
 };

@@ -1,7 +1,7 @@
 //! The changes of one record that an entry brings or wakes.
 
 use super::queue::{Class, Event, Place, Queues, Waiting};
-use super::{Applied, Counted, Library, Opened};
+use super::{Applied, Carrier, Counted, Library, Opened};
 use crate::quarantine::{self, Aside};
 use crate::rows::{self, table};
 use crate::storage::StorageError;
@@ -146,16 +146,24 @@ impl<'a, 'v> Work<'a, 'v> {
 
     /// Offers changes; returns those to be offered next.
     fn round(&mut self, batch: Vec<Offer>) -> Result<Vec<Offer>, StorageError> {
+        let batch = self.open_only(batch)?;
         let offered: Vec<Offered> = batch
             .iter()
             .map(|offer| Offered { log: offer.place.log, change: offer.change.clone() })
             .collect();
-        let admission = heirloom_doc::admit(self.saved.as_deref(), self.record, &offered);
+        let admission = if offered.is_empty() {
+            Admission::default()
+        } else {
+            heirloom_doc::admit(self.saved.as_deref(), self.record, &offered)
+        };
         if let Some(error) = &admission.damaged {
             return Err(StorageError::Index(format!("a saved record does not load: {error}")));
         }
         let stuck = self.let_wait(&batch, &admission)?;
         self.settle(&batch, &admission)?;
+        for log in &admission.closed {
+            self.view.put_bytes(self.closed_key(*log), Vec::new());
+        }
         let (applied, births) = (admission.applied, admission.births);
         if let Some((document, saved)) = admission.document {
             self.document = Some(document);
@@ -172,6 +180,33 @@ impl<'a, 'v> Work<'a, 'v> {
             next.extend(self.drain(log)?);
         }
         Ok(next)
+    }
+
+    /// Refuses the changes of logs of which one broke the merge of this record.
+    fn open_only(&mut self, batch: Vec<Offer>) -> Result<Vec<Offer>, StorageError> {
+        let mut closed: BTreeMap<LogId, bool> = BTreeMap::new();
+        let mut open = Vec::with_capacity(batch.len());
+        for offer in batch {
+            let log = offer.place.log;
+            let is_closed = match closed.get(&log) {
+                Some(is_closed) => *is_closed,
+                None => self.view.get(&self.closed_key(log))?.is_some(),
+            };
+            closed.insert(log, is_closed);
+            if !is_closed || !heirloom_doc::is_own(&offer.change, log, self.record) {
+                open.push(offer);
+                continue;
+            }
+            if let Some(waited) = &offer.waited {
+                self.queues.remove(self.view, waited)?;
+            }
+            self.refuse(&offer, &GateError::Closed)?;
+        }
+        Ok(open)
+    }
+
+    fn closed_key(&self, log: LogId) -> Vec<u8> {
+        rows::key(table::CLOSED, &[&self.record.0, &log.0])
     }
 
     /// Lets changes wait; returns the logs whose changes do.
@@ -253,14 +288,8 @@ impl<'a, 'v> Work<'a, 'v> {
 
     fn refuse(&mut self, offer: &Offer, error: &GateError) -> Result<(), StorageError> {
         let Place { log, seq, .. } = offer.place;
-        let reason = quarantine::reason(error);
-        let record = Some(self.record);
-        let aside = Aside { log, seq, wall_ms: offer.wall_ms, record, reason };
-        if self.applied.may_list(log, seq) {
-            quarantine::refuse(self.view, &aside)?;
-        }
-        self.applied.aside.push(aside);
-        Ok(())
+        let carrier = Carrier { log, seq, wall_ms: offer.wall_ms };
+        super::refuse(self.view, self.applied, carrier, self.record, error)
     }
 
     /// Returns the parts of births in other logs that came in just now.

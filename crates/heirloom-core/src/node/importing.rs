@@ -2,6 +2,7 @@
 
 use super::records::{Writing, category_of};
 use super::{Node, Refusal};
+use crate::collection::identity::Identity;
 use crate::command::{Answer, ImportItem, ImportReport, SkippedItem, Wait};
 use crate::input::CommandId;
 use crate::storage::Storage;
@@ -74,7 +75,11 @@ impl Node {
             let text = "an item with the same uid stands before it in this import".to_owned();
             return Err(crate::failure::usage(text, "Give the item a uid of its own.").into());
         }
-        match self.collection.document(storage, record)? {
+        let document = self.collection.document(storage, record)?;
+        let account_key = self.keyring()?.account_key();
+        // What somebody put under this id without a birth of this item is not it.
+        let is_it = |document: &Document| Identity::of(account_key, record, document).is_proven;
+        match document.filter(is_it) {
             None => {
                 self.born(writing, raw.category, &uid, parsed.content)?;
                 Ok(Outcome::Accepted)

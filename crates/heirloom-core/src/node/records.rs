@@ -7,7 +7,7 @@ use crate::journal::{Desk, Draft};
 use crate::rows::{self, RecordIndex};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
-use crate::{failure, past};
+use crate::{collection, failure, past};
 use heirloom_base::{BlobRef, ChunkId, Hlc, Now, RecordId, hash, id, limits};
 use heirloom_doc::{DocError, Document, RawChange};
 use heirloom_formats::{FieldEdit, Operation};
@@ -108,8 +108,7 @@ impl Node {
         spec: &'static CategorySpec,
         uid: &str,
     ) -> Result<RecordId, Refusal> {
-        let parts: [&[u8]; 2] = [spec.id.as_bytes(), uid.as_bytes()];
-        Ok(RecordId(hash::truncate(hash::keyed(self.keyring()?.account_key(), "record", &parts))))
+        Ok(collection::identity::record_id(self.keyring()?.account_key(), spec.id, uid))
     }
 
     fn add(

@@ -9,6 +9,7 @@ mod agenda;
 mod alone;
 mod asking;
 mod attacks;
+mod claims;
 mod copies;
 mod edits;
 mod hostile;

@@ -83,6 +83,16 @@ impl<'a> Columns<'a> {
         runs(self.bytes(kind), limit, read)
     }
 
+    /// Adds up a column of runs, as far as it can be read, and unfolds nothing.
+    pub(super) fn sum(&self, kind: Kind, weigh: impl Fn(Option<u64>) -> u64) -> u64 {
+        let mut cursor = Cursor::new(self.bytes(kind));
+        let mut sum = 0_u64;
+        while let Ok(Some(weight)) = weigh_run(&mut cursor, &weigh) {
+            sum = sum.saturating_add(weight);
+        }
+        sum
+    }
+
     /// Unfolds a column of differences into at most `limit` numbers.
     pub(super) fn deltas(&self, kind: Kind, limit: usize) -> Result<Vec<Option<i64>>, ChunkError> {
         let mut sum: i64 = 0;
@@ -136,6 +146,28 @@ fn runs<'a, T: Clone>(
         }
     }
     Ok(result)
+}
+
+/// Adds up one run; none is left at the end.
+fn weigh_run(
+    cursor: &mut Cursor<'_>,
+    weigh: &impl Fn(Option<u64>) -> u64,
+) -> Result<Option<u64>, ChunkError> {
+    if cursor.is_done() {
+        return Ok(None);
+    }
+    let weight = match cursor.signed()? {
+        0 => cursor.unsigned()?.saturating_mul(weigh(None)),
+        count @ 1.. => count.unsigned_abs().saturating_mul(weigh(Some(cursor.unsigned()?))),
+        count => {
+            let mut sum = 0_u64;
+            for _ in 0..count.unsigned_abs() {
+                sum = sum.saturating_add(weigh(Some(cursor.unsigned()?)));
+            }
+            sum
+        }
+    };
+    Ok(Some(weight))
 }
 
 /// Returns the length of what was unfolded with another run.

@@ -102,6 +102,18 @@ pub(super) fn read<'a>(
     Ok(operations)
 }
 
+/// Counts the operations and those that they overwrite; neither counts where
+/// it passes its limit.
+pub(super) fn count(columns: &Columns<'_>) -> usize {
+    let own = columns.sum(Kind::Action, |_| 1);
+    let overwritten = columns.sum(Kind::PredecessorGroup, Option::unwrap_or_default);
+    let within = |count: u64, limit| super::limited("operations", count, limit).unwrap_or_default();
+    match within(own, limits::CHANGE_OPS_MAX) {
+        0 => 0,
+        own => own + within(overwritten, PREDECESSORS_MAX),
+    }
+}
+
 fn known(action: Option<u64>) -> Result<Action, ChunkError> {
     match action {
         Some(ACTION_SET) => Ok(Action::Set),

@@ -3,8 +3,8 @@
 use super::Document;
 use super::read::{Attributed, differs_at, is_deleted_at, is_marked_at, value_at};
 use crate::change::{Heads, own_actor, own_hash};
-use crate::chunk::Chunk;
-use automerge::{Automerge, Change, ObjId};
+use crate::chunk::{Action, Chunk, Operation, RawValue};
+use automerge::{Automerge, Change, ObjId, ReadDoc as _};
 use heirloom_base::{ActorId, ChangeHash, Hlc};
 use heirloom_schema::{Content, Value, key};
 use std::cmp::Reverse;
@@ -75,6 +75,32 @@ impl Document {
         let last = births.min_by_key(|meta| (own_actor(&meta.actor), Reverse(meta.seq)));
         last.map(|meta| self.content_at(&Heads(vec![own_hash(meta.hash)]))).unwrap_or_default()
     }
+}
+
+impl Document {
+    /// Returns the category's number and the uid that each birth gave the
+    /// record, whatever was made of them since: their keys are the first in
+    /// order, so they stand in its first change.
+    #[must_use]
+    pub fn born_as(&self) -> BTreeSet<(i64, String)> {
+        let metas = self.automerge.get_changes_meta(&[]);
+        let births = metas.iter().filter(|meta| meta.timestamp == 0 && meta.seq == 1);
+        let changes = births.filter_map(|meta| self.automerge.get_change_by_hash(&meta.hash));
+        changes.filter_map(|change| category_and_uid(change.raw_bytes())).collect()
+    }
+}
+
+/// Reads what a change sets the category and the uid to.
+fn category_and_uid(change: &[u8]) -> Option<(i64, String)> {
+    let chunk = Chunk::parse(change).ok()?;
+    let value = |key: &str| {
+        let sets = |one: &&Operation<'_>| one.key == Some(key) && one.action == Action::Set;
+        chunk.operations.iter().find(sets).map(|operation| operation.value)
+    };
+    let (category, uid) = (value(key::CATEGORY)?, value(key::UID)?);
+    let text = std::str::from_utf8(uid.bytes).ok().filter(|_| uid.kind == RawValue::STR)?;
+    let number = category.as_int().filter(|_| category.kind == RawValue::INT)?;
+    Some((number, text.to_owned()))
 }
 
 /// Returns the newest change of a text, by its clock reading; without its value.

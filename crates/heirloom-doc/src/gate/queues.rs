@@ -19,6 +19,15 @@ struct Verdicts {
     refused: Vec<(usize, GateError)>,
 }
 
+/// Places of changes that were tried.
+#[derive(Default)]
+struct Settled {
+    /// Those that came in.
+    taken: BTreeSet<usize>,
+    /// Those that broke the merge.
+    broken: BTreeMap<usize, GateError>,
+}
+
 impl Queues {
     /// Sorts candidates by their logs; within one they keep their order.
     pub(super) fn of(candidates: Vec<Candidate>) -> Self {
@@ -29,41 +38,37 @@ impl Queues {
         Self { by_log }
     }
 
-    /// Admits what is sound. First all of it is tried together, because that
-    /// is fast and what is offered is nearly always sound. If anything fails,
-    /// every change is judged and tried alone, so that nothing is judged by a
-    /// change that does not come in.
+    /// Admits what is sound. All of it is tried together, because that is fast
+    /// and what is offered is nearly always sound. A change that breaks the
+    /// merge closes its log; the rest is judged anew then, so that nothing is
+    /// judged by a change that does not come in.
     pub(super) fn admit(
         &self,
         trials: &mut Trials,
         operations_max: usize,
         admission: &mut Admission,
     ) {
-        if self.by_log.is_empty() {
-            return;
-        }
-        let mut plan = Vec::new();
-        let mut verdicts = self.judge(trials, &mut |_, candidate| {
-            plan.push(candidate);
-            Ok(())
-        });
-        if !trials.take_together(&plan, operations_max, admission) {
-            verdicts =
-                self.judge(trials, &mut |trials, candidate| trials.take_one(candidate, admission));
-        }
+        let mut settled = Settled::default();
+        let verdicts = loop {
+            let (plan, verdicts) = self.judge(trials, &settled);
+            let tried = trials.take_longest(&plan, operations_max, admission);
+            let Err((place, error)) = tried else { break verdicts };
+            let (taken, rest) = plan.split_at(place);
+            settled.taken.extend(taken.iter().map(|candidate| candidate.index));
+            if let Some(breaking) = rest.first() {
+                settled.broken.insert(breaking.index, error);
+                admission.closed.insert(breaking.log);
+            }
+        };
         admission.waiting.extend(verdicts.waiting);
         admission.refused.extend(verdicts.refused);
     }
 
-    /// Judges every change whose dependencies are there; one that is sound is
-    /// accepted or refused by `accept`.
-    fn judge<'a>(
-        &'a self,
-        trials: &mut Trials,
-        accept: &mut dyn FnMut(&mut Trials, &'a Candidate) -> Result<(), GateError>,
-    ) -> Verdicts {
+    /// Judges every change whose dependencies are there and that is not settled;
+    /// returns those that are to be tried, each after those that it builds on.
+    fn judge<'a>(&'a self, trials: &Trials, settled: &Settled) -> (Vec<&'a Candidate>, Verdicts) {
         let mut graph = Graph::of(trials.document());
-        let mut verdicts = Verdicts::default();
+        let (mut plan, mut verdicts) = (Vec::new(), Verdicts::default());
         let mut places: BTreeMap<LogId, usize> = BTreeMap::new();
         let mut blocked: BTreeMap<ChangeHash, Vec<LogId>> = BTreeMap::new();
         let mut open: BTreeSet<LogId> = self.by_log.keys().copied().collect();
@@ -71,20 +76,43 @@ impl Queues {
             let place = places.entry(log).or_default();
             let queue = self.by_log.get(&log).map(Vec::as_slice).unwrap_or_default();
             while let Some(candidate) = queue.get(*place) {
+                if settled.taken.contains(&candidate.index) {
+                    *place += 1;
+                    continue;
+                }
+                if let Some(error) = settled.broken.get(&candidate.index) {
+                    verdicts.refused.push((candidate.index, error.clone()));
+                    let later = queue.iter().skip(*place + 1);
+                    verdicts.refused.extend(later.map(|one| (one.index, GateError::Closed)));
+                    *place = queue.len();
+                    continue;
+                }
                 if let Some(missing) = graph.first_missing(&candidate.head.dependencies) {
                     blocked.entry(missing).or_default().push(log);
                     break;
                 }
                 *place += 1;
-                match graph.judge(&candidate.head).and_then(|()| accept(trials, candidate)) {
+                match graph.judge(&candidate.head) {
                     Ok(()) => {
                         graph.insert(candidate.hash, &candidate.head);
                         open.extend(blocked.remove(&candidate.hash).unwrap_or_default());
+                        plan.push(candidate);
                     }
                     Err(error) => verdicts.refused.push((candidate.index, error)),
                 }
             }
         }
+        self.find_waiting(&places, &graph, &mut verdicts);
+        (plan, verdicts)
+    }
+
+    /// Notes what is left behind those places that were reached.
+    fn find_waiting(
+        &self,
+        places: &BTreeMap<LogId, usize>,
+        graph: &Graph,
+        verdicts: &mut Verdicts,
+    ) {
         for (log, queue) in &self.by_log {
             let place = places.get(log).copied().unwrap_or_default();
             let mut rest = queue.iter().skip(place);
@@ -95,6 +123,5 @@ impl Queues {
             }
             verdicts.waiting.extend(rest.map(|later| (later.index, Awaited::Earlier)));
         }
-        verdicts
     }
 }

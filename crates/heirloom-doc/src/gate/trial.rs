@@ -48,63 +48,57 @@ impl Trials {
     }
 
     /// Takes in judged changes, each after those that it builds on, in parts
-    /// of at most `operations_max`; all of them or none.
-    pub(super) fn take_together(
+    /// of at most `operations_max`, as far as the first that breaks the merge;
+    /// returns its place. It is found by halves, because every trial costs as
+    /// much as the whole document.
+    pub(super) fn take_longest(
         &mut self,
         plan: &[&Candidate],
         operations_max: usize,
         admission: &mut Admission,
-    ) -> bool {
-        self.try_together(plan, operations_max, admission).is_ok()
-    }
-
-    /// Takes in one judged change.
-    pub(super) fn take_one(
-        &mut self,
-        candidate: &Candidate,
-        admission: &mut Admission,
-    ) -> Result<(), GateError> {
-        self.attempt(&[candidate])?;
-        admission.applied.push(candidate.hash);
+    ) -> Result<(), (usize, GateError)> {
+        let (mut from, mut to, mut whole) = (0, plan.len(), true);
+        while from < plan.len() {
+            let length = if whole { to - from } else { (to - from).div_ceil(2) };
+            let part = plan.get(from..from + length).unwrap_or_default();
+            match self.try_together(part, operations_max, admission) {
+                Ok(()) => {
+                    from += length;
+                    if from == to {
+                        (to, whole) = (plan.len(), true);
+                    }
+                }
+                Err(error) if length < 2 => return Err((from, error)),
+                Err(_) => (to, whole) = (from + length, false),
+            }
+        }
         Ok(())
     }
 
+    /// Tries changes; the document is what it was where they fail.
     fn try_together(
         &mut self,
         plan: &[&Candidate],
         operations_max: usize,
         admission: &mut Admission,
     ) -> Result<(), GateError> {
-        let before = Self {
-            document: self.document.clone(),
-            heads: self.heads.clone(),
-            saved: self.saved.clone(),
-        };
-        for part in bounded(plan, operations_max) {
-            if let Err(error) = self.attempt(part) {
-                *self = before;
-                return Err(error);
-            }
-        }
-        admission.applied.extend(plan.iter().map(|candidate| candidate.hash));
-        Ok(())
-    }
-
-    /// Tries changes; the document is what it was where they fail.
-    fn attempt(&mut self, part: &[&Candidate]) -> Result<(), GateError> {
         let mut heads = self.heads.clone();
-        for candidate in part {
+        for candidate in plan {
             for dependency in &candidate.head.dependencies {
                 heads.remove(dependency);
             }
             heads.insert(candidate.hash);
         }
-        let copy = self.document.clone();
+        if plan.is_empty() {
+            return Ok(());
+        }
+        let (copy, parts) = (self.document.clone(), bounded(plan, operations_max));
         let (document, saved) =
-            guarded(|| tried(copy, part, &heads)).map_err(GateError::Panicked)??;
+            guarded(|| tried(copy, &parts, &heads)).map_err(GateError::Panicked)??;
         self.document = document;
         self.heads = heads;
         self.saved = Some(saved);
+        admission.applied.extend(plan.iter().map(|candidate| candidate.hash));
         Ok(())
     }
 }
@@ -126,17 +120,19 @@ fn bounded<'a, 'b>(plan: &'a [&'b Candidate], operations_max: usize) -> Vec<&'a 
     parts
 }
 
-/// Applies changes to a copy, saves it and loads it again: only what was
+/// Applies changes to a copy, part by part, saves it and loads it again: only what was
 /// loaded is given back, after everything in it was read once.
 fn tried(
     mut copy: Document,
-    part: &[&Candidate],
+    parts: &[&[&Candidate]],
     heads: &BTreeSet<ChangeHash>,
 ) -> Result<(Document, Vec<u8>), GateError> {
-    let changes: Vec<automerge::Change> = part.iter().map(|one| one.change.clone()).collect();
-    copy.automerge_mut()
-        .apply_changes(changes)
-        .map_err(|error| GateError::Apply(error.to_string()))?;
+    for part in parts {
+        let changes: Vec<automerge::Change> = part.iter().map(|one| one.change.clone()).collect();
+        copy.automerge_mut()
+            .apply_changes(changes)
+            .map_err(|error| GateError::Apply(error.to_string()))?;
+    }
     if !copy.heads().iter().eq(heads) {
         return Err(GateError::Apply("other heads than expected".to_owned()));
     }

@@ -140,6 +140,37 @@ mod tests {
         }
     }
 
+    /// Returns the most memory that this process ever had, where that is told.
+    fn memory_peak_kb() -> Option<usize> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+
+    #[test]
+    fn a_body_that_unfolds_to_gigabytes_is_refused_in_the_memory_of_a_body() {
+        let frame = zstd::bulk::compress(&vec![0; 1 << 20], 19).unwrap();
+        let many = frame.repeat(limits::ENTRY_BODY_BYTES_MAX / frame.len());
+        assert!(many.len() / frame.len() > 2_048, "it stands for more than 2 GiB");
+        let mut one = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        for _ in 0..1_024 {
+            std::io::Write::write_all(&mut one, &[0; 1 << 20]).unwrap();
+        }
+        let one = one.finish().unwrap();
+        let before = memory_peak_kb();
+        for packed in [many, one] {
+            for claimed in [limits::ENTRY_BODY_BYTES_MAX, limits::ENTRY_BODY_BYTES_MAX + 1, 10] {
+                let mut writer = Writer::new();
+                writer.u8(ZSTD);
+                writer.u32(u32::try_from(claimed).unwrap());
+                writer.bytes(&packed);
+                assert_eq!(unpack(&writer.into_bytes()).unwrap_err(), EntryError::Unpack);
+            }
+        }
+        let grown = memory_peak_kb().zip(before).map(|(after, before)| after - before);
+        assert!(grown.is_none_or(|grown| grown < 64 * 1024), "{grown:?} kB");
+    }
+
     #[test]
     fn a_body_that_claims_another_length_does_not_unpack() {
         let mut packed = pack(&[5; 1000]);

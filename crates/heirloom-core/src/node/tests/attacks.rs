@@ -13,23 +13,23 @@ use heirloom_sync::{Body, EntryPlan, Header, Message, Origin, Part};
 const GUEST: usize = 2;
 
 /// A log of a hostile member, which grows by what it is told to say.
-struct Mouth {
+pub(super) struct Mouth {
     entries: Vec<Vec<u8>>,
     previous: EntryId,
     origin: Origin,
 }
 
 impl Mouth {
-    fn of(house: &House) -> Self {
+    pub(super) fn of(house: &House) -> Self {
         let origin = Origin { device: house.id(GUEST), incarnation: Incarnation([7; 16]) };
         Self { entries: Vec::new(), previous: EntryId([0; 32]), origin }
     }
 
-    fn log(&self, house: &House) -> LogId {
+    pub(super) fn log(&self, house: &House) -> LogId {
         self.origin.log(house.node(0).space)
     }
 
-    fn say(&mut self, house: &House, parts: Vec<Part>) {
+    pub(super) fn say(&mut self, house: &House, parts: Vec<Part>) {
         let node = house.node(GUEST);
         let epoch = node.membership.roster.state().writing_epoch().unwrap();
         let first = self.entries.is_empty();
@@ -54,7 +54,7 @@ impl Mouth {
         self.entries.push(entry.into_bytes());
     }
 
-    fn tell(&self, house: &mut House, device: usize) {
+    pub(super) fn tell(&self, house: &mut House, device: usize) {
         for entries in self.entries.chunks(50) {
             let entries = entries.to_vec();
             house.hear(device, GUEST, &Message::Entries { urgent: false, entries });
@@ -62,7 +62,7 @@ impl Mouth {
     }
 }
 
-fn saved(house: &House, record: RecordId) -> Vec<u8> {
+pub(super) fn saved(house: &House, record: RecordId) -> Vec<u8> {
     house.devices[0].storage.index[&rows::key(rows::table::DOCUMENT, &[&record.0])].clone()
 }
 
@@ -81,7 +81,7 @@ fn target(house: &House, record: RecordId, log: LogId) -> Target {
     Target { heads, start_op, actor, other }
 }
 
-fn quarantine(house: &mut House, device: usize) -> Vec<QuarantineRow> {
+pub(super) fn quarantine(house: &mut House, device: usize) -> Vec<QuarantineRow> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let answer = house.ask(device, Command::Quarantine { after, limit: 7 }).unwrap();

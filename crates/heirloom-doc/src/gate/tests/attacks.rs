@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::chunk::tests::forged::Target;
+use crate::chunk::tests::repeated;
 
 #[test]
 fn every_known_attack_is_refused_alone_and_together_and_harms_nothing() {
@@ -58,17 +59,104 @@ fn a_change_that_waits_holds_up_the_later_ones_of_its_log_and_no_others() {
 }
 
 #[test]
-fn nothing_is_judged_by_a_change_that_breaks_the_merge() {
-    let (document, _) = born();
-    let log = LogId([6; 16]);
-    let broken = next(&document, log, Forged::insert(999, "x"));
-    let sound = next(&document, log, Forged::put("new", "sound"));
+fn a_change_that_breaks_the_merge_closes_its_log_and_no_other() {
+    let (mut document, _) = born();
+    let (hostile, other) = (LogId([6; 16]), LogId([7; 16]));
     let saved = document.save();
-    let together = [offer(log, broken.bytes()), offer(log, sound.bytes())];
-    let admission = admit_quietly(Some(&saved), &together);
-    check(&admission, 2);
-    assert_eq!((admission.applied.len(), admission.refused[0].0), (1, 0));
-    assert_eq!(admit(Some(&saved), RECORD, &together[1..]).applied, admission.applied);
+    let early = next(&document, hostile, Forged::put("early", "sound"));
+    let broken = Forged {
+        dependencies: vec![hash_of_forged(&early)],
+        start_op: early.start_op + 1,
+        seq: 2,
+        ..next(&document, hostile, Forged::insert(999, "x"))
+    };
+    let late = Forged { columns: Forged::put("late", "sound").columns, ..broken.clone() };
+    let beside = next(&document, other, Forged::put("beside", "sound"));
+    let honest = edited(&mut document, LOG, "honest");
+    let offered = [
+        offer(hostile, early.bytes()),
+        offer(hostile, broken.bytes()),
+        offer(hostile, late.bytes()),
+        offer(other, beside.bytes()),
+        honest,
+    ];
+    let admission = admit_quietly(Some(&saved), &offered);
+    check(&admission, offered.len());
+    assert_eq!(admission.applied.len(), 3);
+    assert!(matches!(&admission.refused[..], [(1, _), (2, GateError::Closed)]), "{admission:?}");
+    assert_eq!(admission.closed, BTreeSet::from([hostile]));
+    // The same where every log comes alone, before or after.
+    let first = admit_quietly(Some(&saved), &offered[..2]);
+    assert_eq!((first.applied.len(), &first.closed), (1, &admission.closed));
+    // Without what is broken, the last comes in.
+    assert_eq!(
+        admit(Some(&saved), RECORD, &[&offered[..1], &offered[2..]].concat()).applied.len(),
+        4
+    );
+}
+
+#[test]
+fn what_breaks_the_merge_among_many_is_found_wherever_it_stands() {
+    let (document, _) = born();
+    let (saved, hostile) = (document.save(), LogId([6; 16]));
+    let first = next(&document, hostile, Forged::put("k", "v"));
+    for bad in [0, 1, 6, 12] {
+        let (mut offered, mut previous) = (Vec::new(), document.heads().0);
+        for number in 0..13 {
+            let forged = if number == bad {
+                Forged::insert(999, "x")
+            } else {
+                Forged::put(&format!("k{number}"), "v")
+            };
+            let forged = Forged {
+                dependencies: std::mem::take(&mut previous),
+                actor: first.actor.clone(),
+                seq: number + 1,
+                start_op: first.start_op + number,
+                ..forged
+            };
+            previous = vec![hash_of_forged(&forged)];
+            offered.push(offer(hostile, forged.bytes()));
+        }
+        let admission = admit_quietly(Some(&saved), &offered);
+        let places =
+            |refused: &[(usize, GateError)]| refused.iter().map(|one| one.0).collect::<Vec<_>>();
+        let bad = usize::try_from(bad).unwrap();
+        assert_eq!(admission.applied.len(), bad);
+        assert_eq!(places(&admission.refused), (bad..13).collect::<Vec<_>>());
+        check(&admission, 13);
+    }
+}
+
+#[test]
+fn a_compressed_change_is_refused_before_it_is_unfolded() {
+    let mut automerge = automerge::AutoCommit::new();
+    let long = "x".repeat(64 << 20);
+    automerge::transaction::Transactable::put(&mut automerge, automerge::ROOT, "k", long).unwrap();
+    let mut change = automerge.get_changes(&[]).remove(0);
+    let bytes = change.bytes().into_owned();
+    assert!(bytes.len() < 128 * 1024 && bytes[8] == 2, "{}", bytes.len());
+    assert_eq!(crate::operations(&bytes), 0);
+    let admission = admit(None, RECORD, &[offer(LOG, bytes)]);
+    assert_eq!(admission.refused, [(0, GateError::Chunk(ChunkError::Kind(2)))]);
+}
+
+#[test]
+fn operations_are_counted_unread_as_reading_would_unfold_them() {
+    for bytes in authored() {
+        let own = crate::chunk::Chunk::parse(&bytes).unwrap().head.count;
+        let change = Change::from_bytes(bytes.clone()).unwrap();
+        let overwritten: usize =
+            change.decode().operations.iter().map(|one| one.pred.iter().count()).sum();
+        assert_eq!(crate::operations(&bytes), own + overwritten);
+    }
+    let count = |forged: Forged| crate::operations(&forged.bytes());
+    assert_eq!(count(repeated(&Forged::put("k", ""), 8_192)), 8_192);
+    assert_eq!(count(repeated(&Forged::put("k", ""), 8_193)), 0, "refused unread");
+    let group = |count: &[u8]| Forged::put("k", "v").replace(112, [&[0x7f][..], count].concat());
+    assert_eq!(count(group(&[0x80, 0x80, 2])), 32_769);
+    assert_eq!(count(group(&[0x81, 0x80, 2])), 1);
+    assert_eq!(crate::operations(b"no change"), 0);
 }
 
 #[test]
