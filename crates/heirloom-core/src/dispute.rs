@@ -22,6 +22,8 @@ struct Candidate {
     /// Its number among those of its field.
     number: usize,
     shown: Option<Json>,
+    /// How the other lines of the field read, where they read otherwise.
+    also: Vec<Json>,
     author: Author,
     /// What keeping it means; nothing where this version cannot write it.
     edits: Option<Edits>,
@@ -50,7 +52,7 @@ pub(crate) fn disputes(
         let field = show::field_name(spec, &conflict.key, conflict.winner.value.as_ref());
         let values = std::iter::once(&conflict.winner).chain(&conflict.losers);
         let candidates = values.map(|one| candidate(spec, &conflict.key, one, author)).collect();
-        take_in(&mut disputes, Dispute { field, candidates });
+        take_in(spec, &mut disputes, Dispute { field, candidates });
     }
     disputes.extend(contested_deletion(document, author, now_ms));
     number(&mut disputes);
@@ -67,21 +69,31 @@ fn candidate(
     Candidate {
         number: 0,
         shown: value.map(|value| show::value_json(spec, key, value)),
+        also: Vec::new(),
         author: author(one.actor, one.hlc),
         edits: value.map(|value| vec![(key.to_owned(), Some(value.clone()))]),
     }
 }
 
 /// Adds a dispute; one field may stand in two lines, as a card's name does,
-/// and is then one dispute about both.
-fn take_in(disputes: &mut Vec<Dispute>, new: Dispute) {
-    let looks = |dispute: &Dispute| -> Vec<(Option<Json>, Author)> {
-        dispute.candidates.iter().map(|one| (one.shown.clone(), one.author.clone())).collect()
+/// and is then one dispute about both, also where the lines read otherwise.
+fn take_in(spec: &CategorySpec, disputes: &mut Vec<Dispute>, new: Dispute) {
+    let is_single = spec.field(&new.field).is_some_and(|field| !field.repeatable);
+    let reads = |dispute: &Dispute| -> Vec<Option<Json>> {
+        dispute.candidates.iter().map(|one| one.shown.clone()).collect()
     };
-    let same = |old: &&mut Dispute| old.field == new.field && looks(old) == looks(&new);
+    let authors = |dispute: &Dispute| -> Vec<Author> {
+        dispute.candidates.iter().map(|one| one.author.clone()).collect()
+    };
+    let same = |old: &&mut Dispute| {
+        old.field == new.field
+            && authors(old) == authors(&new)
+            && (is_single || reads(old) == reads(&new))
+    };
     let Some(old) = disputes.iter_mut().find(same) else { return disputes.push(new) };
     for (old, new) in old.candidates.iter_mut().zip(new.candidates) {
         old.edits = old.edits.take().zip(new.edits).map(|(old, new)| [old, new].concat());
+        old.also.extend(new.shown.filter(|shown| old.shown.as_ref() != Some(shown)));
     }
 }
 
@@ -96,6 +108,7 @@ fn contested_deletion(
         Candidate {
             number: 0,
             shown: Some(json!(deleted)),
+            also: Vec::new(),
             author: author(by.actor, by.hlc),
             edits: Some(vec![(key::DELETED.to_owned(), deleted.then_some(now))]),
         }
@@ -175,7 +188,9 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
     let all: Vec<&Candidate> = meant.iter().flat_map(|dispute| &dispute.candidates).collect();
     let number = keep.parse::<usize>().ok();
     let by_number = all.iter().copied().find(|one| Some(one.number) == number);
-    let reads = |one: &&Candidate| one.shown.as_ref().is_some_and(|one| show::plain(one) == keep);
+    let reads = |one: &&Candidate| {
+        one.shown.iter().chain(&one.also).any(|shown| show::plain(shown) == keep)
+    };
     let by_value = all.iter().copied().find(reads);
     match (by_number, by_value) {
         (Some(one), Some(other)) if one != other => Err(failure::number_or_value(keep)),
@@ -187,10 +202,12 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
 #[cfg(test)]
 mod tests {
     use super::*;
+    use heirloom_schema::category::contacts::CONTACTS;
 
     fn candidate(shown: Json, key: &str) -> Candidate {
         let edits = Some(vec![(key.to_owned(), Some(Value::Str(shown.to_string())))]);
-        Candidate { number: 0, shown: Some(shown), author: Author::default(), edits }
+        let author = Author::default();
+        Candidate { number: 0, shown: Some(shown), also: Vec::new(), author, edits }
     }
 
     fn dispute(field: &str, key: &str, values: &[Json]) -> Dispute {
@@ -200,7 +217,7 @@ mod tests {
 
     fn numbered(all: Vec<Dispute>) -> Vec<Dispute> {
         let mut disputes = Vec::new();
-        all.into_iter().for_each(|one| take_in(&mut disputes, one));
+        all.into_iter().for_each(|one| take_in(&CONTACTS, &mut disputes, one));
         number(&mut disputes);
         disputes
     }
@@ -233,6 +250,20 @@ mod tests {
         let edits = settlement("contacts", &disputes, None, "Anne").unwrap();
         let keys: Vec<&str> = edits.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["l1", "l2"]);
+    }
+
+    #[test]
+    fn two_lines_of_one_name_that_read_otherwise_are_settled_as_one() {
+        let disputes = numbered(vec![
+            dispute("name", "l1", &[json!("Huber, Berta"), json!("Schulz, Anna")]),
+            dispute("name", "l2", &[json!("Berta Huber"), json!("Anna Schulz")]),
+        ]);
+        assert_eq!(disputes.len(), 1);
+        for keep in ["2", "Schulz, Anna", "Anna Schulz"] {
+            let edits = settlement("contacts", &disputes, None, keep).unwrap();
+            let keys: Vec<&str> = edits.iter().map(|(key, _)| key.as_str()).collect();
+            assert_eq!(keys, ["l1", "l2"], "{keep}");
+        }
     }
 
     #[test]

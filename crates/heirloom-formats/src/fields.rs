@@ -90,6 +90,12 @@ pub enum FieldError {
         /// The value.
         value: String,
     },
+    /// The record would be larger than one may be.
+    #[error("this cannot be added: {reason}")]
+    Full {
+        /// What it would have too much of.
+        reason: &'static str,
+    },
     /// The value is larger than a record may be.
     #[error("the value of {field} is larger than {limit} bytes")]
     TooLarge {

@@ -29,7 +29,7 @@ const DIGIT_ZEROS: &[u32] = &[
 #[must_use]
 pub fn search_text(text: &str) -> String {
     let mut folded = folded(text);
-    let numbers: Vec<String> = folded.lines().flat_map(numbers).collect();
+    let numbers: Vec<String> = folded.lines().flat_map(spellings).collect();
     for number in numbers {
         folded.push('\n');
         folded.push(NUMBER);
@@ -111,6 +111,7 @@ fn plain_form(letter: char) -> Option<&'static str> {
         'æ' | 'Æ' => "ae",
         'œ' | 'Œ' => "oe",
         'þ' | 'Þ' => "th",
+        'ẞ' => "ss",
         '’' | '‘' | 'ʼ' => "'",
         '‐'..='―' | '−' => "-",
         _ => return None,
@@ -120,6 +121,18 @@ fn plain_form(letter: char) -> Option<&'static str> {
 /// Returns whether a character may stand inside a written number.
 fn joins_digits(letter: char) -> bool {
     matches!(letter, ' ' | '(' | ')' | '-' | '.' | '/' | '+')
+}
+
+/// The digit that is dialled within a country only: `+49 (0)30 1234567`.
+const TRUNK: &str = "(0)";
+
+/// Returns the numbers of a folded line, with the trunk digit and without it.
+fn spellings(line: &str) -> Vec<String> {
+    let mut found = numbers(line);
+    if line.contains(TRUNK) {
+        found.extend(numbers(&line.replace(TRUNK, " ")));
+    }
+    found
 }
 
 /// Returns the numbers of a folded line as digits; a leading `+` stays.
@@ -166,6 +179,7 @@ impl SearchQuery {
         let mut query = Self::default();
         let mut run: Vec<String> = Vec::new();
         for word in folded.split_whitespace() {
+            let word = word.strip_prefix("tel:").unwrap_or(word);
             let is_number = word.chars().all(|one| one.is_ascii_digit() || joins_digits(one));
             if is_number {
                 run.push(word.to_owned());
@@ -183,7 +197,7 @@ impl SearchQuery {
             return;
         }
         let words = std::mem::take(run);
-        match numbers(&words.join(" ")).pop() {
+        match spellings(&words.join(" ")).pop() {
             Some(digits) => self.parts.push(Part::Number { digits, words }),
             None => self.parts.extend(words.into_iter().map(Part::Word)),
         }
@@ -221,8 +235,13 @@ fn is_same(number: &str, wanted: &str) -> bool {
 
 /// Returns a number without the marks of an international or trunk prefix.
 fn significant(number: &str) -> &str {
-    let number = number.strip_prefix('+').unwrap_or(number);
-    number.strip_prefix("00").or_else(|| number.strip_prefix('0')).unwrap_or(number)
+    if let Some(number) = number.strip_prefix('+') {
+        return number;
+    }
+    // In Russia and its neighbours the trunk digit is 8, before ten others.
+    let eight = number.strip_prefix('8').filter(|rest| rest.len() == 10);
+    let zeros = number.strip_prefix("00").or_else(|| number.strip_prefix('0'));
+    zeros.or(eight).unwrap_or(number)
 }
 
 #[cfg(test)]
@@ -239,6 +258,7 @@ mod tests {
         for (query, text) in [
             ("strasse", "Hauptstraße 5"),
             ("STRAßE", "hauptstrasse"),
+            ("STRAẞE", "Hauptstraße 5"),
             ("jose", "José"),
             ("JOSÉ", "Jose\u{301}"),
             ("istanbul", "İSTANBUL"),
@@ -305,6 +325,13 @@ mod tests {
         for query in ["+49 30 1234567", "0049301234567", "301234567", "030-123 4567"] {
             assert!(finds(query, "030 1234567"), "{query}");
         }
+        let trunk = "+49 (0)30 1234567";
+        for query in ["+49301234567", "49301234567", "0049301234567", "0301234567", trunk] {
+            assert!(finds(query, trunk), "{query}");
+        }
+        assert!(finds(trunk, written) && finds(trunk, "030 1234567"));
+        assert!(finds("+74951234567", "8 (495) 123-45-67"));
+        assert!(finds("tel:+1-415-555-2671", "(415) 555-2671"));
         for query in ["030 7654321", "+43 30 1234567", "49 31", "1234568"] {
             assert!(!finds(query, written), "{query}");
         }

@@ -3,7 +3,7 @@
 use super::fields::{self, kind_of, labels, shown};
 use super::{SEQUENCE, USUAL_EOL, units};
 use crate::layout::{self, Places};
-use crate::line::{self, Property};
+use crate::line::{self, Property, Size};
 use crate::rewrite::Habits;
 use crate::{Edits, FieldEdit, FieldError, Operation, order, text};
 use heirloom_schema::category::contacts::CONTACTS;
@@ -79,7 +79,15 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit], tie: &str) -> Result<
         (edits.iter().position(|one| one.field == edit.field), edit.kind.is_some())
     });
     sorted.into_iter().try_for_each(|edit| card.apply(edit))?;
-    Ok(layout::difference(content, &card.content))
+    let size = |content: &Content| {
+        let mut size = Size::default();
+        units(content).iter().try_for_each(|unit| size.count(unit.raw()))
+    };
+    match size(&card.content) {
+        // One that was too large before may still be made smaller.
+        Err(reason) if size(content).is_ok() => Err(FieldError::Full { reason }),
+        Err(_) | Ok(()) => Ok(layout::difference(content, &card.content)),
+    }
 }
 
 /// A card that is being edited.
@@ -259,7 +267,7 @@ impl Card {
     /// Returns a text as the value of a property.
     fn raw_value(&self, property: &Property, text: &str) -> String {
         let escaped = match self.version {
-            Version::Old => text.replace(';', "\\;"),
+            Version::Old => text.replace('\\', "\\\\").replace(';', "\\;"),
             Version::Three | Version::Four => text::escaped(text),
         };
         match property.name.as_str() {
@@ -295,14 +303,19 @@ enum Order {
 impl Order {
     /// Returns the order that the name had before.
     fn of(full: &str, family: &str) -> Self {
-        let is_first = !family.is_empty() && full.starts_with(family) && full != family;
+        let rest = full.strip_prefix(family).filter(|_| !family.is_empty());
+        let is_first = rest.is_some_and(|rest| rest.starts_with(char::is_whitespace));
         if is_first { Self::FamilyFirst } else { Self::GivenFirst }
     }
 }
 
 /// Returns a name's parts as property N holds them: a good guess.
 fn structured_name(name: &str, order: Order) -> String {
-    let words: Vec<&str> = name.split_whitespace().collect();
+    let mut words: Vec<&str> = name.split_whitespace().collect();
+    // `Dr.` and `Prof.` are titles, `J.` is a given name.
+    let titles = words.iter().take_while(|word| word.ends_with('.') && word.chars().count() > 2);
+    let titles = titles.count().min(words.len().saturating_sub(2));
+    let title = words.drain(..titles).collect::<Vec<&str>>().join(" ");
     let (family, given) = match (name.split_once(','), words.as_slice(), order) {
         (Some((family, given)), ..) => (family.trim().to_owned(), given.trim().to_owned()),
         (None, [family, given @ ..], Order::FamilyFirst) => ((*family).to_owned(), given.join(" ")),
@@ -311,7 +324,8 @@ fn structured_name(name: &str, order: Order) -> String {
         }
         (None, ..) => (String::new(), words.join(" ")),
     };
-    format!("{};{};;;", text::escaped(&family), text::escaped(&given))
+    let title = if name.contains(',') { String::new() } else { text::escaped(&title) };
+    format!("{};{};;{title};", text::escaped(&family), text::escaped(&given))
 }
 
 fn fits(holder: &Holder, kind: Option<&str>) -> bool {
@@ -365,3 +379,6 @@ fn one_line<'a>(field: &str, value: &'a str) -> Result<&'a str, FieldError> {
         false => Ok(value.trim()),
     }
 }
+
+#[cfg(test)]
+mod tests;
