@@ -46,15 +46,15 @@ fn reasons(report: &Value) -> Vec<String> {
 fn every_cap_of_cards_holds_with_its_reason_and_never_blocks_the_others() {
     let account = Account::new();
     let base64 =
-        |bytes: usize| format!("PHOTO;ENCODING=b;TYPE=JPEG:{}\r\n", "QUJD".repeat(bytes / 4));
+        |bytes: usize| format!("PHOTO;ENCODING=b;TYPE=JPEG:{}\r\n", "QUJD".repeat(bytes / 3));
     let mib = 1 << 20;
     let cards = [
         card("First", ""),
         card("Text", &format!("NOTE:{}\r\n", "x".repeat(mib))),
-        card("Photo", &base64(10 * mib)),
+        card("Photo", &base64(10 * mib + 8_192)),
         card("Many", &"TEL:1\r\n".repeat(1_000)),
         card("Deep", &"AGENT:\r\nBEGIN:VCARD\r\nFN:in\r\n".repeat(65)),
-        card("Large", &base64(9 * mib)),
+        card("Large", &base64(10 * mib)),
         card("Most", &"TEL:1\r\n".repeat(998)),
         card("Last", ""),
     ];

@@ -369,6 +369,11 @@ pub(crate) fn marker(bytes: &[u8]) -> Option<Marker> {
 /// Names of properties whose value may be a picture, a sound or a file.
 const LARGE: &[&str] = &["PHOTO", "LOGO", "SOUND", "KEY", "ATTACH", "IMAGE"];
 
+/// Letters of base64 that the largest photos take, with names and parameters.
+const LARGE_LETTERS_MAX: usize = limits::CARD_PHOTO_BYTES_MAX.div_ceil(3) * 4 + 4_096;
+/// Of so many bytes one may be for the folds of a line.
+const FOLDS: usize = 16;
+
 /// Counts the lines and bytes of an item against their limits.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Size {
@@ -388,7 +393,10 @@ impl Size {
     pub(crate) fn count(&mut self, line: &[u8]) -> Result<(), &'static str> {
         self.lines += 1;
         match name_of(line).is_some_and(|name| LARGE.contains(&name.as_str())) {
-            true => self.large += line.len(),
+            true => {
+                let folds = line.iter().filter(|byte| byte.is_ascii_whitespace()).count();
+                self.large += line.len() - folds.min(line.len() / FOLDS);
+            }
             false => self.text += line.len(),
         }
         self.verdict()
@@ -401,7 +409,7 @@ impl Size {
         if self.text > limits::CARD_TEXT_BYTES_MAX {
             return Err("its text is larger than 1 MiB");
         }
-        match self.large > limits::CARD_PHOTO_BYTES_MAX {
+        match self.large > LARGE_LETTERS_MAX {
             true => Err("its photo is larger than 10 MiB"),
             false => Ok(()),
         }

@@ -149,7 +149,7 @@ mod tests {
         let lines: Vec<usize> = split.items.iter().map(|item| item.line).collect();
         assert_eq!(lines, [1, 257]);
         assert_eq!((split.skipped.len(), split.skipped[0].line), (1, 4));
-        let junk = vec![b'x'; 14 << 20];
+        let junk = vec![b'x'; 18 << 20];
         assert_eq!(streamed(&junk, &[1 << 20]).skipped.len(), 1);
     }
 

@@ -132,7 +132,7 @@ fn an_item_that_passes_a_limit_says_which() {
     let line = [b"NOTE:".to_vec(), vec![b'x'; 600 * 1024]].concat();
     assert_eq!(size.count(&line), Ok(()));
     assert_eq!(size.count(&line), Err("its text is larger than 1 MiB"));
-    let photo = [b"PHOTO:".to_vec(), vec![b'x'; 6 << 20]].concat();
+    let photo = [b"PHOTO:".to_vec(), vec![b'x'; 7 << 20]].concat();
     let mut size = Size::default();
     assert_eq!(size.count(&photo), Ok(()));
     assert_eq!(size.count(&photo), Err("its photo is larger than 10 MiB"));
