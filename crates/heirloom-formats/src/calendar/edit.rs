@@ -2,7 +2,9 @@
 
 use super::cut::ZONE;
 use super::fields::{CALENDAR_ZONE, Time, main_sequence, time};
+use super::occurrences::rule::Rule;
 use super::occurrences::series::zone_name;
+use super::occurrences::zone;
 use super::{HEAD, USUAL_EOL, ZONES, definition, units};
 use crate::layout::{self, Places, Unit};
 use crate::line::{self, Property};
@@ -11,6 +13,7 @@ use crate::rewrite::Habits;
 use crate::{Edits, FieldEdit, FieldError, text};
 use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{Content, Value};
+use jiff::tz::TimeZoneDatabase;
 use std::collections::BTreeSet;
 
 /// As [`crate::create`].
@@ -65,7 +68,7 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
             "start" => wish.start = Some(value.map(|value| moment("start", value)).transpose()?),
             "end" => wish.end = Some(value.map(|value| moment("end", value)).transpose()?),
             "all_day" => wish.all_day = value.map(truth).transpose()?,
-            "timezone" => wish.zone = Some(value.map(zone).transpose()?),
+            "timezone" => wish.zone = Some(value.map(|value| event.known_zone(value)).transpose()?),
             field => {
                 let field = field.to_owned();
                 return Err(FieldError::Unknown { category: CALENDAR.id, field });
@@ -205,8 +208,7 @@ impl Event {
         if self.habits.is_old {
             return;
         }
-        let times = ["DTSTART", "DTEND", "DUE"];
-        let times = times.map(|name| self.find(&self.main, name).1.as_ref().and_then(time));
+        let times = self.times();
         let named: BTreeSet<&str> =
             times.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
         let Some(first) = times.iter().flatten().map(|time| time.moment).next() else { return };
@@ -246,6 +248,30 @@ impl Event {
         let mut zones = units.iter().filter(|unit| unit.sequence() == ZONES);
         let found = zones.find(|unit| zone_name(unit).as_deref() == Some(name))?;
         Some((found.key.to_owned(), found.value.clone()))
+    }
+
+    /// Returns a zone that a user names: one of the database, or one that the
+    /// record itself names or defines already.
+    fn known_zone(&self, value: &str) -> Result<String, FieldError> {
+        let is_known = || {
+            zone::named(&TimeZoneDatabase::bundled(), value).is_some()
+                || self.zone(value).is_some()
+                || self.times().iter().flatten().any(|time| time.zone.as_deref() == Some(value))
+        };
+        match !value.contains(['"', '\n', '\r']) && is_known() {
+            true => Ok(value.to_owned()),
+            false => Err(FieldError::Value {
+                field: "timezone".to_owned(),
+                value: value.to_owned(),
+                expected: "a name like Europe/Berlin",
+            }),
+        }
+    }
+
+    /// Returns the times of the component: its start, its end, when it is due.
+    fn times(&self) -> [Option<Time>; 3] {
+        let names = ["DTSTART", "DTEND", "DUE"];
+        names.map(|name| self.find(&self.main, name).1.as_ref().and_then(time))
     }
 
     /// Returns whether any component names a zone.
@@ -362,8 +388,7 @@ fn truth(value: &str) -> Result<bool, FieldError> {
 
 fn rule(value: &str) -> Result<String, FieldError> {
     let rule = value.strip_prefix("RRULE:").unwrap_or(value);
-    let is_rule = rule.to_ascii_uppercase().contains("FREQ=")
-        && rule.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_rule = rule.bytes().all(|byte| byte.is_ascii_graphic()) && Rule::parse(rule).is_some();
     match is_rule {
         true => Ok(rule.to_owned()),
         false => Err(FieldError::Value {
@@ -371,16 +396,5 @@ fn rule(value: &str) -> Result<String, FieldError> {
             value: value.to_owned(),
             expected: "a rule like FREQ=WEEKLY;BYDAY=TU",
         }),
-    }
-}
-
-fn zone(value: &str) -> Result<String, FieldError> {
-    match value.contains(['"', '\n', '\r']) {
-        true => Err(FieldError::Value {
-            field: "timezone".to_owned(),
-            value: value.to_owned(),
-            expected: "a name like Europe/Berlin",
-        }),
-        false => Ok(value.to_owned()),
     }
 }

@@ -8,7 +8,7 @@
 
 mod days;
 mod expansion;
-mod rule;
+pub(super) mod rule;
 pub(super) mod series;
 mod span;
 mod window;
