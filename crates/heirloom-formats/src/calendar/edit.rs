@@ -1,7 +1,9 @@
 //! Edits of an event: only the lines of the fields named are written anew.
 
+mod times;
+
 use super::cut::ZONE;
-use super::fields::{CALENDAR_ZONE, Time, main_sequence, time};
+use super::fields::{Time, main_sequence, time};
 use super::occurrences::rule::Rule;
 use super::occurrences::series::zone_name;
 use super::occurrences::zone;
@@ -15,6 +17,7 @@ use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{Content, Value};
 use jiff::tz::TimeZoneDatabase;
 use std::collections::BTreeSet;
+use times::Wish;
 
 /// As [`crate::create`].
 pub(super) fn create(edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError> {
@@ -87,15 +90,6 @@ fn is_old(units: &[Unit<'_>]) -> bool {
     version.is_some_and(|property| property.text().trim() == "1.0")
 }
 
-/// What a user wants of an event's times; the outer option says whether at all.
-#[derive(Debug, Default)]
-struct Wish {
-    start: Option<Option<Moment>>,
-    end: Option<Option<Moment>>,
-    all_day: Option<bool>,
-    zone: Option<Option<String>>,
-}
-
 /// An event that is being edited.
 struct Event {
     content: Content,
@@ -154,51 +148,6 @@ impl Event {
         let low = own.find(is_property).or(begin).map(Unit::order);
         let place = Places::of(&units).after(low, &layout::single_tie(name));
         self.content.insert(format!("{sequence}{place}"), line)
-    }
-
-    fn set_times(&mut self, wish: Wish) -> Result<(), FieldError> {
-        let main = self.main.clone();
-        let old_start = self.find(&main, "DTSTART").1.as_ref().and_then(time);
-        let (end_name, old_end) = self.old_end();
-        let is_task = end_name == "DUE";
-        if wish.start == Some(None) && !is_task {
-            return Err(FieldError::Required { field: "start".to_owned() });
-        }
-        let start = wish.start.unwrap_or(old_start.as_ref().map(|start| start.moment));
-        let end = wish.end.unwrap_or(old_end.as_ref().map(|end| end.moment));
-        let is_whole = wish
-            .all_day
-            .unwrap_or_else(|| start.or(end).is_some_and(|moment| moment.kind == MomentKind::Date));
-        let fit = |moment: Moment| if is_whole { moment.date() } else { moment.time() };
-        let (start, end) = (start.map(fit), end.map(fit));
-        let old_zone = |time: &Option<Time>| time.as_ref().and_then(|time| time.zone.clone());
-        let start_zone = wish.zone.clone().unwrap_or_else(|| old_zone(&old_start));
-        let end_zone =
-            wish.zone.clone().unwrap_or_else(|| old_zone(&old_end).or_else(|| start_zone.clone()));
-        let end = self.checked_end(start, end, start_zone == end_zone)?;
-        if wish.start.is_some() || wish.all_day.is_some() || wish.zone.is_some() {
-            self.set(&main, "DTSTART", start.map(|start| written(start, start_zone.as_deref())));
-        }
-        if wish.end.is_some()
-            || end != old_end.as_ref().map(|end| end.moment)
-            || wish.zone.is_some()
-        {
-            self.set(&main, end_name, end.map(|end| written(end, end_zone.as_deref())));
-        }
-        if wish.end.is_some() {
-            self.set(&main, "DURATION", None);
-        }
-        let is_touched = wish.start.is_some() || wish.end.is_some() || wish.all_day.is_some();
-        if is_touched || wish.zone.is_some() {
-            self.define(&[old_start, old_end]);
-        }
-        if let Some(zone) = wish.zone {
-            let is_named =
-                [start, end].into_iter().flatten().any(|one| one.kind == MomentKind::Local);
-            let zone = zone.filter(|_| !is_named).map(|zone| (String::new(), text::escaped(&zone)));
-            self.set(HEAD, CALENDAR_ZONE, zone);
-        }
-        Ok(())
     }
 
     /// Defines the zones that the component's times name now, for those readers
@@ -295,29 +244,6 @@ impl Event {
             == Some(line::Marker::Begin("VTODO".to_owned()));
         let name = if is_task { "DUE" } else { "DTEND" };
         (name, self.find(&self.main, name).1.as_ref().and_then(time))
-    }
-
-    /// Returns the end, which must not be before the start. The end of a whole
-    /// day is the day after it, also where a user names the day itself.
-    fn checked_end(
-        &self,
-        start: Option<Moment>,
-        end: Option<Moment>,
-        is_one_zone: bool,
-    ) -> Result<Option<Moment>, FieldError> {
-        let (Some(start), Some(end)) = (start, end) else { return Ok(end) };
-        if start.kind != end.kind || !is_one_zone {
-            return Ok(Some(end));
-        }
-        if end < start {
-            return Err(FieldError::Value {
-                field: "end".to_owned(),
-                value: end.to_extended(),
-                expected: "not before the start",
-            });
-        }
-        let is_one_day = start == end && start.kind == MomentKind::Date;
-        Ok(Some(if is_one_day { end.next_day() } else { end }))
     }
 }
 
