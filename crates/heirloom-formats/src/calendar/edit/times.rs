@@ -20,6 +20,24 @@ pub(super) struct Wish {
     pub(super) zone: Option<Option<String>>,
 }
 
+impl Wish {
+    /// Returns the end of a whole day whose end was to be that day. A time of
+    /// the day means the whole day; the day itself is refused where a user
+    /// names start or end, since nothing would be left.
+    fn day_after(&self, day: Moment, old_end: Option<Moment>) -> Result<Moment, FieldError> {
+        let is_named = self.start.flatten().or(self.end.flatten()).is_some();
+        let end = self.end.unwrap_or(old_end);
+        match is_named && end.is_some_and(|end| end.kind == MomentKind::Date) {
+            true => Err(FieldError::Value {
+                field: "end".to_owned(),
+                value: day.to_extended(),
+                expected: "the day after the last whole day",
+            }),
+            false => Ok(day.next_day()),
+        }
+    }
+}
+
 /// The times of an event: start and end.
 type Times = (Option<Time>, Option<Time>);
 
@@ -85,7 +103,7 @@ impl Event {
             }
             self.verify_order(start, end)?;
             if start.moment == end.moment && start.moment.kind == MomentKind::Date {
-                end.moment = end.moment.next_day();
+                end.moment = wish.day_after(end.moment, moment(&old.1))?;
             }
         }
         Ok(times)

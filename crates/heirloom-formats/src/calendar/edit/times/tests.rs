@@ -85,3 +85,26 @@ fn an_edit_of_something_else_lets_odd_times_be() {
         assert_eq!(after(odd, &["title=x"]), odd.trim_end().replace('\n', " "));
     }
 }
+
+#[test]
+fn a_whole_day_that_would_end_on_itself_is_refused() {
+    let expected = "end is the day after the last whole day, not \"2024-06-05\"";
+    let days = "DTSTART;VALUE=DATE:20240603\nDTEND;VALUE=DATE:20240605\n";
+    assert_eq!(refused(BERLIN, &["start=2024-06-05", "end=2024-06-05"]), expected);
+    assert_eq!(refused(days, &["start=2024-06-05"]), expected);
+    for (lines, edits, start, end) in [
+        (BERLIN, &["start=2024-06-05", "end=2024-06-06"][..], "20240605", "20240606"),
+        (BERLIN, &["all_day=true"], "20240601", "20240602"),
+        (BERLIN, &["start=2024-06-01"], "20240601", "20240602"),
+        (days, &["start=2024-06-04"], "20240604", "20240605"),
+        (
+            days,
+            &["all_day=true", "start=2024-06-04T10:00", "end=2024-06-04T12:00"],
+            "20240604",
+            "20240605",
+        ),
+    ] {
+        let expected = format!("DTSTART;VALUE=DATE:{start} DTEND;VALUE=DATE:{end}");
+        assert_eq!(after(lines, edits), expected, "{edits:?}");
+    }
+}
