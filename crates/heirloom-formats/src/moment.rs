@@ -2,6 +2,8 @@
 
 use heirloom_base::time::{civil_from_days, days_from_civil};
 
+/// The seconds since 1970 at which year 0 begins.
+const YEAR_0_S: i64 = -62_167_219_200;
 /// The seconds since 1970 at which year 10000 begins: RFC 3339 and RFC 5545
 /// write years with four digits.
 pub(crate) const YEAR_10000_S: i64 = 253_402_300_800;
@@ -54,6 +56,12 @@ impl Moment {
         let Some(clock) = clock else {
             return Some(Self { days, seconds: 0, kind: MomentKind::Date });
         };
+        let moment = Self::parse_time(days, clock)?;
+        // An offset or a leap second may lead out of the years of four digits.
+        (YEAR_0_S..YEAR_10000_S).contains(&moment.local_seconds()).then_some(moment)
+    }
+
+    fn parse_time(days: i64, clock: &str) -> Option<Self> {
         let zone_at = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
         let (clock, zone) = clock.split_at(zone_at);
         let seconds = days * 86_400 + parse_clock(clock)?;
@@ -232,6 +240,7 @@ mod tests {
             ("2026-12-31T23:30:00-01:00", "20270101T003000Z", "2027-01-01T00:30:00Z"),
             ("2026-12-24T18:00+05:30", "20261224T123000Z", "2026-12-24T12:30:00Z"),
             ("0000-03-01", "00000301", "0000-03-01"),
+            ("0000-01-01T00:00Z", "00000101T000000Z", "0000-01-01T00:00:00Z"),
             ("9999-12-31", "99991231", "9999-12-31"),
         ] {
             let moment = Moment::parse(text).unwrap();
@@ -254,6 +263,9 @@ mod tests {
             "26-12-24",
             "2026-12-24T18:00:00ZZ",
             "２０26-12-24",
+            "9999-12-31T23:59:60Z",
+            "9999-12-31T23:30:00-01:00",
+            "0000-01-01T00:30:00+01:00",
         ] {
             assert_eq!(Moment::parse(text), None, "{text}");
         }
