@@ -2,6 +2,14 @@
 
 use heirloom_base::time::{civil_from_days, days_from_civil};
 
+/// The seconds since 1970 at which year 0 begins.
+const YEAR_0_S: i64 = -62_167_219_200;
+/// The seconds since 1970 at which year 10000 begins: RFC 3339 and RFC 5545
+/// write years with four digits.
+pub(crate) const YEAR_10000_S: i64 = 253_402_300_800;
+/// A duration that leads out of the calendar, wherever it begins.
+const DURATION_S_MAX: i64 = 10_000 * 366 * 86_400;
+
 /// A date, or a time of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment {
@@ -48,6 +56,12 @@ impl Moment {
         let Some(clock) = clock else {
             return Some(Self { days, seconds: 0, kind: MomentKind::Date });
         };
+        let moment = Self::parse_time(days, clock)?;
+        // An offset or a leap second may lead out of the years of four digits.
+        (YEAR_0_S..YEAR_10000_S).contains(&moment.local_seconds()).then_some(moment)
+    }
+
+    fn parse_time(days: i64, clock: &str) -> Option<Self> {
         let zone_at = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
         let (clock, zone) = clock.split_at(zone_at);
         let seconds = days * 86_400 + parse_clock(clock)?;
@@ -81,10 +95,10 @@ impl Moment {
         Self { days: self.days + 1, ..self }
     }
 
-    /// Returns the moment some seconds later.
-    pub(crate) fn later(self, seconds: i64) -> Self {
-        let total = self.days * 86_400 + self.seconds;
-        Self::from_seconds(total.saturating_add(seconds), self.kind)
+    /// Returns the moment some seconds later, where it is not behind year 9999.
+    pub(crate) fn later(self, seconds: i64) -> Option<Self> {
+        let total = self.local_seconds().saturating_add(seconds);
+        (total < YEAR_10000_S).then(|| Self::from_seconds(total, self.kind))
     }
 
     /// Returns the form of RFC 5545.
@@ -131,7 +145,8 @@ fn push(text: &mut String, number: i64, width: u32) {
     text.extend(digits.filter_map(|digit| char::from_digit(u32::try_from(digit).ok()?, 10)));
 }
 
-/// Returns the seconds of an RFC 5545 duration (`P1DT2H`, `-PT15M`).
+/// Returns the seconds of an RFC 5545 duration (`P1DT2H`, `-PT15M`), where it is
+/// one that a calendar has room for.
 pub(crate) fn duration(text: &str) -> Option<i64> {
     let text = text.trim();
     let (sign, text) = match text.strip_prefix('-') {
@@ -157,7 +172,7 @@ pub(crate) fn duration(text: &str) -> Option<i64> {
         let count: i64 = std::mem::take(&mut number).parse().ok()?;
         total = total.checked_add(count.checked_mul(unit)?)?;
     }
-    number.is_empty().then_some(sign * total)
+    (number.is_empty() && total <= DURATION_S_MAX).then_some(sign * total)
 }
 
 /// Returns the digits of a text cut into numbers of these widths.
@@ -225,6 +240,7 @@ mod tests {
             ("2026-12-31T23:30:00-01:00", "20270101T003000Z", "2027-01-01T00:30:00Z"),
             ("2026-12-24T18:00+05:30", "20261224T123000Z", "2026-12-24T12:30:00Z"),
             ("0000-03-01", "00000301", "0000-03-01"),
+            ("0000-01-01T00:00Z", "00000101T000000Z", "0000-01-01T00:00:00Z"),
             ("9999-12-31", "99991231", "9999-12-31"),
         ] {
             let moment = Moment::parse(text).unwrap();
@@ -247,6 +263,9 @@ mod tests {
             "26-12-24",
             "2026-12-24T18:00:00ZZ",
             "２０26-12-24",
+            "9999-12-31T23:59:60Z",
+            "9999-12-31T23:30:00-01:00",
+            "0000-01-01T00:30:00+01:00",
         ] {
             assert_eq!(Moment::parse(text), None, "{text}");
         }
@@ -262,11 +281,16 @@ mod tests {
         ] {
             assert_eq!(duration(text), seconds);
         }
-        for text in ["", "1H", "PT1", "PX", "P99999999999999999999W", "P9999999999999999W"] {
+        for text in
+            ["", "1H", "PT1", "PX", "P99999999999999999999W", "P9999999999999999W", "P99999999999W"]
+        {
             assert_eq!(duration(text), None, "{text}");
         }
         let start = Moment::parse("2026-12-31T23:30").unwrap();
-        assert_eq!(start.later(5_400).to_extended(), "2027-01-01T01:00:00");
+        assert_eq!(start.later(5_400).unwrap().to_extended(), "2027-01-01T01:00:00");
+        let last = Moment::parse("9999-12-31T23:59:58Z").unwrap();
+        assert_eq!(last.later(1).unwrap().to_extended(), "9999-12-31T23:59:59Z");
+        assert_eq!(last.later(2), None);
     }
 
     proptest! {

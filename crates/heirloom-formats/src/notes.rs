@@ -297,9 +297,9 @@ fn excess(name: &str, bytes: &[u8]) -> Option<&'static str> {
 
 /// Returns the value of an entry of the front matter.
 fn value_of(content: &Content, name: &str) -> Option<String> {
-    let entries = units(content);
-    let mut entries = entries.iter().filter_map(|unit| entry(unit.raw()));
-    entries.find(|(one, value)| one == name && !value.is_empty()).map(|(_, value)| value)
+    let front = units(content);
+    let lines: Vec<&[u8]> = front.iter().map(Unit::raw).collect();
+    front_matter::value_of(&lines, name)
 }
 
 fn text_of(value: Option<&Value>) -> String {
@@ -324,24 +324,20 @@ fn heading(body: &str) -> Option<String> {
 fn set_title(note: &mut Content, title: Option<&str>) {
     let eol = layout::eol_of(note, USUAL_EOL).to_owned();
     let front = units(note);
-    let old = front.iter().find(|unit| entry(unit.raw()).is_some_and(|(name, _)| name == TITLE));
-    let old_key = old.map(|unit| unit.key.to_owned());
+    let old_keys = title_keys(&front);
     let Some(title) = title else {
         let others = front.iter().filter(|unit| !is_fence(unit.raw())).count();
-        let fences: Vec<String> = front.iter().map(|unit| unit.key.to_owned()).collect();
-        if let Some(key) = old_key {
-            note.remove(&key);
-            if others == 1 {
-                fences.iter().for_each(|key| drop(note.remove(key)));
-            }
-        }
+        let all: Vec<String> = front.iter().map(|unit| unit.key.to_owned()).collect();
+        let is_last = !old_keys.is_empty() && others == old_keys.len();
+        let gone = if is_last { all } else { old_keys };
+        gone.iter().for_each(|key| drop(note.remove(key)));
         return;
     };
     let line = format!("{}{eol}", front_matter::written(TITLE, title));
     let value = layout::stored(line.as_bytes(), &eol);
     let first = front.first().map(|unit| unit.order().to_owned());
-    let key = match (old_key, first) {
-        (Some(key), _) => key,
+    let key = match (old_keys.first(), first) {
+        (Some(key), _) => key.clone(),
         (None, Some(fence)) => {
             let tie = layout::single_tie(TITLE);
             format!("{FRONT}{}", Places::of(&front).after(Some(&fence), &tie))
@@ -355,7 +351,17 @@ fn set_title(note: &mut Content, title: Option<&str>) {
             format!("{FRONT}{}", order::ordinal(1))
         }
     };
+    old_keys.iter().for_each(|key| drop(note.remove(key)));
     note.insert(key, value);
+}
+
+/// Returns the keys of the lines on which the title stands.
+fn title_keys(front: &[Unit<'_>]) -> Vec<String> {
+    let is_title = |unit: &Unit<'_>| entry(unit.raw()).is_some_and(|(name, _)| name == TITLE);
+    let at = front.iter().position(is_title).unwrap_or(front.len());
+    let own = front.get(at..).unwrap_or_default();
+    let lines: Vec<&[u8]> = own.iter().map(Unit::raw).collect();
+    own.iter().take(front_matter::span(&lines)).map(|unit| unit.key.to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! Edits of an event: only the lines of the fields named are written anew.
 
+mod times;
+
 use super::cut::ZONE;
-use super::fields::{CALENDAR_ZONE, Time, main_sequence, time};
+use super::fields::{Time, main_sequence, time};
+use super::occurrences::rule::Rule;
 use super::occurrences::series::zone_name;
+use super::occurrences::zone;
 use super::{HEAD, USUAL_EOL, ZONES, definition, units};
 use crate::layout::{self, Places, Unit};
 use crate::line::{self, Property};
@@ -11,7 +15,9 @@ use crate::rewrite::Habits;
 use crate::{Edits, FieldEdit, FieldError, text};
 use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{Content, Value};
+use jiff::tz::TimeZoneDatabase;
 use std::collections::BTreeSet;
+use times::Wish;
 
 /// As [`crate::create`].
 pub(super) fn create(edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError> {
@@ -65,7 +71,7 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
             "start" => wish.start = Some(value.map(|value| moment("start", value)).transpose()?),
             "end" => wish.end = Some(value.map(|value| moment("end", value)).transpose()?),
             "all_day" => wish.all_day = value.map(truth).transpose()?,
-            "timezone" => wish.zone = Some(value.map(zone).transpose()?),
+            "timezone" => wish.zone = Some(value.map(|value| event.known_zone(value)).transpose()?),
             field => {
                 let field = field.to_owned();
                 return Err(FieldError::Unknown { category: CALENDAR.id, field });
@@ -82,15 +88,6 @@ fn is_old(units: &[Unit<'_>]) -> bool {
     let version = head.find(|unit| unit.name().as_deref() == Some("VERSION"));
     let version = version.and_then(Unit::property);
     version.is_some_and(|property| property.text().trim() == "1.0")
-}
-
-/// What a user wants of an event's times; the outer option says whether at all.
-#[derive(Debug, Default)]
-struct Wish {
-    start: Option<Option<Moment>>,
-    end: Option<Option<Moment>>,
-    all_day: Option<bool>,
-    zone: Option<Option<String>>,
 }
 
 /// An event that is being edited.
@@ -153,51 +150,6 @@ impl Event {
         self.content.insert(format!("{sequence}{place}"), line)
     }
 
-    fn set_times(&mut self, wish: Wish) -> Result<(), FieldError> {
-        let main = self.main.clone();
-        let old_start = self.find(&main, "DTSTART").1.as_ref().and_then(time);
-        let (end_name, old_end) = self.old_end();
-        let is_task = end_name == "DUE";
-        if wish.start == Some(None) && !is_task {
-            return Err(FieldError::Required { field: "start".to_owned() });
-        }
-        let start = wish.start.unwrap_or(old_start.as_ref().map(|start| start.moment));
-        let end = wish.end.unwrap_or(old_end.as_ref().map(|end| end.moment));
-        let is_whole = wish
-            .all_day
-            .unwrap_or_else(|| start.or(end).is_some_and(|moment| moment.kind == MomentKind::Date));
-        let fit = |moment: Moment| if is_whole { moment.date() } else { moment.time() };
-        let (start, end) = (start.map(fit), end.map(fit));
-        let old_zone = |time: &Option<Time>| time.as_ref().and_then(|time| time.zone.clone());
-        let start_zone = wish.zone.clone().unwrap_or_else(|| old_zone(&old_start));
-        let end_zone =
-            wish.zone.clone().unwrap_or_else(|| old_zone(&old_end).or_else(|| start_zone.clone()));
-        let end = self.checked_end(start, end, start_zone == end_zone)?;
-        if wish.start.is_some() || wish.all_day.is_some() || wish.zone.is_some() {
-            self.set(&main, "DTSTART", start.map(|start| written(start, start_zone.as_deref())));
-        }
-        if wish.end.is_some()
-            || end != old_end.as_ref().map(|end| end.moment)
-            || wish.zone.is_some()
-        {
-            self.set(&main, end_name, end.map(|end| written(end, end_zone.as_deref())));
-        }
-        if wish.end.is_some() {
-            self.set(&main, "DURATION", None);
-        }
-        let is_touched = wish.start.is_some() || wish.end.is_some() || wish.all_day.is_some();
-        if is_touched || wish.zone.is_some() {
-            self.define(&[old_start, old_end]);
-        }
-        if let Some(zone) = wish.zone {
-            let is_named =
-                [start, end].into_iter().flatten().any(|one| one.kind == MomentKind::Local);
-            let zone = zone.filter(|_| !is_named).map(|zone| (String::new(), text::escaped(&zone)));
-            self.set(HEAD, CALENDAR_ZONE, zone);
-        }
-        Ok(())
-    }
-
     /// Defines the zones that the component's times name now, for those readers
     /// that know no database. What was defined here for the old times makes
     /// room; what another program defined, or did not, stays as it is.
@@ -205,8 +157,7 @@ impl Event {
         if self.habits.is_old {
             return;
         }
-        let times = ["DTSTART", "DTEND", "DUE"];
-        let times = times.map(|name| self.find(&self.main, name).1.as_ref().and_then(time));
+        let times = self.times();
         let named: BTreeSet<&str> =
             times.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
         let Some(first) = times.iter().flatten().map(|time| time.moment).next() else { return };
@@ -248,6 +199,30 @@ impl Event {
         Some((found.key.to_owned(), found.value.clone()))
     }
 
+    /// Returns a zone that a user names: one of the database, or one that the
+    /// record itself names or defines already.
+    fn known_zone(&self, value: &str) -> Result<String, FieldError> {
+        let is_known = || {
+            zone::named(&TimeZoneDatabase::bundled(), value).is_some()
+                || self.zone(value).is_some()
+                || self.times().iter().flatten().any(|time| time.zone.as_deref() == Some(value))
+        };
+        match !value.contains(['"', '\n', '\r']) && is_known() {
+            true => Ok(value.to_owned()),
+            false => Err(FieldError::Value {
+                field: "timezone".to_owned(),
+                value: value.to_owned(),
+                expected: "a name like Europe/Berlin",
+            }),
+        }
+    }
+
+    /// Returns the times of the component: its start, its end, when it is due.
+    fn times(&self) -> [Option<Time>; 3] {
+        let names = ["DTSTART", "DTEND", "DUE"];
+        names.map(|name| self.find(&self.main, name).1.as_ref().and_then(time))
+    }
+
     /// Returns whether any component names a zone.
     fn mentions(&self, zone: &str) -> bool {
         let units = units(&self.content);
@@ -269,29 +244,6 @@ impl Event {
             == Some(line::Marker::Begin("VTODO".to_owned()));
         let name = if is_task { "DUE" } else { "DTEND" };
         (name, self.find(&self.main, name).1.as_ref().and_then(time))
-    }
-
-    /// Returns the end, which must not be before the start. The end of a whole
-    /// day is the day after it, also where a user names the day itself.
-    fn checked_end(
-        &self,
-        start: Option<Moment>,
-        end: Option<Moment>,
-        is_one_zone: bool,
-    ) -> Result<Option<Moment>, FieldError> {
-        let (Some(start), Some(end)) = (start, end) else { return Ok(end) };
-        if start.kind != end.kind || !is_one_zone {
-            return Ok(Some(end));
-        }
-        if end < start {
-            return Err(FieldError::Value {
-                field: "end".to_owned(),
-                value: end.to_extended(),
-                expected: "not before the start",
-            });
-        }
-        let is_one_day = start == end && start.kind == MomentKind::Date;
-        Ok(Some(if is_one_day { end.next_day() } else { end }))
     }
 }
 
@@ -362,8 +314,7 @@ fn truth(value: &str) -> Result<bool, FieldError> {
 
 fn rule(value: &str) -> Result<String, FieldError> {
     let rule = value.strip_prefix("RRULE:").unwrap_or(value);
-    let is_rule = rule.to_ascii_uppercase().contains("FREQ=")
-        && rule.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_rule = rule.bytes().all(|byte| byte.is_ascii_graphic()) && Rule::parse(rule).is_some();
     match is_rule {
         true => Ok(rule.to_owned()),
         false => Err(FieldError::Value {
@@ -371,16 +322,5 @@ fn rule(value: &str) -> Result<String, FieldError> {
             value: value.to_owned(),
             expected: "a rule like FREQ=WEEKLY;BYDAY=TU",
         }),
-    }
-}
-
-fn zone(value: &str) -> Result<String, FieldError> {
-    match value.contains(['"', '\n', '\r']) {
-        true => Err(FieldError::Value {
-            field: "timezone".to_owned(),
-            value: value.to_owned(),
-            expected: "a name like Europe/Berlin",
-        }),
-        false => Ok(value.to_owned()),
     }
 }

@@ -125,11 +125,13 @@ fn finish(
         projection.push("all_day", Json::Bool(is_whole_day), None);
     }
     if let (Some(start), Some(seconds), None) = (&start, duration, projection.text("end")) {
-        let end = match start.moment.kind {
-            MomentKind::Date => start.moment.later(seconds).date(),
-            MomentKind::Local | MomentKind::Utc => start.moment.later(seconds),
-        };
-        projection.push("end", Json::String(end.to_extended()), None);
+        let end = start.moment.later(seconds).map(|end| match end.kind {
+            MomentKind::Date => end.date(),
+            MomentKind::Local | MomentKind::Utc => end,
+        });
+        if let Some(end) = end {
+            projection.push("end", Json::String(end.to_extended()), None);
+        }
     }
     let zone = start.and_then(|start| start.zone).or(zone).filter(|zone| !zone.is_empty());
     if let Some(zone) = zone {

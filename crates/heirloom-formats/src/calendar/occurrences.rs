@@ -8,7 +8,7 @@
 
 mod days;
 mod expansion;
-mod rule;
+pub(super) mod rule;
 pub(super) mod series;
 mod span;
 mod window;
@@ -19,7 +19,7 @@ pub use window::{Span, Window, WindowError};
 
 use super::fields::{self, Time};
 use crate::Projection;
-use crate::moment::{Moment, MomentKind};
+use crate::moment::{Moment, MomentKind, YEAR_10000_S};
 use expansion::{Budget, Ending, Expansion};
 use heirloom_schema::Content;
 use series::{Component, Length, Series};
@@ -144,6 +144,24 @@ struct Lasting {
     seconds: i64,
     /// The zone in which the end is shown; none where no end is written.
     shown_in: Option<Zone>,
+}
+
+impl Lasting {
+    /// Returns when something ends, by its own clock and as an instant, and
+    /// the zone in which that is shown. What would end behind year 9999, which
+    /// cannot be written, takes no time, or the day on which it begins.
+    fn end(&self, start: &Placed, starts_s: i64) -> (i64, i64, Option<&Zone>) {
+        let local = start.local.saturating_add(self.days.saturating_mul(DAY));
+        let instant = start.zone.instant(local).saturating_add(self.seconds);
+        let shown = self.shown_in.as_ref().map_or(instant, |zone| zone.local(instant));
+        match [local, instant, shown].iter().all(|end| *end < YEAR_10000_S) {
+            true => (local, instant, self.shown_in.as_ref()),
+            false if start.kind == MomentKind::Date && self.days > 1 => {
+                Self { days: 1, seconds: 0, shown_in: None }.end(start, starts_s)
+            }
+            false => (start.local, starts_s, None),
+        }
+    }
 }
 
 /// What later exceptions make of the occurrences from one on.
@@ -373,8 +391,7 @@ impl<'a> Search<'a> {
         form: usize,
     ) -> ControlFlow<()> {
         let starts_s = start.instant();
-        let end_local = start.local.saturating_add(lasting.days.saturating_mul(DAY));
-        let ends_s = start.zone.instant(end_local).saturating_add(lasting.seconds);
+        let (end_local, ends_s, shown_in) = lasting.end(start, starts_s);
         if !self.window.has(starts_s, ends_s) {
             return ControlFlow::Continue(());
         }
@@ -388,7 +405,7 @@ impl<'a> Search<'a> {
             self.found.pop_last();
         }
         let all_day = start.kind == MomentKind::Date;
-        let field_end = lasting.shown_in.as_ref().map(|zone| match start.kind {
+        let field_end = shown_in.map(|zone| match start.kind {
             MomentKind::Date => text(end_local, MomentKind::Date),
             MomentKind::Utc => text(ends_s, MomentKind::Utc),
             MomentKind::Local => text(zone.local(ends_s), MomentKind::Local),

@@ -294,6 +294,12 @@ fn what_does_not_fit_a_field_is_refused() {
         ("end=2026-01-05T10:00", "end is not before the start, not \"2026-01-05T10:00:00\""),
         ("all_day=maybe", "all_day is true or false, not \"maybe\""),
         ("rrule=weekly", "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"weekly\""),
+        ("rrule=FREQ=NOPE", "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"FREQ=NOPE\""),
+        (
+            "rrule=FREQ=DAILY;BYHOUR=30",
+            "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"FREQ=DAILY;BYHOUR=30\"",
+        ),
+        ("timezone=Foo/Bar", "timezone is a name like Europe/Berlin, not \"Foo/Bar\""),
         ("timezone=\"", "timezone is a name like Europe/Berlin, not \"\\\"\""),
         ("title+=x", "title takes one value"),
         ("color=red", "there is no field \"color\" in calendar"),
@@ -301,6 +307,23 @@ fn what_does_not_fit_a_field_is_refused() {
         assert_eq!(refused(&choir, &[text]).to_string(), expected);
     }
     assert_eq!(refused(&choir, &["title=a", "title=b"]).to_string(), "title takes one value");
+}
+
+#[test]
+fn a_zone_that_came_with_an_event_stays_whatever_it_is_called() {
+    let olympus = event("DTSTART;TZID=Mars/Olympus:20260106T190000\r\n");
+    assert_eq!(set(&CALENDAR, &olympus, &["timezone=Mars/Olympus", "title="]), olympus);
+    let later = set(&CALENDAR, &olympus, &["start=2026-01-06T20:00"]);
+    assert!(text(&file(&later)).contains("DTSTART;TZID=Mars/Olympus:20260106T200000\r\n"));
+    let unused = one("mixed.ics", &items("mixed.ics", MIXED)[0].bytes).content;
+    assert_eq!(
+        shows(&set(&CALENDAR, &unused, &["timezone=Unused/Zone"]), "timezone"),
+        "Unused/Zone"
+    );
+    let edits = ["start=2026-01-06T19:00".to_owned(), "timezone=Foo/Bar".to_owned()];
+    let edits = parse_assignments(&CALENDAR, &edits).unwrap();
+    let refused = create(&CALENDAR, &edits, "1", 0).unwrap_err().to_string();
+    assert_eq!(refused, "timezone is a name like Europe/Berlin, not \"Foo/Bar\"");
 }
 
 #[test]
@@ -343,7 +366,6 @@ fn the_zones_of_an_event_made_here_follow_its_times() {
     assert_eq!(zones(&set(&CALENDAR, &made, &["title=x"])), ["Europe/Berlin"]);
     let early = set(&CALENDAR, &made, &["start=1980-07-01T10:00"]);
     assert!(text(&render(&CALENDAR, &early, "1")).contains("DTSTART:19800406T020000"));
-    assert_eq!(zones(&set(&CALENDAR, &made, &["timezone=Mars/Olympus"])), [""; 0]);
     let bare = event("DTSTART;TZID=Europe/Berlin:20260106T190000\r\n");
     let moved = set(&CALENDAR, &bare, &["start=2026-01-07T19:00"]);
     assert_eq!(zones(&moved), [""; 0], "what another program left out stays out");

@@ -1,6 +1,6 @@
 //! Front matter: YAML between two fences, of which only simple entries are read.
 
-use crate::line;
+use crate::{encoding, line};
 
 /// The entry that carries the note's own identifier.
 pub(super) const ID: &str = "id";
@@ -45,6 +45,74 @@ pub(super) fn entry(line: &[u8]) -> Option<(String, String)> {
         name => name,
     };
     Some((name, scalar(value.trim())))
+}
+
+/// Returns how many lines belong to the entry in the first of them: also those
+/// on which its value goes on, which are indented, and blank lines between. The
+/// items of a list need no indent.
+pub(super) fn span(lines: &[&[u8]]) -> usize {
+    let Some((first, more)) = lines.split_first() else { return 0 };
+    let is_bare = first.trim_ascii_end().ends_with(b":");
+    let mut span = 1;
+    for (index, line) in more.iter().enumerate() {
+        let is_item = is_bare && (line.starts_with(b"- ") || line.trim_ascii_end() == b"-");
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        if !(is_item || line.starts_with(b" ") || line.starts_with(b"\t")) {
+            break;
+        }
+        span = index + 2;
+    }
+    span
+}
+
+/// Returns the first value that an entry of this name has, on one line.
+pub(super) fn value_of(lines: &[&[u8]], name: &str) -> Option<String> {
+    let own = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| entry(line).is_some_and(|(one, _)| one == name));
+    let mut values = own.filter_map(|(at, _)| whole(lines.get(at..)?));
+    values.find(|value| !value.is_empty())
+}
+
+/// Returns the whole value of the entry that begins with the first line. The
+/// breaks between its lines are read as blanks.
+fn whole(lines: &[&[u8]]) -> Option<String> {
+    let (first, more) = lines.get(..span(lines))?.split_first()?;
+    let (_, value) = entry(first)?;
+    if more.is_empty() {
+        return Some(value);
+    }
+    let head = encoding::guessed(first);
+    let head = head.split_once(':').map_or("", |(_, head)| head.trim());
+    let more = more.iter().map(|line| encoding::guessed(line).trim().to_owned());
+    let more: Vec<String> = more.filter(|line| !line.is_empty()).collect();
+    let is_nested = |line: &String| {
+        line == "-" || line.starts_with("- ") || line.contains(": ") || line.ends_with(':')
+    };
+    match head.chars().next() {
+        Some('|' | '>') => Some(more.join(" ")),
+        None if more.first().is_some_and(is_nested) => Some(String::new()),
+        Some(_) | None => Some(scalar(&joined(head, &more))),
+    }
+}
+
+/// Returns the lines of a value as one. A backslash ends a quoted line that
+/// goes on without a blank.
+fn joined(head: &str, more: &[String]) -> String {
+    let mut text = head.to_owned();
+    for line in more {
+        let is_glued = head.starts_with('"') && text.ends_with('\\');
+        match is_glued {
+            true => drop(text.pop()),
+            false if text.is_empty() => {}
+            false => text.push(' '),
+        }
+        text.push_str(line);
+    }
+    text
 }
 
 /// Returns the text of a simple YAML value.
@@ -115,6 +183,27 @@ mod tests {
             let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
             assert_eq!(entry(line.as_bytes()), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn an_entry_is_read_with_the_lines_on_which_its_value_goes_on() {
+        for (text, expected) in [
+            ("title: >-\n  folded\n  title\ntags:\n- a\n", (3, "folded title")),
+            ("title: |\r\n  one\r\n\r\n  two\r\n\r\nid: 1\r\n", (4, "one two")),
+            ("title: plain\n  goes on # comment\n# another\n", (2, "plain goes on")),
+            ("title:\n  below\nid: 1\n", (2, "below")),
+            ("title: \"a\\\n  b\n\tc: \\\"d\\\"\"\n", (3, "ab c: \"d\"")),
+            ("title: 'it''s\n  two'\n", (2, "it's two")),
+            ("title: [a,\n  b]\n", (2, "")),
+            ("title:\n- a\n  b\n-\nid: 1\n", (4, "")),
+            ("title:\n  nested: x\n", (2, "")),
+            ("title: one\n\n- a\n", (1, "one")),
+        ] {
+            let lines: Vec<&[u8]> = line::physical_lines(text.as_bytes()).collect();
+            let value = value_of(&lines, TITLE).unwrap_or_default();
+            assert_eq!((span(&lines), value.as_str()), expected, "{text:?}");
+        }
+        assert_eq!((span(&[]), value_of(&[], TITLE)), (0, None));
     }
 
     proptest! {

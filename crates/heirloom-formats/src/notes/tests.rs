@@ -202,6 +202,28 @@ fn an_edit_of_the_title_touches_its_line_only() {
 }
 
 #[test]
+fn an_edit_of_a_title_on_several_lines_replaces_all_of_them() {
+    for (value, shown) in [
+        (" >-\n  folded\n\n  title\n", "folded title"),
+        (" plain\n  title\n", "plain title"),
+        ("\n- not\n- a text\n", "x"),
+        (" \"two\n  lines\"\n", "two lines"),
+    ] {
+        let file = |title: &str| format!("---\nid: 1\n{title}\ntags:\n- a\n---\nB\n");
+        let titled = one("x.md", file(&format!("title:{value}")).as_bytes()).content;
+        assert_eq!(title(&titled), shown);
+        let edited = set(&NOTES, &titled, &["title=New T"]);
+        assert_eq!(title(&edited), "New T");
+        let rendered = String::from_utf8(render(&NOTES, &edited, "1")).unwrap();
+        assert_eq!(rendered, file("title: New T\n"));
+        let none = set(&NOTES, &titled, &["title="]);
+        assert_eq!(render(&NOTES, &none, "1"), file("").as_bytes());
+    }
+    let only = one("x.md", b"---\ntitle: |\n  one\n  two\n---\nB\n").content;
+    assert_eq!(render(&NOTES, &set(&NOTES, &only, &["title="]), "1"), b"---\nid: 1\n---\nB\n");
+}
+
+#[test]
 fn a_title_makes_a_front_matter_that_two_devices_share() {
     let plain = one("Shopping.md", PLAIN).content;
     let edits = |title: &str, tie: &str| {

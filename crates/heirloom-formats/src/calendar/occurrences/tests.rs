@@ -396,3 +396,29 @@ mod hostile {
         }
     }
 }
+
+#[test]
+fn what_would_end_behind_year_9999_takes_no_time() {
+    for lines in [
+        "DTSTART:20260105T120000Z\nDURATION:P99999999999W",
+        "DTSTART:20260105T120000Z\nDURATION:P500000W",
+        "DTSTART:20260105T120000Z\nDURATION:P2912500D",
+        "DTSTART;TZID=Europe/Berlin:20260105T130000\nDURATION:P500000W",
+    ] {
+        let content = record(&event(lines));
+        let found = found(&content, "2026-01-01", "2027-01-01").list;
+        let ends: Vec<&str> = found.iter().map(|one| one.end.as_str()).collect();
+        assert_eq!(ends, ["2026-01-05T12:00:00Z"], "{lines}");
+        assert_eq!(found[0].field_end, None, "{lines}");
+        assert_eq!(starts(lines, "2027-01-01", "2028-01-01"), [""; 0], "{lines}");
+        assert_eq!(crate::testing::texts(&CALENDAR, &content, "end"), [""; 0], "{lines}");
+    }
+    let days = "DTSTART;VALUE=DATE:20260105\nDURATION:P500000W";
+    assert_eq!(starts(days, "2027-01-01", "2028-01-01"), [""; 0]);
+    let whole = found(&record(&event(days)), "2026-01-01", "2027-01-01").list;
+    assert_eq!((whole[0].end.as_str(), &whole[0].field_end), ("2026-01-06", &None));
+    let eve = record(&event("DTSTART;VALUE=DATE:99991231"));
+    assert_eq!(found(&eve, "9999-12-01", "9999-12-31T23:00").list[0].end, "9999-12-31");
+    let last = record(&event("DTSTART:20260105T120000Z\nDTEND:99991231T235959Z"));
+    assert_eq!(found(&last, "2027-01-01", "2028-01-01").list[0].end, "9999-12-31T23:59:59Z");
+}

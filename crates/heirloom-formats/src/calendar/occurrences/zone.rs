@@ -13,6 +13,8 @@ use std::rc::Rc;
 
 /// Transitions that a zone of a calendar may have.
 const TRANSITIONS_MAX: usize = 20_000;
+/// Steps for a definition that is read by itself: as many as for a record.
+const DEFINITION_STEPS_MAX: u64 = 600_000;
 
 /// How local times become instants.
 #[derive(Debug, Clone)]
@@ -224,10 +226,9 @@ impl Observance {
     }
 }
 
-/// Reads a definition far into the future.
-#[cfg(test)]
+/// Returns the zone that a calendar defines, up to a local time.
 pub(crate) fn own_zone(component: &[u8], to: i64) -> Option<Zone> {
-    let zone = OwnZone::read(component, to, &mut Budget::new(u64::MAX))?;
+    let zone = OwnZone::read(component, to, &mut Budget::new(DEFINITION_STEPS_MAX))?;
     Some(Zone::Own(Rc::new(zone)))
 }
 
