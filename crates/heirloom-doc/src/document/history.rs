@@ -75,9 +75,7 @@ impl Document {
         let last = births.min_by_key(|meta| (own_actor(&meta.actor), Reverse(meta.seq)));
         last.map(|meta| self.content_at(&Heads(vec![own_hash(meta.hash)]))).unwrap_or_default()
     }
-}
 
-impl Document {
     /// Returns the category's number and the uid that each birth gave the
     /// record, whatever was made of them since: their keys are the first in
     /// order, so they stand in its first change.

@@ -315,6 +315,7 @@ fn structured_name(name: &str, order: Order) -> String {
     // `Dr.` and `Prof.` are titles, `J.` is a given name.
     let titles = words.iter().take_while(|word| word.ends_with('.') && word.chars().count() > 2);
     let titles = titles.count().min(words.len().saturating_sub(2));
+    let titles = if name.contains(',') { 0 } else { titles };
     let title = words.drain(..titles).collect::<Vec<&str>>().join(" ");
     let (family, given) = match (name.split_once(','), words.as_slice(), order) {
         (Some((family, given)), ..) => (family.trim().to_owned(), given.trim().to_owned()),
@@ -324,8 +325,7 @@ fn structured_name(name: &str, order: Order) -> String {
         }
         (None, ..) => (String::new(), words.join(" ")),
     };
-    let title = if name.contains(',') { String::new() } else { text::escaped(&title) };
-    format!("{};{};;{title};", text::escaped(&family), text::escaped(&given))
+    format!("{};{};;{};", text::escaped(&family), text::escaped(&given), text::escaped(&title))
 }
 
 fn fits(holder: &Holder, kind: Option<&str>) -> bool {
