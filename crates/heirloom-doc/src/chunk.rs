@@ -55,6 +55,8 @@ pub(crate) struct Head {
     pub(crate) time: i64,
     /// The number of operations: at least one.
     pub(crate) count: usize,
+    /// Other actors, each with its last operation that the change refers to.
+    pub(crate) references: Vec<(ActorId, u64)>,
 }
 
 /// Returns the actor that a change names as its author, and reads nothing more.
@@ -74,8 +76,11 @@ impl<'a> Chunk<'a> {
     /// When it is anything that no change of ours is.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, ChunkError> {
         let (mut head, actors, columns) = front(bytes)?;
-        let operations = operation::read(&columns, actors.len())?;
+        let (operations, referred) = operation::read(&columns, actors.len())?;
         head.count = operations.len();
+        let others = actors.iter().zip(referred).skip(1);
+        let others = others.filter(|(_, counter)| *counter > 0);
+        head.references = others.map(|(actor, counter)| (ActorId(**actor), counter)).collect();
         Ok(Self { head, actors, operations })
     }
 
@@ -115,7 +120,8 @@ fn front(bytes: &[u8]) -> Result<(Head, Vec<&[u8; ACTOR_BYTES]>, Columns<'_>), C
     }
     let columns = Columns::parse(cursor)?;
     let actor = ActorId(*author);
-    let head = Head { checksum, dependencies, actor, seq, start_op, time, count: 0 };
+    let (count, references) = (0, Vec::new());
+    let head = Head { checksum, dependencies, actor, seq, start_op, time, count, references };
     Ok((head, actors, columns))
 }
 

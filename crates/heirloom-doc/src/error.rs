@@ -109,6 +109,14 @@ pub enum GateError {
         /// The number that would follow.
         expected: u64,
     },
+    /// The change refers to an operation that it does not build on.
+    #[error("operation {counter} of {actor:?} is not among what it builds on")]
+    Reference {
+        /// Whose operation it is.
+        actor: ActorId,
+        /// The operation's number.
+        counter: u64,
+    },
     /// An earlier change of its log for the record broke the merge.
     #[error("an earlier change of its log broke the merge of this record")]
     Closed,

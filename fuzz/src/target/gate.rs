@@ -132,7 +132,10 @@ fn check(admission: &Admission, offered: usize, had_document: bool) {
     let mut again = Document::load(saved).expect("an admitted document loads");
     assert_eq!(again.heads(), document.heads());
     assert_eq!(again.content(), document.content());
-    assert!(applied.iter().all(|hash| again.at(&Heads(vec![*hash])).is_ok()));
+    for hash in applied {
+        let past = again.at(&Heads(vec![*hash]));
+        assert!(past.is_ok(), "the state after an applied change is lost: {past:?}");
+    }
     let told = again.history();
     let heads = document.heads();
     assert!(heads.iter().all(|head| told.iter().any(|one| one.hash == *head)));

@@ -69,11 +69,12 @@ impl Operation<'_> {
     }
 }
 
-/// Reads the operations of a change that names `actors` actors.
+/// Reads the operations of a change that names `actors` actors; and for each of
+/// these its last operation that they refer to, zero where they do not.
 pub(super) fn read<'a>(
     columns: &Columns<'a>,
     actors: usize,
-) -> Result<Vec<Operation<'a>>, ChunkError> {
+) -> Result<(Vec<Operation<'a>>, Vec<u64>), ChunkError> {
     let actions = columns.runs(Kind::Action, limits::CHANGE_OPS_MAX, Cursor::unsigned)?;
     let count = actions.len();
     if count == 0 {
@@ -84,7 +85,19 @@ pub(super) fn read<'a>(
     let inserts = columns.flags(Kind::Insert, count)?;
     let values = values(columns, count)?;
     let elements = elements(columns, count, actors)?;
-    check_predecessors(columns, count, actors)?;
+    let mut referred = vec![0; actors];
+    let mut refer = |place: usize, counter: u64| {
+        if let Some(last) = referred.get_mut(place) {
+            *last = counter.max(*last);
+        }
+    };
+    objects.iter().flatten().for_each(|(place, counter)| refer(*place, *counter));
+    for element in elements.iter().flatten() {
+        element.actor.iter().for_each(|place| refer(*place, element.counter.unsigned_abs()));
+    }
+    for (place, counter) in predecessors(columns, count, actors)? {
+        refer(place, counter);
+    }
     let mut operations = Vec::with_capacity(count);
     let mut touched = Touched::default();
     for (place, action) in actions.into_iter().enumerate() {
@@ -99,7 +112,7 @@ pub(super) fn read<'a>(
         touched.once(&operation, elements.get(place).copied().flatten())?;
         operations.push(operation);
     }
-    Ok(operations)
+    Ok((operations, referred))
 }
 
 /// Counts the operations and those that they overwrite; neither counts where
@@ -210,12 +223,12 @@ impl<'a> Touched<'a> {
     }
 }
 
-/// Checks the operations that are overwritten.
-fn check_predecessors(
+/// Reads the operations that are overwritten.
+fn predecessors(
     columns: &Columns<'_>,
     count: usize,
     actors: usize,
-) -> Result<(), ChunkError> {
+) -> Result<Vec<(usize, u64)>, ChunkError> {
     let groups = columns.runs(Kind::PredecessorGroup, count, Cursor::unsigned)?;
     let sum = groups.iter().flatten().fold(0_u64, |sum, count| sum.saturating_add(*count));
     let sum = super::limited("overwritten operations", sum, PREDECESSORS_MAX)?;
@@ -224,7 +237,9 @@ fn check_predecessors(
     if places.len() != sum || counters.len() != sum {
         return Err(ChunkError::Malformed("overwritten operations"));
     }
-    positive(&counters)
+    positive(&counters)?;
+    let pairs = places.into_iter().zip(counters);
+    Ok(pairs.filter_map(|(place, counter)| Some((place?, counter?.unsigned_abs()))).collect())
 }
 
 fn positive(counters: &[Option<i64>]) -> Result<(), ChunkError> {

@@ -14,11 +14,21 @@ struct Node {
     max_op: u64,
 }
 
-/// All changes, and the last one of every actor.
+/// All changes, and those of every actor.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     nodes: BTreeMap<ChangeHash, Node>,
-    latest: BTreeMap<ActorId, (u64, ChangeHash)>,
+    /// By actor, in order of their numbers: each change builds on the one
+    /// before it, so its operations have higher numbers.
+    chains: BTreeMap<ActorId, Vec<Link>>,
+}
+
+/// A change in its author's chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Link {
+    seq: u64,
+    max_op: u64,
+    hash: ChangeHash,
 }
 
 impl Graph {
@@ -28,10 +38,11 @@ impl Graph {
         for meta in document.automerge().get_changes_meta(&[]) {
             let hash = own_hash(meta.hash);
             let dependencies: Vec<ChangeHash> = meta.deps.iter().copied().map(own_hash).collect();
-            let latest = graph.latest.entry(own_actor(&meta.actor)).or_insert((0, hash));
-            *latest = (*latest).max((meta.seq, hash));
+            let link = Link { seq: meta.seq, max_op: meta.max_op, hash };
+            graph.chains.entry(own_actor(&meta.actor)).or_default().push(link);
             graph.nodes.insert(hash, Node { dependencies, max_op: meta.max_op });
         }
+        graph.chains.values_mut().for_each(|chain| chain.sort_unstable());
         graph
     }
 
@@ -42,7 +53,7 @@ impl Graph {
 
     /// Returns whether an actor has changes here.
     pub(super) fn knows(&self, actor: ActorId) -> bool {
-        self.latest.contains_key(&actor)
+        self.chains.contains_key(&actor)
     }
 
     /// Returns the first of `dependencies` that is not there.
@@ -52,20 +63,22 @@ impl Graph {
 
     /// Adds a change whose dependencies are there.
     pub(super) fn insert(&mut self, hash: ChangeHash, head: &Head) {
-        self.latest.insert(head.actor, (head.seq, hash));
-        let node = Node { dependencies: head.dependencies.clone(), max_op: head.max_op() };
+        let max_op = head.max_op();
+        let link = Link { seq: head.seq, max_op, hash };
+        self.chains.entry(head.actor).or_default().push(link);
+        let node = Node { dependencies: head.dependencies.clone(), max_op };
         self.nodes.insert(hash, node);
     }
 
     /// Judges a change whose dependencies are all there by its actor and its
     /// numbers.
     pub(super) fn judge(&self, head: &Head) -> Result<(), GateError> {
-        let latest = self.latest.get(&head.actor);
-        let expected = latest.map_or(1, |(seq, _)| seq + 1);
+        let latest = self.chains.get(&head.actor).and_then(|chain| chain.last());
+        let expected = latest.map_or(1, |latest| latest.seq + 1);
         if head.seq != expected {
             return Err(GateError::Sequence { found: head.seq, expected });
         }
-        if let Some((_, previous)) = latest
+        if let Some(Link { hash: previous, .. }) = latest
             && !self.is_ancestor(previous, &head.dependencies)
         {
             return Err(GateError::Ancestor(*previous));
@@ -75,7 +88,21 @@ impl Graph {
         if head.start_op != expected {
             return Err(GateError::StartOp { found: head.start_op, expected });
         }
-        Ok(())
+        match head.references.iter().find(|one| !self.builds_on(one, &head.dependencies)) {
+            Some((actor, counter)) => {
+                Err(GateError::Reference { actor: *actor, counter: *counter })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Returns whether the change that holds an operation is among what a
+    /// change builds on. Where it is not, the merge would depend on which of
+    /// the two came first.
+    fn builds_on(&self, (actor, counter): &(ActorId, u64), dependencies: &[ChangeHash]) -> bool {
+        let chain = self.chains.get(actor).map(Vec::as_slice).unwrap_or_default();
+        let place = chain.partition_point(|link| link.max_op < *counter);
+        chain.get(place).is_some_and(|link| self.is_ancestor(&link.hash, dependencies))
     }
 
     /// Returns whether `ancestor` is among `from` or what they build on. What

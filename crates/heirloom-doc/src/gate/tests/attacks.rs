@@ -96,6 +96,41 @@ fn a_change_that_breaks_the_merge_closes_its_log_and_no_other() {
 }
 
 #[test]
+fn what_refers_to_what_it_does_not_build_on_is_refused_whichever_came_first() {
+    let (document, _) = born();
+    let (hostile, saved) = (LogId([6; 16]), document.save());
+    let mut other = document.clone();
+    let honest = edited(&mut other, LOG, "honest");
+    let beside = next(&document, hostile, Forged::put("title", "beside"));
+    let overwriting = |forged: Forged| {
+        let counter = i64::try_from(beside.start_op).unwrap();
+        let mut last = vec![0x7f];
+        crate::chunk::tests::forged::write_signed(&mut last, counter);
+        let forged = forged.replace(112, vec![0x7f, 1]).replace(113, vec![0x7f, 1]);
+        Forged { others: vec![actor_for(LOG, RECORD).0.to_vec()], ..forged.replace(115, last) }
+    };
+    let rival = offer(hostile, overwriting(beside.clone()).bytes());
+    let refused = |admission: &Admission, place: usize| {
+        let expected =
+            GateError::Reference { actor: actor_for(LOG, RECORD), counter: beside.start_op };
+        assert_eq!(admission.refused, [(place, expected)]);
+        assert!(admission.closed.is_empty());
+    };
+    refused(&admit(Some(&saved), RECORD, std::slice::from_ref(&rival)), 0);
+    refused(&admit(Some(&other.save()), RECORD, std::slice::from_ref(&rival)), 0);
+    for (offered, place) in [([honest.clone(), rival.clone()], 1), ([rival, honest], 0)] {
+        let admission = admit(Some(&saved), RECORD, &offered);
+        refused(&admission, place);
+        check(&admission, 2);
+    }
+    // What builds on it may overwrite it.
+    let sound = overwriting(next(&other, hostile, Forged::put("title", "later")));
+    let admission = admit(Some(&other.save()), RECORD, &[offer(hostile, sound.bytes())]);
+    check(&admission, 1);
+    assert_eq!(admission.applied.len(), 1, "{admission:?}");
+}
+
+#[test]
 fn what_breaks_the_merge_among_many_is_found_wherever_it_stands() {
     let (document, _) = born();
     let (saved, hostile) = (document.save(), LogId([6; 16]));
