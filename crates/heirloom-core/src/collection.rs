@@ -257,7 +257,7 @@ fn project(
     let Some(spec) = category::by_number(row.category) else {
         // It may have stood elsewhere before.
         (row.title, row.fields, row.search) = <(String, String, String)>::default();
-        (row.conflicted, row.span) = (false, None);
+        (row.conflicted, row.span, row.times) = (false, None, None);
         return;
     };
     let mut content = document.content();
@@ -268,7 +268,8 @@ fn project(
     row.fields = crate::show::fields_json(spec, &projection).to_string();
     row.title = projection.title;
     row.search = heirloom_formats::search_text(&projection.search);
-    row.span = heirloom_formats::span(spec, &content).map(|span| (span.from_s, span.to_s));
+    row.span = heirloom_formats::span(spec, &content);
+    row.times = heirloom_formats::times(spec, &content);
 }
 
 /// Returns whether a user should hear of a conflict.

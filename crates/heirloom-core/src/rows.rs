@@ -7,13 +7,14 @@ use heirloom_base::{
     ActorId, ChangeHash, Decode, DecodeError, DeviceId, Encode, EntryId, LogId, Reader, RecordId,
     Writer, limits,
 };
+use heirloom_formats::{Span, Times};
 use std::collections::BTreeMap;
 
 /// Position of the last frame whose effects are in the index.
 pub(crate) const APPLIED: &[u8] = b"applied";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
-const LAYOUT: u8 = 4;
+const LAYOUT: u8 = 5;
 
 /// Returns the value of [`APPLIED`].
 #[must_use]
@@ -189,12 +190,21 @@ pub(crate) struct RecordIndex {
     pub(crate) fields: String,
     /// Text to search in, as the formats fold it.
     pub(crate) search: String,
-    /// Between which times it takes place, in seconds since 1970.
-    pub(crate) span: Option<(i64, i64)>,
+    /// Between which times it takes place.
+    pub(crate) span: Option<Span>,
+    /// When it takes place, where that is not too long to be kept twice.
+    pub(crate) times: Option<Times>,
+}
+
+/// What decides whether a list of a time needs a row at all; it stands first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub(crate) deleted: bool,
+    pub(crate) span: Option<Span>,
 }
 
 /// What stands for no times: a span that ends before it begins.
-const NO_SPAN: (i64, i64) = (i64::MAX, i64::MIN);
+const NO_SPAN: Span = Span { from_s: i64::MAX, to_s: i64::MIN };
 
 const TEXT_BYTES_MAX: usize = limits::CARD_TEXT_BYTES_MAX * 8;
 
@@ -204,9 +214,9 @@ const HEADS_MAX: usize = 1 << 24;
 
 impl Encode for RecordIndex {
     fn encode(&self, writer: &mut Writer) {
+        Reach { deleted: self.deleted, span: self.span }.encode(writer);
         writer.u64(self.category.cast_unsigned());
         writer.text(&self.uid);
-        writer.u8(u8::from(self.deleted));
         writer.u8(u8::from(self.conflicted));
         writer.list(&self.heads);
         writer.u32(u32::try_from(self.entries.len()).expect("logs are limited"));
@@ -228,17 +238,34 @@ impl Encode for RecordIndex {
         writer.text(&self.title);
         writer.text(&self.fields);
         writer.text(&self.search);
-        let (from, to) = self.span.unwrap_or(NO_SPAN);
-        writer.u64(from.cast_unsigned());
-        writer.u64(to.cast_unsigned());
+        writer.option(self.times.as_ref());
+    }
+}
+
+impl Encode for Reach {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u8(u8::from(self.deleted));
+        let span = self.span.unwrap_or(NO_SPAN);
+        writer.u64(span.from_s.cast_unsigned());
+        writer.u64(span.to_s.cast_unsigned());
+    }
+}
+
+impl Decode for Reach {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let deleted = reader.u8()? != 0;
+        let (from_s, to_s) = (reader.u64()?.cast_signed(), reader.u64()?.cast_signed());
+        let span = Some(Span { from_s, to_s }).filter(|span| *span != NO_SPAN);
+        Ok(Self { deleted, span })
     }
 }
 
 impl Decode for RecordIndex {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let Reach { deleted, span } = Reach::decode(reader)?;
         let category = reader.u64()?.cast_signed();
         let uid = reader.text(TEXT_BYTES_MAX)?.to_owned();
-        let (deleted, conflicted) = (reader.u8()? != 0, reader.u8()? != 0);
+        let conflicted = reader.u8()? != 0;
         let heads = reader.list(HEADS_MAX)?;
         let count = reader.u32()?;
         let entries = (0..count)
@@ -263,8 +290,8 @@ impl Decode for RecordIndex {
             title: reader.text(TEXT_BYTES_MAX)?.to_owned(),
             fields: reader.text(TEXT_BYTES_MAX)?.to_owned(),
             search: reader.text(TEXT_BYTES_MAX)?.to_owned(),
-            span: Some((reader.u64()?.cast_signed(), reader.u64()?.cast_signed()))
-                .filter(|span| *span != NO_SPAN),
+            span,
+            times: reader.option()?,
         })
     }
 }
@@ -342,8 +369,11 @@ mod tests {
             title: "t".into(),
             fields: "{}".into(),
             search: "s".into(),
-            span: Some((-5, i64::MAX)),
+            span: Some(Span { from_s: -5, to_s: i64::MAX }),
+            times: None,
         };
+        let reach = Reach { deleted: true, span: row.span };
+        assert_eq!(Reach::decode(&mut Reader::new(&row.to_bytes())), Ok(reach));
         assert_eq!(RecordIndex::from_bytes(&row.to_bytes()).as_ref(), Ok(&row));
         let row = RecordIndex { span: None, ..row };
         assert_eq!(RecordIndex::from_bytes(&row.to_bytes()), Ok(row));

@@ -2,7 +2,7 @@
 
 use crate::rows;
 use crate::storage::{Batch, Lsn, Rows, Storage, StorageError};
-use heirloom_base::{Decode, Encode, RecordId};
+use heirloom_base::{Decode, DecodeError, Encode, Reader, RecordId};
 use std::collections::BTreeMap;
 
 /// Reads through the writes of one step; nothing is visible to others before
@@ -102,7 +102,16 @@ impl<'a> View<'a> {
 
 /// Reads a row's bytes.
 pub(crate) fn decode_row<T: Decode>(bytes: &[u8]) -> Result<T, StorageError> {
-    T::from_bytes(bytes).map_err(|error| StorageError::Index(format!("a row is damaged: {error}")))
+    T::from_bytes(bytes).map_err(damaged)
+}
+
+/// Reads what a row begins with.
+pub(crate) fn decode_head<T: Decode>(bytes: &[u8]) -> Result<T, StorageError> {
+    T::decode(&mut Reader::new(bytes)).map_err(damaged)
+}
+
+fn damaged(error: DecodeError) -> StorageError {
+    StorageError::Index(format!("a row is damaged: {error}"))
 }
 
 #[cfg(test)]

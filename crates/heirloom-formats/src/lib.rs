@@ -35,7 +35,7 @@ mod settings;
 mod testing;
 mod text;
 
-pub use calendar::occurrences::{Occurrence, Occurrences, Span, Window, WindowError};
+pub use calendar::occurrences::{Occurrence, Occurrences, Span, Times, Window, WindowError};
 pub use contacts::CardCutter;
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
 pub use fold::{SearchQuery, search_text};
@@ -269,6 +269,16 @@ pub fn occurrences(
 pub fn span(category: &CategorySpec, content: &Content) -> Option<Span> {
     match category.number == heirloom_schema::category::calendar::CALENDAR.number {
         true => calendar::occurrences::span(content),
+        false => None,
+    }
+}
+
+/// Returns the part of a record that says when it takes place, where nothing
+/// else is needed for its occurrences: see [`Times`].
+#[must_use]
+pub fn times(category: &CategorySpec, content: &Content) -> Option<Times> {
+    match category.number == heirloom_schema::category::calendar::CALENDAR.number {
+        true => Times::of(content),
         false => None,
     }
 }

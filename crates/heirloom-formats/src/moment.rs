@@ -114,11 +114,14 @@ impl Moment {
     fn written(self, dash: &str, colon: &str) -> String {
         let (year, month, day) = civil_from_days(self.days);
         let mut text = String::with_capacity(20);
-        push(&mut text, year, 4);
-        [month, day].iter().for_each(|number| {
+        match (0..10_000).contains(&year) {
+            true => [year / 100, year % 100].iter().for_each(|two| push(&mut text, *two)),
+            false => text.push_str(&format!("{year:04}")),
+        }
+        for number in [month, day] {
             text.push_str(dash);
-            push(&mut text, *number, 2);
-        });
+            push(&mut text, number);
+        }
         let zone = match self.kind {
             MomentKind::Date => return text,
             MomentKind::Local => "",
@@ -127,22 +130,19 @@ impl Moment {
         let clock = [("T", self.seconds / 3600), (colon, self.seconds / 60 % 60)];
         for (mark, number) in clock.into_iter().chain([(colon, self.seconds % 60)]) {
             text.push_str(mark);
-            push(&mut text, number, 2);
+            push(&mut text, number);
         }
         text.push_str(zone);
         text
     }
 }
 
-/// Appends a number with at least so many digits. A list of occurrences has
-/// tens of thousands of them: the general formatting takes three times as long.
-fn push(text: &mut String, number: i64, width: u32) {
-    if !(0..10_i64.pow(width)).contains(&number) {
-        text.push_str(&format!("{number:0width$}", width = width as usize));
-        return;
-    }
-    let digits = (0..width).rev().map(|place| number / 10_i64.pow(place) % 10);
-    text.extend(digits.filter_map(|digit| char::from_digit(u32::try_from(digit).ok()?, 10)));
+/// Appends a number of two digits. A list of occurrences has tens of thousands
+/// of them: the general formatting takes three times as long.
+fn push(text: &mut String, number: i64) {
+    let digit = |number: i64| char::from(b"0123456789"[usize::try_from(number % 10).unwrap_or(0)]);
+    text.push(digit(number / 10));
+    text.push(digit(number));
 }
 
 /// Returns the seconds of an RFC 5545 duration (`P1DT2H`, `-PT15M`), where it is

@@ -5,12 +5,13 @@ use crate::access::Access;
 use crate::exit::{self, Trouble};
 use crate::locale::{self, Order};
 use crate::records::short;
-use crate::screen::{self, Screen};
+use crate::screen::{self, Form, Screen};
 use heirloom_core::command::{
     Answer, Command, EventRow, OccurrenceQuery, OccurrenceRow, RecordRow,
 };
 use heirloom_schema::CategorySpec;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::rc::Rc;
 
@@ -76,9 +77,13 @@ pub(super) async fn list<W: Write>(
     let mut agenda = gathered(access, category, wish).await?;
     agenda.sort(order);
     for item in &agenda.items {
-        screen.json(&line(item))?;
-        let (id, when) = (short(&item.record.id), when(&item.occurrence));
-        screen.line(format_args!("{id}  {when:<22}  {}", item.record.title))?;
+        match screen.form() {
+            Form::Json => screen.json(&Line::of(item))?,
+            Form::Human => {
+                let (id, when) = (short(&item.record.id), when(&item.occurrence));
+                screen.line(format_args!("{id}  {when:<22}  {}", item.record.title))?;
+            }
+        }
     }
     if agenda.cut {
         let text = format!(
@@ -132,24 +137,44 @@ async fn gathered(
     }
 }
 
-/// Returns the line of JSON: the record with the times of this occurrence.
-fn line(item: &Item) -> Value {
-    let Item { occurrence, record } = item;
-    let mut record = RecordRow::clone(record);
-    record.fields.insert(START.to_owned(), json!(occurrence.field_start));
-    if let Some(end) = &occurrence.field_end {
-        record.fields.insert("end".to_owned(), json!(end));
+/// A line of JSON: the record with the times of this occurrence.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    category: &'a str,
+    title: &'a str,
+    fields: Map<String, Value>,
+    updated_at: &'a str,
+    updated_by: &'a str,
+    start: &'a str,
+    end: &'a str,
+    all_day: bool,
+    recurrence_id: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn of(Item { occurrence, record }: &'a Item) -> Self {
+        let RecordRow { id, category, title, updated_at, updated_by, .. } = &**record;
+        let OccurrenceRow { start, end, .. } = occurrence;
+        let mut fields = record.fields.clone();
+        fields.insert(START.to_owned(), json!(occurrence.field_start));
+        if let Some(end) = &occurrence.field_end {
+            fields.insert("end".to_owned(), json!(end));
+        }
+        let (all_day, recurrence_id) = (occurrence.all_day, occurrence.recurrence_id.as_deref());
+        Self {
+            id,
+            category,
+            title,
+            fields,
+            updated_at,
+            updated_by,
+            start,
+            end,
+            all_day,
+            recurrence_id,
+        }
     }
-    let mut line = serde_json::to_value(record).unwrap_or_default();
-    for (name, value) in [
-        ("start", json!(occurrence.start)),
-        ("end", json!(occurrence.end)),
-        ("all_day", json!(occurrence.all_day)),
-        ("recurrence_id", json!(occurrence.recurrence_id)),
-    ] {
-        line[name] = value;
-    }
-    line
 }
 
 /// Returns when it takes place, for people: by the clock where they are.
@@ -188,6 +213,20 @@ mod tests {
         }
     }
 
+    fn record() -> RecordRow {
+        RecordRow {
+            id: "1f".to_owned(),
+            category: "c".to_owned(),
+            title: "t".to_owned(),
+            fields: Map::new(),
+            updated_at: String::new(),
+            updated_by: String::new(),
+            deleted: false,
+            source: None,
+            authors: Map::new(),
+        }
+    }
+
     #[test]
     fn times_are_as_short_as_they_can_be() {
         for (start, end, text) in [
@@ -201,18 +240,29 @@ mod tests {
     }
 
     #[test]
+    fn a_line_has_what_other_lists_have_and_the_times() {
+        let mut record = record();
+        record.fields.insert("end".to_owned(), json!("2026-01-01"));
+        let other = serde_json::to_value(&record).unwrap();
+        let occurrence = occurrence(0, "2026-01-05T09:00:00", "2026-01-05T10:00:00");
+        let mut item = Item { occurrence, record: Rc::new(record) };
+        let line = serde_json::to_value(Line::of(&item)).unwrap();
+        for (name, value) in other.as_object().unwrap() {
+            assert!(name == "fields" || line[name] == *value, "{name}");
+        }
+        assert_eq!(line["fields"]["start"], "2026-01-05T09:00:00");
+        assert_eq!(line["fields"]["end"], "2026-01-05T10:00:00");
+        assert_eq!(
+            (&line["start"], &line["all_day"]),
+            (&json!("2026-01-05T09:00:00"), &json!(false))
+        );
+        item.occurrence.field_end = None;
+        assert_eq!(serde_json::to_value(Line::of(&item)).unwrap()["fields"]["end"], "2026-01-01");
+    }
+
+    #[test]
     fn a_list_that_is_too_long_keeps_the_earliest_and_asks_for_nothing_later() {
-        let record = Rc::new(RecordRow {
-            id: "1f".to_owned(),
-            category: "c".to_owned(),
-            title: "t".to_owned(),
-            fields: serde_json::Map::new(),
-            updated_at: String::new(),
-            updated_by: String::new(),
-            deleted: false,
-            source: None,
-            authors: serde_json::Map::new(),
-        });
+        let record = Rc::new(record());
         let item = |starts_s| {
             let occurrence = occurrence(starts_s, "2026-01-05", "2026-01-06");
             Item { occurrence, record: Rc::clone(&record) }

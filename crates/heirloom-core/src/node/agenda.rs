@@ -4,19 +4,22 @@ use super::listing::after_record;
 use super::records::category_of;
 use super::{Node, Refusal};
 use crate::command::{Answer, EventRow, OccurrenceQuery, OccurrenceRow, RecordRow};
-use crate::rows::RecordIndex;
+use crate::rows::{Reach, RecordIndex};
 use crate::storage::Storage;
+use crate::view::{decode_head, decode_row};
 use crate::{collection, failure, show};
 use heirloom_base::{Now, RecordId};
-use heirloom_formats::{Occurrence, SearchQuery, Span, Window};
+use heirloom_formats::{Occurrence, SearchQuery, Window};
 use heirloom_schema::CategorySpec;
 
 /// Occurrences in one answer, at most: a list of more is nothing to read.
 const OCCURRENCES_MAX: usize = 10_000;
-/// Records in one answer: each costs the loading of a document.
-const EVENTS_MAX: usize = 256;
-/// Work for one answer, in steps of the expansion: some 100 ms.
-const STEPS_MAX: u64 = 2_000_000;
+/// Work for one answer, in steps of the expansion: some 50 ms.
+const STEPS_MAX: u64 = 1_000_000;
+/// What it costs to read a row, and to load the document of a record whose
+/// times are not in its row.
+const ROW_STEPS: u64 = 60;
+const DOCUMENT_STEPS: u64 = 600;
 /// Bytes of fields in one answer.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -26,7 +29,6 @@ struct Page {
     events: Vec<EventRow>,
     cut: bool,
     gave_up: Vec<String>,
-    records: usize,
     occurrences: usize,
     steps: u64,
     bytes: usize,
@@ -34,10 +36,7 @@ struct Page {
 
 impl Page {
     fn is_full(&self, limit: usize) -> bool {
-        self.occurrences >= limit
-            || self.records >= EVENTS_MAX
-            || self.steps >= STEPS_MAX
-            || self.bytes >= BYTES_MAX
+        self.occurrences >= limit || self.steps >= STEPS_MAX || self.bytes >= BYTES_MAX
     }
 }
 
@@ -60,15 +59,19 @@ impl Node {
         let mut page = Page::default();
         let (mut last, mut next) = (None, None);
         let after = after_record(wanted.after.as_deref())?;
-        Self::each_row(storage, spec, after, &mut |record, row| {
+        Self::each_row_bytes(storage, spec, after, &mut |record, bytes| {
             if page.is_full(limit) {
                 next = last.map(|record: RecordId| record.to_string());
                 return Ok(false);
             }
             last = Some(record);
-            let span = row.span.map(|(from_s, to_s)| Span { from_s, to_s });
-            let is_near = span.is_some_and(|span| window.meets(span));
-            if is_near && !row.deleted && query.matches(&row.search) {
+            let reach: Reach = decode_head(bytes)?;
+            if reach.deleted || !reach.span.is_some_and(|span| window.meets(span)) {
+                return Ok(true);
+            }
+            let row: RecordIndex = decode_row(bytes)?;
+            page.steps += ROW_STEPS;
+            if query.matches(&row.search) {
                 self.expand(storage, spec, (record, &row), &window, limit, &mut page)?;
             }
             Ok(true)
@@ -86,24 +89,34 @@ impl Node {
         limit: usize,
         page: &mut Page,
     ) -> Result<(), Refusal> {
-        let mut content = self.existing(storage, record)?.content();
-        collection::resolve_texts(storage, self.keyring()?.account_key(), &mut content);
-        let found = heirloom_formats::occurrences(spec, &content, window, limit);
-        page.records += 1;
+        let found = match &row.times {
+            Some(times) => times.within(window, limit),
+            None => {
+                let mut content = self.existing(storage, record)?.content();
+                collection::resolve_texts(storage, self.keyring()?.account_key(), &mut content);
+                page.steps += DOCUMENT_STEPS;
+                heirloom_formats::occurrences(spec, &content, window, limit)
+            }
+        };
         page.steps += found.steps;
         page.occurrences += found.list.len();
         page.cut |= found.is_cut;
         if found.gave_up {
             page.gave_up.push(record.to_string());
         }
+        if found.list.is_empty() {
+            return Ok(());
+        }
+        let plain = self.record_row(spec, record, row);
+        page.bytes += row.fields.len() * found.forms.len().max(1);
         let first = page.events.len();
         for form in &found.forms {
-            let fields = show::fields_json(spec, form);
-            page.bytes += fields.to_string().len();
-            let plain = self.record_row(spec, record, row);
-            let fields = fields.as_object().cloned().unwrap_or_default();
-            let record = RecordRow { title: form.title.clone(), fields, ..plain };
+            let fields = show::fields_json(spec, form).as_object().cloned().unwrap_or_default();
+            let record = RecordRow { title: form.title.clone(), fields, ..plain.clone() };
             page.events.push(EventRow { record, occurrences: Vec::new() });
+        }
+        if found.forms.is_empty() {
+            page.events.push(EventRow { record: plain, occurrences: Vec::new() });
         }
         for occurrence in found.list {
             if let Some(event) = page.events.get_mut(first + occurrence.form) {

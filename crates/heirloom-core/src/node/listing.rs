@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// Rows read from the index at a time.
 const PAGE: usize = 512;
+/// Looks at a record's row, and says whether to go on.
+type Visit<'a> = dyn FnMut(RecordId, &[u8]) -> Result<bool, Refusal> + 'a;
 /// Bytes of files in one answer.
 const EXPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -28,13 +30,25 @@ impl Node {
         after: Option<RecordId>,
         visit: &mut dyn FnMut(RecordId, RecordIndex) -> Result<bool, Refusal>,
     ) -> Result<(), Refusal> {
+        Self::each_row_bytes(storage, spec, after, &mut |record, bytes| {
+            visit(record, decode_row(bytes)?)
+        })
+    }
+
+    /// As [`Node::each_row`], where few of them need to be read.
+    pub(super) fn each_row_bytes(
+        storage: &dyn Storage,
+        spec: &'static CategorySpec,
+        after: Option<RecordId>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Refusal> {
         let prefix = rows::category_prefix(spec.number);
         let mut last = after.map(|record| rows::record_key(spec.number, record));
         loop {
             let page = storage.scan(&prefix, last.as_deref(), PAGE)?;
             for (key, bytes) in &page {
                 let Some(record) = rows::record_of_key(key) else { continue };
-                if !visit(record, decode_row(bytes)?)? {
+                if !visit(record, bytes)? {
                     return Ok(());
                 }
             }

@@ -11,10 +11,12 @@ mod expansion;
 pub(super) mod rule;
 pub(super) mod series;
 mod span;
+mod times;
 mod window;
 pub(super) mod zone;
 
 pub(crate) use span::span;
+pub use times::Times;
 pub use window::{Span, Window, WindowError};
 
 use super::fields::{self, Time};
@@ -77,8 +79,13 @@ pub struct Occurrences {
 /// Returns the occurrences of a record.
 pub(crate) fn within(content: &Content, window: &Window, limit: usize) -> Occurrences {
     let series = Series::read(content);
+    found(&series, window, limit).shown(&series, content)
+}
+
+/// Returns the occurrences of a series; the form of each is its component.
+fn found(series: &Series, window: &Window, limit: usize) -> Occurrences {
     let mut search = Search {
-        series: &series,
+        series,
         window,
         budget: Budget::new(STEPS_MAX),
         own: BTreeMap::new(),
@@ -97,7 +104,27 @@ pub(crate) fn within(content: &Content, window: &Window, limit: usize) -> Occurr
             search.exception(index, component);
         }
     }
-    search.finish(content)
+    let list: Vec<Occurrence> = search.found.into_values().collect();
+    let steps = STEPS_MAX - search.budget.left() + list.len() as u64 * FOUND_STEPS;
+    let (is_cut, gave_up) = (search.is_cut, search.gave_up);
+    Occurrences { list, forms: Vec::new(), is_cut, gave_up, steps }
+}
+
+impl Occurrences {
+    /// Adds what each occurrence shows: the forms of those that there are.
+    fn shown(mut self, series: &Series, content: &Content) -> Self {
+        let mut used: BTreeMap<usize, usize> = BTreeMap::new();
+        for occurrence in &mut self.list {
+            let component = occurrence.form;
+            occurrence.form = *used.entry(component).or_insert_with(|| {
+                let component = series.components.get(component);
+                let sequence = component.map_or("", |component| component.sequence.as_str());
+                self.forms.push(form(content, sequence));
+                self.forms.len() - 1
+            });
+        }
+        self
+    }
 }
 
 /// A time with what is needed to place it.
@@ -436,24 +463,6 @@ impl<'a> Search<'a> {
         };
         self.found.insert(key, occurrence);
         ControlFlow::Continue(())
-    }
-
-    /// Returns what was found, with what it shows.
-    fn finish(self, content: &Content) -> Occurrences {
-        let mut list: Vec<Occurrence> = self.found.into_values().collect();
-        let mut used: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut forms = Vec::new();
-        for occurrence in &mut list {
-            let component = occurrence.form;
-            occurrence.form = *used.entry(component).or_insert_with(|| {
-                let sequence = self.series.components.get(component);
-                let sequence = sequence.map_or("", |component| component.sequence.as_str());
-                forms.push(form(content, sequence));
-                forms.len() - 1
-            });
-        }
-        let steps = STEPS_MAX - self.budget.left() + list.len() as u64 * FOUND_STEPS;
-        Occurrences { list, forms, is_cut: self.is_cut, gave_up: self.gave_up, steps }
     }
 }
 

@@ -100,7 +100,7 @@ impl Series {
 }
 
 /// The properties that say when.
-const TIMES: &[&str] =
+pub(super) const TIMES: &[&str] =
     &["DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "STATUS"];
 
 impl Component {

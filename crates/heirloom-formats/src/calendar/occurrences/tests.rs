@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::testing::one;
+use heirloom_base::{Decode, Encode};
 use heirloom_schema::category::calendar::CALENDAR;
 
 /// Returns a record of these components.
@@ -24,6 +25,13 @@ fn found(content: &Content, from: &str, to: &str) -> Occurrences {
     let span = span(content);
     let meets = span.is_some_and(|span| window(from, to).meets(span));
     assert!(meets || found.list.is_empty(), "the span {span:?} hides {found:?}");
+    if let Some(times) = Times::of(content) {
+        let times = Times::from_bytes(&times.to_bytes()).unwrap();
+        let same = times.within(&window(from, to), 10_000);
+        let projection = crate::project(&CALENDAR, content);
+        assert!(found.forms.iter().all(|form| *form == projection));
+        assert_eq!(Occurrences { forms: found.forms.clone(), ..same }, found);
+    }
     found
 }
 
