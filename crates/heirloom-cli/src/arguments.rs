@@ -94,6 +94,9 @@ pub(crate) enum Fixed {
     /// List what was kept aside because it must not count
     #[command(subcommand)]
     Quarantine(QuarantineVerb),
+    /// Use the recovery phrase on a device that is in the account
+    #[command(subcommand)]
+    Recovery(RecoveryVerb),
     /// Wait until every reachable device is level with this one
     Sync(SyncArguments),
     /// Show one screen about the account
@@ -227,6 +230,31 @@ pub(crate) enum DevicesVerb {
         /// The new name
         name: String,
     },
+    /// Take a lost or sold device out of the account, everywhere
+    Revoke {
+        /// The device: a prefix of its id, or its name
+        device: String,
+        /// Do not ask first
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What is done with the recovery phrase.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecoveryVerb {
+    /// State anew who is in the account, and make this device an admin
+    Reset(ResetArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetArguments {
+    /// Read the phrase from this file [else from stdin]
+    #[arg(long, value_name = "F")]
+    pub(crate) phrase_file: Option<PathBuf>,
+    /// Bring this device back, which was taken out
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) keep: Vec<String>,
 }
 
 /// What is done with what was kept aside.
@@ -234,6 +262,11 @@ pub(crate) enum DevicesVerb {
 pub(crate) enum QuarantineVerb {
     /// List it with its author, record, time and reason
     List,
+    /// Let what a device wrote after it was taken out count after all
+    Accept {
+        /// The device: a prefix of its id, or its name
+        device: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -208,7 +208,7 @@ fn occupied(home: &Path) -> Failure {
 }
 
 /// Reads the phrase from a file, or from stdin.
-fn read_phrase(file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn read_phrase(file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
     let mut phrase = Zeroizing::new(String::new());
     let (what, read) = match file {
         Some(path) => (

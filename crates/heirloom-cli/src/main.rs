@@ -26,6 +26,7 @@ mod man;
 mod mesh;
 mod quarantine;
 mod records;
+mod recovery;
 mod screen;
 #[cfg(test)]
 mod scripted;
@@ -35,7 +36,7 @@ mod up;
 mod versions;
 mod walk;
 
-use arguments::{Arguments, Fixed, Verb};
+use arguments::{Arguments, Fixed, RecoveryVerb, Verb};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Trouble};
 use screen::{Form, Screen};
@@ -124,6 +125,9 @@ async fn fixed(verb: Fixed, home: &std::path::Path, screen: &mut Screen) -> Resu
         Fixed::Recover(arguments) => founding::recover(arguments, home, screen).await,
         Fixed::Devices(verb) => mesh::devices(verb, home, screen).await,
         Fixed::Quarantine(verb) => quarantine::run(&verb, home, screen).await,
+        Fixed::Recovery(RecoveryVerb::Reset(arguments)) => {
+            recovery::reset(arguments, home, screen).await
+        }
         Fixed::Sync(arguments) => mesh::sync(&arguments, home, screen).await,
         Fixed::Status(arguments) if arguments.watch => status::watch(home, screen).await,
         Fixed::Status(_) => status::show(home, screen).await,

@@ -5,10 +5,10 @@ use crate::arguments::{DevicesVerb, InviteArguments, SyncArguments};
 use crate::exit::{self, Exit, Trouble};
 use crate::founding::counted;
 use crate::records::short;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use heirloom_core::command::{Answer, BehindRow, Command, DeviceRow, Failure};
 use serde_json::json;
-use std::io::Write;
+use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 
 /// Carries out `invite`.
@@ -71,7 +71,34 @@ pub(crate) async fn devices<W: Write>(
             screen.line(format_args!("{device} is called {name} now."))?;
             screen.next("devices list")
         }
+        DevicesVerb::Revoke { device, yes } => {
+            if !yes && screen.can_ask() && !agrees(&device)? {
+                return screen.line("Nothing was changed.");
+            }
+            let answer = access.run(Command::Revoke { device: device.clone() }).await?;
+            let Answer::Member { device_id, entries } = answer else {
+                return Err(exit::unexpected(&answer).into());
+            };
+            screen.json(&json!({"device_id": device_id, "entries": entries}))?;
+            screen.line(format_args!(
+                "{device} ({}) is out: it gets nothing new, and nothing that it writes counts.",
+                short(&device_id)
+            ))?;
+            screen.line(format_args!("The {entries} entries of it that are here stay."))?;
+            screen.next("devices list")
+        }
     }
+}
+
+/// Asks whether a device is really to be taken out.
+fn agrees(device: &str) -> Result<bool, Trouble> {
+    screen::remark(format_args!(
+        "{device} gets nothing new from now on, and cannot come back but as a new device. \
+         Take it out? [y/N]"
+    ));
+    let mut answer = String::new();
+    io::stdin().lock().take(64).read_line(&mut answer).map_err(Trouble::Output)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Returns the columns that the longest name takes.

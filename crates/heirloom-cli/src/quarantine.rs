@@ -1,4 +1,4 @@
-//! The command on what was kept aside: `quarantine list`.
+//! The commands on what was kept aside: `quarantine list|accept`.
 
 use crate::access::Access;
 use crate::arguments::QuarantineVerb;
@@ -6,6 +6,7 @@ use crate::exit::{self, Trouble};
 use crate::records::short;
 use crate::screen::Screen;
 use heirloom_core::command::{Answer, Command, QuarantineRow};
+use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 
@@ -18,8 +19,16 @@ pub(crate) async fn run<W: Write>(
     home: &Path,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
-    let QuarantineVerb::List = verb;
     let mut access = Access::open(home).await?;
+    if let QuarantineVerb::Accept { device } = verb {
+        let answer = access.run(Command::Accept { device: device.clone() }).await?;
+        let Answer::Member { device_id, entries } = answer else {
+            return Err(exit::unexpected(&answer).into());
+        };
+        screen.json(&json!({"device_id": device_id, "entries": entries}))?;
+        screen.line(format_args!("{entries} entries of {} count.", short(&device_id)))?;
+        return screen.next("quarantine list");
+    }
     let (mut after, mut count) = (None, 0);
     loop {
         let answer = access.run(Command::Quarantine { after, limit: PAGE }).await?;

@@ -32,17 +32,17 @@ impl Screen {
     pub(crate) fn new(form: Form, home: Option<&Path>) -> Self {
         Self { form, home: home.map(Path::to_owned), out: io::stdout() }
     }
-
-    /// Returns whether a person can be asked something.
-    pub(crate) fn can_ask(&self) -> bool {
-        self.form == Form::Human && io::stdin().is_terminal() && io::stderr().is_terminal()
-    }
 }
 
 impl<W: Write> Screen<W> {
     /// Returns how results are printed.
     pub(crate) fn form(&self) -> Form {
         self.form
+    }
+
+    /// Returns whether a person can be asked something.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.form == Form::Human && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Returns whether progress may be drawn.

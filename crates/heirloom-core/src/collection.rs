@@ -2,13 +2,14 @@
 
 pub(crate) mod identity;
 mod queue;
+pub(crate) mod verdicts;
 mod work;
 
 use crate::quarantine::{self, Aside};
 use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
-use heirloom_base::{ActorId, ChangeHash, Encode, LogId, RecordId, limits};
+use heirloom_base::{ActorId, ChangeHash, Encode, LogId, OpId, RecordId, limits};
 use heirloom_doc::{ChunkError, Document, GateError, RawChange};
 use heirloom_schema::{Content, Value, category, key};
 use heirloom_sync::Part;
@@ -67,6 +68,8 @@ pub(crate) trait Library {
 pub(crate) struct Opened {
     /// Its clock reading, in milliseconds since 1970.
     pub(crate) wall_ms: u64,
+    /// The roster that its author had seen.
+    pub(crate) heads: Vec<OpId>,
     /// Its changes.
     pub(crate) parts: Vec<Part>,
 }
@@ -125,15 +128,13 @@ pub(crate) fn apply(
 ) -> Result<Applied, StorageError> {
     let mut by_record: BTreeMap<RecordId, Vec<Offer>> = BTreeMap::new();
     let mut applied = Applied::default();
-    let mut operations = 0;
-    for (number, part) in (0..).zip(parts) {
+    for (number, (part, refused)) in (0..).zip(weighed(parts)) {
         let Carrier { log, seq, wall_ms } = carrier;
-        let place = Place { log, seq, part: number };
-        operations += heirloom_doc::operations(&part.change);
-        if operations > limits::ENTRY_OPS_MAX {
-            refuse(view, &mut applied, carrier, part.record, &beyond(operations))?;
+        if let Some(error) = refused {
+            refuse(view, &mut applied, carrier, part.record, &error)?;
             continue;
         }
+        let place = Place { log, seq, part: number };
         let offer = Offer { place, wall_ms, change: RawChange(part.change), waited: None };
         by_record.entry(part.record).or_default().push(offer);
     }
@@ -141,6 +142,17 @@ pub(crate) fn apply(
         Work::begin(view, library, record, &mut applied)?.run(offered)?;
     }
     Ok(applied)
+}
+
+/// Returns an entry's parts, those with a reason that are beyond what one
+/// entry may cost.
+fn weighed(parts: Vec<Part>) -> impl Iterator<Item = (Part, Option<GateError>)> {
+    let mut operations = 0;
+    parts.into_iter().map(move |part| {
+        operations += heirloom_doc::operations(&part.change);
+        let refused = (operations > limits::ENTRY_OPS_MAX).then(|| beyond(operations));
+        (part, refused)
+    })
 }
 
 /// Why a part is refused with which an entry has so many operations.

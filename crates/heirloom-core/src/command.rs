@@ -46,6 +46,37 @@ pub struct ImportItem {
     pub base64: String,
 }
 
+/// A text that no log ever shows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
+
 /// What a program asks of the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -62,6 +93,25 @@ pub enum Command {
         device: String,
         /// The new name.
         name: String,
+    },
+    /// Takes a device out of the account.
+    Revoke {
+        /// The device: id prefix, peer id or name.
+        device: String,
+    },
+    /// Accepts what a device wrote after it was taken out, as far as it is here.
+    Accept {
+        /// The device: id prefix, peer id or name.
+        device: String,
+    },
+    /// States anew who is in, by the phrase: whoever is in stays in, and this
+    /// device is an admin.
+    Reset {
+        /// The twelve words.
+        phrase: Secret,
+        /// Devices that come back: id prefixes, peer ids or names.
+        #[serde(default)]
+        keep: Vec<String>,
     },
     /// Opens an invite.
     Invite {
@@ -543,6 +593,13 @@ pub enum Answer {
     },
     /// To [`Command::Rename`].
     Done,
+    /// To [`Command::Revoke`], [`Command::Accept`] and [`Command::Reset`].
+    Member {
+        /// The device.
+        device_id: String,
+        /// Entries of it that count.
+        entries: u64,
+    },
     /// To [`Command::Invite`].
     Invite {
         /// For scanning and pasting.

@@ -55,6 +55,16 @@ pub(crate) fn no_device(device: &str) -> Failure {
     failure(exit::FAILED, "not-found", text, "See `heirloom devices list`.")
 }
 
+pub(crate) fn already_out(device: &str) -> Failure {
+    let text = format!("Device {device:?} is out of the account already.");
+    failure(exit::FAILED, "already-out", text, "See `heirloom devices list`.")
+}
+
+pub(crate) fn still_in(device: &str) -> Failure {
+    let text = format!("Device {device:?} is in the account: what it writes counts anyway.");
+    failure(exit::FAILED, "still-in", text, "See `heirloom quarantine list`.")
+}
+
 pub(crate) fn blind() -> Failure {
     let text = "This device is a blind keeper: it holds no key to read or write records.".into();
     failure(exit::FORBIDDEN, "blind", text, "Use a member device of the account.")

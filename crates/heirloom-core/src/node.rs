@@ -22,6 +22,7 @@ mod agenda;
 mod exchange;
 mod importing;
 mod listing;
+mod members;
 mod open;
 mod pairing;
 mod quarantine;
@@ -289,6 +290,9 @@ impl Node {
             Command::Digest => self.digest(storage).map(Some),
             Command::Devices => self.devices(storage).map(Some),
             Command::Rename { device, name } => self.rename(now, id, &device, &name),
+            Command::Revoke { device } => self.revoke(now, id, &device),
+            Command::Accept { device } => self.accept(now, id, &device),
+            Command::Reset { phrase, keep } => self.reset(now, id, &phrase, &keep),
             Command::Invite { role, ttl_ms } => self.invite(now, &role, ttl_ms).map(Some),
             Command::Sync { timeout_ms } => self.sync(now, id, timeout_ms),
             Command::List { category, search, after, limit } => {

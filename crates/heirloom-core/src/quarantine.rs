@@ -11,6 +11,12 @@ use std::error::Error;
 pub(crate) const WAITING: &str =
     "it builds on changes that are not here, as more of its author's changes do than is usual";
 
+/// Why entries do not count that were written when their device was out.
+pub(crate) const BARRED: &str =
+    "its device was taken out of the account; only what a member had built on by then counts";
+/// Why entries do not count whose device never was let in to write.
+pub(crate) const NO_MEMBER: &str = "its author may not write";
+
 /// Something that was kept aside.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Aside {
@@ -78,6 +84,15 @@ pub(crate) fn end_wait(
     change(view, log, &key(log, seq, Some(record)), |row| {
         row.waiting = row.waiting.saturating_sub(1);
     })
+}
+
+/// Takes out again what was kept aside for good.
+pub(crate) fn release(
+    view: &mut View<'_>,
+    (log, seq): (LogId, u64),
+    record: Option<RecordId>,
+) -> Result<(), StorageError> {
+    change(view, log, &key(log, seq, record), |row| row.reason.clear())
 }
 
 fn change(

@@ -60,6 +60,14 @@ pub(crate) mod table {
     pub(crate) const QUARANTINE: u8 = b'q';
     /// Log to the number of its rows of the table above.
     pub(crate) const QUARANTINE_COUNT: u8 = b'm';
+    /// Record, log and sequence number of every entry that was opened.
+    pub(crate) const TOUCHED: u8 = b'a';
+    /// Record and change of an entry that does not count.
+    pub(crate) const BARRED: u8 = b'b';
+    /// Log to the number up to which its entries were last found to count.
+    pub(crate) const COUNTING: u8 = b'v';
+    /// Record that is still to be made again.
+    pub(crate) const STALE: u8 = b'z';
     /// Log and sequence number to the chunks an entry lacks.
     pub(crate) const INCOMPLETE: u8 = b'i';
     /// Device to the time of the last contact.

@@ -125,6 +125,7 @@ pub(crate) fn with_reached(answer: Answer, now_reached: bool) -> Answer {
         | Answer::Digest { .. }
         | Answer::Devices { .. }
         | Answer::Done
+        | Answer::Member { .. }
         | Answer::Invite { .. }
         | Answer::Records { .. }
         | Answer::Occurrences { .. }

@@ -135,6 +135,15 @@ pub fn claim(change: &RawChange, log: LogId, record: RecordId) -> Claim {
     }
 }
 
+/// Returns a change's own hash and those of the changes that it builds on, if
+/// it is one that could ever be admitted.
+#[must_use]
+pub fn links(change: &RawChange) -> Option<(ChangeHash, Vec<ChangeHash>)> {
+    let offered = Offered { log: LogId([0; 16]), change: change.clone() };
+    let candidate = read(RecordId([0; 16]), 0, &offered).ok()?;
+    Some((candidate.hash, candidate.head.dependencies))
+}
+
 /// Judges changes of a record and applies those that are sound to a copy of
 /// its saved document (`None`: there is none yet).
 ///

@@ -10,6 +10,7 @@
 //! one happen. One seed gives one sequence, and one trace hash.
 
 pub mod disk;
+pub mod exile;
 pub mod hostile;
 pub mod rng;
 pub mod scenario;

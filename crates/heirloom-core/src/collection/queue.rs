@@ -10,6 +10,7 @@ use crate::rows::{self, LogRow, WaitingRow, table};
 use crate::storage::StorageError;
 use crate::view::{View, decode_row};
 use heirloom_base::{ActorId, ChangeHash, DeviceId, LogId, RecordId, limits};
+use std::collections::BTreeSet;
 
 /// Where a change stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +112,40 @@ impl Queues {
         if waiting.row.beyond {
             let Place { log, seq, .. } = waiting.place;
             quarantine::end_wait(view, (log, seq), self.0)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the changes that are awaited.
+    pub(super) fn awaited(self, view: &View<'_>) -> Result<BTreeSet<ChangeHash>, StorageError> {
+        let prefix = self.event_prefix(Event::Change(ChangeHash([0; ChangeHash::SIZE])));
+        let prefix = prefix.get(..prefix.len() - ChangeHash::SIZE).unwrap_or_default().to_vec();
+        let rows = view.scan(&prefix, None, usize::MAX)?;
+        let hash = |key: &[u8]| {
+            let hash = key.get(prefix.len()..)?.first_chunk::<{ ChangeHash::SIZE }>()?;
+            Some(ChangeHash(*hash))
+        };
+        Ok(rows.iter().filter_map(|(key, _)| hash(key)).collect())
+    }
+
+    /// Forgets everything that waits.
+    pub(super) fn clear(self, view: &mut View<'_>) -> Result<(), StorageError> {
+        for class in [Class::Birth, Class::Own] {
+            let prefix = rows::key(table::WAITING, &[&self.0.0, &[class as u8]]);
+            let rows = view.scan(&prefix, None, usize::MAX)?;
+            let log = |key: &[u8]| {
+                let log = key.get(prefix.len()..)?.first_chunk::<{ LogId::SIZE }>()?;
+                Some(LogId(*log))
+            };
+            let logs: BTreeSet<LogId> = rows.iter().filter_map(|(key, _)| log(key)).collect();
+            for log in logs {
+                for waiting in self.read(view, (class, log), None, usize::MAX)? {
+                    self.remove(view, &waiting)?;
+                }
+            }
+        }
+        for (key, _) in view.scan(&rows::key(table::AWAITED, &[&self.0.0]), None, usize::MAX)? {
+            view.remove(key);
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ impl Library for Shelf {
         let frame = view.storage().frame(lsn(log, seq))?;
         OPENED.set(OPENED.get() + 1);
         let body = Body::from_bytes(&frame.payload).unwrap();
-        Ok(Opened { wall_ms: 20, parts: body.parts })
+        Ok(Opened { wall_ms: 20, heads: Vec::new(), parts: body.parts })
     }
 }
 

@@ -200,6 +200,7 @@ impl Node {
             _ => 1,
         };
         self.replication.set_receipts(generation, starts << RECEIPTS_PER_START);
+        self.follow_roster(storage)?;
         self.retry_sealed(now, storage)?;
         self.membership_changed(now);
         if self.config.networked {

@@ -60,7 +60,7 @@ impl Node {
         })
     }
 
-    fn name_of(&self, device: DeviceId) -> String {
+    pub(super) fn name_of(&self, device: DeviceId) -> String {
         self.membership.name(device).unwrap_or_else(|| device.short())
     }
 

@@ -75,6 +75,9 @@ impl Node {
             | Command::Digest
             | Command::Devices
             | Command::Rename { .. }
+            | Command::Revoke { .. }
+            | Command::Accept { .. }
+            | Command::Reset { .. }
             | Command::Invite { .. }
             | Command::List { .. }
             | Command::Occurrences(_)

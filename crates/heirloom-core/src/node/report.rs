@@ -96,6 +96,13 @@ impl Node {
         let mut report = |code: &str, text: String, fix: &str| {
             problems.push(Problem { code: code.into(), text, fix: fix.into() });
         };
+        if !self.membership.is_peer(self.device()) {
+            let text = "This device was taken out of the account.".into();
+            let fix = "Bring it back with the phrase: `heirloom recovery reset`, or join with a \
+                       new folder.";
+            report("revoked", text, fix);
+            return problems;
+        }
         let others: Vec<&DeviceRow> =
             devices.iter().filter(|device| !device.this && !device.revoked).collect();
         let pending: u64 = categories.iter().map(|row| row.pending).sum();
@@ -151,7 +158,7 @@ impl Node {
     }
 
     /// Finds the device that an id prefix or a name means.
-    fn find_device(&self, wanted: &str) -> Result<DeviceId, Refusal> {
+    pub(super) fn find_device(&self, wanted: &str) -> Result<DeviceId, Refusal> {
         let devices = self.membership.roster.state().devices.keys().copied();
         let matches: Vec<DeviceId> = devices
             .filter(|device| {
@@ -159,7 +166,14 @@ impl Node {
                 by_id || self.membership.name(*device).as_deref() == Some(wanted)
             })
             .collect();
-        match matches.as_slice() {
+        // A name goes on with the device that is in: one that was out comes
+        // back as another one.
+        let is_in = |device: &&DeviceId| self.membership.is_peer(**device);
+        let (mut inside, all) = (matches.iter().filter(is_in), &matches);
+        if let (Some(device), None) = (inside.next(), inside.next()) {
+            return Ok(*device);
+        }
+        match all.as_slice() {
             [device] => Ok(*device),
             [] => Err(failure::no_device(wanted).into()),
             several => Err(failure::ambiguous_device(wanted, several.len()).into()),

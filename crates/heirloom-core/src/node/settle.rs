@@ -3,6 +3,7 @@
 
 use super::open::all_rows;
 use super::{Node, PendingAppend, PendingFrame, Then};
+use crate::collection::verdicts::Court;
 use crate::collection::{self, Applied, Carrier, Library, Opened};
 use crate::command::{Event, Level, Wait};
 use crate::failure;
@@ -13,8 +14,8 @@ use crate::rows::{self, LogRow, table};
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::view::View;
 use crate::waits::{CopyWait, with_reached};
-use heirloom_base::{ChunkId, Decode, LogId, Now, Writer, time};
-use heirloom_identity::{Keyring, WriteVerdict};
+use heirloom_base::{ChunkId, Decode, DeviceId, LogId, Now, RecordId, Writer, time};
+use heirloom_identity::Keyring;
 use heirloom_schema::category;
 use heirloom_sync::Entry;
 use heirloom_sync::entry::kind;
@@ -100,6 +101,7 @@ impl Node {
                 let mut view = View::new(storage);
                 view.put_bytes(rows::key(table::ROSTER, &[&lsn.0.to_be_bytes()]), bytes);
                 view.commit(Some(lsn))?;
+                self.follow_roster(storage)?;
                 self.retry_sealed(now, storage)?;
                 Ok(true)
             }
@@ -189,25 +191,56 @@ impl Node {
         if header.kind != kind::CHANGES {
             return Ok(Applied::default());
         }
-        let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
-        let verdict = device
-            .map(|device| self.membership.roster.state().may_write(device, header.log, header.seq));
-        if verdict != Some(WriteVerdict::Valid) {
-            return keep_aside(view, entry, "its author may not write".to_owned());
+        let court = Court { library: keyring, verdicts: &self.membership.roster };
+        let mut aside = None;
+        if header.seq > court.counting(view, header.log)? {
+            let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
+            let state = self.membership.roster.state();
+            let is_out = device.is_some_and(|device| state.devices.contains_key(&device));
+            let reason = if is_out { quarantine::BARRED } else { quarantine::NO_MEMBER };
+            aside = Some(keep_aside(view, entry, reason.to_owned())?);
         }
         let key = keyring.epoch_key(&header.epoch).filter(|_| !behind_sealed(view, entry));
         let Some(epoch_key) = key else {
             view.put_bytes(rows::entry_key(table::SEALED, header.log, header.seq), Vec::new());
-            return Ok(Applied::default());
+            return Ok(aside.unwrap_or_default());
         };
-        match entry.open(epoch_key) {
+        let mut applied = match entry.open(epoch_key) {
             Ok(body) => {
                 let carrier =
                     Carrier { log: header.log, seq: header.seq, wall_ms: header.hlc.wall_ms() };
-                collection::apply(view, keyring, carrier, body.parts)
+                court.take_in(view, carrier, body.parts)?
             }
-            Err(error) => keep_aside(view, entry, quarantine::reason(&error)),
+            Err(_) if aside.is_some() => Applied::default(),
+            Err(error) => keep_aside(view, entry, quarantine::reason(&error))?,
+        };
+        applied.aside.extend(aside.into_iter().flat_map(|aside| aside.aside));
+        Ok(applied)
+    }
+
+    /// Follows the roster in what it says about the entries that are here, and
+    /// makes the records again that this changes. What was not finished when
+    /// the device stopped is finished at the next start.
+    pub(super) fn follow_roster(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        let Some(keyring) = &self.membership.keyring else { return Ok(()) };
+        let court = Court { library: keyring, verdicts: &self.membership.roster };
+        for (log, _) in self.replication.logs() {
+            let mut more = true;
+            while more {
+                let mut view = View::new(storage);
+                more = court.follow(&mut view, log)?;
+                view.commit(None)?;
+            }
         }
+        let mut changed = Applied::default();
+        for (key, _) in all_rows(storage, &[table::STALE])? {
+            let Some(record) = key.get(1..).and_then(<[u8]>::first_chunk::<16>) else { continue };
+            let mut view = View::new(storage);
+            court.rebuild(&mut view, RecordId(*record), &mut changed)?;
+            view.commit(None)?;
+        }
+        self.announce_changed(&changed, None);
+        Ok(())
     }
 
     /// Tries again the entries whose key was not here.
@@ -246,18 +279,20 @@ impl Node {
         entry: &Entry,
     ) -> Result<(), StorageError> {
         let header = entry.header();
-        let (by, at) = (self.device_of(header.log), time::rfc3339(header.hlc.wall_ms()));
-        for (number, records) in applied.changed {
-            let Some(spec) = category::by_number(number) else { continue };
-            let ids = records.iter().map(ToString::to_string).collect();
-            self.event(Event::RecordsChanged {
-                category: spec.id.to_owned(),
-                ids,
-                by: by.map(|device| device.to_string()),
-                at: Some(at.clone()),
-            });
-        }
+        let at = time::rfc3339(header.hlc.wall_ms());
+        self.announce_changed(&applied, Some((self.device_of(header.log), at)));
         self.announce_aside(storage, applied.aside)
+    }
+
+    fn announce_changed(&mut self, applied: &Applied, source: Option<(Option<DeviceId>, String)>) {
+        let (by, at) = source.unzip();
+        let by = by.flatten().map(|device| device.to_string());
+        for (number, records) in &applied.changed {
+            let Some(spec) = category::by_number(*number) else { continue };
+            let (category, ids) = (spec.id.to_owned(), records.iter().map(ToString::to_string));
+            let (ids, by, at) = (ids.collect(), by.clone(), at.clone());
+            self.event(Event::RecordsChanged { category, ids, by, at });
+        }
     }
 
     fn then(&mut self, now: Now, then: Then, last_own: Option<(LogId, u64)>, whole: bool) {
@@ -403,7 +438,8 @@ impl Library for Keyring {
         let entry = Entry::parse(frame.payload).map_err(|_| lost())?;
         let key = self.epoch_key(&entry.header().epoch).ok_or_else(lost)?;
         let body = entry.open(key).map_err(|_| lost())?;
-        Ok(Opened { wall_ms: entry.header().hlc.wall_ms(), parts: body.parts })
+        let heads = entry.header().roster_heads.clone();
+        Ok(Opened { wall_ms: entry.header().hlc.wall_ms(), heads, parts: body.parts })
     }
 }
 

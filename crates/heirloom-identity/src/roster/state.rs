@@ -153,16 +153,20 @@ impl RosterState {
     #[must_use]
     pub fn may_write(&self, device: DeviceId, log: LogId, seq: u64) -> WriteVerdict {
         match self.devices.get(&device) {
-            None => WriteVerdict::NotMember,
-            Some(member) if member.revoked => {
-                if member.cuts.get(&log).is_some_and(|cut| seq <= *cut) {
-                    WriteVerdict::Valid
-                } else {
-                    WriteVerdict::Quarantined
-                }
-            }
-            Some(member) if member.may_ever_write => WriteVerdict::Valid,
-            Some(_) => WriteVerdict::NotMember,
+            _ if seq <= self.counts_until(device, log) => WriteVerdict::Valid,
+            Some(member) if member.revoked => WriteVerdict::Quarantined,
+            Some(_) | None => WriteVerdict::NotMember,
+        }
+    }
+
+    /// Returns the sequence number up to which the entries of a device's log
+    /// count: zero where none does, the largest number where all do.
+    #[must_use]
+    pub fn counts_until(&self, device: DeviceId, log: LogId) -> u64 {
+        match self.devices.get(&device) {
+            Some(member) if member.revoked => member.cuts.get(&log).copied().unwrap_or(0),
+            Some(member) if member.may_ever_write => u64::MAX,
+            Some(_) | None => 0,
         }
     }
 

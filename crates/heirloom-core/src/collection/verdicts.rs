@@ -1,0 +1,337 @@
+//! Which entries count, and records made again when that changes.
+//!
+//! What a record is follows from the entries that are held and from the
+//! roster, in whatever order both arrived. An entry counts up to the cut of its
+//! log. Of one beyond, a change counts all the same where the change of a
+//! member builds on it who had not heard yet that its device was taken out:
+//! otherwise that honest change would wait for ever.
+
+use super::identity::Identity;
+use super::queue::{Place, Queues};
+use super::work::{Offer, Work};
+use super::{Applied, Carrier, Library, load, refuse, weighed};
+use crate::quarantine;
+use crate::rows::{self, LogRow, RecordIndex, table};
+use crate::storage::StorageError;
+use crate::view::View;
+use heirloom_base::{ChangeHash, DeviceId, LogId, OpId, RecordId};
+use heirloom_doc::{GateError, RawChange};
+use heirloom_identity::Roster;
+use heirloom_sync::Part;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Entries of a log whose verdict turns in one step.
+const FOLLOW_ENTRIES: u64 = 64;
+
+/// What the roster says about entries.
+pub(crate) trait Verdicts {
+    /// Returns the number up to which the entries of a device's log count.
+    fn counts_until(&self, device: DeviceId, log: LogId) -> u64;
+
+    /// Returns whether who had seen these operations had not heard that a
+    /// device was taken out.
+    fn is_unaware(&self, device: DeviceId, heads: &[OpId]) -> bool;
+}
+
+impl Verdicts for Roster {
+    fn counts_until(&self, device: DeviceId, log: LogId) -> u64 {
+        self.state().counts_until(device, log)
+    }
+
+    fn is_unaware(&self, device: DeviceId, heads: &[OpId]) -> bool {
+        let Some(member) = self.state().devices.get(&device) else { return false };
+        let removals = &member.revoked_by;
+        !removals.is_empty() && removals.iter().all(|removal| !self.is_within(removal, heads))
+    }
+}
+
+/// Everything by which entries are judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Court<'a> {
+    pub(crate) library: &'a dyn Library,
+    pub(crate) verdicts: &'a dyn Verdicts,
+}
+
+impl Court<'_> {
+    /// Takes in an opened entry: what it brings, and what it makes count.
+    pub(crate) fn take_in(
+        &self,
+        view: &mut View<'_>,
+        carrier: Carrier,
+        parts: Vec<Part>,
+    ) -> Result<Applied, StorageError> {
+        let Carrier { log, seq, .. } = carrier;
+        let counts = seq <= self.counting(view, log)?;
+        let records: BTreeSet<RecordId> = parts.iter().map(|part| part.record).collect();
+        for record in &records {
+            view.put_bytes(touched(*record, log, seq), Vec::new());
+        }
+        let mut applied = Applied::default();
+        if counts {
+            applied = super::apply(view, self.library, carrier, parts)?;
+        } else {
+            bar(view, &parts);
+        }
+        for record in records {
+            if is_wanting(view, record)? {
+                self.rebuild(view, record, &mut applied)?;
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Returns the number up to which the entries of a log were last found to
+    /// count; finds it where none was judged yet.
+    pub(crate) fn counting(&self, view: &mut View<'_>, log: LogId) -> Result<u64, StorageError> {
+        if let Some(counting) = counting(view, log)? {
+            return Ok(counting);
+        }
+        let until = match device_of(view, log)? {
+            Some(device) => self.verdicts.counts_until(device, log),
+            None => 0,
+        };
+        note_counting(view, log, until);
+        Ok(until)
+    }
+
+    /// Follows the roster in what it says about one log, some entries at a
+    /// time; returns whether there are more. Records that are to be made again
+    /// are noted as stale.
+    pub(crate) fn follow(&self, view: &mut View<'_>, log: LogId) -> Result<bool, StorageError> {
+        let (Some(before), Some(row)) = (counting(view, log)?, log_row(view, log)?) else {
+            return Ok(false);
+        };
+        let until = self.verdicts.counts_until(row.device, log);
+        let (before, goal) = (before.min(row.seq), until.min(row.seq));
+        let next = match goal < before {
+            true => goal.max(before.saturating_sub(FOLLOW_ENTRIES)),
+            false => goal.min(before.saturating_add(FOLLOW_ENTRIES)),
+        };
+        for seq in before.min(next) + 1..=before.max(next) {
+            self.turn(view, (log, seq), seq <= next)?;
+        }
+        note_counting(view, log, if next == goal { until } else { next });
+        Ok(next != goal)
+    }
+
+    /// Notes that an entry counts now, or that it does no more.
+    fn turn(
+        &self,
+        view: &mut View<'_>,
+        (log, seq): (LogId, u64),
+        counts: bool,
+    ) -> Result<(), StorageError> {
+        // One that cannot be opened yet touched nothing.
+        let opened = self.library.open(view, log, seq).ok();
+        let parts = opened.as_ref().map(|opened| opened.parts.as_slice()).unwrap_or_default();
+        if counts {
+            quarantine::release(view, (log, seq), None)?;
+            release(view, parts);
+        } else {
+            let reason = quarantine::BARRED.to_owned();
+            let wall_ms = opened.as_ref().map_or(0, |opened| opened.wall_ms);
+            let aside = quarantine::Aside { log, seq, wall_ms, record: None, reason };
+            quarantine::refuse(view, &aside)?;
+            bar(view, parts);
+        }
+        for part in parts {
+            view.put_bytes(rows::key(table::STALE, &[&part.record.0]), Vec::new());
+        }
+        Ok(())
+    }
+
+    /// Makes a record again from all entries that touched it.
+    pub(crate) fn rebuild(
+        &self,
+        view: &mut View<'_>,
+        record: RecordId,
+        applied: &mut Applied,
+    ) -> Result<(), StorageError> {
+        view.remove(rows::key(table::STALE, &[&record.0]));
+        let held = self.held(view, record)?;
+        let adopted = self.adopted(&held);
+        let before = self.clear(view, record, &held)?;
+        let mut made = Applied::default();
+        for entry in held {
+            let mut offers = Vec::new();
+            for (place, change, refused) in entry.changes {
+                let counts = entry.counts || adopted.contains(&place);
+                let carrier = Carrier { log: place.log, seq: place.seq, wall_ms: entry.wall_ms };
+                match refused {
+                    _ if !counts => {}
+                    Some(error) => refuse(view, &mut made, carrier, record, &error)?,
+                    None => {
+                        let wall_ms = entry.wall_ms;
+                        offers.push(Offer { place, wall_ms, change, waited: None });
+                    }
+                }
+            }
+            if !offers.is_empty() {
+                Work::begin(view, self.library, record, &mut made)?.run(offers)?;
+            }
+        }
+        let changed = before.into_iter().chain(made.changed.into_keys());
+        for category in changed.collect::<BTreeSet<i64>>() {
+            let list = applied.changed.entry(category).or_default();
+            list.retain(|known| *known != record);
+            list.push(record);
+        }
+        Ok(())
+    }
+
+    /// Reads everything that a record's entries hold of it.
+    fn held(&self, view: &View<'_>, record: RecordId) -> Result<Vec<Held>, StorageError> {
+        let mut held = Vec::new();
+        let prefix = rows::key(table::TOUCHED, &[&record.0]);
+        for (key, _) in view.scan(&prefix, None, usize::MAX)? {
+            let place = key.get(RecordId::SIZE..).and_then(rows::entry_of_key);
+            let lost = || StorageError::Index("a place in a log is damaged".to_owned());
+            let (log, seq) = place.ok_or_else(lost)?;
+            let opened = self.library.open(view, log, seq)?;
+            let changes = (0..).zip(weighed(opened.parts));
+            let changes = changes.filter(|(_, (part, _))| part.record == record);
+            let changes = changes.map(|(number, (part, refused))| {
+                (Place { log, seq, part: number }, RawChange(part.change), refused)
+            });
+            held.push(Held {
+                device: device_of(view, log)?,
+                counts: seq <= counting(view, log)?.unwrap_or(0),
+                wall_ms: opened.wall_ms,
+                heads: opened.heads,
+                changes: changes.collect(),
+            });
+        }
+        Ok(held)
+    }
+
+    /// Returns the places of changes that count although their entry does not.
+    fn adopted(&self, held: &[Held]) -> BTreeSet<Place> {
+        let mut adopted = BTreeSet::new();
+        if held.iter().all(|entry| entry.counts) {
+            return adopted;
+        }
+        let mut known: BTreeMap<ChangeHash, Vec<(&Held, Place)>> = BTreeMap::new();
+        let mut links: BTreeMap<Place, Vec<ChangeHash>> = BTreeMap::new();
+        for entry in held {
+            for (place, change, _) in &entry.changes {
+                let Some((hash, dependencies)) = heirloom_doc::links(change) else { continue };
+                known.entry(hash).or_default().push((entry, *place));
+                links.insert(*place, dependencies);
+            }
+        }
+        // By device, because a member may have heard of one removal only.
+        let out: BTreeSet<DeviceId> =
+            held.iter().filter(|entry| !entry.counts).filter_map(|entry| entry.device).collect();
+        for device in out {
+            let unaware = held
+                .iter()
+                .filter(|entry| entry.counts && self.verdicts.is_unaware(device, &entry.heads));
+            let places = unaware.flat_map(|entry| &entry.changes).map(|(place, ..)| *place);
+            let mut open: Vec<Place> = places.collect();
+            let mut seen: BTreeSet<Place> = open.iter().copied().collect();
+            while let Some(place) = open.pop() {
+                for hash in links.get(&place).into_iter().flatten() {
+                    for (entry, place) in known.get(hash).into_iter().flatten() {
+                        if seen.insert(*place) {
+                            open.push(*place);
+                            if !entry.counts && entry.device == Some(device) {
+                                adopted.insert(*place);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        adopted
+    }
+
+    /// Forgets a record; returns the category in which it was shown.
+    fn clear(
+        &self,
+        view: &mut View<'_>,
+        record: RecordId,
+        held: &[Held],
+    ) -> Result<Option<i64>, StorageError> {
+        let mut category = None;
+        if let Some(saved) = view.document(record)? {
+            let identity = Identity::of(self.library.account_key(), record, &load(&saved)?);
+            let place = rows::key(table::UNPROVEN, &[&record.0]);
+            let now = rows::record_key(identity.category, record);
+            let key = view.get(&place)?.unwrap_or(now);
+            category = view.row::<RecordIndex>(&key)?.map(|row| row.category);
+            view.remove(key);
+            view.remove(place);
+            view.remove(rows::key(table::DOCUMENT, &[&record.0]));
+        }
+        Queues(record).clear(view)?;
+        for (key, _) in view.scan(&rows::key(table::CLOSED, &[&record.0]), None, usize::MAX)? {
+            view.remove(key);
+        }
+        for (Place { log, seq, .. }, ..) in held.iter().flat_map(|entry| &entry.changes) {
+            quarantine::release(view, (*log, *seq), Some(record))?;
+        }
+        Ok(category)
+    }
+}
+
+/// What an entry holds of a record.
+struct Held {
+    device: Option<DeviceId>,
+    counts: bool,
+    wall_ms: u64,
+    heads: Vec<OpId>,
+    changes: Vec<(Place, RawChange, Option<GateError>)>,
+}
+
+fn touched(record: RecordId, log: LogId, seq: u64) -> Vec<u8> {
+    rows::key(table::TOUCHED, &[&record.0, &log.0, &seq.to_be_bytes()])
+}
+
+fn counting(view: &View<'_>, log: LogId) -> Result<Option<u64>, StorageError> {
+    let row = view.get(&rows::key(table::COUNTING, &[&log.0]))?;
+    row.map(|bytes| rows::count_from(Some(bytes))).transpose()
+}
+
+fn note_counting(view: &mut View<'_>, log: LogId, until: u64) {
+    view.put_bytes(rows::key(table::COUNTING, &[&log.0]), until.to_be_bytes().to_vec());
+}
+
+fn log_row(view: &View<'_>, log: LogId) -> Result<Option<LogRow>, StorageError> {
+    view.row(&rows::key(table::LOG, &[&log.0]))
+}
+
+fn device_of(view: &View<'_>, log: LogId) -> Result<Option<DeviceId>, StorageError> {
+    Ok(log_row(view, log)?.map(|row| row.device))
+}
+
+fn barred(part: &Part) -> Option<Vec<u8>> {
+    let (hash, _) = heirloom_doc::links(&RawChange(part.change.clone()))?;
+    Some(rows::key(table::BARRED, &[&part.record.0, &hash.0]))
+}
+
+/// Notes the changes of an entry that does not count.
+fn bar(view: &mut View<'_>, parts: &[Part]) {
+    for key in parts.iter().filter_map(barred) {
+        view.put_bytes(key, Vec::new());
+    }
+}
+
+fn release(view: &mut View<'_>, parts: &[Part]) {
+    for key in parts.iter().filter_map(barred) {
+        view.remove(key);
+    }
+}
+
+/// Returns whether a change of a record waits for one that does not count.
+fn is_wanting(view: &View<'_>, record: RecordId) -> Result<bool, StorageError> {
+    let prefix = rows::key(table::BARRED, &[&record.0]);
+    if view.scan(&prefix, None, 1)?.is_empty() {
+        return Ok(false);
+    }
+    for hash in Queues(record).awaited(view)? {
+        if view.get(&rows::key(table::BARRED, &[&record.0, &hash.0]))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
