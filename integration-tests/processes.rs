@@ -13,6 +13,7 @@ mod household;
 mod kills;
 mod lossless;
 mod manual;
+mod membership;
 mod networks;
 
 #[path = "../crates/heirloom-doc/src/chunk/tests/forged.rs"]

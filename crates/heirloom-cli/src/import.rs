@@ -239,7 +239,7 @@ impl Import {
             }
             Entry::Occupied(first) if *first.get() == hash => self.report.unchanged += 1,
             Entry::Occupied(_) => {
-                let reason = "an item with the same uid stands before it in this import";
+                let reason = "another version of this item stands before it in this import";
                 self.skip(file, raw.line, reason.to_owned());
             }
         }
@@ -301,14 +301,19 @@ fn shortfall(report: &ImportReport, reached: bool) -> Option<Failure> {
     if taken == 0 {
         let text =
             if skipped == 0 { "nothing to import was found" } else { "nothing was imported" };
-        let fix = "Each reason is told above; correct the files and import them again";
+        let fix = if skipped == 0 {
+            "Name a file or a folder that holds cards, calendars, notes or settings"
+        } else {
+            "Each reason is told above; correct the files and import them again"
+        };
         return Some(exit::failure(Exit::NothingImported, "nothing-imported", text, fix));
     }
     if !reached {
         return Some(exit::not_yet());
     }
     (skipped > 0).then(|| {
-        let text = format!("{skipped} items were left out, everything else is imported");
+        let items = if skipped == 1 { "item was" } else { "items were" };
+        let text = format!("{skipped} {items} left out, everything else is imported");
         let fix = "Correct what was left out and import it again; what is here stays unchanged";
         exit::failure(Exit::PartlyImported, "imported-in-part", text, fix)
     })

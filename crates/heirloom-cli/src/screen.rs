@@ -9,6 +9,9 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+/// Bytes of a list that are written together.
+const HELD_BYTES_MAX: usize = 64 * 1024;
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -25,12 +28,14 @@ pub(crate) struct Screen<W: Write = io::Stdout> {
     /// The folder that was named on the command line, for the suggested commands.
     home: Option<PathBuf>,
     out: W,
+    /// Lines of a list that are written together.
+    held: Option<Vec<u8>>,
 }
 
 impl Screen {
     /// Makes the screen of this program.
     pub(crate) fn new(form: Form, home: Option<&Path>) -> Self {
-        Self { form, home: home.map(Path::to_owned), out: io::stdout() }
+        Self { form, home: home.map(Path::to_owned), out: io::stdout(), held: None }
     }
 }
 
@@ -93,8 +98,30 @@ impl<W: Write> Screen<W> {
         self.out.write_all(text.as_bytes()).map_err(Trouble::Output)
     }
 
+    /// Prints a list: its lines are written together, as far as there is room.
+    pub(crate) fn list(
+        &mut self,
+        print: impl FnOnce(&mut Self) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        self.held = Some(Vec::new());
+        let printed = print(self);
+        let rest = self.held.take().unwrap_or_default();
+        self.out.write_all(&rest).and_then(|()| self.out.flush()).map_err(Trouble::Output)?;
+        printed
+    }
+
     fn write(&mut self, line: &str) -> Result<(), Trouble> {
-        writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(Trouble::Output)
+        let Some(held) = &mut self.held else {
+            let written = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+            return written.map_err(Trouble::Output);
+        };
+        held.extend_from_slice(line.as_bytes());
+        held.push(b'\n');
+        if held.len() < HELD_BYTES_MAX {
+            return Ok(());
+        }
+        let full = std::mem::take(held);
+        self.out.write_all(&full).map_err(Trouble::Output)
     }
 }
 
@@ -153,7 +180,7 @@ fn sentence(text: &str) -> String {
 impl Screen<Vec<u8>> {
     /// Makes a screen that keeps what is printed.
     pub(crate) fn kept(form: Form) -> Self {
-        Self { form, home: None, out: Vec::new() }
+        Self { form, home: None, out: Vec::new(), held: None }
     }
 
     /// Returns what was printed.
@@ -167,9 +194,22 @@ mod tests {
     use super::*;
 
     fn printed(form: Form, print: impl Fn(&mut Screen<Vec<u8>>) -> Result<(), Trouble>) -> String {
-        let mut screen = Screen { form, home: Some("/a b".into()), out: Vec::new() };
+        let mut screen = Screen { form, home: Some("/a b".into()), out: Vec::new(), held: None };
         print(&mut screen).unwrap();
         String::from_utf8(screen.out).unwrap()
+    }
+
+    #[test]
+    fn a_list_is_printed_whole_also_where_it_breaks_off() {
+        let mut screen = Screen::kept(Form::Human);
+        let broken = screen.list(|screen| {
+            (0..9_000).try_for_each(|number| screen.line(number))?;
+            Err(exit::failure(Exit::Failed, "x", "y", "z").into())
+        });
+        assert!(broken.is_err());
+        screen.line("last").unwrap();
+        let lines: Vec<String> = (0..9_000).map(|number| number.to_string()).collect();
+        assert_eq!(screen.printed(), format!("{}\nlast\n", lines.join("\n")));
     }
 
     #[test]

@@ -263,6 +263,10 @@ pub struct OccurrenceQuery {
     pub to: Option<String>,
     /// The user's time zone: an IANA name, an offset or a POSIX rule.
     pub zone: String,
+    /// What begins later than this is not wanted, in seconds since 1970; it
+    /// may lie before the window, in which things that began earlier go on.
+    #[serde(default)]
+    pub until_s: Option<i64>,
     /// Continue after this id.
     pub after: Option<String>,
     /// At most so many of one record, and no further record after so many.

@@ -1,7 +1,7 @@
 //! Writing this device's own log: changes become entries.
 
 use heirloom_base::{
-    AccountId, ActorId, ChunkId, EntryId, Hlc, Incarnation, LogId, RecordId, SpaceId, limits,
+    AccountId, ActorId, ChunkId, EntryId, Hlc, Incarnation, LogId, OpId, RecordId, SpaceId, limits,
 };
 use heirloom_identity::{DeviceKeys, Keyring, Roster};
 use heirloom_sync::entry::kind;
@@ -31,6 +31,9 @@ pub(crate) struct Desk<'a> {
     pub(crate) space: SpaceId,
     pub(crate) device: &'a DeviceKeys,
     pub(crate) roster: &'a Roster,
+    /// The heads of the roster that the records follow: what an entry builds
+    /// on is what counted by these.
+    pub(crate) followed: &'a [OpId],
     pub(crate) keyring: &'a Keyring,
 }
 
@@ -102,7 +105,7 @@ impl Journal {
                 seq,
                 previous,
                 origin: (seq == 1).then_some(origin),
-                roster_heads: heads(desk.roster),
+                roster_heads: heads(desk),
                 hlc,
                 epoch,
                 seen: self.seen_since(replication, log),
@@ -127,8 +130,8 @@ impl Journal {
     }
 }
 
-fn heads(roster: &Roster) -> Vec<heirloom_base::OpId> {
-    roster.heads().into_iter().take(limits::ENTRY_ROSTER_HEADS_MAX).collect()
+fn heads(desk: &Desk<'_>) -> Vec<OpId> {
+    desk.followed.iter().copied().take(limits::ENTRY_ROSTER_HEADS_MAX).collect()
 }
 
 /// Groups drafts so that every group fits one entry.
@@ -219,11 +222,13 @@ mod tests {
         }
 
         fn write(&mut self, drafts: Vec<Draft>) -> Result<Vec<Entry>, JournalError> {
+            let followed = self.roster.heads();
             let desk = Desk {
                 account: self.roster.account(),
                 space: SPACE,
                 device: &self.keys,
                 roster: &self.roster,
+                followed: &followed,
                 keyring: &self.keyring,
             };
             let hlc = self.journal.tick(7);

@@ -3,7 +3,7 @@
 use crate::command::Failure;
 use crate::failure;
 use crate::input::PairingId;
-use heirloom_base::{AccountId, DeviceId, Now};
+use heirloom_base::{AccountId, DeviceId, EpochId, Now, OpId};
 use heirloom_identity::{
     Capabilities, DeviceKeys, Inserted, Invite, InviteState, Keyring, Responder, Response, Role,
     Roster, RosterError, Signer, roster,
@@ -20,8 +20,13 @@ const CONVERSATIONS_MAX: usize = 8;
 pub(crate) struct Membership {
     pub(crate) roster: Roster,
     pub(crate) keyring: Option<Keyring>,
+    /// The heads of the roster that the records follow: what is newer is on
+    /// its way to the disk.
+    pub(crate) followed: Vec<OpId>,
     pub(crate) invites: Vec<Invite>,
     pub(crate) conversations: BTreeMap<PairingId, Responder>,
+    /// Content keys that this device handed on since its start.
+    pub(crate) handed_on: BTreeSet<EpochId>,
     known: BTreeSet<DeviceId>,
     routes: BTreeMap<DeviceId, Vec<String>>,
     pairing_open: bool,
@@ -32,8 +37,10 @@ impl Membership {
         Self {
             roster: Roster::new(account),
             keyring: None,
+            followed: Vec::new(),
             invites: Vec::new(),
             conversations: BTreeMap::new(),
+            handed_on: BTreeSet::new(),
             known: BTreeSet::new(),
             routes: BTreeMap::new(),
             pairing_open: false,
@@ -49,6 +56,16 @@ impl Membership {
             }
             Inserted::Known | Inserted::Waiting { .. } => Vec::new(),
         })
+    }
+
+    /// Returns the content keys that this device knows and a reader does not,
+    /// and that it did not hand on yet.
+    pub(crate) fn withheld(&self) -> Vec<EpochId> {
+        let Some(keyring) = &self.keyring else { return Vec::new() };
+        let withheld = self.roster.state().withheld_epochs();
+        withheld
+            .filter(|epoch| keyring.epoch_key(epoch).is_some() && !self.handed_on.contains(epoch))
+            .collect()
     }
 
     /// Follows a change of the roster; returns the members that are new.

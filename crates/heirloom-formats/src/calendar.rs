@@ -192,10 +192,12 @@ fn runs(units: Vec<Unit<'_>>) -> Vec<Vec<Unit<'_>>> {
 }
 
 fn uid_of(units: &[Unit<'_>]) -> Option<String> {
-    let mut own = units.iter().filter(|unit| unit.sequence().starts_with('e'));
-    let unit = own.find(|unit| unit.name().as_deref() == Some("UID"))?;
-    let uid = text::unescaped(&unit.property()?.text()).trim().to_owned();
-    (!uid.is_empty()).then_some(uid)
+    let own = units.iter().filter(|unit| unit.sequence().starts_with('e'));
+    let mut named = own.filter(|unit| unit.name().as_deref() == Some("UID"));
+    named.find_map(|unit| {
+        let uid = text::unescaped(&unit.property()?.text()).trim().to_owned();
+        (!uid.is_empty()).then_some(uid)
+    })
 }
 
 /// A component whose lines are being stored.

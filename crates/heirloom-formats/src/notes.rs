@@ -343,6 +343,12 @@ fn set_title(note: &mut Content, title: Option<&str>) {
             format!("{FRONT}{}", Places::of(&front).after(Some(&fence), &tie))
         }
         (None, None) => {
+            // A mark of the encoding stands at the beginning of a file or nowhere.
+            if let Some(Value::Text(body)) = note.get_mut(BODY)
+                && let Some(rest) = body.strip_prefix('\u{feff}')
+            {
+                *body = rest.to_owned();
+            }
             // Frozen keys: two devices that do this at once meet in one front matter.
             for index in [0, 2] {
                 let key = format!("{FRONT}{}", order::ordinal(index));

@@ -22,7 +22,7 @@ pub use state::{Epoch, Member, RosterState, WriteVerdict};
 use crate::signed::{self, SignatureError, Signed, Verified};
 use bits::Bits;
 use graph::Graph;
-use heirloom_base::{AccountId, DecodeError, DeviceId, EpochId, OpId, limits};
+use heirloom_base::{AccountId, DecodeError, DeviceId, EpochId, LogId, OpId, limits};
 use judge::{Right, Standing, judge, right};
 use op::{Author, EpochKeys, Op, OpBody};
 use std::collections::BTreeMap;
@@ -210,6 +210,14 @@ impl Roster {
     pub fn is_within(&self, earlier: &OpId, heads: &[OpId]) -> bool {
         let closure = self.graph.closure(heads);
         self.graph.place(earlier).is_some_and(|place| closure.contains(place))
+    }
+
+    /// Returns the sequence number up to which the entries of a device's log
+    /// counted for who knew `heads` and no more.
+    #[must_use]
+    pub fn counted_until(&self, heads: &[OpId], device: DeviceId, log: LogId) -> u64 {
+        let standing = judge(&self.graph, &self.graph.closure(heads));
+        standing.devices.get(&device).map_or(0, |member| member.counts_until(log))
     }
 
     /// Returns what all operations amount to.

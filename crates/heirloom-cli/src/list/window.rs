@@ -12,6 +12,7 @@ use heirloom_core::command::{
 use heirloom_schema::CategorySpec;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::rc::Rc;
 
@@ -43,16 +44,24 @@ impl Agenda {
     }
 
     /// Keeps the earliest, and returns the time after which nothing is wanted.
-    fn trim(&mut self) -> Option<String> {
+    fn trim(&mut self) -> Option<i64> {
         self.items.sort_by_key(|item| item.occurrence.starts_s);
         if self.items.len() <= OCCURRENCES_MAX {
             return None;
         }
         self.cut = true;
         self.items.truncate(OCCURRENCES_MAX);
-        let last = self.items.last()?.occurrence.starts_s;
-        let last_ms = u64::try_from(last.checked_add(1)?.checked_mul(1_000)?).ok()?;
-        Some(heirloom_base::time::rfc3339(last_ms))
+        self.items.last()?.occurrence.starts_s.checked_add(1)
+    }
+
+    /// Returns the record that fills the list, if one has most of it.
+    fn filler(&self) -> Option<&RecordRow> {
+        let mut counts: BTreeMap<&str, (usize, &RecordRow)> = BTreeMap::new();
+        for item in &self.items {
+            counts.entry(&item.record.id).or_insert((0, &item.record)).0 += 1;
+        }
+        let most = counts.into_values().max_by_key(|(count, _)| *count);
+        most.filter(|(count, _)| count * 2 > self.items.len()).map(|(_, record)| record)
     }
 
     fn sort(&mut self, order: &Order) {
@@ -76,18 +85,22 @@ pub(super) async fn list<W: Write>(
 ) -> Result<(), Trouble> {
     let mut agenda = gathered(access, category, wish).await?;
     agenda.sort(order);
-    for item in &agenda.items {
-        match screen.form() {
-            Form::Json => screen.json(&Line::of(item))?,
+    screen.list(|screen| {
+        agenda.items.iter().try_for_each(|item| match screen.form() {
+            Form::Json => screen.json(&Line::of(item)),
             Form::Human => {
                 let (id, when) = (short(&item.record.id), when(&item.occurrence));
-                screen.line(format_args!("{id}  {when:<22}  {}", item.record.title))?;
+                screen.line(format_args!("{id}  {when:<22}  {}", item.record.title))
             }
-        }
-    }
+        })
+    })?;
     if agenda.cut {
+        let filled = agenda.filler().map_or_else(String::new, |record| {
+            format!("; most of them are of {} ({:?})", short(&record.id), record.title)
+        });
         let text = format!(
-            "more than {OCCURRENCES_MAX} occurrences lie in this time, and only the first are listed"
+            "more than {OCCURRENCES_MAX} occurrences lie in this time, and only the first are \
+             listed{filled}"
         );
         screen::warn(screen.form(), "list-cut", &text);
     }
@@ -117,6 +130,7 @@ async fn gathered(
         from,
         to,
         zone: locale::zone_of_user(),
+        until_s: None,
         after: None,
         limit: OCCURRENCES_MAX,
     };
@@ -129,7 +143,7 @@ async fn gathered(
         agenda.take(events);
         agenda.cut |= cut;
         agenda.gave_up.extend(gave_up);
-        query.to = agenda.trim().or(query.to);
+        query.until_s = agenda.trim().or(query.until_s);
         query.after = next;
         if query.after.is_none() {
             return Ok(agenda);
@@ -272,7 +286,8 @@ mod tests {
         agenda.items.extend((0..count).rev().map(item));
         assert_eq!((agenda.trim(), agenda.cut), (None, false));
         agenda.items.push(item(5));
-        assert_eq!(agenda.trim().as_deref(), Some("1970-01-01T02:46:39Z"));
+        assert_eq!(agenda.trim(), Some(count - 1));
+        assert_eq!(agenda.filler().map(|record| record.id.as_str()), Some("1f"));
         assert!(agenda.cut && agenda.items.len() == OCCURRENCES_MAX);
         assert_eq!(agenda.items.last().unwrap().occurrence.starts_s, count - 2);
     }

@@ -2,8 +2,8 @@
 //!
 //! What a record is follows from the entries that are held and from the
 //! roster, in whatever order both arrived. An entry counts up to the cut of its
-//! log. Of one beyond, a change counts all the same where the change of a
-//! member builds on it who had not heard yet that its device was taken out:
+//! log. Of one beyond, a change counts all the same where an entry that counts
+//! builds on it and it counted by the roster that this entry's author had seen:
 //! otherwise that honest change would wait for ever.
 
 use super::identity::Identity;
@@ -28,9 +28,9 @@ pub(crate) trait Verdicts {
     /// Returns the number up to which the entries of a device's log count.
     fn counts_until(&self, device: DeviceId, log: LogId) -> u64;
 
-    /// Returns whether who had seen these operations had not heard that a
-    /// device was taken out.
-    fn is_unaware(&self, device: DeviceId, heads: &[OpId]) -> bool;
+    /// Returns the number up to which they counted for who knew these
+    /// operations and no more.
+    fn counted_until(&self, heads: &[OpId], device: DeviceId, log: LogId) -> u64;
 }
 
 impl Verdicts for Roster {
@@ -38,10 +38,8 @@ impl Verdicts for Roster {
         self.state().counts_until(device, log)
     }
 
-    fn is_unaware(&self, device: DeviceId, heads: &[OpId]) -> bool {
-        let Some(member) = self.state().devices.get(&device) else { return false };
-        let removals = &member.revoked_by;
-        !removals.is_empty() && removals.iter().all(|removal| !self.is_within(removal, heads))
+    fn counted_until(&self, heads: &[OpId], device: DeviceId, log: LogId) -> u64 {
+        Roster::counted_until(self, heads, device, log)
     }
 }
 
@@ -219,25 +217,28 @@ impl Court<'_> {
                 links.insert(*place, dependencies);
             }
         }
-        // By device, because a member may have heard of one removal only.
-        let out: BTreeSet<DeviceId> =
-            held.iter().filter(|entry| !entry.counts).filter_map(|entry| entry.device).collect();
-        for device in out {
-            let unaware = held
-                .iter()
-                .filter(|entry| entry.counts && self.verdicts.is_unaware(device, &entry.heads));
-            let places = unaware.flat_map(|entry| &entry.changes).map(|(place, ..)| *place);
-            let mut open: Vec<Place> = places.collect();
+        let counting = held.iter().filter(|entry| entry.counts);
+        let mut by_heads: BTreeMap<&[OpId], Vec<Place>> = BTreeMap::new();
+        for entry in counting {
+            let places = entry.changes.iter().map(|(place, ..)| *place);
+            by_heads.entry(&entry.heads).or_default().extend(places);
+        }
+        for (heads, mut open) in by_heads {
             let mut seen: BTreeSet<Place> = open.iter().copied().collect();
+            let mut counted: BTreeMap<LogId, u64> = BTreeMap::new();
             while let Some(place) = open.pop() {
-                for hash in links.get(&place).into_iter().flatten() {
-                    for (entry, place) in known.get(hash).into_iter().flatten() {
-                        if seen.insert(*place) {
-                            open.push(*place);
-                            if !entry.counts && entry.device == Some(device) {
-                                adopted.insert(*place);
-                            }
-                        }
+                let found = links.get(&place).into_iter().flatten();
+                for (entry, place) in found.filter_map(|hash| known.get(hash)).flatten() {
+                    if !seen.insert(*place) {
+                        continue;
+                    }
+                    open.push(*place);
+                    let Some(device) = entry.device.filter(|_| !entry.counts) else { continue };
+                    let until = counted
+                        .entry(place.log)
+                        .or_insert_with(|| self.verdicts.counted_until(heads, device, place.log));
+                    if place.seq <= *until {
+                        adopted.insert(*place);
                     }
                 }
             }

@@ -54,6 +54,7 @@ impl Node {
             let fix = "Give dates like 2026-12-24 or times like 2026-12-24T18:00:00Z.";
             failure::usage(format!("{error}."), fix)
         })?;
+        let window = window.until(wanted.until_s.unwrap_or(i64::MAX));
         let query = SearchQuery::parse(wanted.search.as_deref().unwrap_or_default());
         let limit = wanted.limit.clamp(1, OCCURRENCES_MAX);
         let mut page = Page::default();

@@ -310,13 +310,18 @@ impl Node {
     }
 
     /// Makes a new content key where there is none that is safe and that all
-    /// readers have. Any device that writes may; if several do at once, all
-    /// of these keys are good.
+    /// readers have, or where a reader lacks one that this device has. Any
+    /// device that writes may; if several do at once, all of these keys are good.
     fn renew_epoch(&mut self, now: Now) {
-        let due = self.started && self.membership.roster.state().needs_epoch();
-        if !due || !self.membership.may_write(self.device()) {
+        if !self.started || !self.membership.may_write(self.device()) {
             return;
         }
+        let withheld = self.membership.withheld();
+        if !self.membership.roster.state().needs_epoch() && withheld.is_empty() {
+            return;
+        }
+        // Each is handed on once: what that could not mend, the next cannot.
+        self.membership.handed_on.extend(withheld);
         let seed = self.random.bytes();
         let Some(keyring) = self.membership.keyring.as_ref() else { return };
         let signer = Signer::Device(&self.config.device);

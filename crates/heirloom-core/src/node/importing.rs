@@ -72,7 +72,7 @@ impl Node {
             if before == bytes {
                 return Ok(Outcome::Unchanged);
             }
-            let text = "an item with the same uid stands before it in this import".to_owned();
+            let text = "another version of this item stands before it in this import".to_owned();
             return Err(crate::failure::usage(text, "Give the item a uid of its own.").into());
         }
         let document = self.collection.document(storage, record)?;

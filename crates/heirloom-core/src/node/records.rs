@@ -365,6 +365,7 @@ impl Node {
             space: self.space,
             device: &self.config.device,
             roster: &self.membership.roster,
+            followed: &self.membership.followed,
             keyring,
         };
         self.journal.write(&desk, &mut self.replication, drafts, hlc).map_err(|error| {

@@ -239,6 +239,7 @@ impl Node {
             court.rebuild(&mut view, RecordId(*record), &mut changed)?;
             view.commit(None)?;
         }
+        self.membership.followed = self.membership.roster.heads();
         self.announce_changed(&changed, None);
         Ok(())
     }

@@ -291,7 +291,7 @@ fn what_does_not_fit_a_field_is_refused() {
             "start=soon",
             "start is a time like 2026-12-24T18:00, 2026-12-24T18:00:00Z or 2026-12-24, not \"soon\"",
         ),
-        ("end=2026-01-05T10:00", "end is not before the start, not \"2026-01-05T10:00:00\""),
+        ("end=2026-01-05T10:00", "end is a time from the start on, not \"2026-01-05T10:00:00\""),
         ("all_day=maybe", "all_day is true or false, not \"maybe\""),
         ("rrule=weekly", "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"weekly\""),
         ("rrule=FREQ=NOPE", "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"FREQ=NOPE\""),

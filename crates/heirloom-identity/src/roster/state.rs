@@ -48,6 +48,15 @@ impl Default for Member {
 }
 
 impl Member {
+    /// Returns the sequence number up to which the entries of its log count.
+    pub(crate) fn counts_until(&self, log: LogId) -> u64 {
+        match (self.revoked, self.may_ever_write) {
+            (true, _) => self.cuts.get(&log).copied().unwrap_or(0),
+            (false, true) => u64::MAX,
+            (false, false) => 0,
+        }
+    }
+
     pub(crate) fn describe(&mut self, weight: Weight, encryption_public: [u8; 32]) {
         if self.described < Some(weight) {
             self.described = Some(weight);
@@ -163,11 +172,7 @@ impl RosterState {
     /// count: zero where none does, the largest number where all do.
     #[must_use]
     pub fn counts_until(&self, device: DeviceId, log: LogId) -> u64 {
-        match self.devices.get(&device) {
-            Some(member) if member.revoked => member.cuts.get(&log).copied().unwrap_or(0),
-            Some(member) if member.may_ever_write => u64::MAX,
-            Some(_) | None => 0,
-        }
+        self.devices.get(&device).map_or(0, |member| member.counts_until(log))
     }
 
     /// Returns the epoch to write under: a clean one, and of those one that
@@ -185,6 +190,13 @@ impl RosterState {
     #[must_use]
     pub fn needs_epoch(&self) -> bool {
         !self.epochs.values().any(|epoch| epoch.clean && epoch.complete)
+    }
+
+    /// Returns the epochs whose keys not all know who may read: they came in or
+    /// came back beside those who made these epochs. Who knows such a key hands
+    /// it on with a new epoch.
+    pub fn withheld_epochs(&self) -> impl Iterator<Item = EpochId> + '_ {
+        self.epochs.iter().filter(|(_, epoch)| !epoch.complete).map(|(id, _)| *id)
     }
 
     /// Returns the devices that may read.

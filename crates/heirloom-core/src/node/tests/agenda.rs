@@ -14,6 +14,7 @@ fn wanted(from: &str, to: &str, limit: usize) -> OccurrenceQuery {
         from: Some(from.into()),
         to: Some(to.into()),
         zone: "Europe/Berlin".into(),
+        until_s: None,
         after: None,
         limit,
     }

@@ -136,7 +136,7 @@ impl Event {
             true => Err(FieldError::Value {
                 field: "end".to_owned(),
                 value: end.moment.to_extended(),
-                expected: "not before the start",
+                expected: "a time from the start on",
             }),
             false => Ok(()),
         }
