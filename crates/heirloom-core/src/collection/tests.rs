@@ -9,6 +9,7 @@ use std::cell::Cell;
 
 mod orders;
 mod orphans;
+mod verdicts;
 
 const RECORD: RecordId = RecordId([3; 16]);
 const ONE: LogId = LogId([1; 16]);

@@ -257,3 +257,37 @@ fn the_root_key_lets_a_device_in_from_the_beginning_alone() {
     assert_eq!(household.members(), [1, 5]);
     assert!(household.roster.state().needs_epoch());
 }
+
+/// What somebody wrote is judged by the roster that the author had seen.
+#[test]
+fn entries_counted_for_those_who_had_not_heard_of_a_later_cut() {
+    let mut household = Household::of(3);
+    let log = LogId([7; 16]);
+    let before = household.roster.heads();
+    household.revoke(1, 2, &[(7, 5)]);
+    let first = household.roster.heads();
+    household.revoke(3, 2, &[(7, 3)]);
+    let counted = |heads: &[OpId]| household.roster.counted_until(heads, id(2), log);
+    assert_eq!((counted(&before), counted(&first)), (u64::MAX, 5));
+    assert_eq!(counted(&household.roster.heads()), 3);
+    assert_eq!(household.roster.state().counts_until(id(2), log), 3);
+    assert_eq!(household.roster.state().counts_until(id(9), log), 0, "a stranger's never count");
+    assert_eq!(counted(&[OpId([1; 32])]), 0, "unknown heads say nothing");
+}
+
+/// The reset does not know of the key that a removal beside it made.
+#[test]
+fn a_key_that_a_reader_lacks_is_withheld_until_somebody_hands_it_on() {
+    let mut household = Household::of(3);
+    let mut other = household.fork();
+    household.revoke(1, 3, &[]);
+    other.reset(&[1, 2, 3]);
+    household.sync(&mut other);
+    assert!(!household.roster.state().needs_epoch(), "the key of the reset is everybody's");
+    let withheld: Vec<EpochId> = household.roster.state().withheld_epochs().collect();
+    assert_eq!(withheld.len(), 1);
+    assert!(household.keyring(3).epoch_key(&withheld[0]).is_none());
+    household.epoch(1);
+    assert_eq!(household.roster.state().withheld_epochs().count(), 0);
+    assert!(household.keyring(3).epoch_key(&withheld[0]).is_some());
+}
