@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 const DAY: i64 = 86_400;
 /// Steps to find out where the rules of a record that count end.
-const SPAN_STEPS_MAX: u64 = 20_000;
+pub(super) const SPAN_STEPS_MAX: u64 = 20_000;
 
 /// Returns between which times a record takes place.
 pub(crate) fn span(content: &Content) -> Option<Span> {
@@ -65,10 +65,18 @@ fn span_of_length(start: i64, length: &Length) -> i64 {
 
 /// Returns the local time of a rule's last occurrence, or one that is later.
 fn last_of(rule: &Rule, start: i64, budget: &mut Budget) -> i64 {
-    let until = rule.until.map_or(i64::MAX, |until| until.local_seconds().saturating_add(SLACK));
-    if rule.count.is_none() {
-        return until;
-    }
+    last_counted(rule, start, budget).unwrap_or_else(|| latest(rule))
+}
+
+fn latest(rule: &Rule) -> i64 {
+    rule.until.map_or(i64::MAX, |until| until.local_seconds().saturating_add(SLACK))
+}
+
+/// Returns the local time of the last occurrence of a rule that counts them,
+/// if that is found with little work.
+pub(super) fn last_counted(rule: &Rule, start: i64, budget: &mut Budget) -> Option<i64> {
+    rule.count?;
+    let until = latest(rule);
     let mut last = start;
     let all = (start, i64::MAX);
     let ending = Expansion::new(rule, start).visit(all, budget, &mut |local| {
@@ -79,7 +87,7 @@ fn last_of(rule: &Rule, start: i64, budget: &mut Budget) -> i64 {
         }
     });
     match ending {
-        Ending::Complete | Ending::Stopped => last.min(until),
-        Ending::GaveUp => until,
+        Ending::Complete | Ending::Stopped => Some(last.min(until)),
+        Ending::GaveUp => None,
     }
 }

@@ -30,7 +30,8 @@ fn found(content: &Content, from: &str, to: &str) -> Occurrences {
         let same = times.within(&window(from, to), 10_000);
         let projection = crate::project(&CALENDAR, content);
         assert!(found.forms.iter().all(|form| *form == projection));
-        assert_eq!(Occurrences { forms: found.forms.clone(), ..same }, found);
+        let (forms, steps) = (found.forms.clone(), found.steps);
+        assert_eq!(Occurrences { forms, steps, ..same }, found);
     }
     found
 }

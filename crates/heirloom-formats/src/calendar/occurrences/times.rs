@@ -1,14 +1,18 @@
 //! The part of a record that says when it takes place, to be kept where lists
 //! are made.
 
+use super::expansion::Budget;
+use super::rule::Rule;
 use super::series::{self, Series, TIMES};
+use super::span::{SPAN_STEPS_MAX, last_counted};
 use super::{Occurrences, Window, found, zone};
 use crate::calendar::fields::CALENDAR_ZONE;
 use crate::calendar::units;
 use crate::layout::{self, Unit};
 use crate::line;
+use crate::moment::{Moment, MomentKind, YEAR_10000_S};
 use heirloom_base::{Decode, DecodeError, Encode, Reader, Writer};
-use heirloom_schema::Content;
+use heirloom_schema::{Content, Value};
 use jiff::tz::TimeZoneDatabase;
 
 /// Bytes of lines that are kept; a record with more is read as a whole.
@@ -35,7 +39,9 @@ impl Times {
         }
         let database = TimeZoneDatabase::bundled();
         let wanted = units.iter().filter(|unit| says_when(unit, &database));
-        let lines: Content = wanted.map(|unit| (unit.key.to_owned(), unit.value.clone())).collect();
+        let mut lines: Content =
+            wanted.map(|unit| (unit.key.to_owned(), unit.value.clone())).collect();
+        end_counted(&mut lines);
         let sizes =
             lines.iter().map(|(key, value)| value.as_raw().map(|raw| key.len() + raw.len()));
         let bytes: usize = sizes.sum::<Option<usize>>()?;
@@ -48,6 +54,31 @@ impl Times {
     #[must_use]
     pub fn within(&self, window: &Window, limit: usize) -> Occurrences {
         found(&Series::read(&self.lines), window, limit)
+    }
+}
+
+/// Lets a rule that counts its occurrences end with the last of them: so they
+/// need not be counted again for every list.
+fn end_counted(lines: &mut Content) {
+    let series = Series::read(lines);
+    let start = series.main().and_then(|main| main.start.as_ref());
+    let Some(start) = start.map(|start| start.moment.local_seconds()) else { return };
+    let mut budget = Budget::new(SPAN_STEPS_MAX);
+    for value in lines.values_mut() {
+        let Value::Str(line) = value else { continue };
+        let Some((name, text)) = line.split_once(':') else { continue };
+        let rule = Rule::parse(text).filter(|rule| rule.until.is_none());
+        let rule = rule.filter(|_| name.eq_ignore_ascii_case("RRULE") && !text.contains('\n'));
+        let last = rule.and_then(|rule| last_counted(&rule, start, &mut budget));
+        let Some(last) = last.filter(|last| *last < YEAR_10000_S) else { continue };
+        let is_count = |part: &&str| {
+            part.trim_start().get(..5).is_some_and(|name| name.eq_ignore_ascii_case("COUNT"))
+        };
+        let mut parts: Vec<&str> = text.split(';').filter(|part| !is_count(part)).collect();
+        let until = Moment::from_seconds(last, MomentKind::Local).to_basic();
+        let until = format!("UNTIL={until}");
+        parts.push(&until);
+        *line = format!("{name}:{}", parts.join(";"));
     }
 }
 
