@@ -169,3 +169,22 @@ fn two_that_take_each_other_out_are_both_out_until_the_phrase_says_otherwise() {
     house.meet(phone, tablet);
     assert!(note(tablet, "Back"));
 }
+
+#[test]
+fn two_devices_alone_that_took_each_other_out_come_together_by_the_phrase() {
+    let house = House::new();
+    let (phone, laptop) = (&house.phone, &house.laptop);
+    run_json(phone, &["devices", "revoke", "laptop"]).expect(0);
+    run_json(laptop, &["devices", "revoke", "phone"]).expect(0);
+    let right = house.phone.with_file_name("right");
+    std::fs::write(&right, &house.phrase).unwrap();
+    let right = right.to_str().unwrap();
+    let reset = ["recovery", "reset", "--phrase-file", right, "--keep", "laptop"];
+    run_json(phone, &reset).expect(0);
+    add(phone, "Again");
+    house.meet(phone, laptop);
+    assert!(note(laptop, "Again") && note(laptop, "Milk"));
+    add(laptop, "And back");
+    house.meet(phone, laptop);
+    assert!(note(phone, "And back"));
+}
