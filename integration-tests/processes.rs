@@ -15,6 +15,7 @@ mod lossless;
 mod manual;
 mod membership;
 mod networks;
+mod observing;
 
 #[path = "../crates/heirloom-doc/src/chunk/tests/forged.rs"]
 mod forged;

@@ -149,6 +149,20 @@ pub(crate) struct UpArguments {
     /// Answer yes to every question
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Write the log like this: text or json to stderr, or to the journal
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = LogForm::Text)]
+    pub(crate) log: LogForm,
+}
+
+/// Where the log goes, and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// Lines for people, to stderr
+    Text,
+    /// Lines of JSON, to stderr
+    Json,
+    /// The system's journal, with every field by itself
+    Journald,
 }
 
 /// How other devices are found.

@@ -49,7 +49,11 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let form = if arguments.global.json { Form::Json } else { Form::Human };
-    up::log(arguments.global.verbose);
+    let log = up::log_form(arguments.verb.as_ref());
+    if let Err(failure) = up::log(arguments.global.verbose, log) {
+        screen::complain(form, &failure);
+        return ExitCode::from(failure.exit);
+    }
     match begin(arguments, form) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Trouble::Failed(failure)) => {

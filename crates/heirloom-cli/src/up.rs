@@ -1,7 +1,7 @@
 //! The node in the foreground, and its events: `up` and `watch`.
 
 use crate::access::Access;
-use crate::arguments::UpArguments;
+use crate::arguments::{Fixed, LogForm, UpArguments, Verb};
 use crate::exit::{self, Exit, Trouble};
 use crate::founding;
 use crate::records::short;
@@ -14,19 +14,42 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::prelude::*;
 
 /// Events that wait for a slow terminal before the node waits too.
 const EVENTS_WAITING_MAX: usize = 256;
 
-/// Sends the log to stderr, as `HEIRLOOM_LOG` or the number of `-v` says.
-pub(crate) fn log(verbose: u8) {
+/// Begins the log, as `HEIRLOOM_LOG` or the number of `-v` says.
+///
+/// # Errors
+/// Where there is no journal.
+pub(crate) fn log(verbose: u8, form: LogForm) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env("HEIRLOOM_LOG")
         .unwrap_or_else(|_| EnvFilter::new(log_directives(verbose)));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let printed = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    match form {
+        LogForm::Text => registry.with(printed).init(),
+        LogForm::Json => registry.with(printed.json().flatten_event(true)).init(),
+        LogForm::Journald => {
+            let journal = tracing_journald::layer().map_err(|error| {
+                let text = format!("there is no journal to write to: {error}");
+                exit::failure(Exit::Failed, "no-journal", text, "Log to stderr with `--log text`")
+            })?;
+            registry.with(journal).init();
+        }
+    }
+    Ok(())
+}
+
+/// Returns the form of the log that a command line asks for.
+pub(crate) fn log_form(verb: Option<&Verb>) -> LogForm {
+    match verb {
+        Some(Verb::Fixed(Fixed::Up(arguments))) => arguments.log,
+        Some(Verb::Fixed(_) | Verb::Records(_)) | None => LogForm::Text,
+    }
 }
 
 /// A multiplexer warns of every connection that is cut on purpose.

@@ -511,8 +511,37 @@ pub struct Problem {
 
 /// Bytes that a running node sent and received in conversations with other
 /// devices, before the transport encrypts them once more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkTotals {
+    /// Sent.
+    pub sent_bytes: u64,
+    /// Received.
+    pub received_bytes: u64,
+    /// The same for each device.
+    #[serde(default)]
+    pub peers: Vec<PeerTraffic>,
+    /// Connections of strangers that were refused or ended at a limit.
+    #[serde(default)]
+    pub strangers_refused: u64,
+    /// Streams that were not taken.
+    #[serde(default)]
+    pub streams_dropped: u64,
+}
+
+/// What travelled between this device and another since the node started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerTraffic {
+    /// The other device.
+    pub device_id: String,
+    /// Open connections.
+    pub connections: u64,
+    /// By the name of the protocol, as in `/heirloom/sync/1`.
+    pub protocols: BTreeMap<String, Traffic>,
+}
+
+/// Bytes both ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
     /// Sent.
     pub sent_bytes: u64,
     /// Received.

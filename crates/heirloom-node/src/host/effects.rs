@@ -5,10 +5,11 @@ use super::outbox::Posted;
 use super::transfers::Fetch;
 use super::{Arrival, Host};
 use heirloom_base::DeviceId;
-use heirloom_core::command::{Answer, Event, Failure, NetworkTotals};
+use heirloom_core::command::{Answer, Event, Failure, NetworkTotals, PeerTraffic, Traffic};
 use heirloom_core::input::{CommandId, Effect, EffectId};
 use heirloom_net::DialError;
 use heirloom_store::AppendRequest;
+use std::collections::BTreeMap;
 
 impl Host {
     /// Carries out every effect that waits, and tells every event.
@@ -67,11 +68,26 @@ impl Host {
     /// The core knows no bytes on the wire: the shell counts them.
     fn network_totals(&self) -> NetworkTotals {
         let counters = self.network.counters();
-        let traffic = counters.peers.values().flat_map(|peer| peer.conversations.values());
-        traffic.fold(NetworkTotals::default(), |totals, traffic| NetworkTotals {
-            sent_bytes: totals.sent_bytes + traffic.sent,
-            received_bytes: totals.received_bytes + traffic.received,
-        })
+        let mut totals = NetworkTotals {
+            strangers_refused: counters.strangers_refused,
+            streams_dropped: counters.streams_dropped,
+            ..NetworkTotals::default()
+        };
+        for (device, peer) in counters.peers {
+            let mut protocols = BTreeMap::new();
+            for (protocol, counted) in peer.conversations {
+                let (sent_bytes, received_bytes) = (counted.sent, counted.received);
+                totals.sent_bytes += sent_bytes;
+                totals.received_bytes += received_bytes;
+                if (sent_bytes, received_bytes) != (0, 0) {
+                    let traffic = Traffic { sent_bytes, received_bytes };
+                    protocols.insert(protocol.name().to_owned(), traffic);
+                }
+            }
+            let (device_id, connections) = (device.to_string(), peer.connections as u64);
+            totals.peers.push(PeerTraffic { device_id, connections, protocols });
+        }
+        totals
     }
 
     fn send(&mut self, device: DeviceId, bytes: Vec<u8>) {
