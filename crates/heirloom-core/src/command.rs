@@ -3,6 +3,18 @@
 //! These types cross the control socket as JSON, so their field names are
 //! part of the control interface.
 
+mod records;
+mod status;
+
+pub use records::{
+    Author, ConcurrentValue, ConflictRow, EventRow, ExportFile, HistoryEdit, HistoryRow,
+    ImportReport, OccurrenceRow, RecordRow, SkippedItem,
+};
+pub use status::{
+    BehindRow, CategoryRow, DeviceRow, NetworkTotals, PeerTraffic, Problem, QuarantineRow,
+    StatusReport, Traffic,
+};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -287,325 +299,6 @@ pub struct Failure {
     pub fix: String,
 }
 
-/// Who gave a value or made a change, and when.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Author {
-    /// The device; empty where it is not known.
-    pub by: String,
-    /// The device's name.
-    pub by_name: String,
-    /// RFC 3339 time by the author's clock.
-    pub at: String,
-}
-
-/// A record as lists show it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RecordRow {
-    /// The record's id.
-    pub id: String,
-    /// The category's id.
-    pub category: String,
-    /// What a person would call it.
-    pub title: String,
-    /// Fields: a value, or for a repeatable field a list of `{value, type}`.
-    pub fields: serde_json::Map<String, serde_json::Value>,
-    /// Who set each field last: an [`Author`], or for a repeatable field a
-    /// list of them, one for each value. Only where one record is shown.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    pub authors: serde_json::Map<String, serde_json::Value>,
-    /// RFC 3339 time of the newest change.
-    pub updated_at: String,
-    /// The device that made it.
-    pub updated_by: String,
-    /// Whether it is in the trash.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub deleted: bool,
-    /// The original text, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-}
-
-/// A record within a window, with the times at which it takes place. An
-/// exception from a series, which shows something else, has its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EventRow {
-    /// What it shows.
-    pub record: RecordRow,
-    /// When it takes place, in order.
-    pub occurrences: Vec<OccurrenceRow>,
-}
-
-/// One time at which a record takes place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OccurrenceRow {
-    /// The begin in seconds since 1970, to sort by.
-    pub starts_s: i64,
-    /// The begin: an RFC 3339 time in UTC, or a date.
-    pub start: String,
-    /// The end in the same form; of whole days the day after the last.
-    pub end: String,
-    /// Whether it lasts whole days.
-    pub all_day: bool,
-    /// The begin by the user's clock, without the zone; or the date.
-    pub local_start: String,
-    /// The end, likewise.
-    pub local_end: String,
-    /// The start that the series gives it; absent where there is no series.
-    pub recurrence_id: Option<String>,
-    /// The record's field `start` for this time.
-    pub field_start: String,
-    /// The record's field `end` for this time.
-    pub field_end: Option<String>,
-}
-
-/// One change of one record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HistoryRow {
-    /// The change's hash.
-    pub change: String,
-    /// Who made it; of a birth, which every importer makes alike, whoever
-    /// brought it first.
-    #[serde(flatten)]
-    pub author: Author,
-    /// `created`, `edited`, `imported`, `resolved`, `restored` or `deleted`.
-    pub kind: String,
-    /// The changed lines: field, value before, value after.
-    pub edits: Vec<HistoryEdit>,
-}
-
-/// One changed value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HistoryEdit {
-    /// The field.
-    pub field: String,
-    /// The value before; absent where there was none.
-    pub before: Option<serde_json::Value>,
-    /// The value after; absent where it was removed.
-    pub after: Option<serde_json::Value>,
-}
-
-/// One of several concurrent values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ConcurrentValue {
-    /// Its number among the values of its field, from 1: what
-    /// [`Command::Resolve`] takes.
-    pub number: usize,
-    /// The value; absent where a newer version wrote it.
-    pub value: Option<serde_json::Value>,
-    /// Who set it.
-    #[serde(flatten)]
-    pub author: Author,
-}
-
-/// A field with concurrent values. The field `deleted` stands for a deletion
-/// that an edit made at the same time undid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ConflictRow {
-    /// The record's id.
-    pub id: String,
-    /// The category's id.
-    pub category: String,
-    /// What a person would call the record.
-    pub title: String,
-    /// The field.
-    pub field: String,
-    /// The number of the value that is shown.
-    pub number: usize,
-    /// The value that is shown everywhere.
-    pub winner: Option<serde_json::Value>,
-    /// Who set it.
-    #[serde(flatten)]
-    pub author: Author,
-    /// The values that stay recoverable.
-    pub losers: Vec<ConcurrentValue>,
-}
-
-/// One item that an import left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SkippedItem {
-    /// The file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// Why.
-    pub reason: String,
-}
-
-/// What an import did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportReport {
-    /// Records made.
-    pub accepted: u64,
-    /// Records changed.
-    pub updated: u64,
-    /// Records that hold the item already.
-    pub unchanged: u64,
-    /// Items left out.
-    pub skipped: Vec<SkippedItem>,
-}
-
-/// A file of an export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExportFile {
-    /// Path below the export folder.
-    pub path: String,
-    /// The path to take instead where another file wants the same one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fallback: Option<String>,
-    /// The bytes in base64.
-    pub base64: String,
-}
-
-/// A device of the account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceRow {
-    /// The device's id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// `member`, `keeper` or `blind-keeper`.
-    pub role: String,
-    /// Whether it is this device.
-    pub this: bool,
-    /// Whether it is connected.
-    pub online: bool,
-    /// RFC 3339 time of the last contact.
-    pub last_seen: Option<String>,
-    /// Whether it was taken out.
-    pub revoked: bool,
-    /// Entries of ours that it has not acknowledged.
-    pub behind_entries: u64,
-}
-
-/// A category in the status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CategoryRow {
-    /// The category's id.
-    pub name: String,
-    /// Live records.
-    pub records: u64,
-    /// Records durable here.
-    pub local: u64,
-    /// Records that at least one other device acknowledged.
-    pub peer: u64,
-    /// Records that a keeper acknowledged.
-    pub keeper: u64,
-    /// Records with enough acknowledged copies: two, or all other devices if fewer.
-    pub safe: u64,
-    /// Records that no other device acknowledged.
-    pub pending: u64,
-    /// RFC 3339 time of the newest change.
-    pub newest_at: Option<String>,
-}
-
-/// Something the user should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// A stable code.
-    pub code: String,
-    /// What is the matter.
-    pub text: String,
-    /// What to do.
-    pub fix: String,
-}
-
-/// Bytes that a running node sent and received in conversations with other
-/// devices, before the transport encrypts them once more.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetworkTotals {
-    /// Sent.
-    pub sent_bytes: u64,
-    /// Received.
-    pub received_bytes: u64,
-    /// The same for each device.
-    #[serde(default)]
-    pub peers: Vec<PeerTraffic>,
-    /// Connections of strangers that were refused or ended at a limit.
-    #[serde(default)]
-    pub strangers_refused: u64,
-    /// Streams that were not taken.
-    #[serde(default)]
-    pub streams_dropped: u64,
-}
-
-/// What travelled between this device and another since the node started.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeerTraffic {
-    /// The other device.
-    pub device_id: String,
-    /// Open connections.
-    pub connections: u64,
-    /// By the name of the protocol, as in `/heirloom/sync/1`.
-    pub protocols: BTreeMap<String, Traffic>,
-}
-
-/// Bytes both ways.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Traffic {
-    /// Sent.
-    pub sent_bytes: u64,
-    /// Received.
-    pub received_bytes: u64,
-}
-
-/// One screen about the account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusReport {
-    /// The account.
-    pub account_id: String,
-    /// This device.
-    pub device_id: String,
-    /// Whether a node runs for this folder.
-    pub running: bool,
-    /// The devices.
-    pub devices: Vec<DeviceRow>,
-    /// The categories.
-    pub categories: Vec<CategoryRow>,
-    /// Records per category that only this device holds.
-    pub at_risk: BTreeMap<String, u64>,
-    /// Entries kept aside because they may not count.
-    pub quarantined: u64,
-    /// Bytes on the wire since the node started; absent where none runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network: Option<NetworkTotals>,
-    /// What is wrong.
-    pub problems: Vec<Problem>,
-}
-
-/// Something that was kept aside: it stays in the log and harms no record.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuarantineRow {
-    /// The log whose entry it is.
-    pub log: String,
-    /// The entry's number in its log.
-    pub seq: u64,
-    /// The device that wrote it.
-    pub device_id: String,
-    /// The device's name.
-    pub device: String,
-    /// The record; absent where the whole entry was kept aside.
-    pub record: Option<String>,
-    /// The record's category, where the record is known.
-    pub category: Option<String>,
-    /// What a person would call the record, where it is known.
-    pub title: Option<String>,
-    /// Why.
-    pub reason: String,
-    /// RFC 3339 time by the author's clock.
-    pub at: String,
-}
-
-/// A device that is behind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BehindRow {
-    /// The device.
-    pub device_id: String,
-    /// Entries missing there or here.
-    pub entries: u64,
-    /// Their bytes, as far as known here.
-    pub bytes: u64,
-}
-
 /// What the node answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
@@ -760,4 +453,19 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         aside: Option<Box<QuarantineRow>>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_shown_by_whatever_holds_it() {
+        let phrase = Secret::new("abandon about".to_owned());
+        let command = Command::Reset { phrase, keep: vec!["phone".to_owned()] };
+        let shown = format!("{command:?}");
+        assert!(!shown.contains("abandon") && shown.contains("phone"), "{shown}");
+        let text = serde_json::to_string(&command).unwrap();
+        assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), command);
+    }
 }

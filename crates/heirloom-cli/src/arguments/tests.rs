@@ -137,7 +137,7 @@ fn six_words_need_no_quotes() {
 
 #[test]
 fn what_does_not_exist_is_not_offered() {
-    for line in ["heirloom devices revoke x", "heirloom photos list", "heirloom help"] {
+    for line in ["heirloom devices erase x", "heirloom photos list", "heirloom help"] {
         assert_eq!(refused(line), ErrorKind::InvalidSubcommand, "{line}");
     }
     assert_eq!(refused("heirloom export x --only nothing"), ErrorKind::InvalidValue);
@@ -146,8 +146,9 @@ fn what_does_not_exist_is_not_offered() {
 #[test]
 fn first_lines_of_help_say_what_to_do() {
     const IMPERATIVES: &[&str] = &[
-        "Add", "Bring", "Change", "Give", "Import", "Join", "Keep", "List", "Make", "Open",
-        "Print", "Put", "Restore", "Run", "Settle", "Show", "Try", "Wait", "Write",
+        "Add", "Bring", "Change", "Give", "Import", "Join", "Keep", "Let", "List", "Make", "Open",
+        "Print", "Put", "Restore", "Run", "Settle", "Show", "State", "Take", "Try", "Use", "Wait",
+        "Write",
     ];
     fn check(command: &Command) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();

@@ -41,3 +41,18 @@ async fn what_was_kept_aside_is_listed_page_by_page_with_its_author() {
     assert_eq!(none.run("quarantine|list|--json").await.printed, "");
     assert!(none.run("quarantine|list").await.printed.starts_with("Nothing was kept aside."));
 }
+
+#[tokio::test]
+async fn devices_are_taken_out_and_what_they_wrote_is_accepted() {
+    let id = "ab".repeat(32);
+    let node = Scripted::answering(Answer::Member { device_id: id.clone(), entries: 7 });
+    let line = json_lines(&node.run("devices|revoke|phone|--json").await.printed).remove(0);
+    assert_eq!(line, json!({"device_id": id, "entries": 7}));
+    let told = node.run("devices|revoke|phone|--yes").await.printed;
+    assert!(told.starts_with("phone (abababab) is out: it gets nothing new"), "{told}");
+    let told = node.run("quarantine|accept|phone").await.printed;
+    assert!(told.starts_with("7 entries of abababab count.\n"), "{told}");
+    let device = "phone".to_owned();
+    assert_eq!(node.asked()[0], Command::Revoke { device: device.clone() });
+    assert_eq!(node.asked()[2], Command::Accept { device });
+}
