@@ -1,6 +1,6 @@
 //! Files go in and come out with the same lines, in every category.
 
-use crate::common::{digest, heirloom, init, run_json};
+use crate::common::{digest, heirloom, init, run, run_json};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -239,4 +239,44 @@ fn a_calendar_is_listed_by_time_and_cards_in_the_order_of_the_language() {
     let (ticks, remark) = listed(&window);
     let remark: Value = serde_json::from_str(remark.trim()).unwrap();
     assert_eq!((ticks.len(), &remark["warning"]["code"]), (10_000, &"list-cut".into()));
+}
+
+/// A series of days that began long before the time asked for fills the list.
+#[test]
+fn long_series_hide_no_error_and_no_name() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "phone");
+    let file = folder.path().join("a.ics");
+    let event = |uid: &str, lines: &str| {
+        format!("BEGIN:VEVENT\r\nUID:{uid}\r\nSUMMARY:{uid}\r\n{lines}\r\nEND:VEVENT\r\n")
+    };
+    let hourly = "DTSTART:20240101T000000Z\r\nRRULE:FREQ=HOURLY\r\nDURATION:";
+    let events = [
+        event("one", &format!("{hourly}P730D")),
+        event("two", &format!("{hourly}P800D")),
+        event("good", "DTSTART:20260101T120000Z"),
+    ];
+    let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{}END:VCALENDAR\r\n", events.concat());
+    std::fs::write(&file, text).unwrap();
+    run_json(&home, &["import", file.to_str().unwrap()]).expect(0);
+    let list = ["calendar", "list", "--from", "2026-01-01", "--to", "2026-01-03"];
+    let listed = run_json(&home, &list).expect(0);
+    assert_eq!(listed.lines().len(), 10_000);
+    let warned = run(&home, &list).expect(0);
+    assert!(warned.stderr.contains("ore than 10000 occurrences"), "{}", warned.stderr);
+    assert!(warned.stderr.contains("most of them are of"), "{}", warned.stderr);
+}
+
+#[test]
+fn the_same_card_without_a_uid_twice_is_one_and_no_failure() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "phone");
+    let file = folder.path().join("a.vcf");
+    let card = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ann\r\nN:;Ann;;;\r\nEND:VCARD";
+    std::fs::write(&file, format!("{card}\r\n{card}")).unwrap();
+    let report = run_json(&home, &["import", file.to_str().unwrap()]).expect(0).json();
+    assert_eq!((&report["accepted"], &report["unchanged"]), (&1.into(), &1.into()));
+    assert_eq!(run_json(&home, &["contacts", "show", ""]).code, 2);
 }

@@ -237,7 +237,10 @@ impl Import {
                 first.insert(hash);
                 return true;
             }
-            Entry::Occupied(first) if *first.get() == hash => self.report.unchanged += 1,
+            // Without a uid, the lines themselves tell that it is the same.
+            Entry::Occupied(first) if *first.get() == hash || item.uid.is_none() => {
+                self.report.unchanged += 1;
+            }
             Entry::Occupied(_) => {
                 let reason = "another version of this item stands before it in this import";
                 self.skip(file, raw.line, reason.to_owned());

@@ -103,7 +103,7 @@ pub struct HistoryEdit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConcurrentValue {
     /// Its number among the values of its field, from 1: what
-    /// [`Command::Resolve`] takes.
+    /// [`super::Command::Resolve`] takes.
     pub number: usize,
     /// The value; absent where a newer version wrote it.
     pub value: Option<serde_json::Value>,

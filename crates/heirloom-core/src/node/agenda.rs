@@ -9,7 +9,7 @@ use crate::storage::Storage;
 use crate::view::{decode_head, decode_row};
 use crate::{collection, failure, show};
 use heirloom_base::{Now, RecordId};
-use heirloom_formats::{Occurrence, SearchQuery, Window};
+use heirloom_formats::{Occurrence, SearchQuery, Window, WindowError};
 use heirloom_schema::CategorySpec;
 
 /// Occurrences in one answer, at most: a list of more is nothing to read.
@@ -51,7 +51,14 @@ impl Node {
         let spec = category_of(&wanted.category)?;
         let (from, to) = (wanted.from.as_deref(), wanted.to.as_deref());
         let window = Window::parse(from, to, &wanted.zone, now.wall_ms).map_err(|error| {
-            let fix = "Give dates like 2026-12-24 or times like 2026-12-24T18:00:00Z.";
+            let fix = match (&error, from) {
+                (WindowError::Empty { .. }, None) => {
+                    "Say with --from where the time begins; without it, it begins now."
+                }
+                (WindowError::Empty { .. } | WindowError::Time(_) | WindowError::Zone(_), _) => {
+                    "Give dates like 2026-12-24 or times like 2026-12-24T18:00:00Z."
+                }
+            };
             failure::usage(format!("{error}."), fix)
         })?;
         let window = window.until(wanted.until_s.unwrap_or(i64::MAX));

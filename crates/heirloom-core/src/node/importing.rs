@@ -69,7 +69,7 @@ impl Node {
         let record = self.record_id(raw.category, &uid)?;
         let bytes = hash::plain(&raw.bytes);
         if let Some(before) = seen.insert(record, bytes) {
-            if before == bytes {
+            if before == bytes || parsed.uid.is_none() {
                 return Ok(Outcome::Unchanged);
             }
             let text = "another version of this item stands before it in this import".to_owned();

@@ -406,12 +406,16 @@ impl Node {
         spec: &'static CategorySpec,
         name: &str,
     ) -> Result<Named, Refusal> {
+        if name.is_empty() {
+            let fix = format!("See `heirloom {} list` for the ids.", spec.id);
+            return Err(failure::usage("No id was given.".to_owned(), &fix).into());
+        }
         let by_uid = self.record_id(spec, name)?;
         if let Some(bytes) = storage.get(&rows::record_key(spec.number, by_uid))? {
             return Ok(Named { record: by_uid, row: decode_row(&bytes)? });
         }
         let mut matches = Vec::new();
-        if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             let prefix = name.to_ascii_lowercase();
             for (key, bytes) in storage.scan(&id_prefix(spec, &prefix), None, usize::MAX)? {
                 let record = rows::record_of_key(&key);

@@ -316,3 +316,16 @@ fn keys_tell_their_field_and_whether_they_matter() {
         is_bookkeeping(&NOTES, "eol", &line("\n")) && !is_bookkeeping(&NOTES, "body", &line(""))
     );
 }
+
+#[test]
+fn a_mark_of_the_encoding_never_stands_inside_a_note() {
+    let marked = "\u{feff}# Plums\nx\n";
+    let item = one("b.md", marked.as_bytes());
+    let uid = crate::content_uid(&item);
+    let content = item.content;
+    assert_eq!(render(&NOTES, &content, &uid), marked.as_bytes(), "as it came");
+    let edited = set(&NOTES, &content, &["title=Pears"]);
+    let file = String::from_utf8(render(&NOTES, &edited, "u")).unwrap();
+    assert!(!file.contains('\u{feff}') && file.ends_with("# Plums\nx\n"), "{file:?}");
+    assert_eq!(title(&edited), "Pears");
+}

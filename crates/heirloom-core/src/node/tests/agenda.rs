@@ -155,3 +155,29 @@ fn an_index_of_another_layout_is_not_used_and_comes_back_from_the_log() {
     assert_eq!(alone.list("calendar", Some("CAFE")).len(), 1);
     assert_eq!(asked(&mut alone, wanted("2026-01-07", "2026-01-08", 1)).0.len(), 1);
 }
+
+#[test]
+fn a_list_goes_on_where_nothing_later_than_its_begin_is_wanted() {
+    let mut alone = Alone::new();
+    alone.add("calendar", &["title=Long", "start=2026-01-01T09:00", "end=2026-03-01T09:00"]);
+    alone.add("calendar", &["title=Later", "start=2026-02-02T09:00"]);
+    let mut query = wanted("2026-02-01", "2026-02-10", 100);
+    assert_eq!(asked(&mut alone, query.clone()).0.len(), 2);
+    // What is known to fill the list began before its time.
+    query.until_s = Some(1_767_300_000);
+    let (events, ..) = asked(&mut alone, query);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].record.title, "Long");
+}
+
+#[test]
+fn a_time_that_ends_before_it_begins_is_refused_with_what_is_missing() {
+    let mut alone = Alone::new();
+    let mut query = wanted("2026-02-01", "2020-02-10", 100);
+    let fix = |alone: &mut Alone, query: &OccurrenceQuery| {
+        alone.ask(Command::Occurrences(query.clone())).unwrap_err().fix
+    };
+    assert!(fix(&mut alone, &query).starts_with("Give dates"));
+    query.from = None;
+    assert!(fix(&mut alone, &query).contains("--from"));
+}
