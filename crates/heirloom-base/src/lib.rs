@@ -15,6 +15,7 @@ pub mod hash;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod planted;
 pub mod time;
 
 pub use blob::{BlobRef, ChunkRef};

@@ -37,6 +37,7 @@ limits! {
     JSON_DEPTH_MAX = 64, "Arrays and objects within each other: deeper text is made to exhaust a stack.";
     CHUNK_BYTES_MAX = 1024 * 1024, "Plaintext of one chunk.";
     ENTRY_CHUNKS_MAX = 64, "Chunks that one entry may name.";
+    HELLO_ANSWER_BYTES_MAX = 60 * 1024, "Operations that tell a device that it is out: they fit the frame of an answer.";
     ROSTER_OPS_MAX = 4_096, "Operations of one account's roster.";
     ROSTER_OP_BYTES_MAX = 64 * 1024, "One signed roster operation.";
     ROSTER_PARENTS_MAX = 16, "Parents of one roster operation.";

@@ -88,7 +88,7 @@ pub(crate) enum Fixed {
     Join(JoinArguments),
     /// Restore the account on this new device with the recovery phrase
     Recover(RecoverArguments),
-    /// List and rename the account's devices
+    /// List, rename and take out the account's devices
     #[command(subcommand)]
     Devices(DevicesVerb),
     /// List what was kept aside because it must not count

@@ -26,7 +26,10 @@ pub(crate) async fn run<W: Write>(
             return Err(exit::unexpected(&answer).into());
         };
         screen.json(&json!({"device_id": device_id, "entries": entries}))?;
-        screen.line(format_args!("{entries} entries of {} count.", short(&device_id)))?;
+        match entries {
+            0 => screen.line(format_args!("Nothing of {device} was kept aside."))?,
+            _ => screen.line(format_args!("{entries} more entries of {device} count."))?,
+        }
         return screen.next("quarantine list");
     }
     let (mut after, mut count) = (None, 0);

@@ -74,6 +74,12 @@ pub(crate) fn forbidden(text: &str, fix: &str) -> Failure {
     failure(exit::FORBIDDEN, "not-permitted", text.to_owned(), fix)
 }
 
+pub(crate) fn taken_out() -> Failure {
+    let fix = "Join again with an invite from a member device, or bring it back with the phrase: \
+               `heirloom recovery reset`.";
+    forbidden("This device was taken out of the account.", fix)
+}
+
 pub(crate) fn needs_node() -> Failure {
     let text = "This needs a running node.".to_owned();
     failure(exit::FAILED, "needs-node", text, "Start one with `heirloom up` in another terminal.")

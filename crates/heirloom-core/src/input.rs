@@ -68,6 +68,13 @@ pub enum Input {
         /// What it presents.
         bytes: Vec<u8>,
     },
+    /// A member answered what this device presented.
+    HelloAnswer {
+        /// The member.
+        device: DeviceId,
+        /// Its answer.
+        bytes: Vec<u8>,
+    },
     /// A frame of a pairing conversation that somebody else opened.
     Pairing {
         /// The conversation.

@@ -110,6 +110,14 @@ impl Membership {
         devices.filter(|(_, member)| member.revoked).map(|(device, _)| *device).collect()
     }
 
+    /// Returns the operations that took a device out, and what they build on.
+    pub(crate) fn removal_of(&self, device: DeviceId) -> Vec<Vec<u8>> {
+        match self.roster.state().devices.get(&device) {
+            Some(member) => self.roster.ops_within(&member.revoked_by),
+            None => Vec::new(),
+        }
+    }
+
     pub(crate) fn capabilities(&self, device: DeviceId) -> Capabilities {
         self.roster.state().capabilities(device)
     }

@@ -201,6 +201,10 @@ impl Node {
                 self.receive_presentation(now, id, device, &bytes);
                 Ok(())
             }
+            Input::HelloAnswer { device, bytes } => {
+                self.receive_answer(now, device, &bytes);
+                Ok(())
+            }
             Input::Pairing { id, device, bytes } => {
                 self.receive_pairing(now, id, device, &bytes);
                 Ok(())

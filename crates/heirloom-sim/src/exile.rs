@@ -4,9 +4,14 @@ use crate::rng::Rng;
 use crate::world::{Faults, World};
 use heirloom_base::id::to_hex;
 use heirloom_core::command::{Answer, Command, DeviceRow, Secret, Wait};
-use heirloom_identity::{Phrase, Role};
+use heirloom_core::storage::Frame;
+use heirloom_identity::{Keyring, Phrase, Role, Roster};
+use heirloom_sync::Entry;
 use std::collections::BTreeSet;
 
+/// Kinds of the frames of a log, as docs/protocol.md has them.
+const FRAME_ENTRY: u8 = 1;
+const FRAME_ROSTER: u8 = 2;
 /// Things that happen in one story.
 const STEPS: u64 = 32;
 /// Time after the last of them within which everybody must be level.
@@ -48,6 +53,9 @@ struct Write {
     /// Whether it began a record.
     birth: bool,
 }
+
+/// Log, number and record of what was kept aside.
+type Asides = BTreeSet<(String, u64, Option<String>)>;
 
 struct Story {
     world: World,
@@ -339,8 +347,8 @@ impl Story {
         }
     }
 
-    /// Returns a device's digest, and the entries that it keeps aside as a whole.
-    fn seen(&mut self, device: usize) -> (String, BTreeSet<(String, u64)>) {
+    /// Returns a device's digest, and what it keeps aside of which entries.
+    fn seen(&mut self, device: usize) -> (String, Asides) {
         let Some(Ok(Answer::Digest { digest, .. })) = self.world.ask(device, Command::Digest)
         else {
             panic!("seed {}: {device} gives no digest", self.report.seed);
@@ -349,8 +357,7 @@ impl Story {
         let Some(Ok(Answer::Quarantine { rows, .. })) = self.world.ask(device, list) else {
             panic!("seed {}: {device} lists nothing kept aside", self.report.seed);
         };
-        let whole = rows.into_iter().filter(|row| row.record.is_none());
-        (digest, whole.map(|row| (row.log, row.seq)).collect())
+        (digest, rows.into_iter().map(|row| (row.log, row.seq, row.record)).collect())
     }
 
     fn history(&mut self, device: usize, record: &str) -> String {
@@ -388,8 +395,42 @@ impl Story {
             let held = self.history(device, &id).contains("afterwards");
             assert!(held != out.contains(&device), "seed {seed}: {device}: {held}");
         }
+        for device in out.iter().copied() {
+            let rows = self.devices(device);
+            let told = rows.iter().any(|row| row.this && row.revoked);
+            assert!(told, "seed {seed}: {device} was not told that it is out");
+        }
+        self.check_keys(out);
         let keeper_in = !out.contains(&self.keeper);
         assert!(keeper_in, "seed {seed}: the keeper is out");
+    }
+}
+
+impl Story {
+    /// P6: nothing that those write who are in is sealed to a key that one has
+    /// who is out, even if it got hold of the entry.
+    fn check_keys(&self, out: &BTreeSet<usize>) {
+        let Some(first) = self.world.devices.first() else { return };
+        let frames: Vec<Frame> =
+            first.disk.frames_after(None).into_iter().map(|(_, frame)| frame).collect();
+        let mut roster = Roster::new(self.phrase.root_keys().account_id());
+        for frame in frames.iter().filter(|frame| frame.kind == FRAME_ROSTER) {
+            drop(roster.insert(&frame.payload));
+        }
+        let own = |entry: &Entry| {
+            entry.header().origin.is_none_or(|origin| origin.device == first.keys.id())
+        };
+        let entries = frames.iter().filter(|frame| frame.kind == FRAME_ENTRY);
+        let mut own_entries =
+            entries.filter_map(|frame| Entry::parse(frame.payload.clone()).ok()).filter(own);
+        let Some(last) = own_entries.next_back() else { return };
+        for device in out {
+            let keys = self.world.devices.get(*device).map(|device| &device.keys);
+            let ring = keys.and_then(|keys| Keyring::open(&roster, keys).ok());
+            let opens = ring.is_some_and(|ring| ring.epoch_key(&last.header().epoch).is_some());
+            let seed = self.report.seed;
+            assert!(!opens, "seed {seed}: {device} is out and can open what the first wrote");
+        }
     }
 }
 

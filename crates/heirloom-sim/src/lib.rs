@@ -12,6 +12,7 @@
 pub mod disk;
 pub mod exile;
 pub mod hostile;
+pub mod planted;
 pub mod rng;
 pub mod scenario;
 pub mod world;

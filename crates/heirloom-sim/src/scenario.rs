@@ -243,7 +243,12 @@ impl Story {
     }
 
     fn add(&mut self) {
-        let (device, wait) = (self.member(), self.wait());
+        let device = self.member();
+        self.add_on(device);
+    }
+
+    fn add_on(&mut self, device: usize) {
+        let wait = self.wait();
         if !self.world.is_on(device) {
             return;
         }

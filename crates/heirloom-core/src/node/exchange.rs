@@ -10,6 +10,7 @@ use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use crate::waits::Standing;
+use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{Decode, DeviceId, Encode, Now, limits};
 use heirloom_identity::{Signer, roster};
 use heirloom_sync::message::Reachable;
@@ -78,7 +79,7 @@ impl Node {
     }
 
     fn rolled_back(&mut self, log: heirloom_base::LogId) {
-        if self.journal.log() == Some(log) {
+        if self.journal.log() == Some(log) && !is_planted(Bug::ActorReused) {
             self.begin_incarnation();
         }
         self.warn(

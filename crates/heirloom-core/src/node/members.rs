@@ -32,7 +32,7 @@ impl Node {
         let signer = Signer::Device(&self.config.device);
         let (roster, keyring) = (&self.membership.roster, self.keyring()?);
         let op = roster::revoke(roster, keyring, signer, device, &cuts, &random);
-        self.publish_answered(now, id, device, &cuts, op)
+        self.publish_answered(now, id, device, cuts.values().sum(), op)
     }
 
     /// Accepts what is here of a device that is out.
@@ -42,15 +42,23 @@ impl Node {
         id: CommandId,
         device: &str,
     ) -> Result<Option<Answer>, Refusal> {
-        let device = self.find_device(device)?;
+        let device = self.find_device_out(device)?;
         self.require_admin()?;
         if self.membership.is_peer(device) {
             return Err(failure::still_in(&self.name_of(device)).into());
         }
-        let cuts = self.durable_of(device);
+        let state = self.membership.roster.state();
+        let mut cuts = self.durable_of(device);
+        cuts.retain(|log, seq| *seq > state.counts_until(device, *log));
+        let news = |(log, seq): (&LogId, &u64)| seq - state.counts_until(device, *log);
+        let entries = cuts.iter().map(news).sum();
+        if entries == 0 {
+            let device_id = device.to_string();
+            return Ok(Some(Answer::Member { device_id, entries }));
+        }
         let signer = Signer::Device(&self.config.device);
         let op = roster::accept(&self.membership.roster, signer, device, &cuts);
-        self.publish_answered(now, id, device, &cuts, op)
+        self.publish_answered(now, id, device, entries, op)
     }
 
     /// States the whole roster anew by the phrase: who is in stays in, this
@@ -72,7 +80,7 @@ impl Node {
         }
         let own = self.device();
         let named =
-            keep.iter().map(|name| self.find_device(name)).collect::<Result<Vec<_>, _>>()?;
+            keep.iter().map(|name| self.find_device_out(name)).collect::<Result<Vec<_>, _>>()?;
         let state = self.membership.roster.state();
         let mut plan = ResetPlan::default();
         for (device, member) in &state.devices {
@@ -89,7 +97,7 @@ impl Node {
         let random = self.random.bytes();
         let (roster, keyring) = (&self.membership.roster, self.keyring()?);
         let op = roster::root_reset(roster, keyring, &root, &plan, &random);
-        self.publish_answered(now, id, own, &BTreeMap::new(), op)
+        self.publish_answered(now, id, own, 0, op)
     }
 
     fn publish_answered(
@@ -97,10 +105,9 @@ impl Node {
         now: Now,
         id: CommandId,
         device: DeviceId,
-        cuts: &BTreeMap<LogId, u64>,
+        entries: u64,
         op: Vec<u8>,
     ) -> Result<Option<Answer>, Refusal> {
-        let entries = cuts.values().sum();
         let answer = Box::new(Answer::Member { device_id: device.to_string(), entries });
         self.publish(now, op, Then::Answer { id, answer, wait: Wait::default() })?;
         Ok(None)

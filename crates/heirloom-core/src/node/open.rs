@@ -12,6 +12,7 @@ use crate::rows::{self, LogRow, table};
 use crate::storage::{Rows, Storage, StorageError};
 use crate::view::decode_row;
 use crate::waits::Waits;
+use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{
     AccountId, ChunkId, Decode, DeviceId, Incarnation, LogId, Now, Reader, SpaceId, hash, limits,
 };
@@ -184,6 +185,7 @@ impl Node {
     /// When the index failed.
     pub fn start(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
         let continues = self.settle_place(storage)? && !self.config.fresh_incarnation;
+        let continues = continues || is_planted(Bug::ActorReused);
         if !continues {
             self.begin_incarnation();
         }

@@ -63,11 +63,33 @@ impl Node {
         device: DeviceId,
         bytes: &[u8],
     ) {
+        let mut shown = Vec::new();
         if let Ok(Message::Roster(ops)) = Message::from_bytes(bytes) {
+            shown.clone_from(&ops);
             self.receive_roster(now, ops);
         }
-        let known = u8::from(self.membership.is_peer(device));
-        self.effect(Effect::HelloReply { id, bytes: vec![known] });
+        let known = self.membership.is_peer(device);
+        let mut answer = vec![u8::from(known)];
+        if !known {
+            let news = self.membership.removal_of(device).into_iter();
+            let news: Vec<Vec<u8>> = news.filter(|op| !shown.contains(op)).collect();
+            let told = Message::Roster(news.clone()).to_bytes();
+            if !news.is_empty() && told.len() < limits::HELLO_ANSWER_BYTES_MAX {
+                answer.extend(told);
+            }
+        }
+        self.effect(Effect::HelloReply { id, bytes: answer });
+    }
+
+    /// Takes in the answer to what this device showed: who was taken out hears
+    /// of it, by operations that prove themselves.
+    pub(super) fn receive_answer(&mut self, now: Now, device: DeviceId, bytes: &[u8]) {
+        let known = bytes.first() == Some(&1);
+        tracing::debug!(device = %device.short(), known, "introduced");
+        let told = bytes.get(1..).unwrap_or_default();
+        if let Ok(Message::Roster(ops)) = Message::from_bytes(told) {
+            self.receive_roster(now, ops);
+        }
     }
 
     pub(super) fn receive_pairing(

@@ -103,6 +103,10 @@ impl Node {
         storage: &dyn Storage,
         mut aside: Vec<Aside>,
     ) -> Result<(), StorageError> {
+        if !self.started {
+            // What a rebuilt index finds again was told before.
+            return Ok(());
+        }
         aside.sort_unstable();
         let mut entries = aside.chunk_by(|one, other| (one.log, one.seq) == (other.log, other.seq));
         while let Some([first, rest @ ..]) = entries.next() {

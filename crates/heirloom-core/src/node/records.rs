@@ -8,6 +8,7 @@ use crate::rows::{self, RecordIndex};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
 use crate::{collection, failure, past};
+use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{BlobRef, ChunkId, Hlc, Now, RecordId, hash, id, limits};
 use heirloom_doc::{DocError, Document, RawChange};
 use heirloom_formats::{FieldEdit, Operation};
@@ -95,8 +96,7 @@ impl Node {
             return Err(failure::blind().into());
         }
         if !self.membership.may_write(self.device()) {
-            let fix = "Join again with an invite from a member device.";
-            return Err(failure::forbidden("This device was taken out of the account.", fix).into());
+            return Err(failure::taken_out().into());
         }
         Ok(())
     }
@@ -350,6 +350,10 @@ impl Node {
         }
         let frames =
             entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry))).collect();
+        if is_planted(Bug::AnsweredEarly) {
+            self.append(chunks, frames, Then::Rest);
+            return Ok(Some(answer));
+        }
         self.append(chunks, frames, Then::Answer { id, answer: Box::new(answer), wait });
         Ok(None)
     }

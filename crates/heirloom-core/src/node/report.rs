@@ -157,8 +157,22 @@ impl Node {
         Ok(rows)
     }
 
-    /// Finds the device that an id prefix or a name means.
+    /// Finds the device that an id prefix or a name means. A name goes on with
+    /// the device that is in: one that was out comes back as another one.
     pub(super) fn find_device(&self, wanted: &str) -> Result<DeviceId, Refusal> {
+        self.find_device_where(wanted, &|device| self.membership.is_peer(device))
+    }
+
+    /// As [`Node::find_device`], but of several the one that is out.
+    pub(super) fn find_device_out(&self, wanted: &str) -> Result<DeviceId, Refusal> {
+        self.find_device_where(wanted, &|device| !self.membership.is_peer(device))
+    }
+
+    fn find_device_where(
+        &self,
+        wanted: &str,
+        is_meant: &dyn Fn(DeviceId) -> bool,
+    ) -> Result<DeviceId, Refusal> {
         let devices = self.membership.roster.state().devices.keys().copied();
         let matches: Vec<DeviceId> = devices
             .filter(|device| {
@@ -166,14 +180,11 @@ impl Node {
                 by_id || self.membership.name(*device).as_deref() == Some(wanted)
             })
             .collect();
-        // A name goes on with the device that is in: one that was out comes
-        // back as another one.
-        let is_in = |device: &&DeviceId| self.membership.is_peer(**device);
-        let (mut inside, all) = (matches.iter().filter(is_in), &matches);
-        if let (Some(device), None) = (inside.next(), inside.next()) {
+        let mut meant = matches.iter().filter(|device| is_meant(**device));
+        if let (Some(device), None) = (meant.next(), meant.next()) {
             return Ok(*device);
         }
-        match all.as_slice() {
+        match matches.as_slice() {
             [device] => Ok(*device),
             [] => Err(failure::no_device(wanted).into()),
             several => Err(failure::ambiguous_device(wanted, several.len()).into()),
@@ -229,6 +240,9 @@ impl Node {
     ) -> Result<Option<Answer>, Refusal> {
         if !self.config.networked {
             return Err(failure::needs_node().into());
+        }
+        if !self.membership.is_peer(self.device()) {
+            return Err(failure::taken_out().into());
         }
         if self.membership.peers(self.device()).is_empty() {
             return Err(failure::unreachable_peers().into());

@@ -192,30 +192,31 @@ impl Node {
             return Ok(Applied::default());
         }
         let court = Court { library: keyring, verdicts: &self.membership.roster };
-        let mut aside = None;
-        if header.seq > court.counting(view, header.log)? {
+        let barred = if header.seq > court.counting(view, header.log)? {
             let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
             let state = self.membership.roster.state();
             let is_out = device.is_some_and(|device| state.devices.contains_key(&device));
-            let reason = if is_out { quarantine::BARRED } else { quarantine::NO_MEMBER };
-            aside = Some(keep_aside(view, entry, reason.to_owned())?);
-        }
+            Some(if is_out { quarantine::BARRED } else { quarantine::NO_MEMBER })
+        } else {
+            None
+        };
         let key = keyring.epoch_key(&header.epoch).filter(|_| !behind_sealed(view, entry));
         let Some(epoch_key) = key else {
             view.put_bytes(rows::entry_key(table::SEALED, header.log, header.seq), Vec::new());
-            return Ok(aside.unwrap_or_default());
+            return match barred {
+                Some(reason) => keep_aside(view, entry, reason.to_owned()),
+                None => Ok(Applied::default()),
+            };
         };
-        let mut applied = match entry.open(epoch_key) {
+        match entry.open(epoch_key) {
             Ok(body) => {
+                quarantine::release(view, (header.log, header.seq), None)?;
                 let carrier =
                     Carrier { log: header.log, seq: header.seq, wall_ms: header.hlc.wall_ms() };
-                court.take_in(view, carrier, body.parts)?
+                court.take_in(view, carrier, body.parts)
             }
-            Err(_) if aside.is_some() => Applied::default(),
-            Err(error) => keep_aside(view, entry, quarantine::reason(&error))?,
-        };
-        applied.aside.extend(aside.into_iter().flat_map(|aside| aside.aside));
-        Ok(applied)
+            Err(error) => keep_aside(view, entry, quarantine::reason(&error)),
+        }
     }
 
     /// Follows the roster in what it says about the entries that are here, and

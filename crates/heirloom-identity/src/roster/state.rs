@@ -4,6 +4,7 @@ use super::graph::Graph;
 use super::judge::{Standing, Weight};
 use super::op::{Author, OpBody};
 use crate::Capabilities;
+use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{DeviceId, EpochId, LogId, OpId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -180,6 +181,10 @@ impl RosterState {
     /// which is no decision, since all of them are equally safe.
     #[must_use]
     pub fn writing_epoch(&self) -> Option<EpochId> {
+        if is_planted(Bug::OldEpoch) {
+            let oldest = self.epochs.iter().min_by_key(|(id, epoch)| (epoch.depth, **id));
+            return oldest.map(|(id, _)| *id);
+        }
         let clean = self.epochs.iter().filter(|(_, epoch)| epoch.clean);
         let best = clean.max_by_key(|(id, epoch)| (epoch.complete, epoch.depth, **id));
         best.map(|(id, _)| *id)

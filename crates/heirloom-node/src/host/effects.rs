@@ -6,7 +6,7 @@ use super::transfers::Fetch;
 use super::{Arrival, Host};
 use heirloom_base::DeviceId;
 use heirloom_core::command::{Answer, Event, Failure, NetworkTotals, PeerTraffic, Traffic};
-use heirloom_core::input::{CommandId, Effect, EffectId};
+use heirloom_core::input::{CommandId, Effect, EffectId, Input};
 use heirloom_net::DialError;
 use heirloom_store::AppendRequest;
 use std::collections::BTreeMap;
@@ -136,14 +136,18 @@ impl Host {
     /// Shows a member that does not talk to this device that it belongs here.
     pub(super) fn introduce(&self, device: DeviceId) {
         let (network, presentation) = (self.network.clone(), self.engine.node().presentation());
+        let (arrivals, opening) = (self.arrivals.clone(), self.opening);
         tokio::spawn(async move {
-            match network.open_hello(device, presentation).await {
-                Ok(answer) => {
-                    tracing::debug!(device = %device.short(), known = answer == [1], "introduced");
-                }
+            let bytes = match network.open_hello(device, presentation).await {
+                Ok(bytes) => bytes,
                 Err(error) => {
                     tracing::debug!(%error, device = %device.short(), "not introduced");
+                    return;
                 }
+            };
+            let answer = Arrival::Input(opening, Input::HelloAnswer { device, bytes });
+            if arrivals.send(answer).await.is_err() {
+                tracing::debug!("the node stopped while it was introduced");
             }
         });
     }

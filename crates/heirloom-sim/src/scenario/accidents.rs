@@ -1,6 +1,7 @@
 //! What goes wrong in a household.
 
 use super::{Story, Write};
+use crate::world::Folder;
 
 /// How far clocks go wrong: ten years.
 const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
@@ -95,8 +96,24 @@ impl Story {
                 self.world.crash(device);
                 self.keep_what_others_hold(device);
                 self.twin.take_if(|(twin, _)| *twin == device);
-                self.world.swap_folder(device, &mut folder);
+                self.swap(device, &mut folder);
             }
+        }
+    }
+
+    /// Exchanges a folder; sometimes the device writes before it has met any
+    /// other, so that nobody can tell it what it had written.
+    fn swap(&mut self, device: usize, folder: &mut Folder) {
+        let alone = self.rng.chance(50);
+        let others: Vec<usize> =
+            (0..self.world.devices.len()).filter(|one| *one != device).collect();
+        if alone {
+            others.iter().for_each(|other| self.world.cut(device, *other, true));
+        }
+        self.world.swap_folder(device, folder);
+        if alone {
+            self.add_on(device);
+            others.iter().for_each(|other| self.world.cut(device, *other, false));
         }
     }
 
@@ -109,7 +126,9 @@ impl Story {
             }
             Some((device, folder)) => {
                 self.report.copies += 1;
-                self.world.swap_folder(*device, folder);
+                let (device, mut other) = (*device, folder.clone());
+                self.swap(device, &mut other);
+                self.twin = Some((device, other));
             }
         }
     }

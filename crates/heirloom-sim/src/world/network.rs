@@ -14,6 +14,7 @@ impl World {
             self.break_link(from, to);
         } else {
             self.cut.remove(&(from, to));
+            self.connect_later(from, to);
         }
     }
 
@@ -117,6 +118,10 @@ impl World {
             self.ticket += 1;
             let id = HelloId(self.ticket);
             self.input(to, Input::Hello { id, device: first, bytes: shown });
+            let answer = self.devices.get_mut(to).and_then(|one| one.hello_replies.remove(&id));
+            if let Some(bytes) = answer {
+                self.input(from, Input::HelloAnswer { device: second, bytes });
+            }
         }
         let accepted = self.devices.get(to).is_some_and(|other| other.members.contains(&first));
         if !accepted {
