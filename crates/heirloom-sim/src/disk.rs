@@ -1,16 +1,19 @@
 //! A disk that forgets what was not synced, as real ones do.
 
 use crate::rng::Rng;
-use heirloom_base::ChunkId;
+use heirloom_base::{ChunkId, LogId};
 use heirloom_core::input::EffectId;
 use heirloom_core::storage::{Batch, Frame, Lsn, MemoryStorage, Rows, Storage, StorageError};
+use heirloom_sync::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Space between two frames' positions, so that none is ever used twice.
 const LSN_STEP: u64 = 16;
 
-/// Kind of the frames that carry entries.
-const FRAME_ENTRY: u8 = 1;
+/// Kind of the frames that carry entries, as the protocol has it.
+pub(crate) const FRAME_ENTRY: u8 = 1;
+/// Kind of the frames that carry roster operations.
+pub(crate) const FRAME_ROSTER: u8 = 2;
 
 /// An append that is under way.
 #[derive(Debug, Clone)]
@@ -137,6 +140,18 @@ impl SimDisk {
             .filter(|(lsn, _)| after.is_none_or(|after| **lsn > after))
             .map(|(lsn, frame)| (*lsn, frame.clone()))
             .collect()
+    }
+
+    /// Returns the last durable entry of each log.
+    #[must_use]
+    pub fn ends(&self) -> BTreeMap<LogId, u64> {
+        let mut ends = BTreeMap::new();
+        let entries = self.storage.frames.values().filter(|frame| frame.kind == FRAME_ENTRY);
+        for entry in entries.filter_map(|frame| Entry::parse(frame.payload.clone()).ok()) {
+            let end: &mut u64 = ends.entry(entry.header().log).or_default();
+            *end = entry.header().seq.max(*end);
+        }
+        ends
     }
 
     /// Returns whether any durable byte string contains `needle`.

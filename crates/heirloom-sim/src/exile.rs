@@ -1,5 +1,6 @@
 //! One household's story of devices that are taken out, under one seed.
 
+use crate::disk::{FRAME_ENTRY, FRAME_ROSTER};
 use crate::rng::Rng;
 use crate::world::{Faults, World};
 use heirloom_base::id::to_hex;
@@ -9,9 +10,6 @@ use heirloom_identity::{Keyring, Phrase, Role, Roster};
 use heirloom_sync::Entry;
 use std::collections::BTreeSet;
 
-/// Kinds of the frames of a log, as docs/protocol.md has them.
-const FRAME_ENTRY: u8 = 1;
-const FRAME_ROSTER: u8 = 2;
 /// Things that happen in one story.
 const STEPS: u64 = 32;
 /// Time after the last of them within which everybody must be level.

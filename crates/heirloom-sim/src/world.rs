@@ -13,6 +13,7 @@ use heirloom_identity::DeviceKeys;
 use network::pair;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod claims;
 mod folders;
 mod malice;
 mod network;

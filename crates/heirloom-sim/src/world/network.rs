@@ -31,6 +31,7 @@ impl World {
     pub(super) fn send(&mut self, from: usize, to: DeviceId, bytes: Vec<u8>) {
         let Some(to) = self.number(to) else { return };
         let Some(life) = self.links.get(&pair(from, to)).copied() else { return };
+        self.check_claims(from, &bytes);
         if self.rng.chance(self.faults.loss_percent) {
             // A stream does not lose a message: it breaks.
             return self.later(1, Happening::Break { one: from, other: to });
