@@ -35,3 +35,17 @@ pub fn find(bug: Bug, from: u64, stories_max: u64) -> Finding {
     }
     Finding { bug, stories: None, text: String::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planted_bugs_are_found_and_hold_for_their_stories_only() {
+        for bug in [Bug::AnsweredEarly, Bug::OldEpoch] {
+            let finding = find(bug, 0, 20);
+            assert!(finding.stories.is_some(), "{finding:?}");
+            assert!(!heirloom_base::planted::is_planted(bug));
+        }
+    }
+}
