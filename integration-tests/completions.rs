@@ -37,7 +37,7 @@ fn bash_completes_commands_categories_and_options() {
     assert_eq!(offered(&script, "heirloom notes li"), ["list"]);
     assert_eq!(offered(&script, "heirloom notes add --body"), ["--body-file"]);
     assert_eq!(offered(&script, "heirloom invite --role blind"), ["blind-keeper"]);
-    assert_eq!(offered(&script, "heirloom devices r"), ["rename"]);
+    assert_eq!(offered(&script, "heirloom devices r"), ["rename", "revoke"]);
 }
 
 #[test]

@@ -295,7 +295,7 @@ impl Replication {
         if !skipped && entry.verify(self.account, device).is_err() {
             return self.offence(from, "an entry with a wrong signature");
         }
-        if header.previous != state.staged_id && !is_planted(Bug::ChainUnchecked) {
+        if header.previous != state.staged_id {
             // Its author signed it, so the peer is not to blame.
             return self.found_fork(log, seq);
         }
