@@ -40,6 +40,21 @@ pub struct Report {
     pub aside: u64,
 }
 
+impl Report {
+    /// Adds what another run showed; seed and trace are those of the last.
+    pub fn add(&mut self, other: Self) {
+        let Self { seed, trace, inputs, answered, out, mutual, accepted, resets, aside } = other;
+        (self.seed, self.trace) = (seed, trace);
+        self.inputs += inputs;
+        self.answered += answered;
+        self.out += out;
+        self.mutual += mutual;
+        self.accepted += accepted;
+        self.resets += resets;
+        self.aside += aside;
+    }
+}
+
 /// A write that was answered.
 #[derive(Debug, Clone)]
 struct Write {
@@ -462,13 +477,7 @@ mod tests {
     fn forty_households_take_devices_out_and_stay_level() {
         let mut sum = Report::default();
         for seed in 0..40 {
-            let report = play(seed);
-            sum.answered += report.answered;
-            sum.out += report.out;
-            sum.mutual += report.mutual;
-            sum.accepted += report.accepted;
-            sum.resets += report.resets;
-            sum.aside += report.aside;
+            sum.add(play(seed));
         }
         let Report { answered, out, mutual, accepted, resets, aside, .. } = sum;
         let enough = answered > 200 && out > 20 && mutual > 2 && accepted > 2 && resets > 5;

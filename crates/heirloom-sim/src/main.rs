@@ -66,15 +66,7 @@ fn play_all(from: u64, seeds: u64) {
 fn take_out_all(from: u64, seeds: u64) {
     let mut sum = exile::Report::default();
     for seed in from..from + seeds {
-        let report = exile::play(seed);
-        sum.inputs += report.inputs;
-        sum.answered += report.answered;
-        sum.out += report.out;
-        sum.mutual += report.mutual;
-        sum.accepted += report.accepted;
-        sum.resets += report.resets;
-        sum.aside += report.aside;
-        sum.trace = report.trace;
+        sum.add(exile::play(seed));
     }
     let exile::Report { inputs, answered, out, mutual, accepted, resets, aside, trace, .. } = sum;
     say(&format!(
