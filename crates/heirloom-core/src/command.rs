@@ -281,7 +281,7 @@ pub struct OccurrenceQuery {
     pub until_s: Option<i64>,
     /// Continue after this id.
     pub after: Option<String>,
-    /// At most so many of one record, and no further record after so many.
+    /// So many, the earliest; more only where they begin at the same time.
     pub limit: usize,
 }
 
@@ -355,7 +355,7 @@ pub enum Answer {
         events: Vec<EventRow>,
         /// Continue after this id.
         next: Option<String>,
-        /// Whether a record has more occurrences than the limit.
+        /// Whether there are more than the limit.
         cut: bool,
         /// Records whose rules need more work than is done for one.
         gave_up: Vec<String>,

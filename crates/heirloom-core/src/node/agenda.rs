@@ -35,8 +35,27 @@ struct Page {
 }
 
 impl Page {
-    fn is_full(&self, limit: usize) -> bool {
-        self.occurrences >= limit || self.steps >= STEPS_MAX || self.bytes >= BYTES_MAX
+    fn is_full(&self) -> bool {
+        self.steps >= STEPS_MAX || self.bytes >= BYTES_MAX
+    }
+
+    /// Keeps the earliest, and those that begin with the last of them; returns
+    /// the time from which on nothing more is wanted.
+    fn narrow(&mut self, limit: usize) -> Option<i64> {
+        let every = |event: &EventRow| event.occurrences.iter().map(|one| one.starts_s).collect();
+        let mut starts: Vec<i64> =
+            self.events.iter().flat_map(|row| -> Vec<i64> { every(row) }).collect();
+        if starts.len() <= limit {
+            return None;
+        }
+        let (_, last, _) = starts.select_nth_unstable(limit.checked_sub(1)?);
+        let last = *last;
+        let is_wanted = |one: &OccurrenceRow| one.starts_s <= last;
+        self.events.iter_mut().for_each(|event| event.occurrences.retain(is_wanted));
+        self.events.retain(|event| !event.occurrences.is_empty());
+        self.occurrences = self.events.iter().map(|event| event.occurrences.len()).sum();
+        self.cut = true;
+        last.checked_add(1)
     }
 }
 
@@ -50,7 +69,7 @@ impl Node {
         self.keyring()?;
         let spec = category_of(&wanted.category)?;
         let (from, to) = (wanted.from.as_deref(), wanted.to.as_deref());
-        let window = Window::parse(from, to, &wanted.zone, now.wall_ms).map_err(|error| {
+        let mut window = Window::parse(from, to, &wanted.zone, now.wall_ms).map_err(|error| {
             let fix = match (&error, from) {
                 (WindowError::Empty { .. }, None) => {
                     "Say with --from where the time begins; without it, it begins now."
@@ -61,14 +80,15 @@ impl Node {
             };
             failure::usage(format!("{error}."), fix)
         })?;
-        let window = window.until(wanted.until_s.unwrap_or(i64::MAX));
+        window.ends_by(wanted.until_s.unwrap_or(i64::MAX));
         let query = SearchQuery::parse(wanted.search.as_deref().unwrap_or_default());
         let limit = wanted.limit.clamp(1, OCCURRENCES_MAX);
         let mut page = Page::default();
+        let mut narrow_at = 2 * limit;
         let (mut last, mut next) = (None, None);
         let after = after_record(wanted.after.as_deref())?;
         Self::each_row_bytes(storage, spec, after, &mut |record, bytes| {
-            if page.is_full(limit) {
+            if page.is_full() {
                 next = last.map(|record: RecordId| record.to_string());
                 return Ok(false);
             }
@@ -82,8 +102,14 @@ impl Node {
             if query.matches(&row.search) {
                 self.expand(storage, spec, (record, &row), &window, limit, &mut page)?;
             }
+            if page.occurrences >= narrow_at {
+                window.ends_by(page.narrow(limit).unwrap_or(i64::MAX));
+                // What begins at one time stays, so that there may be as many again.
+                narrow_at = 2 * page.occurrences;
+            }
             Ok(true)
         })?;
+        page.narrow(limit);
         let Page { events, cut, gave_up, .. } = page;
         Ok(Answer::Occurrences { events, next, cut, gave_up })
     }

@@ -84,22 +84,53 @@ fn a_series_takes_place_within_its_window_with_its_exceptions() {
 }
 
 #[test]
-fn an_answer_ends_behind_the_record_that_fills_it_and_goes_on_there() {
+fn an_answer_has_the_earliest_of_all_and_what_begins_with_the_last_of_them() {
     let mut alone = Alone::new();
-    for number in 0..5 {
-        let title = format!("title={number}");
-        alone.add("calendar", &[&title, "start=2026-01-01T09:00Z", "rrule=FREQ=DAILY;COUNT=4"]);
+    for day in 1..=5 {
+        let start = format!("start=2026-01-0{day}T09:00Z");
+        alone.add("calendar", &[&format!("title={day}"), &start, "rrule=FREQ=DAILY;COUNT=4"]);
     }
-    let mut query = wanted("2026-01-01", "2026-02-01", 6);
-    let mut seen = Vec::new();
-    for records in [2, 2, 1] {
-        let (events, next, cut, _) = asked(&mut alone, query.clone());
-        assert_eq!((events.len(), cut), (records, false));
-        seen.extend(events.into_iter().map(|event| event.record.title));
+    let titles = |events: Vec<EventRow>| -> Vec<String> {
+        let times = |event: EventRow| format!("{}x{}", event.record.title, event.occurrences.len());
+        let mut titles: Vec<String> = events.into_iter().map(times).collect();
+        titles.sort();
+        titles
+    };
+    for (limit, expected, is_cut) in [
+        (20, vec!["1x4", "2x4", "3x4", "4x4", "5x4"], false),
+        (6, vec!["1x3", "2x2", "3x1"], true),
+        // The third day has three, of which the first makes it full.
+        (4, vec!["1x3", "2x2", "3x1"], true),
+        (1, vec!["1x1"], true),
+    ] {
+        let (events, next, cut, _) = asked(&mut alone, wanted("2026-01-01", "2026-02-01", limit));
+        assert_eq!(
+            (titles(events), next, cut),
+            (expected.into_iter().map(String::from).collect(), None, is_cut)
+        );
+    }
+}
+
+#[test]
+fn an_answer_ends_behind_the_record_that_cost_too_much_and_goes_on_there() {
+    let mut alone = Alone::new();
+    let rule = "rrule=FREQ=SECONDLY;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648";
+    let mut ids: Vec<String> = (0..3)
+        .map(|_| alone.add("calendar", &["title=b", "start=1970-01-01T00:00Z", rule]))
+        .collect();
+    let mut query = wanted("2026-01-01", "2026-02-01", 10);
+    let (mut seen, mut answers) = (Vec::new(), 0);
+    loop {
+        let (_, next, _, gave_up) = asked(&mut alone, query.clone());
+        seen.extend(gave_up);
+        answers += 1;
         query.after = next;
+        if query.after.is_none() {
+            break;
+        }
     }
-    seen.sort();
-    assert_eq!((seen.join(""), query.after.is_none()), ("01234".to_owned(), true));
+    ids.sort();
+    assert_eq!((seen, answers), (ids, 2), "one may be begun when the work runs out");
 }
 
 #[test]

@@ -86,9 +86,8 @@ impl Window {
     }
 
     /// Ends the window earlier, where nothing later is wanted any more.
-    #[must_use]
-    pub fn until(self, to_s: i64) -> Self {
-        Self { to: self.to.min(to_s), ..self }
+    pub fn ends_by(&mut self, to_s: i64) {
+        self.to = self.to.min(to_s);
     }
 
     /// Returns whether something with this span may take place within.
@@ -190,7 +189,8 @@ mod tests {
         assert!(meets(0, DAY) && !meets(0, DAY - 1));
         assert!(meets(2 * DAY - 1, 3 * DAY) && !meets(2 * DAY, i64::MAX));
         assert!(window.has(DAY, DAY) && !window.has(DAY - 5, DAY) && window.has(0, DAY + 1));
-        let shorter = window.until(DAY + 10);
+        let mut shorter = window;
+        shorter.ends_by(DAY + 10);
         assert!(shorter.has(DAY + 9, DAY + 9) && !shorter.has(DAY + 10, DAY + 11));
     }
 }
