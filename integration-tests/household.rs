@@ -1,8 +1,14 @@
 //! A household of real processes over the loopback.
 
-use crate::common::{Up, Wire, contains, digest, eventually, init, log_of, run, run_json};
+use crate::common::{
+    Up, Wire, contains, digest, eventually, heirloom, init, log_of, run, run_json,
+};
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const CARD: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:ann-1\r\nFN:Ann Li\r\nN:Li;Ann;;;\r\n\
@@ -375,4 +381,28 @@ fn several_invites_may_be_open_at_once() {
     roles.sort_unstable();
     assert_eq!(roles, ["keeper", "member", "member"]);
     assert_ne!(run_json(&house.path("late"), &["join", &for_laptop, "--no-mdns"]).code, 0);
+}
+
+/// A node that starts holds the folder's lock before it answers: whoever waits
+/// for the lock must see when it does.
+#[test]
+fn a_command_that_waits_for_the_lock_is_answered_by_the_node_that_has_it() {
+    let house = House::new();
+    let home = house.path("one");
+    init(&home, "phone");
+    let lock = std::fs::File::open(home.join("LOCK")).unwrap();
+    lock.lock().unwrap();
+    let command = heirloom(&home).args(["notes", "list"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let node = UnixListener::bind(home.join("control.sock")).unwrap();
+    let (sender, asked) = channel();
+    std::thread::spawn(move || {
+        let mut request = String::new();
+        let (stream, _) = node.accept().unwrap();
+        BufReader::new(stream).read_line(&mut request).unwrap();
+        sender.send(request).unwrap();
+    });
+    let request = asked.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(request.contains("notes"), "{request}");
+    command.wait_with_output().unwrap();
 }

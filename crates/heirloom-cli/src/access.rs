@@ -3,10 +3,15 @@
 
 use crate::exit::{self, Exit};
 use heirloom_api::Client;
+use heirloom_base::limits;
 use heirloom_core::command::{Answer, Command, Failure};
-use heirloom_node::LocalNode;
+use heirloom_node::{IN_USE, LocalNode};
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long the folder's lock is waited for before the node is asked again.
+const LOCK_TURN: Duration = Duration::from_millis(50);
 
 /// A node that carries out commands.
 pub(crate) enum Access {
@@ -19,19 +24,20 @@ pub(crate) enum Access {
 impl Access {
     /// Reaches the node of `home`.
     pub(crate) async fn open(home: &Path) -> Result<Self, Failure> {
-        if let Some(client) = connect(home).await? {
-            return Ok(Self::Running(client));
-        }
-        if !heirloom_node::has_account(home) {
-            return Err(no_account(home));
-        }
-        match LocalNode::open(home) {
-            Ok(node) => Ok(Self::Stopped(Box::new(node))),
-            // A node that was just starting holds the lock and answers by now.
-            Err(failure) => match connect(home).await? {
-                Some(client) => Ok(Self::Running(client)),
-                None => Err(failure),
-            },
+        let end = Instant::now() + Duration::from_millis(limits::LOCK_WAIT_MS_MAX as u64);
+        loop {
+            if let Some(client) = connect(home).await? {
+                return Ok(Self::Running(client));
+            }
+            if !heirloom_node::has_account(home) {
+                return Err(no_account(home));
+            }
+            match LocalNode::open_within(home, LOCK_TURN) {
+                Ok(node) => return Ok(Self::Stopped(Box::new(node))),
+                // A node that is just starting holds the lock and answers soon.
+                Err(failure) if failure.code == IN_USE && Instant::now() < end => {}
+                Err(failure) => return Err(failure),
+            }
         }
     }
 

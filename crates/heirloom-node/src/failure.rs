@@ -33,11 +33,14 @@ pub(crate) fn account_exists(home: &Path) -> Failure {
     )
 }
 
+/// The code of the failure of a folder that another process holds.
+pub const IN_USE: &str = "held";
+
 pub(crate) fn held(home: &Path, pid: Option<u32>) -> Failure {
     let holder = pid.map_or("Another program".to_owned(), |pid| format!("The process {pid}"));
     failure(
         exit::FAILED,
-        "held",
+        IN_USE,
         format!("{holder} is using {}.", home.display()),
         "Stop that process, or use another folder with `--home DIR`.",
     )

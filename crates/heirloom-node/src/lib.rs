@@ -28,6 +28,7 @@ mod options;
 mod randomness;
 mod up;
 
+pub use failure::IN_USE;
 pub use folder::has_account;
 pub use founding::init;
 pub use joining::{join, recover};

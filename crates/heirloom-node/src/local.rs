@@ -24,7 +24,14 @@ impl LocalNode {
     /// # Errors
     /// When there is no account, somebody else holds the folder, or the store cannot be opened.
     pub fn open(home: &Path) -> Result<Self, Failure> {
-        let wait = Duration::from_millis(limits::LOCK_WAIT_MS_MAX as u64);
+        Self::open_within(home, Duration::from_millis(limits::LOCK_WAIT_MS_MAX as u64))
+    }
+
+    /// Opens the node of a data folder; waits so long for its lock.
+    ///
+    /// # Errors
+    /// As [`LocalNode::open`]; [`crate::IN_USE`] when somebody holds the folder.
+    pub fn open_within(home: &Path, wait: Duration) -> Result<Self, Failure> {
         let (store, seed) = folder::open(home, wait)?;
         let engine = Engine::open(home, store, seed, Reach::Alone)?;
         let mut node = Self { engine, next_command: 0 };
