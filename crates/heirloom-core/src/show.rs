@@ -116,8 +116,10 @@ fn history_row(
     change: &ChangeSummary,
     author: &dyn Fn(ActorId, Hlc) -> Author,
 ) -> HistoryRow {
-    let visible =
-        change.edits.iter().filter(|edit| edit.key == key::DELETED || !key::is_reserved(&edit.key));
+    let is_visible = |key: &str| {
+        key == key::DELETED || !(key::is_reserved(key) || heirloom_formats::is_writing(spec, key))
+    };
+    let visible = change.edits.iter().filter(|edit| is_visible(&edit.key));
     let mut edits: Vec<HistoryEdit> = Vec::new();
     for edit in visible {
         let shown = |value: &Option<Value>| Some(value_json(spec, &edit.key, value.as_ref()?));

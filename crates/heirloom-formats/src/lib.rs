@@ -283,6 +283,14 @@ pub fn times(category: &CategorySpec, content: &Content) -> Option<Times> {
     }
 }
 
+/// Returns whether a key says how a file is written and nothing of what it
+/// says: its line ends.
+#[must_use]
+pub fn is_writing(category: &CategorySpec, key: &str) -> bool {
+    let is_name = matches!(key, layout::EOL | layout::OPEN_END);
+    is_name && field_of(category, key, &Value::Int(1)).is_none()
+}
+
 /// Returns the field that a key belongs to, or the name of its property.
 #[must_use]
 pub fn field_of(category: &CategorySpec, key: &str, value: &Value) -> Option<String> {

@@ -396,3 +396,13 @@ fn a_namespace_that_was_deleted_is_made_anew_by_setting_it() {
     assert!(!row.deleted);
     assert_eq!(Json::Object(row.fields), json!({"brightness": 40}), "nothing old comes back");
 }
+
+#[test]
+fn the_history_of_a_file_does_not_list_how_its_lines_end() {
+    let mut house = House::of(&["phone"]);
+    house.import(0, "contacts", "a.vcf", CARD.replace("\r\n", "\n").trim_end());
+    let id = contact(&mut house, 0);
+    let rows = house.history(0, "contacts", &id);
+    let fields: Vec<&str> = rows[0].edits.iter().map(|edit| edit.field.as_str()).collect();
+    assert_eq!(fields, ["begin", "version", "uid", "name", "phone", "end"]);
+}
