@@ -107,7 +107,7 @@ fn take(
 }
 
 /// Distributes steps over changes of bounded size, splitting long splices.
-fn bounded(steps: Vec<Step>, texts: &Texts) -> Vec<Vec<Step>> {
+pub(crate) fn bounded(steps: Vec<Step>, texts: &Texts) -> Vec<Vec<Step>> {
     let mut changes = Changes::default();
     for step in steps {
         let bytes = match &step {
