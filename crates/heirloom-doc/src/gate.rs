@@ -4,7 +4,9 @@
 //! changes that a member could craft. So every change is first read by a
 //! parser that trusts nothing ([`crate::chunk`]), then judged against the
 //! changes that it builds on, then tried on a copy behind a guard, and the
-//! result is believed only after it was saved and loaded again.
+//! result is believed only after it was saved and loaded again. A birth that
+//! begins a document is not: its bytes are the ones that this device would
+//! write itself.
 //!
 //! Invariant: what is admitted does not depend on the order in which logs
 //! arrive. The changes of one log are judged in the order of that log, one

@@ -41,10 +41,58 @@ impl Trials {
         admission: &mut Admission,
     ) {
         let parts: Vec<&Candidate> = plan.iter().collect();
-        if let Err(error) = self.try_together(&parts, operations_max, admission) {
+        let taken = match self.heads.is_empty() {
+            true => self.begin(&parts, operations_max, admission),
+            false => self.try_together(&parts, operations_max, admission),
+        };
+        if let Err(error) = taken {
             let refused = plan.iter().map(|part| (part.index, error.clone()));
             admission.refused.extend(refused);
         }
+    }
+
+    /// Begins a document with births. Their bytes are those that this device
+    /// writes for the same content, so they are no more tried than its own are.
+    fn begin(
+        &mut self,
+        plan: &[&Candidate],
+        operations_max: usize,
+        admission: &mut Admission,
+    ) -> Result<(), GateError> {
+        if plan.is_empty() {
+            return Ok(());
+        }
+        let heads = self.heads_with(plan);
+        let parts = bounded(plan, operations_max);
+        let begun = guarded(|| applied(Document::new(), &parts, &heads));
+        let document = begun.map_err(GateError::Panicked)??;
+        let saved = document.save();
+        self.grow(plan, (document, saved), heads, admission);
+        Ok(())
+    }
+
+    fn heads_with(&self, plan: &[&Candidate]) -> BTreeSet<ChangeHash> {
+        let mut heads = self.heads.clone();
+        for candidate in plan {
+            for dependency in &candidate.head.dependencies {
+                heads.remove(dependency);
+            }
+            heads.insert(candidate.hash);
+        }
+        heads
+    }
+
+    fn grow(
+        &mut self,
+        plan: &[&Candidate],
+        (document, saved): (Document, Vec<u8>),
+        heads: BTreeSet<ChangeHash>,
+        admission: &mut Admission,
+    ) {
+        self.document = document;
+        self.heads = heads;
+        self.saved = Some(saved);
+        admission.applied.extend(plan.iter().map(|candidate| candidate.hash));
     }
 
     /// Takes in judged changes, each after those that it builds on, in parts
@@ -82,23 +130,13 @@ impl Trials {
         operations_max: usize,
         admission: &mut Admission,
     ) -> Result<(), GateError> {
-        let mut heads = self.heads.clone();
-        for candidate in plan {
-            for dependency in &candidate.head.dependencies {
-                heads.remove(dependency);
-            }
-            heads.insert(candidate.hash);
-        }
         if plan.is_empty() {
             return Ok(());
         }
+        let heads = self.heads_with(plan);
         let (copy, parts) = (self.document.clone(), bounded(plan, operations_max));
-        let (document, saved) =
-            guarded(|| tried(copy, &parts, &heads)).map_err(GateError::Panicked)??;
-        self.document = document;
-        self.heads = heads;
-        self.saved = Some(saved);
-        admission.applied.extend(plan.iter().map(|candidate| candidate.hash));
+        let grown = guarded(|| tried(copy, &parts, &heads)).map_err(GateError::Panicked)??;
+        self.grow(plan, grown, heads, admission);
         Ok(())
     }
 }
@@ -120,22 +158,32 @@ fn bounded<'a, 'b>(plan: &'a [&'b Candidate], operations_max: usize) -> Vec<&'a 
     parts
 }
 
-/// Applies changes to a copy, part by part, saves it and loads it again: only what was
-/// loaded is given back, after everything in it was read once.
-fn tried(
+/// Applies changes to a copy, part by part.
+fn applied(
     mut copy: Document,
     parts: &[&[&Candidate]],
     heads: &BTreeSet<ChangeHash>,
-) -> Result<(Document, Vec<u8>), GateError> {
+) -> Result<Document, GateError> {
     for part in parts {
         let changes: Vec<automerge::Change> = part.iter().map(|one| one.change.clone()).collect();
         copy.automerge_mut()
             .apply_changes(changes)
             .map_err(|error| GateError::Apply(error.to_string()))?;
     }
-    if !copy.heads().iter().eq(heads) {
-        return Err(GateError::Apply("other heads than expected".to_owned()));
+    match copy.heads().iter().eq(heads) {
+        true => Ok(copy),
+        false => Err(GateError::Apply("other heads than expected".to_owned())),
     }
+}
+
+/// Applies changes to a copy, saves it and loads it again: only what was
+/// loaded is given back, after everything in it was read once.
+fn tried(
+    copy: Document,
+    parts: &[&[&Candidate]],
+    heads: &BTreeSet<ChangeHash>,
+) -> Result<(Document, Vec<u8>), GateError> {
+    let copy = applied(copy, parts, heads)?;
     let saved = copy.save();
     let again = Document::load(&saved).map_err(|error| GateError::Reload(error.to_string()))?;
     if !again.heads().iter().eq(heads) {
