@@ -21,11 +21,17 @@ pub enum Bug {
     VectorEarly,
     /// Who may sign an operation is decided when it arrives.
     RosterByArrival,
+    /// An entry need not continue the one before it.
+    ChainUnchecked,
+    /// An entry that is here already is taken in again.
+    DuplicateTaken,
+    /// What was written in the future of this device's clock is not applied.
+    ClockTrusted,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::AnsweredEarly,
         Self::SignatureSkipped,
         Self::ActorReused,
@@ -34,6 +40,9 @@ impl Bug {
         Self::ReceiptEarly,
         Self::VectorEarly,
         Self::RosterByArrival,
+        Self::ChainUnchecked,
+        Self::DuplicateTaken,
+        Self::ClockTrusted,
     ];
 }
 

@@ -437,6 +437,7 @@ async fn the_verbless_command_is_the_status() {
         at_risk: BTreeMap::new(),
         quarantined: 0,
         network: None,
+        stalls: Vec::new(),
         problems: Vec::new(),
     };
     let node = Scripted::answering(Answer::Status(report));

@@ -64,6 +64,10 @@ fn print<W: Write>(report: &StatusReport, screen: &mut Screen<W>) -> Result<(), 
         let copies = copies(row, report.devices.len());
         screen.line(format_args!("  {:width$}  {:>6}  {copies}", row.name, row.records))?;
     }
+    // That a device is away, its own line says.
+    for stall in report.stalls.iter().filter(|stall| stall.cause != "offline") {
+        screen.line(format_args!("Waiting: {}", stall.text))?;
+    }
     for problem in &report.problems {
         screen.line(format_args!("Problem: {} {}", problem.text, problem.fix))?;
     }
@@ -161,6 +165,7 @@ mod tests {
             at_risk: BTreeMap::new(),
             quarantined: 0,
             network: None,
+            stalls: Vec::new(),
             problems: Vec::new(),
         }
     }

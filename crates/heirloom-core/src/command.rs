@@ -11,7 +11,7 @@ pub use records::{
     ImportReport, OccurrenceRow, RecordRow, SkippedItem,
 };
 pub use status::{
-    BehindRow, CategoryRow, DeviceRow, NetworkTotals, PeerTraffic, Problem, QuarantineRow,
+    BehindRow, CategoryRow, DeviceRow, NetworkTotals, PeerTraffic, Problem, QuarantineRow, Stall,
     StatusReport, Traffic,
 };
 

@@ -29,6 +29,7 @@ mod quarantine;
 mod records;
 mod report;
 mod settle;
+mod stalls;
 mod versions;
 
 pub use open::OpenNodeError;
@@ -290,7 +291,7 @@ impl Node {
         command: Command,
     ) -> Result<(), StorageError> {
         let outcome = match command {
-            Command::Status => self.status(storage).map(Some),
+            Command::Status => self.status(now, storage).map(Some),
             Command::Digest => self.digest(storage).map(Some),
             Command::Devices => self.devices(storage).map(Some),
             Command::Rename { device, name } => self.rename(now, id, &device, &name),

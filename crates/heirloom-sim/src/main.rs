@@ -1,17 +1,20 @@
 //! Plays households until a number of seeds is through.
 
 use heirloom_base::planted::Bug;
-use heirloom_sim::{exile, planted, scenario::play};
+use heirloom_sim::{exile, planted, scenario};
+use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-const USAGE: &str =
-    "usage: heirloom-sim [--seeds N] [--exiles N] [--from SEED], or heirloom-sim --planted";
+const USAGE: &str = "usage: heirloom-sim [--seeds N] [--exiles N] [--from SEED] [--threads N], or \
+                     heirloom-sim --planted";
 /// Stories in which a planted bug must be found.
 const PLANTED_STORIES_MAX: u64 = 200;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (mut seeds, mut exiles, mut from) = (1_000, 0, 0);
+    let mut threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     while let Some(argument) = arguments.next() {
         if argument == "--planted" {
             return find_planted();
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
             ("--seeds", Some(number)) => seeds = number,
             ("--exiles", Some(number)) => exiles = number,
             ("--from", Some(number)) => from = number,
+            ("--threads", Some(number)) => threads = number.max(1),
             _ => {
                 say(USAGE);
                 return ExitCode::from(2);
@@ -28,21 +32,54 @@ fn main() -> ExitCode {
         }
     }
     if seeds > 0 {
-        play_all(from, seeds);
+        play_all(from, seeds, threads);
     }
     if exiles > 0 {
-        take_out_all(from, exiles);
+        take_out_all(from, exiles, threads);
     }
     ExitCode::SUCCESS
 }
 
+/// Plays stories, each on one thread, and adds them up in the order of their
+/// seeds. A story that breaks a promise ends the program.
+fn spread<R: Send>(
+    from: u64,
+    seeds: u64,
+    threads: u64,
+    play: impl Fn(u64) -> R + Sync,
+    mut add: impl FnMut(R),
+) {
+    let next = AtomicU64::new(from);
+    let (play, next) = (&play, &next);
+    let mut reports: Vec<(u64, R)> = std::thread::scope(|scope| {
+        let work = || {
+            let mut reports = Vec::new();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= from + seeds {
+                    return reports;
+                }
+                reports.push((seed, play(seed)));
+            }
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let joined = workers.into_iter().map(|worker| match worker.join() {
+            Ok(reports) => reports,
+            // Its message was printed where it broke.
+            Err(_) => std::process::exit(101),
+        });
+        joined.flatten().collect()
+    });
+    reports.sort_by_key(|(seed, _)| *seed);
+    reports.into_iter().for_each(|(_, report)| add(report));
+}
+
 /// Plays households with all their accidents.
-fn play_all(from: u64, seeds: u64) {
+fn play_all(from: u64, seeds: u64, threads: u64) {
     let (mut inputs, mut answered, mut crashes, mut restores, mut simulated_ms) = (0, 0, 0, 0, 0);
-    let (mut copies, mut rotten, mut attacks) = (0, 0, std::collections::BTreeSet::new());
+    let (mut copies, mut rotten, mut attacks) = (0, 0, BTreeSet::new());
     let mut last = String::new();
-    for seed in from..from + seeds {
-        let report = play(seed);
+    spread(from, seeds, threads, scenario::play, |report| {
         inputs += report.inputs;
         answered += report.answered;
         crashes += report.crashes;
@@ -52,7 +89,7 @@ fn play_all(from: u64, seeds: u64) {
         rotten += report.rotten;
         attacks.extend(report.attacks);
         last = report.trace;
-    }
+    });
     let hours = simulated_ms / 3_600_000;
     say(&format!(
         "{seeds} seeds from {from}: {inputs} inputs, {answered} answered writes, {crashes} crashes, \
@@ -63,11 +100,9 @@ fn play_all(from: u64, seeds: u64) {
 }
 
 /// Plays households that take devices out.
-fn take_out_all(from: u64, seeds: u64) {
+fn take_out_all(from: u64, seeds: u64, threads: u64) {
     let mut sum = exile::Report::default();
-    for seed in from..from + seeds {
-        sum.add(exile::play(seed));
-    }
+    spread(from, seeds, threads, exile::play, |report| sum.add(report));
     let exile::Report { inputs, answered, out, mutual, accepted, resets, aside, trace, .. } = sum;
     say(&format!(
         "{seeds} seeds of exiles from {from}: {inputs} inputs, {answered} answered writes, {out} \

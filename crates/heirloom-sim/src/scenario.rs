@@ -253,8 +253,8 @@ impl Story {
             return;
         }
         let text = format!("{CANARY}-{}", self.writes.len());
-        // A long body is sealed in chunks beside the entry.
-        let body = "one two three ".repeat(if self.rng.chance(10) { 2_000 } else { 1 });
+        // A long body is born in several changes.
+        let body = "one two three ".repeat(if self.rng.chance(10) { 400 } else { 1 });
         let assignments = vec![format!("title={text}"), format!("body={body}")];
         let command = Command::Add { category: "notes".into(), assignments, wait };
         if let Some(id) = self.write(device, &text, command, wait.level) {
@@ -281,8 +281,9 @@ impl Story {
         if !self.world.is_on(device) {
             return;
         }
-        let card =
-            "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:canary-card\r\nFN:canaryCard\r\nEND:VCARD\r\n";
+        // A long value is sealed in chunks beside the entry.
+        let long = self.rng.chance(50);
+        let card = card(long);
         let item = ImportItem {
             category: "contacts".into(),
             file: "card.vcf".into(),
@@ -352,6 +353,15 @@ impl Story {
             _ => None,
         }
     }
+}
+
+/// Returns the text of a card.
+fn card(long: bool) -> String {
+    let (uid, note) = if long { ("long", 20_000) } else { ("short", 1) };
+    let note = "x".repeat(note);
+    format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:canaryCard\r\nNOTE:{note}\r\nEND:VCARD\r\n"
+    )
 }
 
 /// Returns bytes in base64, as the control interface takes them.

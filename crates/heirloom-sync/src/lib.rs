@@ -26,4 +26,5 @@ pub use ledger::Ledger;
 pub use message::{Hello, Message};
 pub use receipt::{Receipt, ReceiptError};
 pub use replication::{LogState, Output, Replication};
+pub use session::Conversation;
 pub use vector::{Tip, VersionVector};

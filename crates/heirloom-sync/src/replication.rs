@@ -3,7 +3,7 @@
 use crate::entry::Entry;
 use crate::ledger::Ledger;
 use crate::message::{Hello, Message, Reachable, VERSIONS};
-use crate::session::Session;
+use crate::session::{Conversation, Session};
 use crate::vector::{Tip, VersionVector};
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{
@@ -211,6 +211,15 @@ impl Replication {
         self.sessions.keys().copied()
     }
 
+    /// Returns what the conversation with a peer waits for, if there is one.
+    #[must_use]
+    pub fn conversation(&self, device: DeviceId) -> Option<Conversation> {
+        self.sessions.get(&device).map(|session| Conversation {
+            awaited_since_ms: session.awaited_since_ms,
+            sent_ms: session.sent_ms,
+        })
+    }
+
     /// Returns the peers that said hello.
     pub fn peers_ready(&self) -> impl Iterator<Item = DeviceId> {
         self.sessions.iter().filter(|(_, session)| session.ready).map(|(device, _)| *device)
@@ -287,7 +296,7 @@ impl Replication {
         if seq > state.staged + 1 {
             return self.want(now, from, log, state.staged);
         }
-        if seq <= state.staged {
+        if seq <= state.staged && !is_planted(Bug::DuplicateTaken) {
             self.receive_again(from, &entry, &state);
             return;
         }
@@ -295,7 +304,8 @@ impl Replication {
         if !skipped && entry.verify(self.account, device).is_err() {
             return self.offence(from, "an entry with a wrong signature");
         }
-        if header.previous != state.staged_id {
+        let unchained = is_planted(Bug::ChainUnchecked) || is_planted(Bug::DuplicateTaken);
+        if header.previous != state.staged_id && !unchained {
             // Its author signed it, so the peer is not to blame.
             return self.found_fork(log, seq);
         }

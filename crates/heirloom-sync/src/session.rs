@@ -24,6 +24,17 @@ pub(crate) struct Session {
     pub(crate) receipt_asked: bool,
     /// Since when an answer of the peer is awaited.
     pub(crate) awaited_since_ms: Option<u64>,
+    /// When the last entry travelled.
+    pub(crate) sent_ms: Option<u64>,
+}
+
+/// What a conversation with a peer waits for, on the monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conversation {
+    /// Since when an answer of the peer is awaited.
+    pub awaited_since_ms: Option<u64>,
+    /// When the last entry was sent.
+    pub sent_ms: Option<u64>,
 }
 
 impl Session {
@@ -53,6 +64,7 @@ impl Session {
     /// Counts an entry that travels.
     pub(crate) fn spend(&mut self, now: Now, log: LogId, seq: u64, bytes: u64) {
         self.awaited_since_ms.get_or_insert(now.mono_ms);
+        self.sent_ms = Some(now.mono_ms);
         self.entries_unacknowledged += 1;
         self.bytes_unacknowledged += bytes;
         self.next.insert(log, seq);

@@ -56,6 +56,23 @@ pub struct Problem {
     pub fix: String,
 }
 
+/// Something that does not go on, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// A stable code: `offline`, `silent`, `unconfirmed`, `waiting`, `sealed`, `chunks`.
+    pub cause: String,
+    /// The device that it is about; absent where it is about none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
+    /// Entries, changes or chunks that wait.
+    pub count: u64,
+    /// RFC 3339 time since when, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// A sentence: what waits, and for what.
+    pub text: String,
+}
+
 /// Bytes that a running node sent and received in conversations with other
 /// devices, before the transport encrypts them once more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +129,9 @@ pub struct StatusReport {
     pub at_risk: BTreeMap<String, u64>,
     /// Entries kept aside because they may not count.
     pub quarantined: u64,
+    /// What does not go on, and why.
+    #[serde(default)]
+    pub stalls: Vec<Stall>,
     /// Bytes on the wire since the node started; absent where none runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkTotals>,

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SAFE_COPIES: usize = 2;
 
 impl Node {
-    pub(super) fn status(&self, storage: &dyn Storage) -> Result<Answer, Refusal> {
+    pub(super) fn status(&self, now: Now, storage: &dyn Storage) -> Result<Answer, Refusal> {
         let devices = self.device_rows(storage)?;
         let mut categories = Vec::new();
         let mut at_risk = BTreeMap::new();
@@ -27,6 +27,7 @@ impl Node {
             }
         }
         let aside = self.quarantine_counts(storage)?;
+        let stalls = self.stalls(now, storage, &devices)?;
         let mut problems = self.problems(&devices, &categories);
         problems.extend(self.quarantine_problem(&aside));
         Ok(Answer::Status(StatusReport {
@@ -37,6 +38,7 @@ impl Node {
             categories,
             at_risk,
             quarantined: aside.values().sum(),
+            stalls,
             network: None,
             problems,
         }))

@@ -16,4 +16,5 @@ mod hostile;
 mod household;
 mod life;
 mod pairing;
+mod stalls;
 mod versions;

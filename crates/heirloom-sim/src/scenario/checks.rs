@@ -1,6 +1,6 @@
 //! The promises, checked after the last accident.
 
-use super::{CANARY, Story};
+use super::{CANARY, Story, card};
 use heirloom_core::command::{Answer, Command};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,7 @@ impl Story {
         self.check_writes();
         self.check_deletions();
         self.check_conflicts();
+        self.check_cards();
         self.check_canary();
         self.check_roster();
     }
@@ -72,6 +73,35 @@ impl Story {
                 panic!("seed {seed}: device {device} lists no conflicts");
             };
             assert!(rows.is_empty(), "seed {seed}: equal imports conflict: {rows:?}");
+        }
+    }
+
+    /// P1: a card is whole everywhere, also where its long value came in
+    /// chunks of its own; only a device that was lost can have kept these.
+    fn check_cards(&mut self) {
+        let seed = self.report.seed;
+        let cards = [card(false), card(true)];
+        for device in self.members.clone() {
+            let list = Command::List {
+                category: "contacts".into(),
+                search: None,
+                after: None,
+                limit: cards.len(),
+            };
+            let Some(Ok(Answer::Records { rows, .. })) = self.world.ask(device, list) else {
+                panic!("seed {seed}: device {device} lists no contacts");
+            };
+            for row in rows {
+                let show = Command::Show { category: row.category, id: row.id };
+                let Some(Ok(Answer::Record(shown))) = self.world.ask(device, show) else {
+                    panic!("seed {seed}: device {device} does not show a card");
+                };
+                let whole = shown.source.is_some_and(|source| cards.contains(&source));
+                assert!(
+                    whole || self.report.restores > 0,
+                    "seed {seed}: device {device} has a part of a card"
+                );
+            }
         }
     }
 
