@@ -132,6 +132,26 @@ impl SimDisk {
         true
     }
 
+    /// Returns an entry that stands behind another one of its log than the one
+    /// that it names, if there is one.
+    #[must_use]
+    pub fn unchained(&self) -> Option<(LogId, u64)> {
+        let frames = self.storage.frames.values().filter(|frame| frame.kind == FRAME_ENTRY);
+        let entries = frames.filter_map(|frame| Entry::parse(frame.payload.clone()).ok());
+        let mut places: BTreeMap<(LogId, u64), Vec<Entry>> = BTreeMap::new();
+        for entry in entries {
+            places.entry((entry.header().log, entry.header().seq)).or_default().push(entry);
+        }
+        let follows = |(log, seq): &(LogId, u64), entry: &Entry| {
+            let before = places.get(&(*log, seq - 1));
+            before.is_none_or(|before| before.iter().any(|one| one.id() == entry.header().previous))
+        };
+        let mut wrong = places.iter().filter(|(place, entries)| {
+            place.1 > 1 && entries.iter().any(|entry| !follows(place, entry))
+        });
+        wrong.next().map(|(place, _)| *place)
+    }
+
     /// Returns the durable frames after a position, in order.
     #[must_use]
     pub fn frames_after(&self, after: Option<Lsn>) -> Vec<(Lsn, Frame)> {

@@ -75,7 +75,7 @@ impl Mind {
         let target = targets.get(rng.index(targets.len().max(1)));
         let record = target.and_then(|id| id.parse().ok()).unwrap_or(RecordId(rng.array()));
         let one = |name, message| Attack { name, messages: vec![vec![message]] };
-        match rng.below(14) {
+        match rng.below(15) {
             0 => one("a hello that claims everything", self.boasting_hello(rng)),
             1 => one("a receipt that claims everything", self.boasting_receipt(rng)),
             2 => one("a receipt in another's name", self.foreign_receipt(rng)),
@@ -91,7 +91,8 @@ impl Mind {
             9 => one("damaged entries of others", self.damaged(rng)),
             10 => one("an entry in another's log", self.forged(rng, record)),
             11 => self.fork(rng, record),
-            12 => one("an entry full of nonsense", self.nonsense(rng, record)),
+            12 => one("an entry that follows nothing", self.unchained(rng, record)),
+            13 => one("an entry full of nonsense", self.nonsense(rng, record)),
             _ => one("crafted changes", self.crafted(rng, record)),
         }
     }
@@ -256,6 +257,16 @@ impl Mind {
         };
         let body = Body { parts: vec![Part { record, change: vec![0; 40] }] };
         Message::Entries { urgent: false, entries: vec![self.author(EntryPlan { header, body })] }
+    }
+
+    /// Signs two entries of which the second names another one before it.
+    fn unchained(&self, rng: &mut Rng, record: RecordId) -> Message {
+        let header = self.header(rng);
+        let body = Body { parts: vec![Part { record, change: vec![3; 30] }] };
+        let first = self.author(EntryPlan { header: header.clone(), body: body.clone() });
+        let next = Header { seq: 2, previous: EntryId(rng.array()), origin: None, ..header };
+        let second = self.author(EntryPlan { header: next, body });
+        Message::Entries { urgent: false, entries: vec![first, second] }
     }
 
     /// Signs two entries for one place, and shows everybody one of them.

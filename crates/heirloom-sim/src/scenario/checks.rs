@@ -18,6 +18,7 @@ impl Story {
         self.check_cards();
         self.check_canary();
         self.check_roster();
+        self.check_chains();
     }
 
     /// P1 and P3: every answered write is in the record's history, everywhere.
@@ -124,6 +125,19 @@ impl Story {
             };
             let stranger = rows.iter().find(|row| !known.contains(&row.id));
             assert!(stranger.is_none(), "seed {seed}: {stranger:?} came in");
+        }
+    }
+
+    /// Every log is one chain, on every honest disk of which nothing rotted.
+    fn check_chains(&self) {
+        let seed = self.report.seed;
+        if self.report.rotten > 0 {
+            return;
+        }
+        for device in self.honest() {
+            let disk = self.world.devices.get(device).map(|device| &device.disk);
+            let wrong = disk.and_then(|disk| disk.unchained());
+            assert!(wrong.is_none(), "seed {seed}: device {device} took {wrong:?} unchained");
         }
     }
 
