@@ -15,6 +15,17 @@ pub(crate) const FRAME_ENTRY: u8 = 1;
 /// Kind of the frames that carry roster operations.
 pub(crate) const FRAME_ROSTER: u8 = 2;
 
+/// What a power cut does to the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    /// It is gone.
+    Lost,
+    /// It is as it was some time before.
+    Stale,
+    /// It is as it was.
+    Whole,
+}
+
 /// An append that is under way.
 #[derive(Debug, Clone)]
 struct Unsynced {
@@ -77,13 +88,23 @@ impl SimDisk {
     /// survives (none, some or all of them, the last one perhaps torn).
     /// The index is lost, stale or whole.
     pub fn crash(&mut self, rng: &mut Rng) {
-        let unsynced = std::mem::take(&mut self.unsynced);
-        let mut survivors = match rng.below(3) {
+        let frames: usize = self.unsynced.values().map(|append| append.frames.len()).sum();
+        let survivors = match rng.below(3) {
             0 => 0,
-            1 => unsynced.values().map(|append| append.frames.len()).sum(),
-            _ => rng.index(1 + unsynced.values().map(|append| append.frames.len()).sum::<usize>()),
+            1 => frames,
+            _ => rng.index(1 + frames),
         };
-        for append in unsynced.into_values() {
+        let index = match rng.below(3) {
+            0 => Index::Lost,
+            1 => Index::Stale,
+            _ => Index::Whole,
+        };
+        self.cut_power(survivors, index);
+    }
+
+    /// Cuts the power: so many of the unsynced frames survive.
+    pub fn cut_power(&mut self, mut survivors: usize, index: Index) {
+        for append in std::mem::take(&mut self.unsynced).into_values() {
             if survivors == 0 {
                 break;
             }
@@ -93,10 +114,10 @@ impl SimDisk {
             survivors -= kept;
             self.storage.frames.extend(append.frames.into_iter().take(kept));
         }
-        match rng.below(3) {
-            0 => self.storage.index.clear(),
-            1 => self.storage.index = std::mem::take(&mut self.stale_index),
-            _ => {}
+        match index {
+            Index::Lost => self.storage.index.clear(),
+            Index::Stale => self.storage.index = std::mem::take(&mut self.stale_index),
+            Index::Whole => {}
         }
         if !self.forgotten.is_empty() {
             // The index would still show what the log has lost.

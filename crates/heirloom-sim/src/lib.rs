@@ -9,6 +9,7 @@
 //! become happenings in a queue ordered by time; [`World::step`] lets the next
 //! one happen. One seed gives one sequence, and one trace hash.
 
+pub mod crashes;
 pub mod disk;
 pub mod exile;
 pub mod hostile;

@@ -1,13 +1,13 @@
 //! Plays households until a number of seeds is through.
 
 use heirloom_base::planted::Bug;
-use heirloom_sim::{exile, planted, scenario};
+use heirloom_sim::{crashes, exile, planted, scenario};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const USAGE: &str = "usage: heirloom-sim [--seeds N] [--exiles N] [--from SEED] [--threads N], or \
-                     heirloom-sim --planted";
+                     heirloom-sim --planted | --crashes";
 /// Stories in which a planted bug must be found.
 const PLANTED_STORIES_MAX: u64 = 200;
 
@@ -16,8 +16,10 @@ fn main() -> ExitCode {
     let (mut seeds, mut exiles, mut from) = (1_000, 0, 0);
     let mut threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     while let Some(argument) = arguments.next() {
-        if argument == "--planted" {
-            return find_planted();
+        match argument.as_str() {
+            "--planted" => return find_planted(),
+            "--crashes" => return cut_power(threads),
+            _ => {}
         }
         let number = arguments.next().and_then(|text| text.parse::<u64>().ok());
         match (argument.as_str(), number) {
@@ -109,6 +111,22 @@ fn take_out_all(from: u64, seeds: u64, threads: u64) {
          devices out, {mutual} pairs that took each other out, {aside} entries kept aside, \
          {accepted} times accepted, {resets} resets by the phrase; last trace {trace}"
     ));
+}
+
+/// Plays every short story with a power cut at every operation of every disk.
+fn cut_power(threads: u64) -> ExitCode {
+    let mut sum = 0;
+    for story in crashes::STORIES {
+        let operations = story.operations();
+        let mut played = 0;
+        let play =
+            |operation| crashes::Story::cuts(operation).map(|cut| story.play(cut)).count() as u64;
+        spread(1, operations, threads, play, |count| played += count);
+        say(&format!("{}: {operations} operations, {played} power cuts", story.name));
+        sum += played;
+    }
+    say(&format!("{sum} power cuts, nothing that was answered is lost"));
+    ExitCode::SUCCESS
 }
 
 /// Finds every planted bug, or fails.

@@ -356,7 +356,7 @@ impl Story {
 }
 
 /// Returns the text of a card.
-fn card(long: bool) -> String {
+pub(crate) fn card(long: bool) -> String {
     let (uid, note) = if long { ("long", 20_000) } else { ("short", 1) };
     let note = "x".repeat(note);
     format!(
@@ -365,7 +365,7 @@ fn card(long: bool) -> String {
 }
 
 /// Returns bytes in base64, as the control interface takes them.
-fn encode_base64(bytes: &[u8]) -> String {
+pub(crate) fn encode_base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {

@@ -11,6 +11,7 @@ pub use folders::Folder;
 use heirloom_core::{Node, NodeConfig, Place};
 use heirloom_identity::DeviceKeys;
 use network::pair;
+pub use power::{PowerCut, Survivors};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod claims;
@@ -18,6 +19,7 @@ mod folders;
 mod malice;
 mod network;
 mod pairing;
+mod power;
 
 /// Events of one run, at most: a world that does not come to rest is a finding.
 pub const INPUTS_MAX: u64 = 400_000;
@@ -69,6 +71,9 @@ enum Happening {
     Break {
         one: usize,
         other: usize,
+    },
+    Boot {
+        device: usize,
     },
 }
 
@@ -125,6 +130,7 @@ pub struct World {
     next_command: u64,
     inputs: u64,
     trace: [u8; 32],
+    operations: power::Operations,
 }
 
 const WALL_MS: u64 = 1_795_000_000_000;
@@ -145,6 +151,7 @@ impl World {
             next_command: 0,
             inputs: 0,
             trace: [0; 32],
+            operations: power::Operations::default(),
         }
     }
 
@@ -369,7 +376,9 @@ impl World {
         match effect {
             Effect::Append { id, chunks, frames } => {
                 machine.disk.begin(id, chunks, frames);
-                self.sync_later(device, boot, id);
+                if self.has_power(device) {
+                    self.sync_later(device, boot, id);
+                }
             }
             Effect::Send { device: to, bytes } => self.send(device, to, bytes),
             Effect::Fetch { id, device: from, chunks } => {
@@ -435,6 +444,10 @@ impl World {
                 }
             }
             Happening::Synced { device, boot, id } => {
+                let runs = self.devices.get(device).is_some_and(|machine| machine.boot == boot);
+                if !runs || !self.has_power(device) {
+                    return;
+                }
                 let lying = self.faults.lying_disk;
                 let machine = self.devices.get_mut(device).filter(|machine| machine.boot == boot);
                 let synced = machine.and_then(|machine| {
@@ -444,7 +457,7 @@ impl World {
                     }
                     Some(lsns)
                 });
-                if let Some(lsns) = synced {
+                if let Some(lsns) = synced.filter(|_| self.has_power(device)) {
                     self.input(device, Input::Appended { id, result: Ok(lsns) });
                     self.maybe_snapshot(device);
                 }
@@ -454,6 +467,11 @@ impl World {
             }
             Happening::Connect { from, to } => self.connect(from, to),
             Happening::Break { one, other } => self.break_link(one, other),
+            Happening::Boot { device } => {
+                if !self.is_on(device) {
+                    self.boot(device);
+                }
+            }
         }
     }
 

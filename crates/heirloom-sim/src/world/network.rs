@@ -81,10 +81,16 @@ impl World {
             })
             .collect();
         let ids = found.iter().map(|(chunk, _)| *chunk).collect();
-        if let Some(machine) = self.devices.get_mut(device) {
-            for (chunk, bytes) in found {
+        for (chunk, bytes) in found {
+            if !self.has_power(device) {
+                return;
+            }
+            if let Some(machine) = self.devices.get_mut(device) {
                 machine.disk.write_chunk(chunk, bytes);
             }
+        }
+        if !self.has_power(device) {
+            return;
         }
         self.input(device, Input::Fetched { id, chunks: ids });
     }

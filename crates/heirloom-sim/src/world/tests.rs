@@ -147,7 +147,8 @@ fn arrivals(faults: Faults) -> Vec<(u8, u64)> {
             Happening::Synced { .. }
             | Happening::Fetched { .. }
             | Happening::Connect { .. }
-            | Happening::Break { .. } => None,
+            | Happening::Break { .. }
+            | Happening::Boot { .. } => None,
         })
         .collect();
     sent.sort_unstable();
