@@ -160,7 +160,7 @@ impl Network {
 
     /// Connects to a device through one of these keepers, which must be
     /// connected directly.
-    async fn dial_through(
+    pub(crate) async fn dial_through(
         &self,
         device: DeviceId,
         keepers: Vec<DeviceId>,

@@ -211,6 +211,10 @@ impl Driver {
     /// Closes a connection politely, and cuts it if that takes too long.
     pub(super) fn close(&mut self, device: DeviceId, id: ConnectionId) {
         self.swarm.close_connection(id);
+        self.is_closing(device, id);
+    }
+
+    fn is_closing(&mut self, device: DeviceId, id: ConnectionId) {
         let until = Instant::now() + Duration::from_millis(limits::CLOSE_MS_MAX);
         self.remind(until, Due::Cut(device, id));
         if let Some(connection) = self.peers.connection_mut(device, id) {
@@ -241,15 +245,21 @@ impl Driver {
         }
     }
 
-    /// Ends a connection at once.
+    /// Ends a connection at once. It is not closed in good order: the streams
+    /// of one that was would not wake, and a circuit that this device relays
+    /// would go on waiting for its other end.
     pub(super) fn cut_one(&mut self, device: DeviceId, id: ConnectionId) {
-        self.cut_if_open(device, id);
-        self.close(device, id);
-    }
-
-    pub(super) fn cut_if_open(&self, device: DeviceId, id: ConnectionId) {
         if let Some(connection) = self.peers.connection(device, id) {
             connection.pulse.cut();
+        }
+        self.is_closing(device, id);
+    }
+
+    /// Ends a connection that should be gone.
+    pub(super) fn cut_if_open(&mut self, device: DeviceId, id: ConnectionId) {
+        if let Some(connection) = self.peers.connection(device, id) {
+            connection.pulse.cut();
+            self.swarm.close_connection(id);
         }
     }
 }

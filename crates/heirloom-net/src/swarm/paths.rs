@@ -1,7 +1,7 @@
 //! The ways between two devices that cannot dial each other: a keeper's relay,
 //! and from there, where the networks allow it, a hole for a direct connection.
 
-use crate::config::NetworkConfig;
+use crate::config::{NetworkConfig, Timing};
 use crate::limits;
 use libp2p::identity::PublicKey;
 use libp2p::swarm::NetworkBehaviour;
@@ -24,12 +24,13 @@ pub(crate) struct Paths {
     /// Learns from members as what address this device appears to them.
     identify: identify::Behaviour,
     /// Turns a circuit into a direct connection.
-    punch: dcutr::Behaviour,
+    punch: Toggle<dcutr::Behaviour>,
 }
 
 impl Paths {
     pub(super) fn new(
         config: &NetworkConfig,
+        timing: Timing,
         key: PublicKey,
         circuits: relay::client::Behaviour,
     ) -> Self {
@@ -49,7 +50,7 @@ impl Paths {
             relay: relay.into(),
             circuits,
             identify: identify::Behaviour::new(identify),
-            punch: dcutr::Behaviour::new(me),
+            punch: timing.punch.then(|| dcutr::Behaviour::new(me)).into(),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn start(
     let shared = Arc::new(Shared::default());
     let (circuits, dials) = relay::client::new(me);
     let transport = transport(&keys, &meters, circuits)?;
-    let (behaviour, warning) = household(&config, keys.public(), dials, &shared);
+    let (behaviour, warning) = household(&config, timing, keys.public(), dials, &shared);
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(Duration::from_millis(limits::DUPLICATE_IDLE_MS))
         .with_max_negotiating_inbound_streams(limits::INBOUND_STREAMS_MAX);
@@ -130,6 +130,7 @@ fn transport(
 /// Returns the behaviours, and what does not work of them.
 fn household(
     config: &NetworkConfig,
+    timing: Timing,
     key: PublicKey,
     circuits: relay::client::Behaviour,
     shared: &Shared,
@@ -152,7 +153,7 @@ fn household(
     };
     let members = Members::default();
     let (refused, dropped) = (shared.strangers_refused.clone(), shared.streams_dropped.clone());
-    let paths = MembersOnly::new(Paths::new(config, key, circuits), members.clone());
+    let paths = MembersOnly::new(Paths::new(config, timing, key, circuits), members.clone());
     let gate = Gate::new(members, refused, dropped);
     let limits = connection_limits::Behaviour::new(limits);
     (Household { limits, gate, mdns: mdns.into(), paths }, warning)
