@@ -28,8 +28,6 @@ struct Route {
     own: Vec<String>,
     said: Vec<String>,
     connected: bool,
-    /// Whether it is connected through a keeper.
-    relayed: bool,
     attempts: u32,
     due_ms: u64,
     /// When it was dialled last.
@@ -82,6 +80,8 @@ pub(crate) struct Dialer {
     routes: BTreeMap<DeviceId, Route>,
     /// The members that relay for others.
     keepers: BTreeSet<DeviceId>,
+    /// Who is connected through a keeper, also before it is known as a member.
+    relayed: BTreeSet<DeviceId>,
 }
 
 impl Dialer {
@@ -153,28 +153,34 @@ impl Dialer {
 
     /// Notes by which way a device is connected, or is about to be.
     pub(crate) fn rerouted(&mut self, now: Now, device: DeviceId, relayed: bool) {
-        if let Some(route) = self.routes.get_mut(&device)
-            && route.relayed != relayed
-        {
-            route.relayed = relayed;
+        let changed = match relayed {
+            true => self.relayed.insert(device),
+            false => self.relayed.remove(&device),
+        };
+        if !changed {
+            return;
+        }
+        if let Some(route) = self.routes.get_mut(&device).filter(|route| route.connected) {
             route.attempts = 0;
             route.due_ms = now.mono_ms + RELAYED_DELAY_MS_MIN;
-            if self.relays(device) {
-                self.hurry(now);
-            }
+        }
+        if self.relays(device) {
+            self.hurry(now);
         }
     }
 
     /// Returns whether a device is connected through a keeper.
     pub(crate) fn is_relayed(&self, device: DeviceId) -> bool {
-        self.routes.get(&device).is_some_and(|route| route.connected && route.relayed)
+        self.relayed.contains(&device)
+            && self.routes.get(&device).is_some_and(|route| route.connected)
     }
 
     /// Returns whether a device relays for this one: a keeper does where it is
     /// connected directly.
     fn relays(&self, device: DeviceId) -> bool {
         self.keepers.contains(&device)
-            && self.routes.get(&device).is_some_and(|route| route.connected && !route.relayed)
+            && !self.relayed.contains(&device)
+            && self.routes.get(&device).is_some_and(|route| route.connected)
     }
 
     /// Notes that a device is gone: it is dialled again after the shortest pause.
@@ -223,10 +229,10 @@ impl Dialer {
     }
 
     fn waiting(&self) -> impl Iterator<Item = (&DeviceId, &Route)> {
-        let relayed = self.keepers.iter().any(|keeper| self.relays(*keeper));
-        self.routes.iter().filter(move |(_, route)| match (route.connected, route.relayed) {
-            (false, _) => relayed || !route.is_empty(),
-            (true, relayed) => relayed && !route.is_empty(),
+        let keeper = self.keepers.iter().any(|keeper| self.relays(*keeper));
+        self.routes.iter().filter(move |(device, route)| match route.connected {
+            false => keeper || !route.is_empty(),
+            true => self.relayed.contains(device) && !route.is_empty(),
         })
     }
 }

@@ -130,7 +130,7 @@ pub enum Input {
         addresses: Vec<String>,
     },
     /// The way by which a device is connected; comes before [`Input::PeerUp`],
-    /// and when it changes.
+    /// when it changes, and when what was relayed has ended.
     Way {
         /// The device.
         device: DeviceId,

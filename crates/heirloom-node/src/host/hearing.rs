@@ -47,8 +47,8 @@ impl Host {
             }
             NetworkEvent::Disconnected { device } => {
                 self.introductions.over(device);
-                self.relayed.remove(&device);
-                None
+                let was_relayed = self.relayed.remove(&device);
+                was_relayed.then(|| Input::Way { device, relayed: false, addresses: Vec::new() })
             }
             NetworkEvent::SyncUp { device } => {
                 self.introductions.over(device);
