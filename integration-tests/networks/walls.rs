@@ -94,6 +94,10 @@ fn where_no_hole_can_be_punched_the_keeper_goes_on_relaying() {
         let (keeper, phone, laptop) = walled(lan, Ports::Random);
         let (keeper_up, _phone_up, _laptop_up) = house.with_keeper(keeper, phone, laptop);
         let (one, other) = (house.path("one"), house.path("other"));
+        let (rented, blind) = (lan.host("rented", "198.51.100.9/24"), house.path("blind"));
+        let link = keeper_up.invite("blind-keeper");
+        let join = ["--keeper", "--blind", "--join", &link, "--device", "rented"];
+        let rented_up = rented.up(&blind, &join);
         connected("a circuit", &one, "other", true, RECOVERY_MAX);
         connected("for the other, too", &other, "one", true, RECOVERY_MAX);
         // Time itself is the case here: every try to punch a hole is over.
@@ -106,8 +110,13 @@ fn where_no_hole_can_be_punched_the_keeper_goes_on_relaying() {
         house.travels("over a circuit or the keeper", &one, &other, RECOVERY_MAX);
         assert!(sent() > before, "the circuit carries nothing");
         keeper_up.kill();
-        let _keeper_up = keeper.up(&house.path("keeper"), &["--keeper"]);
-        connected("the keeper was away", &one, "other", true, UNAWARE_MAX);
+        house.travels("by a keeper that is blind", &other, &one, RECOVERY_MAX);
+        connected("a circuit through it", &one, "other", true, UNAWARE_MAX);
+        connected("for the other, too", &other, "one", true, UNAWARE_MAX);
+        one_connection(&house);
+        rented_up.kill();
+        let _rented_up = rented.up(&blind, &["--keeper", "--blind"]);
+        connected("it was away", &one, "other", true, UNAWARE_MAX);
         house.travels("after that", &other, &one, RECOVERY_MAX);
         one_connection(&house);
     });
