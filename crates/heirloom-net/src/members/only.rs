@@ -164,7 +164,6 @@ impl<H: ConnectionHandler> ConnectionHandler for Handler<H> {
             Self::OutboundOpenInfo,
         >,
     ) {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is not exhaustive")]
         self.inner.on_connection_event(match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, info }) => {
                 ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, info })

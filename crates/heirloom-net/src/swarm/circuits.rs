@@ -156,7 +156,7 @@ impl Driver {
             PathsEvent::Relay(event) => tracing::debug!(?event, "a relayed peer"),
             PathsEvent::Punch(dcutr::Event { remote_peer_id, result }) => match result {
                 Ok(_) => {
-                    tracing::info!(peer = %remote_peer_id, "the way to a device is direct now")
+                    tracing::info!(peer = %remote_peer_id, "the way to a device is direct now");
                 }
                 Err(error) => tracing::debug!(peer = %remote_peer_id, %error, "no direct way"),
             },
