@@ -78,8 +78,9 @@ pub const CLOSE_MS_MAX: u64 = 1_000;
 pub const RESERVATIONS_MAX: usize = 64;
 /// Reservations of one device at a keeper: one, and one on a connection that replaces its own.
 pub const PEER_RESERVATIONS_MAX: usize = 2;
-/// Life of a reservation before it is renewed, in milliseconds.
-pub const RESERVATION_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Life of a reservation, in milliseconds: a hundred years, that is, as long as its connection.
+/// Both sides measure it by the time of day, and clocks may be wrong by decades.
+pub const RESERVATION_MS_MAX: u64 = 36_525 * 24 * 60 * 60 * 1_000;
 /// Circuits that a keeper relays at one time.
 pub const CIRCUITS_MAX: usize = 64;
 /// Circuits of one device that a keeper relays at one time.
