@@ -14,6 +14,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, Stream};
 use std::iter::Take;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 /// Offers the protocols of a behaviour to members alone, and opens none with
@@ -30,7 +31,7 @@ impl<B> MembersOnly<B> {
     }
 
     fn guard<H>(&self, peer: PeerId, inner: H) -> Handler<H> {
-        Handler { inner, peer, members: self.members.clone() }
+        Handler { inner, peer, members: self.members.clone(), broken: false }
     }
 }
 
@@ -109,11 +110,13 @@ pub(crate) struct Handler<H> {
     inner: H,
     peer: PeerId,
     members: Members,
+    /// Whether it failed over what the other side sent.
+    broken: bool,
 }
 
 impl<H> Handler<H> {
     fn is_open(&self) -> bool {
-        self.members.contains(&self.peer)
+        !self.broken && self.members.contains(&self.peer)
     }
 }
 
@@ -132,18 +135,26 @@ impl<H: ConnectionHandler> ConnectionHandler for Handler<H> {
     }
 
     fn connection_keep_alive(&self) -> bool {
-        self.inner.connection_keep_alive()
+        !self.broken && self.inner.connection_keep_alive()
     }
 
     /// Sleeps until the other side is a member: the gate wakes every connection
-    /// whose offer changes.
+    /// whose offer changes. libp2p panics where a relay says that a reservation
+    /// ends after the end of all clocks: then this part of the connection ends.
     fn poll(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<
         ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>,
     > {
-        if self.is_open() { self.inner.poll(context) } else { Poll::Pending }
+        if !self.is_open() {
+            return Poll::Pending;
+        }
+        catch_unwind(AssertUnwindSafe(|| self.inner.poll(context))).unwrap_or_else(|_| {
+            tracing::warn!(peer = %self.peer, "a member sent what libp2p fails over");
+            self.broken = true;
+            Poll::Pending
+        })
     }
 
     fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<Option<Self::ToBehaviour>> {
@@ -214,5 +225,63 @@ impl<P: InboundUpgradeSend> InboundUpgrade<Stream> for Guarded<P> {
 
     fn upgrade_inbound(self, stream: Stream, protocol: P::Info) -> P::Future {
         self.inner.upgrade_inbound(stream, protocol)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer;
+    use libp2p::core::upgrade::DeniedUpgrade;
+    use std::convert::Infallible;
+    use std::task::Waker;
+
+    /// Fails whenever it is polled, and counts.
+    struct Fails(u32);
+
+    impl ConnectionHandler for Fails {
+        type FromBehaviour = Infallible;
+        type ToBehaviour = Infallible;
+        type InboundProtocol = DeniedUpgrade;
+        type OutboundProtocol = DeniedUpgrade;
+        type InboundOpenInfo = ();
+        type OutboundOpenInfo = ();
+
+        fn listen_protocol(&self) -> SubstreamProtocol<DeniedUpgrade> {
+            SubstreamProtocol::new(DeniedUpgrade, ())
+        }
+
+        fn poll(
+            &mut self,
+            _: &mut Context<'_>,
+        ) -> Poll<ConnectionHandlerEvent<DeniedUpgrade, (), Infallible>> {
+            self.0 += 1;
+            panic!("over a time that is none");
+        }
+
+        fn on_behaviour_event(&mut self, never: Infallible) {
+            match never {}
+        }
+
+        fn on_connection_event(
+            &mut self,
+            _: ConnectionEvent<'_, DeniedUpgrade, DeniedUpgrade, (), ()>,
+        ) {
+        }
+    }
+
+    #[test]
+    fn a_stranger_is_not_listened_to_and_a_failure_over_a_member_ends_that_part_alone() {
+        let peer = peer::peer_of(peer::device_of_seed(&[1; 32])).unwrap();
+        let members = Members::default();
+        let mut handler = MembersOnly::new((), members.clone()).guard(peer, Fails(0));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(handler.poll(&mut context).is_pending());
+        assert_eq!(handler.inner.0, 0, "it sleeps");
+        members.replace([peer].into());
+        for _ in 0..2 {
+            assert!(handler.poll(&mut context).is_pending());
+        }
+        assert_eq!((handler.inner.0, handler.broken), (1, true));
     }
 }
