@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 mod lan;
+mod walls;
 
 /// Longest recovery where a host knows that its network changed: no ping
 /// interval and no long pause of the dialler may stand in its way.
@@ -43,6 +44,19 @@ impl House {
             std::thread::sleep(Duration::from_millis(50));
         }
         eprintln!("{what}: {} ms", begin.elapsed().as_millis());
+    }
+
+    /// Makes an account on a keeper that everybody can dial, and joins two
+    /// other devices with its links.
+    #[track_caller]
+    fn with_keeper(&self, keeper: Host, one: Host, other: Host) -> (Up, Up, Up) {
+        let up = keeper.up(&self.path("keeper"), &["--keeper", "--yes", "--device", "box"]);
+        let (first, second) = (self.path("one"), self.path("other"));
+        let link = up.invite("member");
+        let one = one.up(&first, &["--join", &link, "--device", "one"]);
+        let link = up.invite("member");
+        let other = other.up(&second, &["--join", &link, "--device", "other"]);
+        (up, one, other)
     }
 
     /// Sets up two devices that know each other from mDNS alone.

@@ -111,6 +111,7 @@ pub(crate) fn device_line(row: &DeviceRow, width: usize) -> String {
     let presence = match (row.this, row.revoked, row.online, &row.last_seen) {
         (true, ..) => "this device".to_owned(),
         (_, true, ..) => "revoked".to_owned(),
+        (_, _, true, _) if row.relayed => "connected through a keeper".to_owned(),
         (_, _, true, _) => "connected".to_owned(),
         (_, _, _, Some(time)) => format!("last seen {time}"),
         (_, _, _, None) => "not seen yet".to_owned(),
@@ -202,6 +203,7 @@ mod tests {
             role: "member".to_owned(),
             this: false,
             online: false,
+            relayed: false,
             last_seen: None,
             revoked: false,
             behind_entries: 2,
@@ -213,6 +215,8 @@ mod tests {
         row.online = true;
         row.behind_entries = 0;
         assert!(device_line(&row, 5).ends_with("connected"));
+        row.relayed = true;
+        assert!(device_line(&row, 5).ends_with("connected through a keeper"));
         row.this = true;
         assert!(device_line(&row, 5).ends_with("this device"));
     }

@@ -414,6 +414,7 @@ async fn devices_are_listed_and_renamed() {
         role: "member".to_owned(),
         this: true,
         online: false,
+        relayed: false,
         last_seen: None,
         revoked: false,
         behind_entries: 0,

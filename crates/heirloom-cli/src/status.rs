@@ -136,6 +136,7 @@ mod tests {
             role: role.to_owned(),
             this: name == "phone",
             online: true,
+            relayed: false,
             last_seen: None,
             revoked: false,
             behind_entries: 0,

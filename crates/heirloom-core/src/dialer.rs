@@ -5,6 +5,10 @@ use heirloom_base::{DeviceId, Now, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 const DELAY_MS_MIN: u64 = 1_000;
+/// First and longest pause between two tries to reach directly a device that a
+/// keeper relays: these go to addresses where nobody answered before.
+const RELAYED_DELAY_MS_MIN: u64 = 10_000;
+const RELAYED_DELAY_MS_MAX: u64 = 5 * 60 * 1_000;
 /// Addresses of one device from one kind of source.
 const ADDRESSES_MAX: usize = 8;
 
@@ -48,17 +52,46 @@ impl Route {
     fn is_empty(&self) -> bool {
         self.own.is_empty() && self.said.is_empty()
     }
+
+    /// Returns the longest pause before the attempt that follows so many.
+    fn ceiling_ms(&self) -> u64 {
+        let (first, last) = match self.connected {
+            false => (DELAY_MS_MIN, limits::BACKOFF_MS_MAX as u64),
+            true => (RELAYED_DELAY_MS_MIN, RELAYED_DELAY_MS_MAX),
+        };
+        (first << self.attempts.min(16)).min(last)
+    }
 }
 
-/// Dials members that are not connected, with growing pauses.
+/// A device to dial: at these addresses, and if nobody answers there soon,
+/// through these keepers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dial {
+    pub(crate) device: DeviceId,
+    /// Best first.
+    pub(crate) addresses: Vec<String>,
+    /// None when the device is connected through one already.
+    pub(crate) keepers: Vec<DeviceId>,
+}
+
+/// Dials members that are not connected, or not directly, with growing pauses.
 #[derive(Debug, Default)]
 pub(crate) struct Dialer {
     routes: BTreeMap<DeviceId, Route>,
+    /// The members that relay for others.
+    keepers: BTreeSet<DeviceId>,
+    /// Who is connected through a keeper, also before it is known as a member.
+    relayed: BTreeSet<DeviceId>,
 }
 
 impl Dialer {
-    /// Notes the members; others are forgotten.
-    pub(crate) fn set_members(&mut self, members: &BTreeSet<DeviceId>) {
+    /// Notes the members, and which of them are keepers; others are forgotten.
+    pub(crate) fn set_members(
+        &mut self,
+        members: &BTreeSet<DeviceId>,
+        keepers: BTreeSet<DeviceId>,
+    ) {
+        self.keepers = keepers;
         self.routes.retain(|device, _| members.contains(device));
         for device in members {
             self.routes.entry(*device).or_default();
@@ -107,11 +140,47 @@ impl Dialer {
     }
 
     /// Notes that a device is connected.
-    pub(crate) fn connected(&mut self, device: DeviceId) {
+    pub(crate) fn connected(&mut self, now: Now, device: DeviceId) {
         if let Some(route) = self.routes.get_mut(&device) {
             route.connected = true;
             route.attempts = 0;
+            route.due_ms = now.mono_ms + RELAYED_DELAY_MS_MIN;
         }
+        if self.relays(device) {
+            self.hurry(now);
+        }
+    }
+
+    /// Notes by which way a device is connected, or is about to be.
+    pub(crate) fn rerouted(&mut self, now: Now, device: DeviceId, relayed: bool) {
+        let changed = match relayed {
+            true => self.relayed.insert(device),
+            false => self.relayed.remove(&device),
+        };
+        if !changed {
+            return;
+        }
+        if let Some(route) = self.routes.get_mut(&device).filter(|route| route.connected) {
+            route.attempts = 0;
+            route.due_ms = now.mono_ms + RELAYED_DELAY_MS_MIN;
+        }
+        if self.relays(device) {
+            self.hurry(now);
+        }
+    }
+
+    /// Returns whether a device is connected through a keeper.
+    pub(crate) fn is_relayed(&self, device: DeviceId) -> bool {
+        self.relayed.contains(&device)
+            && self.routes.get(&device).is_some_and(|route| route.connected)
+    }
+
+    /// Returns whether a device relays for this one: a keeper does where it is
+    /// connected directly.
+    fn relays(&self, device: DeviceId) -> bool {
+        self.keepers.contains(&device)
+            && !self.relayed.contains(&device)
+            && self.routes.get(&device).is_some_and(|route| route.connected)
     }
 
     /// Notes that a device is gone: it is dialled again after the shortest pause.
@@ -138,7 +207,9 @@ impl Dialer {
 
     /// Returns the devices to dial now, and plans their next attempt with a
     /// pause of up to 1 s times 2^n, so that two devices do not keep step.
-    pub(crate) fn due(&mut self, now: Now, random: &mut Random) -> Vec<(DeviceId, Vec<String>)> {
+    pub(crate) fn due(&mut self, now: Now, random: &mut Random) -> Vec<Dial> {
+        let relays: Vec<DeviceId> =
+            self.keepers.iter().filter(|keeper| self.relays(**keeper)).copied().collect();
         let due: Vec<DeviceId> = self
             .waiting()
             .filter(|(_, route)| route.due_ms <= now.mono_ms)
@@ -147,18 +218,22 @@ impl Dialer {
         let mut dials = Vec::new();
         for device in due {
             let Some(route) = self.routes.get_mut(&device) else { continue };
-            let ceiling =
-                (DELAY_MS_MIN << route.attempts.min(16)).min(limits::BACKOFF_MS_MAX as u64);
+            let ceiling = route.ceiling_ms();
             route.attempts += 1;
             route.due_ms = now.mono_ms + ceiling / 2 + random.below(ceiling / 2 + 1);
             route.dialled_ms = Some(now.mono_ms);
-            dials.push((device, route.addresses()));
+            let keepers = if route.connected { Vec::new() } else { relays.clone() };
+            dials.push(Dial { device, addresses: route.addresses(), keepers });
         }
         dials
     }
 
     fn waiting(&self) -> impl Iterator<Item = (&DeviceId, &Route)> {
-        self.routes.iter().filter(|(_, route)| !route.connected && !route.is_empty())
+        let keeper = self.keepers.iter().any(|keeper| self.relays(*keeper));
+        self.routes.iter().filter(move |(device, route)| match route.connected {
+            false => keeper || !route.is_empty(),
+            true => self.relayed.contains(device) && !route.is_empty(),
+        })
     }
 }
 
@@ -174,7 +249,7 @@ mod tests {
 
     fn dialer() -> Dialer {
         let mut dialer = Dialer::default();
-        dialer.set_members(&[DEVICE].into());
+        dialer.set_members(&[DEVICE].into(), BTreeSet::new());
         dialer.learn(at(0), DEVICE, &["/ip4/127.0.0.1/tcp/1".into()], Source::Itself);
         dialer
     }
@@ -198,7 +273,7 @@ mod tests {
     #[test]
     fn a_connected_device_is_not_dialled_and_a_lost_one_is() {
         let (mut dialer, mut random) = (dialer(), Random::new([1; 32]));
-        dialer.connected(DEVICE);
+        dialer.connected(at(0), DEVICE);
         assert_eq!(dialer.poll_timeout(), None);
         dialer.disconnected(at(50), DEVICE);
         assert_eq!(dialer.poll_timeout(), Some(1_050));
@@ -214,9 +289,9 @@ mod tests {
         assert!(dialer.learn(at(5_000), DEVICE, &new, Source::Itself));
         assert!(!dialer.learn(at(5_001), DEVICE, &new, Source::Itself));
         let dials = dialer.due(at(5_000), &mut random);
-        assert_eq!(dials[0].1[0], "/ip4/127.0.0.1/tcp/2");
-        assert_eq!(dials[0].1.len(), 2);
-        dialer.set_members(&BTreeSet::new());
+        assert_eq!(dials[0].addresses[0], "/ip4/127.0.0.1/tcp/2");
+        assert_eq!(dials[0].addresses.len(), 2);
+        dialer.set_members(&BTreeSet::new(), BTreeSet::new());
         assert_eq!(dialer.known().count(), 0);
     }
 
@@ -229,8 +304,8 @@ mod tests {
         }
         assert_eq!(dialer.own_addresses(DEVICE), ["/ip4/127.0.0.1/tcp/1"]);
         let dials = dialer.due(at(100), &mut random);
-        assert_eq!(dials[0].1.len(), 1 + ADDRESSES_MAX);
-        assert_eq!(dials[0].1[..2], ["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/99"]);
+        assert_eq!(dials[0].addresses.len(), 1 + ADDRESSES_MAX);
+        assert_eq!(dials[0].addresses[..2], ["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/99"]);
     }
 
     #[test]
@@ -243,6 +318,68 @@ mod tests {
             dials += dialer.due(at(ms), &mut random).len();
         }
         assert!((5..=11).contains(&dials), "{dials}");
+    }
+
+    const KEEPER: DeviceId = DeviceId([9; 32]);
+
+    /// One device that is not connected, and a keeper.
+    fn with_keeper() -> (Dialer, Random) {
+        let mut dialer = dialer();
+        dialer.set_members(&[DEVICE, KEEPER].into(), [KEEPER].into());
+        (dialer, Random::new([1; 32]))
+    }
+
+    #[test]
+    fn a_keeper_that_is_connected_directly_is_the_last_way_and_opens_at_once() {
+        let (mut dialer, mut random) = with_keeper();
+        let dials = dialer.due(at(0), &mut random);
+        assert_eq!((dials.len(), &dials[0].keepers), (1, &vec![]), "no way to the keeper is known");
+        dialer.rerouted(at(5), KEEPER, true);
+        dialer.connected(at(10), KEEPER);
+        assert_ne!(dialer.poll_timeout(), Some(10), "a keeper that is relayed relays for nobody");
+        dialer.rerouted(at(20), KEEPER, false);
+        assert_eq!(dialer.poll_timeout(), Some(20));
+        let dials = dialer.due(at(20), &mut random);
+        let addresses = vec!["/ip4/127.0.0.1/tcp/1".to_owned()];
+        assert_eq!(dials, [Dial { device: DEVICE, addresses, keepers: vec![KEEPER] }]);
+        dialer.disconnected(at(30), KEEPER);
+        assert_eq!(dialer.due(at(70_000), &mut random)[0].keepers, []);
+    }
+
+    #[test]
+    fn a_device_without_an_address_is_dialled_through_a_keeper_alone() {
+        let mut dialer = Dialer::default();
+        dialer.set_members(&[DEVICE, KEEPER].into(), [KEEPER].into());
+        assert_eq!(dialer.poll_timeout(), None);
+        dialer.connected(at(0), KEEPER);
+        let dials = dialer.due(at(0), &mut Random::new([1; 32]));
+        assert_eq!(dials, [Dial { device: DEVICE, addresses: vec![], keepers: vec![KEEPER] }]);
+    }
+
+    #[test]
+    fn a_relayed_device_is_dialled_directly_and_more_and_more_rarely() {
+        let (mut dialer, mut random) = with_keeper();
+        dialer.connected(at(0), KEEPER);
+        dialer.rerouted(at(0), DEVICE, true);
+        dialer.connected(at(0), DEVICE);
+        assert!(dialer.is_relayed(DEVICE));
+        let (mut now, mut pauses) = (0, Vec::new());
+        for _ in 0..10 {
+            let next = dialer.poll_timeout().unwrap();
+            pauses.push(next - now);
+            now = next;
+            let dials = dialer.due(at(now), &mut random);
+            assert_eq!((dials[0].device, &dials[0].keepers), (DEVICE, &vec![]));
+        }
+        assert_eq!(pauses[0], RELAYED_DELAY_MS_MIN);
+        assert!(pauses[9] > RELAYED_DELAY_MS_MAX / 3);
+        assert!(pauses.iter().all(|pause| *pause <= RELAYED_DELAY_MS_MAX));
+        // Somebody sees it nearby.
+        let seen = ["/ip4/10.0.0.1/tcp/5".to_owned()];
+        assert!(dialer.learn(at(now + 2_000), DEVICE, &seen, Source::Others));
+        assert_eq!(dialer.due(at(now + 2_000), &mut random).len(), 1);
+        dialer.rerouted(at(now), DEVICE, false);
+        assert_eq!((dialer.is_relayed(DEVICE), dialer.poll_timeout()), (false, None));
     }
 
     #[test]

@@ -129,6 +129,16 @@ pub enum Input {
         /// Multiaddresses.
         addresses: Vec<String>,
     },
+    /// The way by which a device is connected; comes before [`Input::PeerUp`],
+    /// when it changes, and when what was relayed has ended.
+    Way {
+        /// The device.
+        device: DeviceId,
+        /// Whether a keeper relays.
+        relayed: bool,
+        /// Where it was reached, as in [`Input::Reached`]; may be empty.
+        addresses: Vec<String>,
+    },
 }
 
 /// What the node wants done.
@@ -164,13 +174,17 @@ pub enum Effect {
     Dial {
         /// The device.
         device: DeviceId,
-        /// Multiaddresses, best first.
+        /// Multiaddresses, best first; may be empty when there are keepers.
         addresses: Vec<String>,
+        /// Keepers that are connected and may relay if the addresses lead nowhere.
+        keepers: Vec<DeviceId>,
     },
     /// These devices, and no others, are members.
     SetMembers {
         /// All members but this device.
         devices: BTreeSet<DeviceId>,
+        /// Those of them that are keepers.
+        keepers: BTreeSet<DeviceId>,
     },
     /// Whether strangers may pair now.
     SetPairing {

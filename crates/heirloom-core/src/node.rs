@@ -233,6 +233,11 @@ impl Node {
                 self.learn(now, device, &addresses, Source::Itself);
                 Ok(())
             }
+            Input::Way { device, relayed, addresses } => {
+                self.learn(now, device, &addresses, Source::Itself);
+                self.dialer.rerouted(now, device, relayed);
+                Ok(())
+            }
         }
     }
 

@@ -88,7 +88,7 @@ fn measure_many(from: &str, to: &str) {
             if near % 256 == 0 && starts.len() > 10_000 {
                 starts.sort_unstable();
                 starts.truncate(10_000);
-                window = window.until(starts.last().map_or(i64::MAX, |last| last + 1));
+                window.ends_by(starts.last().map_or(i64::MAX, |last| last + 1));
             }
         }
     }

@@ -167,6 +167,26 @@ pub(crate) fn socket_of(address: &Multiaddr) -> Option<SocketAddr> {
     }
 }
 
+/// Returns the address without the peer that answers there, so that one place
+/// always reads alike.
+pub(crate) fn place_of(address: &Multiaddr) -> Multiaddr {
+    let mut place = address.clone();
+    if address.iter().count() > 1 && matches!(address.iter().last(), Some(Part::P2p(_))) {
+        place.pop();
+    }
+    place
+}
+
+/// Returns whether an address is one over a relay.
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Part::P2pCircuit)
+}
+
+/// Returns the address at which a relay that answers at `address` relays.
+pub(crate) fn at_relay(address: &Multiaddr, relay: PeerId) -> Multiaddr {
+    place_of(address).with(Part::P2p(relay)).with(Part::P2pCircuit)
+}
+
 /// Returns the multiaddress of a socket address.
 pub(crate) fn multiaddr(socket: SocketAddr) -> Multiaddr {
     Multiaddr::empty().with(Part::from(socket.ip())).with(Part::Tcp(socket.port()))

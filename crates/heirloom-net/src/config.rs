@@ -54,7 +54,7 @@ impl fmt::Debug for NetworkConfig {
     }
 }
 
-/// The times that tests shorten.
+/// What tests set otherwise: times, mostly.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     pub(crate) stranger: Duration,
@@ -66,6 +66,8 @@ pub(crate) struct Timing {
     pub(crate) stream_open: Duration,
     /// Time within which two dials can cross.
     pub(crate) crossing: Duration,
+    /// Whether circuits are made direct.
+    pub(crate) punch: bool,
 }
 
 impl Default for Timing {
@@ -78,6 +80,7 @@ impl Default for Timing {
             life: Duration::from_millis(crate::limits::LIFE_MS_MAX),
             stream_open: Duration::from_millis(limits::STREAM_OPEN_MS_MAX as u64),
             crossing: Duration::from_millis(crate::limits::DIAL_MS_MAX),
+            punch: true,
         }
     }
 }

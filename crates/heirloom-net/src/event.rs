@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 /// What the network tells its host.
 ///
 /// For one device the order is always `Connected`, then any number of
-/// (`SyncUp`, `Frame`..., `SyncDown`), then `Disconnected`.
+/// (`SyncUp`, `Frame`..., `SyncDown`), then `Disconnected`; `Rerouted` may come
+/// anywhere between the first and the last.
 #[derive(Debug)]
 pub enum NetworkEvent {
     /// The device can be reached here.
@@ -27,8 +28,22 @@ pub enum NetworkEvent {
         address: String,
         /// Whether it is a member now.
         member: bool,
-        /// Whether this side dialled.
+        /// Whether this side dialled that address.
         outbound: bool,
+        /// Whether a keeper relays it.
+        relayed: bool,
+    },
+    /// A connected device is connected another way: directly instead of over a
+    /// keeper, or the other way round.
+    Rerouted {
+        /// The device.
+        device: DeviceId,
+        /// Its multiaddress, as in [`NetworkEvent::Connected`].
+        address: String,
+        /// Whether this side dialled that address.
+        outbound: bool,
+        /// Whether a keeper relays it.
+        relayed: bool,
     },
     /// The last connection with a device is gone.
     Disconnected {

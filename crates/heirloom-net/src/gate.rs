@@ -9,6 +9,7 @@ mod handler;
 
 pub(crate) use handler::{Arrived, Handler, Order, Wanted};
 
+use crate::members::Members;
 use crate::protocol::Protocol;
 use heirloom_base::limits::STRANGERS_MAX;
 use libp2p::core::transport::PortUse;
@@ -46,7 +47,7 @@ struct Connection {
 /// The gate.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    members: BTreeSet<PeerId>,
+    members: Members,
     connections: BTreeMap<ConnectionId, Connection>,
     orders: VecDeque<ToSwarm<Entered, Order>>,
     refused: Arc<AtomicU64>,
@@ -54,16 +55,9 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Returns a gate without members that counts refused strangers and
-    /// dropped streams.
-    pub(crate) fn new(refused: Arc<AtomicU64>, dropped: Arc<AtomicU64>) -> Self {
-        Self {
-            members: BTreeSet::new(),
-            connections: BTreeMap::new(),
-            orders: VecDeque::new(),
-            refused,
-            dropped,
-        }
+    /// Returns a gate that counts refused strangers and dropped streams.
+    pub(crate) fn new(members: Members, refused: Arc<AtomicU64>, dropped: Arc<AtomicU64>) -> Self {
+        Self { members, connections: BTreeMap::new(), orders: VecDeque::new(), refused, dropped }
     }
 
     pub(crate) fn is_member(&self, peer: &PeerId) -> bool {
@@ -73,9 +67,9 @@ impl Gate {
     /// Replaces the set of members and changes what live connections are
     /// offered; returns who was removed.
     pub(crate) fn set_members(&mut self, members: BTreeSet<PeerId>) -> BTreeSet<PeerId> {
-        let removed = self.members.difference(&members).copied().collect();
-        let added: BTreeSet<_> = members.difference(&self.members).copied().collect();
-        self.members = members;
+        let before = self.members.replace(members.clone());
+        let removed = before.difference(&members).copied().collect();
+        let added: BTreeSet<_> = members.difference(&before).copied().collect();
         let changed: Vec<_> = self
             .connections
             .iter()
@@ -211,7 +205,7 @@ mod tests {
 
     #[test]
     fn one_stranger_too_many_is_refused_and_a_member_is_not() {
-        let mut gate = Gate::new(Arc::default(), Arc::default());
+        let mut gate = Gate::new(Members::default(), Arc::default(), Arc::default());
         gate.set_members(BTreeSet::from([peer(100)]));
         assert!((0..STRANGERS_MAX).all(|at| arrive(&mut gate, at, at as u8)));
         assert!(!arrive(&mut gate, 50, 50));
@@ -224,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_change_of_members_changes_what_live_connections_are_offered() {
-        let mut gate = Gate::new(Arc::default(), Arc::default());
+        let mut gate = Gate::new(Members::default(), Arc::default(), Arc::default());
         arrive(&mut gate, 1, 1);
         arrive(&mut gate, 2, 2);
         assert_eq!(gate.offers(&peer(1)), Protocol::FOR_STRANGERS);

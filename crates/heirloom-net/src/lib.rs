@@ -30,6 +30,7 @@ mod framed;
 mod gate;
 pub mod limits;
 mod link;
+mod members;
 mod meter;
 mod network;
 mod opened;

@@ -74,3 +74,33 @@ pub const SLOT_MS_MAX: u64 = 60_000;
 pub const SHUTDOWN_MS_MAX: u64 = 2_000;
 /// Wait for the polite end of a connection before it is cut, in milliseconds.
 pub const CLOSE_MS_MAX: u64 = 1_000;
+/// Reservations that a keeper's relay holds: more than an account has devices that need one.
+pub const RESERVATIONS_MAX: usize = 64;
+/// Reservations of one device at a keeper: one, and one on a connection that replaces its own.
+pub const PEER_RESERVATIONS_MAX: usize = 2;
+/// Life of a reservation, in milliseconds: a hundred years, that is, as long as its connection.
+/// Both sides measure it by the time of day, and clocks may be wrong by decades.
+pub const RESERVATION_MS_MAX: u64 = 36_525 * 24 * 60 * 60 * 1_000;
+/// Circuits that a keeper relays at one time.
+pub const CIRCUITS_MAX: usize = 64;
+/// Circuits of one device that a keeper relays at one time.
+pub const PEER_CIRCUITS_MAX: usize = 8;
+/// Life of a circuit, in milliseconds; the devices then connect anew.
+pub const CIRCUIT_MS_MAX: u64 = 12 * 60 * 60 * 1_000;
+/// Reservations and circuits that one device may ask for at once, and one more each
+/// [`RELAY_ASK_MS`].
+pub const RELAY_ASKS_MAX: u32 = 60;
+/// See [`RELAY_ASKS_MAX`], in milliseconds.
+pub const RELAY_ASK_MS: u64 = 10_000;
+/// Keepers at which a device reserves, and through which it dials.
+pub const RELAYS_MAX: usize = 2;
+/// First pause before a keeper that refused a reservation is asked again, in milliseconds.
+pub const RESERVE_RETRY_MS: u64 = 1_000;
+/// Longest pause before a keeper that refused a reservation is asked again, in milliseconds.
+pub const RESERVE_RETRY_MS_MAX: u64 = 5 * 60 * 1_000;
+/// Head start of a direct dial before a keeper is asked to relay, in milliseconds.
+pub const RELAY_AFTER_MS: u64 = 1_500;
+/// Head start that the lower identity has with a circuit before the higher, in milliseconds.
+pub const RELAY_TURN_MS: u64 = 3_000;
+/// Time between two looks at how a member sees this device's address, in milliseconds.
+pub const IDENTIFY_MS: u64 = 12 * 60 * 60 * 1_000;

@@ -1,15 +1,15 @@
-//! Counts what arrives on the raw connections, below encryption: a stranger's
+//! Counts what arrives on the raw connections and circuits, below encryption: a stranger's
 //! byte limit, the signs of life of a peer, and the cut that ends a connection
 //! whose other side no longer answers.
 
 use crate::address;
 use futures::task::AtomicWaker;
 use futures::{AsyncRead, AsyncWrite};
-use libp2p::PeerId;
 use libp2p::core::ConnectedPoint;
+use libp2p::{Multiaddr, PeerId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,9 +31,9 @@ pub(crate) struct Meters {
 #[derive(Debug, Default)]
 struct Table {
     /// Connections whose other side is not proven yet, by its address.
-    unproven: BTreeMap<SocketAddr, Vec<Weak<Meter>>>,
+    unproven: BTreeMap<Multiaddr, Vec<Weak<Meter>>>,
     /// Connections by the key that was proven and the address, the newest last.
-    proven: BTreeMap<(PeerId, SocketAddr), Vec<Weak<Meter>>>,
+    proven: BTreeMap<(PeerId, Multiaddr), Vec<Weak<Meter>>>,
     members: BTreeSet<PeerId>,
 }
 
@@ -74,19 +74,17 @@ impl Meters {
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
         });
-        if let Some(remote) = address::socket_of(point.get_remote_address()) {
-            let mut table = self.lock();
-            drop_ended(&mut table.unproven);
-            table.unproven.entry(remote).or_default().push(Arc::downgrade(&meter));
-        }
+        let remote = address::place_of(point.get_remote_address());
+        let mut table = self.lock();
+        drop_ended(&mut table.unproven);
+        table.unproven.entry(remote).or_default().push(Arc::downgrade(&meter));
+        drop(table);
         Metered { socket, meter }
     }
 
     /// Says whose key was proven on the connection with this address.
     pub(crate) fn prove(&self, peer: PeerId, point: &ConnectedPoint) {
-        let Some(remote) = address::socket_of(point.get_remote_address()) else {
-            return;
-        };
+        let remote = address::place_of(point.get_remote_address());
         let mut table = self.lock();
         let Some(meter) = table.unproven.get_mut(&remote).and_then(Vec::pop) else {
             return;
@@ -102,9 +100,9 @@ impl Meters {
 
     /// Returns the pulse of the newest connection of a peer with this address.
     pub(crate) fn pulse(&self, peer: PeerId, point: &ConnectedPoint) -> Pulse {
-        let remote = address::socket_of(point.get_remote_address());
+        let remote = address::place_of(point.get_remote_address());
         let table = self.lock();
-        let meters = remote.and_then(|remote| table.proven.get(&(peer, remote)));
+        let meters = table.proven.get(&(peer, remote));
         Pulse { meter: meters.and_then(|meters| meters.last()).cloned().unwrap_or_default() }
     }
 

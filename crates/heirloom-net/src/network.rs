@@ -17,10 +17,11 @@ use crate::swarm;
 use futures::AsyncWriteExt;
 use heirloom_base::DeviceId;
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The handle by which a host uses the network; clones use the same one.
 ///
@@ -73,6 +74,13 @@ impl Network {
         self.order(|done| Command::SetMembers { devices, done }).await;
     }
 
+    /// Makes these members, and no others, the keepers: this device reserves at
+    /// [`limits::RELAYS_MAX`] of them that it is connected with, so that others
+    /// reach it there.
+    pub async fn set_keepers(&self, devices: BTreeSet<DeviceId>) {
+        self.order(|done| Command::SetKeepers { devices, done }).await;
+    }
+
     /// Lets strangers who pair stay as long as an invite lasts, or no longer.
     pub async fn set_pairing(&self, open: bool) {
         self.order(|done| Command::SetPairing { open, done }).await;
@@ -83,7 +91,7 @@ impl Network {
     /// Addresses are multiaddresses (`/ip4`, `/ip6`, `/dns`, `/dns4`, `/dns6`
     /// with `/tcp`, with or without `/p2p`) or `host:port`; all are tried at
     /// once. Without any, those that discovery found are. A connection that is
-    /// up already counts.
+    /// up already counts, unless a keeper relays it.
     ///
     /// # Errors
     /// When nobody, or somebody else, answered within
@@ -100,6 +108,66 @@ impl Network {
             let targets = address::targets(device, &addresses).await?;
             let (reply, answer) = oneshot::channel();
             let command = Command::Dial { targets, reply };
+            self.commands.send(command).await.map_err(|_| DialError::Stopped)?;
+            answer.await.map_err(|_| DialError::Stopped)?
+        };
+        let limit = Duration::from_millis(limits::DIAL_MS_MAX);
+        timeout(limit, work).await.unwrap_or(Err(DialError::Timeout))
+    }
+
+    /// Connects to a device directly, or through one of these keepers if that
+    /// does not work soon. What was relayed becomes direct by itself where the
+    /// networks allow it.
+    ///
+    /// # Errors
+    /// When neither way leads to the device.
+    pub async fn reach(
+        &self,
+        device: DeviceId,
+        addresses: Vec<String>,
+        keepers: Vec<DeviceId>,
+    ) -> Result<DeviceId, DialError> {
+        let mut direct = pin!(self.dial(Some(device), addresses));
+        if keepers.is_empty() {
+            return direct.await;
+        }
+        let turn = if self.device < device { 0 } else { limits::RELAY_TURN_MS };
+        let pause = |ms| sleep(Duration::from_millis(ms));
+        let early = timeout(Duration::from_millis(limits::RELAY_AFTER_MS), &mut direct).await;
+        match early {
+            Ok(Ok(device)) => return Ok(device),
+            Ok(Err(_)) => {
+                pause(turn).await;
+                return self.dial_through(device, keepers).await;
+            }
+            Err(_) => {}
+        }
+        let mut relayed = pin!(async {
+            pause(turn).await;
+            self.dial_through(device, keepers).await
+        });
+        tokio::select! {
+            reached = &mut direct => match reached {
+                Ok(device) => Ok(device),
+                Err(_) => relayed.await,
+            },
+            reached = &mut relayed => match reached {
+                Ok(device) => Ok(device),
+                Err(_) => direct.await,
+            },
+        }
+    }
+
+    /// Connects to a device through one of these keepers, which must be
+    /// connected directly.
+    pub(crate) async fn dial_through(
+        &self,
+        device: DeviceId,
+        keepers: Vec<DeviceId>,
+    ) -> Result<DeviceId, DialError> {
+        let work = async {
+            let (reply, answer) = oneshot::channel();
+            let command = Command::DialThrough { device, keepers, reply };
             self.commands.send(command).await.map_err(|_| DialError::Stopped)?;
             answer.await.map_err(|_| DialError::Stopped)?
         };

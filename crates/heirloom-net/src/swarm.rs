@@ -4,11 +4,13 @@
 //! an outbox, in order, together with the tasks that may only begin after it
 //! was told what came before (a sync stream follows its `Connected`).
 
+mod circuits;
 mod connections;
 mod dials;
 mod inbound;
 mod interfaces;
 mod orders;
+mod paths;
 mod peers;
 mod start;
 mod syncing;
@@ -21,21 +23,25 @@ use crate::config::Timing;
 use crate::event::{Delivery, NetworkEvent};
 use crate::gate::{Entered, Gate};
 use crate::limits;
+use crate::members::MembersOnly;
 use crate::meter::Meters;
 use crate::opened::Opener;
 use crate::peer;
 use crate::session::End;
 use crate::shared::Shared;
+use circuits::Reservations;
 use dials::Dials;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use heirloom_base::DeviceId;
 use interfaces::Interfaces;
+use libp2p::Multiaddr;
 use libp2p::PeerId;
 use libp2p::connection_limits;
 use libp2p::mdns;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{ConnectionId, NetworkBehaviour, Swarm, SwarmEvent};
+use paths::Paths;
 use peers::Peers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::pending;
@@ -51,6 +57,7 @@ pub(crate) struct Household {
     limits: connection_limits::Behaviour,
     gate: Gate,
     mdns: Toggle<mdns::tokio::Behaviour>,
+    paths: MembersOnly<Paths>,
 }
 
 /// What leaves the swarm's task.
@@ -77,6 +84,8 @@ enum Due {
     Duplicate(DeviceId, ConnectionId),
     /// The sync stream may be opened again.
     SyncRetry(DeviceId),
+    /// A keeper may be asked for a reservation again.
+    Reserve(DeviceId),
     /// A connection that was closed politely should be gone.
     Cut(DeviceId, ConnectionId),
     /// The interfaces have changed, and rest now.
@@ -99,6 +108,11 @@ pub(crate) struct Driver {
     outbox: VecDeque<Outgoing>,
     peers: Peers,
     dials: Dials,
+    reservations: Reservations,
+    /// Whether this device relays.
+    keeper: bool,
+    /// What it calls itself as a relay.
+    outward: Option<Multiaddr>,
     interfaces: Interfaces,
     due: BTreeMap<(Instant, u64), Due>,
     next_due: u64,
@@ -206,6 +220,7 @@ impl Driver {
                     self.peers.rested(device);
                     self.tend(device);
                 }
+                Due::Reserve(keeper) => self.reserve(keeper),
                 Due::Cut(device, connection) => self.cut_if_open(device, connection),
                 Due::Changed => self.interfaces_changed(),
             }
@@ -217,6 +232,7 @@ impl Driver {
         match event {
             SwarmEvent::Behaviour(HouseholdEvent::Gate(entered)) => self.on_entered(entered),
             SwarmEvent::Behaviour(HouseholdEvent::Mdns(event)) => self.on_mdns(event),
+            SwarmEvent::Behaviour(HouseholdEvent::Paths(event)) => self.on_path(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_established(peer_id, connection_id, &endpoint);
             }
@@ -238,9 +254,15 @@ impl Driver {
                     self.tell(NetworkEvent::Listening { address });
                 }
             }
-            SwarmEvent::ExpiredListenAddr { .. } => {
+            SwarmEvent::ExpiredListenAddr { address, .. } if !address::is_relayed(&address) => {
                 self.share_addresses();
                 self.tell_changed_soon();
+            }
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason }
+                if addresses.iter().all(address::is_relayed) =>
+            {
+                tracing::debug!(?reason, "a reservation ended");
+                self.reservation_ended(listener_id);
             }
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 self.share_addresses();
@@ -294,7 +316,27 @@ impl Driver {
             .collect();
         addresses.sort();
         addresses.dedup();
+        self.share_outward();
         self.shared.set_addresses(addresses);
+    }
+}
+
+impl Driver {
+    /// Gives a relay one address: a reservation without any would be refused.
+    fn share_outward(&mut self) {
+        let mut listeners = self.swarm.listeners().filter(|at| address::is_worth_telling(at));
+        let outward = self.keeper.then(|| listeners.next().cloned()).flatten();
+        drop(listeners);
+        if self.outward == outward {
+            return;
+        }
+        if let Some(before) = self.outward.take() {
+            self.swarm.remove_external_address(&before);
+        }
+        if let Some(outward) = &outward {
+            self.swarm.add_external_address(outward.clone());
+        }
+        self.outward = outward;
     }
 }
 

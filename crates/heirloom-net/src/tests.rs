@@ -3,6 +3,7 @@
 mod connections;
 mod frames;
 mod life;
+mod relays;
 mod strangers;
 mod streams;
 

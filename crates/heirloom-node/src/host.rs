@@ -193,6 +193,8 @@ struct Host {
     replies: BTreeMap<CommandId, CommandReply>,
     hellos: BTreeMap<HelloId, oneshot::Sender<Vec<u8>>>,
     connected: BTreeSet<DeviceId>,
+    /// Those that a keeper relays.
+    relayed: BTreeSet<DeviceId>,
     events: broadcast::Sender<Event>,
     next_id: u64,
     /// How often the node was opened: results for an earlier one are dropped.
@@ -228,6 +230,7 @@ impl Host {
             replies: BTreeMap::new(),
             hellos: BTreeMap::new(),
             connected: BTreeSet::new(),
+            relayed: BTreeSet::new(),
             events,
             next_id: 0,
             opening: 0,
@@ -362,6 +365,8 @@ impl Host {
     fn reconnect_all(&mut self) -> Result<(), StorageError> {
         self.engine.input(Input::Listening { addresses: self.network.addresses() })?;
         for device in self.connected.clone() {
+            let relayed = self.relayed.contains(&device);
+            self.engine.input(Input::Way { device, relayed, addresses: Vec::new() })?;
             self.engine.input(Input::PeerUp { device })?;
         }
         self.carry_out_all();

@@ -390,7 +390,7 @@ impl World {
                     self.connect_later(device, to);
                 }
             }
-            Effect::SetMembers { devices } => machine.members = devices,
+            Effect::SetMembers { devices, .. } => machine.members = devices,
             Effect::SetPairing { .. } => {}
             Effect::PairingSend { id, bytes, last } => {
                 machine.pairing_out.entry(id).or_default().push((bytes, last));

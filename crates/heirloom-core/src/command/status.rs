@@ -16,6 +16,9 @@ pub struct DeviceRow {
     pub this: bool,
     /// Whether it is connected.
     pub online: bool,
+    /// Whether it is connected through a keeper.
+    #[serde(default)]
+    pub relayed: bool,
     /// RFC 3339 time of the last contact.
     pub last_seen: Option<String>,
     /// Whether it was taken out.

@@ -3,7 +3,7 @@
 use super::settle::read_entry;
 use super::{Node, PendingFrame, Then};
 use crate::command::Event;
-use crate::dialer::Source;
+use crate::dialer::{Dial, Source};
 use crate::input::Effect;
 use crate::local::LocalState;
 use crate::rows::{self, table};
@@ -108,7 +108,7 @@ impl Node {
             self.effect(Effect::Disconnect { device });
             return Ok(());
         }
-        self.dialer.connected(device);
+        self.dialer.connected(now, device);
         self.fetches.peer_up(device);
         let reachable = self.reachable_for(device);
         let heads = self.membership.roster.heads();
@@ -294,7 +294,9 @@ impl Node {
             }
         }
         let members = self.membership.peers(own);
-        self.dialer.set_members(&members);
+        let keepers: BTreeSet<DeviceId> =
+            members.iter().filter(|member| self.membership.is_keeper(**member)).copied().collect();
+        self.dialer.set_members(&members, keepers.clone());
         for (device, addresses) in self.membership.routes() {
             self.dialer.learn(now, device, &addresses, Source::Itself);
         }
@@ -307,7 +309,7 @@ impl Node {
         for device in gone {
             self.effect(Effect::Disconnect { device });
         }
-        self.effect(Effect::SetMembers { devices: members });
+        self.effect(Effect::SetMembers { devices: members, keepers });
     }
 
     /// Makes a new content key where there is none that is safe and that all
@@ -346,8 +348,8 @@ impl Node {
         if !self.config.networked {
             return;
         }
-        for (device, addresses) in self.dialer.due(now, &mut self.random) {
-            self.effect(Effect::Dial { device, addresses });
+        for Dial { device, addresses, keepers } in self.dialer.due(now, &mut self.random) {
+            self.effect(Effect::Dial { device, addresses, keepers });
         }
     }
 

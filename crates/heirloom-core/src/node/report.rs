@@ -151,6 +151,7 @@ impl Node {
                 role: self.membership.role(*device).to_string(),
                 this,
                 online: this || online.contains(device),
+                relayed: self.dialer.is_relayed(*device),
                 last_seen: seen.map(time::rfc3339),
                 revoked: member.revoked,
                 behind_entries: if this || member.revoked { 0 } else { behind },

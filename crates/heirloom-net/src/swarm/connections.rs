@@ -10,7 +10,8 @@ use crate::peer;
 use crate::session::Stop;
 use heirloom_base::DeviceId;
 use libp2p::PeerId;
-use libp2p::core::ConnectedPoint;
+use libp2p::core::transport::PortUse;
+use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::ConnectionId;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,10 +28,15 @@ impl Driver {
             return;
         };
         let (open, closed) = closed_signal();
-        let (dialled, since) = (endpoint.is_dialer(), Instant::now());
+        let (relayed, since) = (endpoint.is_relayed(), Instant::now());
+        let (dialled, outbound) = (has_dialled(endpoint), is_outbound(endpoint));
+        let remote = endpoint.get_remote_address().clone();
         let connection = Connection {
             id,
             dialled,
+            outbound,
+            relayed,
+            remote,
             since,
             pairs: false,
             retired: false,
@@ -46,15 +52,41 @@ impl Driver {
         let member = self.swarm.behaviour().gate.is_member(&peer);
         if !known {
             let address = address::with_peer(endpoint.get_remote_address(), peer);
-            tracing::info!(%device, member, outbound = dialled, "connected");
-            self.tell(NetworkEvent::Connected { device, address, member, outbound: dialled });
+            tracing::info!(%device, member, outbound, relayed, "connected");
+            self.tell(NetworkEvent::Connected { device, address, member, outbound, relayed });
+            if let Some(peer) = self.peers.get_mut(device) {
+                peer.relayed = relayed;
+            }
         }
         if !member {
             let life = if dialled { self.timing.pairing } else { self.timing.stranger };
             self.remind(since + life, Due::Stranger(device, id));
         }
         self.retire_duplicates(device);
+        self.tell_way(device);
         self.tend(device);
+        self.tend_reservations();
+    }
+
+    /// Says by which way a device is connected now, if that has changed.
+    fn tell_way(&mut self, device: DeviceId) {
+        let Some(peer) = self.peers.get(device) else {
+            return;
+        };
+        let preferred = peer.preferred(self.device < device);
+        let Some(connection) = preferred.and_then(|id| self.peers.connection(device, id)) else {
+            return;
+        };
+        let (relayed, outbound) = (connection.relayed, connection.outbound);
+        if relayed == peer.relayed {
+            return;
+        }
+        let address = address::with_peer(&connection.remote, peer.id);
+        tracing::info!(%device, relayed, "connected another way");
+        self.tell(NetworkEvent::Rerouted { device, address, outbound, relayed });
+        if let Some(peer) = self.peers.get_mut(device) {
+            peer.relayed = relayed;
+        }
     }
 
     /// Ends the connections that a new one replaces: those that the other side
@@ -115,7 +147,9 @@ impl Driver {
             known.stop_sync(Stop::Replace);
         }
         self.forget_if_gone(device);
+        self.tell_way(device);
         self.tend(device);
+        self.tend_reservations();
     }
 
     /// Says that a device is gone once its connections and its sessions are.
@@ -177,6 +211,10 @@ impl Driver {
     /// Closes a connection politely, and cuts it if that takes too long.
     pub(super) fn close(&mut self, device: DeviceId, id: ConnectionId) {
         self.swarm.close_connection(id);
+        self.is_closing(device, id);
+    }
+
+    fn is_closing(&mut self, device: DeviceId, id: ConnectionId) {
         let until = Instant::now() + Duration::from_millis(limits::CLOSE_MS_MAX);
         self.remind(until, Due::Cut(device, id));
         if let Some(connection) = self.peers.connection_mut(device, id) {
@@ -207,15 +245,34 @@ impl Driver {
         }
     }
 
-    /// Ends a connection at once.
+    /// Ends a connection at once. It is not closed in good order: the streams
+    /// of one that was would not wake, and a circuit that this device relays
+    /// would go on waiting for its other end.
     pub(super) fn cut_one(&mut self, device: DeviceId, id: ConnectionId) {
-        self.cut_if_open(device, id);
-        self.close(device, id);
-    }
-
-    pub(super) fn cut_if_open(&self, device: DeviceId, id: ConnectionId) {
         if let Some(connection) = self.peers.connection(device, id) {
             connection.pulse.cut();
         }
+        self.is_closing(device, id);
     }
+
+    /// Ends a connection that should be gone.
+    pub(super) fn cut_if_open(&mut self, device: DeviceId, id: ConnectionId) {
+        if let Some(connection) = self.peers.connection(device, id) {
+            connection.pulse.cut();
+            self.swarm.close_connection(id);
+        }
+    }
+}
+
+/// Returns whether this side has a dialler's part. In a hole that both punched
+/// one of the two that dialled takes the other part.
+fn has_dialled(endpoint: &ConnectedPoint) -> bool {
+    matches!(endpoint, ConnectedPoint::Dialer { role_override: Endpoint::Dialer, .. })
+}
+
+/// Returns whether the address of the other side can be dialled again: only
+/// holes are punched from the port that this side listens on.
+fn is_outbound(endpoint: &ConnectedPoint) -> bool {
+    let dialled = matches!(endpoint, ConnectedPoint::Dialer { port_use: PortUse::New, .. });
+    dialled && !endpoint.is_relayed()
 }

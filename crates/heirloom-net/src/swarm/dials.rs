@@ -13,8 +13,17 @@ use tokio::sync::oneshot;
 #[derive(Debug, Default)]
 pub(super) struct Dials {
     waiting: Vec<Waiting>,
-    /// Who is being dialled, and on which pending connection.
-    running: Vec<(PeerId, ConnectionId)>,
+    /// Who is being dialled, which way, and on which pending connection.
+    running: Vec<(PeerId, Way, ConnectionId)>,
+}
+
+/// The way of a dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To an address of the device.
+    Direct,
+    /// Through a keeper.
+    Relayed,
 }
 
 #[derive(Debug)]
@@ -30,14 +39,15 @@ impl Dials {
         self.waiting.len() < limits::DIALS_MAX
     }
 
-    /// Returns the pending connection by which a peer is being dialled.
-    pub(super) fn running(&self, peer: &PeerId) -> Option<ConnectionId> {
-        self.running.iter().find(|(dialled, _)| dialled == peer).map(|(_, id)| *id)
+    /// Returns the pending connection by which a peer is being dialled this way.
+    pub(super) fn running(&self, peer: &PeerId, way: Way) -> Option<ConnectionId> {
+        let is_it = |running: &&(PeerId, Way, ConnectionId)| running.0 == *peer && running.1 == way;
+        self.running.iter().find(is_it).map(|(_, _, id)| *id)
     }
 
     /// Notes that a peer is being dialled.
-    pub(super) fn run(&mut self, peer: PeerId, connection: ConnectionId) {
-        self.running.push((peer, connection));
+    pub(super) fn run(&mut self, peer: PeerId, way: Way, connection: ConnectionId) {
+        self.running.push((peer, way, connection));
     }
 
     /// Lets a call wait for any of these pending connections.
@@ -51,7 +61,7 @@ impl Dials {
 
     /// Answers everybody who waited for this connection.
     pub(super) fn established(&mut self, connection: ConnectionId, device: DeviceId) {
-        self.running.retain(|(_, id)| *id != connection);
+        self.running.retain(|(_, _, id)| *id != connection);
         for waiting in
             self.waiting.extract_if(.., |waiting| waiting.connections.contains(&connection))
         {
@@ -61,7 +71,7 @@ impl Dials {
 
     /// Answers everybody who waited for nothing but this connection.
     pub(super) fn failed(&mut self, connection: ConnectionId, error: &swarm::DialError) {
-        self.running.retain(|(_, id)| *id != connection);
+        self.running.retain(|(_, _, id)| *id != connection);
         for waiting in &mut self.waiting {
             waiting.connections.remove(&connection);
         }

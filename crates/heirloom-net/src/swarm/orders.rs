@@ -1,5 +1,6 @@
 //! What calls ask, carried out.
 
+use super::dials::Way;
 use super::peers::Sync;
 use super::{Driver, Leaving, dials};
 use crate::address::Target;
@@ -38,7 +39,14 @@ impl Driver {
                 self.pairing = open;
                 confirm(done, ());
             }
+            Command::SetKeepers { devices, done } => {
+                self.set_keepers(devices);
+                confirm(done, ());
+            }
             Command::Dial { targets, reply } => self.dial(targets, reply),
+            Command::DialThrough { device, keepers, reply } => {
+                self.dial_through(device, &keepers, reply);
+            }
             Command::OpenSync { device, reply } => confirm(reply, self.hurry_sync(device)),
             Command::Open { device, protocol, reply } => self.open(device, protocol, reply),
             Command::Disconnect { device, done } => {
@@ -67,7 +75,7 @@ impl Driver {
 
     fn dial(&mut self, targets: Vec<Target>, reply: oneshot::Sender<Result<DeviceId, DialError>>) {
         let connected = targets.iter().filter_map(|target| peer::device_of(&target.peer?));
-        if let Some(device) = connected.into_iter().find(|device| self.is_up(*device)) {
+        if let Some(device) = connected.into_iter().find(|device| self.is_direct(*device)) {
             return dials::answer(reply, Ok(device));
         }
         if !self.dials.has_room() {
@@ -96,11 +104,18 @@ impl Driver {
         addresses.truncate(limits::DIAL_ADDRESSES_MAX);
         let options = match peer {
             Some(peer) => {
-                if let Some(running) = self.dials.running(&peer) {
+                if let Some(running) = self.dials.running(&peer, Way::Direct) {
                     return Ok(running);
                 }
+                let relayed = self.dials.running(&peer, Way::Relayed).is_some()
+                    || peer::device_of(&peer).is_some_and(|device| self.is_up(device));
+                // A circuit is no reason not to look for a direct way.
+                let condition = match relayed {
+                    true => PeerCondition::Always,
+                    false => PeerCondition::DisconnectedAndNotDialing,
+                };
                 let options = DialOpts::peer_id(peer)
-                    .condition(PeerCondition::DisconnectedAndNotDialing)
+                    .condition(condition)
                     .addresses(addresses.clone())
                     .override_dial_concurrency_factor(AT_ONCE)
                     .allocate_new_port();
@@ -117,13 +132,21 @@ impl Driver {
         let connection = options.connection_id();
         self.swarm.dial(options).map_err(|error| dials::reason_of(&error))?;
         if let Some(peer) = peer {
-            self.dials.run(peer, connection);
+            self.dials.run(peer, Way::Direct, connection);
         }
         Ok(connection)
     }
 
-    fn is_up(&self, device: DeviceId) -> bool {
+    pub(super) fn is_up(&self, device: DeviceId) -> bool {
         self.peers.get(device).is_some_and(|peer| peer.preferred(self.device < device).is_some())
+    }
+
+    fn is_direct(&self, device: DeviceId) -> bool {
+        let preferred =
+            self.peers.get(device).and_then(|peer| peer.preferred(self.device < device));
+        preferred
+            .and_then(|id| self.peers.connection(device, id))
+            .is_some_and(|connection| !connection.relayed)
     }
 
     fn hurry_sync(&mut self, device: DeviceId) -> Result<(), OpenError> {

@@ -5,8 +5,8 @@ use crate::opened::Closed;
 use crate::session::Stop;
 use crate::shared::Desk;
 use heirloom_base::DeviceId;
-use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub(super) sync: Sync,
     /// Sessions that have not ended, the current one included.
     pub(super) sessions: usize,
+    /// Whether the host was told that the way is over a keeper.
+    pub(super) relayed: bool,
     /// Failures of the sync stream in a row.
     pub(super) failures: u32,
     pub(super) desk: Arc<Desk>,
@@ -39,8 +41,14 @@ pub(super) struct Peer {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
-    /// Whether this side dialled it.
+    /// Whether this side dialled it, or has that part in a hole that both punched.
     pub(super) dialled: bool,
+    /// Whether the address of the other side can be dialled again.
+    pub(super) outbound: bool,
+    /// Whether a keeper relays it.
+    pub(super) relayed: bool,
+    /// The address of the other side.
+    pub(super) remote: Multiaddr,
     pub(super) since: Instant,
     /// Whether the other side opened a pairing conversation on it.
     pub(super) pairs: bool,
@@ -72,46 +80,55 @@ pub(super) enum Sync {
 
 impl Peer {
     pub(super) fn new(id: PeerId, desk: Arc<Desk>) -> Self {
-        Self { id, connections: Vec::new(), sync: Sync::None, sessions: 0, failures: 0, desk }
+        let (connections, sync) = (Vec::new(), Sync::None);
+        Self { id, connections, sync, sessions: 0, relayed: false, failures: 0, desk }
     }
 
-    /// Returns the connection on which streams are opened. Both sides prefer
-    /// one that the lower identity dialled, so that they agree which of two
-    /// that crossed is the duplicate, and then the newest, which is the one
-    /// most surely alive.
+    /// Returns the connection on which streams are opened. Both sides prefer a
+    /// direct one, then one that the lower identity dialled, so that they agree
+    /// which of two that crossed is the duplicate, and then the newest, which
+    /// is the one most surely alive.
     pub(super) fn preferred(&self, lower_is_me: bool) -> Option<ConnectionId> {
         let open = || self.connections.iter().filter(|connection| !connection.closing);
-        open()
-            .rfind(|connection| !connection.retired && connection.dialled == lower_is_me)
-            .or_else(|| open().rfind(|connection| !connection.retired))
+        let live = |relayed: bool| {
+            open().filter(move |connection| !connection.retired && connection.relayed == relayed)
+        };
+        let best = |relayed: bool| {
+            live(relayed)
+                .rfind(|connection| connection.dialled == lower_is_me)
+                .or_else(|| live(relayed).next_back())
+        };
+        best(false)
+            .or_else(|| best(true))
             .or_else(|| open().next_back())
             .map(|connection| connection.id)
     }
 
     /// Returns the connections that this side dialled in vain. Only the side
     /// that dialled a duplicate ends it, so that no two sides ever end each
-    /// other's: the higher identity ends its own when the lower's is up, and
-    /// each side all but the newest of its own.
+    /// other's: its own over keepers when there is a direct one; the higher
+    /// identity its own when the lower's is up, and each side all but the
+    /// newest of its own.
     pub(super) fn duplicates(&self, lower_is_me: bool) -> Vec<ConnectionId> {
         let live = || self.connections.iter().filter(|connection| !connection.retired);
-        let yields = !lower_is_me && live().any(|connection| !connection.dialled);
-        live()
-            .filter(|connection| connection.dialled)
-            .rev()
-            .skip(usize::from(!yields))
-            .map(|connection| connection.id)
-            .collect()
+        let direct = live().any(|connection| !connection.relayed);
+        let alike = || live().filter(|connection| connection.relayed != direct);
+        let yields = !lower_is_me && alike().any(|connection| !connection.dialled);
+        let same = alike().filter(|connection| connection.dialled).rev().skip(usize::from(!yields));
+        let worse = live().filter(|connection| direct && connection.relayed && connection.dialled);
+        same.chain(worse).map(|connection| connection.id).collect()
     }
 
     /// Returns the connections from before the newest could have crossed them.
-    /// A device dials only when it has no connection: the other side lost
-    /// these, even if nothing here says so.
+    /// A device dials only when it has no connection, or none that is direct:
+    /// the other side lost these, even if nothing here says so.
     pub(super) fn lost(&self, crossing_max: Duration) -> Vec<ConnectionId> {
         let Some((newest, older)) = self.connections.split_last() else {
             return Vec::new();
         };
         older
             .iter()
+            .filter(|connection| newest.relayed || !connection.relayed)
             .filter(|connection| newest.since.duration_since(connection.since) > crossing_max)
             .map(|connection| connection.id)
             .collect()
@@ -207,6 +224,9 @@ mod tests {
             peer.add(Connection {
                 id: ConnectionId::new_unchecked(at),
                 dialled: *dialled,
+                outbound: *dialled,
+                relayed: false,
+                remote: Multiaddr::empty(),
                 since: Instant::now(),
                 pairs: false,
                 retired: false,
@@ -242,6 +262,33 @@ mod tests {
         assert_eq!(peer_with(&[false, false]).duplicates(true), []);
         assert_eq!(peer_with(&[true]).duplicates(false), []);
         assert_eq!(peer_with(&[true, true]).preferred(true), Some(ids(&[1])[0]));
+    }
+
+    #[test]
+    fn a_direct_connection_is_preferred_and_its_dialler_ends_the_circuit() {
+        for (lower_is_me, order) in [(true, [true, false]), (false, [false, true])] {
+            // The circuit was dialled by the lower, the direct one by the higher.
+            let mut peer = peer_with(&order);
+            peer.connections[0].relayed = true;
+            assert_eq!(peer.preferred(lower_is_me), Some(ids(&[1])[0]));
+            let ends = if lower_is_me { ids(&[0]) } else { ids(&[]) };
+            assert_eq!(peer.duplicates(lower_is_me), ends);
+            // The circuit remains when the direct one has ended.
+            peer.connections[1].closing = true;
+            assert_eq!(peer.preferred(lower_is_me), Some(ids(&[0])[0]));
+        }
+    }
+
+    #[test]
+    fn a_circuit_is_not_lost_when_a_direct_connection_comes_but_the_other_way_round() {
+        for (relayed, lost) in [([true, false], ids(&[])), ([false, true], ids(&[0]))] {
+            let mut peer = peer_with(&[true, false]);
+            for (connection, relayed) in peer.connections.iter_mut().zip(relayed) {
+                connection.relayed = relayed;
+            }
+            peer.connections[1].since = peer.connections[0].since + Duration::from_secs(20);
+            assert_eq!(peer.lost(Duration::from_secs(10)), lost);
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The start: keys, transport, listeners.
 
+use super::circuits::Reservations;
 use super::interfaces::Interfaces;
+use super::paths::Paths;
 use super::peers::Peers;
 use super::{Driver, Household};
 use crate::address;
@@ -9,6 +11,7 @@ use crate::error::StartError;
 use crate::event::{NetworkEvent, NetworkEvents};
 use crate::gate::Gate;
 use crate::limits;
+use crate::members::{Members, MembersOnly};
 use crate::meter::Meters;
 use crate::network::Network;
 use crate::opened::Opener;
@@ -18,11 +21,11 @@ use futures::{FutureExt, StreamExt};
 use heirloom_base::limits::{DEVICES_MAX, STRANGER_BYTES_MAX};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::{Boxed, ListenerId};
+use libp2p::core::transport::{Boxed, ListenerId, OrTransport};
 use libp2p::core::upgrade::Version;
-use libp2p::identity::Keypair;
+use libp2p::identity::{Keypair, PublicKey};
 use libp2p::swarm::{self, Swarm, SwarmEvent};
-use libp2p::{PeerId, Transport, TransportError, mdns, noise, tcp, yamux};
+use libp2p::{PeerId, Transport, TransportError, mdns, noise, relay, tcp, yamux};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -42,8 +45,9 @@ pub(crate) async fn start(
     let stranger_bytes_max = STRANGER_BYTES_MAX + limits::STRANGER_OVERHEAD_BYTES_MAX;
     let meters = Meters::new(stranger_bytes_max as u64);
     let shared = Arc::new(Shared::default());
-    let transport = transport(&keys, &meters)?;
-    let (behaviour, warning) = household(&config, me, &shared);
+    let (circuits, dials) = relay::client::new(me);
+    let transport = transport(&keys, &meters, circuits)?;
+    let (behaviour, warning) = household(&config, timing, keys.public(), dials, &shared);
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(Duration::from_millis(limits::DUPLICATE_IDLE_MS))
         .with_max_negotiating_inbound_streams(limits::INBOUND_STREAMS_MAX);
@@ -69,6 +73,9 @@ pub(crate) async fn start(
         outbox: VecDeque::new(),
         peers: Peers::default(),
         dials: super::Dials::default(),
+        reservations: Reservations::default(),
+        keeper: config.keeper,
+        outward: None,
         interfaces: Interfaces::watch(),
         due: BTreeMap::new(),
         next_due: 0,
@@ -89,21 +96,26 @@ pub(crate) async fn start(
     Ok((network, NetworkEvents { deliveries, links }))
 }
 
-/// TCP, metered below Noise and Yamux.
+/// TCP and circuits through relays, metered below Noise and Yamux.
 fn transport(
     keys: &Keypair,
     meters: &Meters,
+    circuits: relay::client::Transport,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
     let noise = noise::Config::new(keys)
         .map_err(|error| StartError::Encryption { reason: error.to_string() })?;
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(limits::CONNECTION_STREAMS_MAX);
-    let (raw, proven) = (meters.clone(), meters.clone());
-    let upgraded = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
-        .map(move |socket, point| {
+    let (raw, relayed, proven) = (meters.clone(), meters.clone(), meters.clone());
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)).map(
+        move |socket, point| {
             let local = socket.0.local_addr().ok().map(|address| address.ip());
             raw.meter(socket, local, &point)
-        })
+        },
+    );
+    let circuits = circuits.map(move |circuit, point| relayed.meter(circuit, None, &point));
+    // TCP would take the relay's address for the device's own.
+    let upgraded = OrTransport::new(circuits, tcp)
         .upgrade(Version::V1)
         .authenticate(noise)
         .multiplex(yamux)
@@ -116,7 +128,14 @@ fn transport(
 }
 
 /// Returns the behaviours, and what does not work of them.
-fn household(config: &NetworkConfig, me: PeerId, shared: &Shared) -> (Household, Option<String>) {
+fn household(
+    config: &NetworkConfig,
+    timing: Timing,
+    key: PublicKey,
+    circuits: relay::client::Behaviour,
+    shared: &Shared,
+) -> (Household, Option<String>) {
+    let me = key.to_peer_id();
     let established =
         if config.keeper { limits::KEEPER_CONNECTIONS_MAX } else { limits::CONNECTIONS_MAX };
     let limits = ConnectionLimits::default()
@@ -132,9 +151,12 @@ fn household(config: &NetworkConfig, me: PeerId, shared: &Shared) -> (Household,
         Some(Ok(mdns)) => (Some(mdns), None),
         Some(Err(error)) => (None, Some(format!("devices nearby cannot be discovered: {error}"))),
     };
-    let gate = Gate::new(shared.strangers_refused.clone(), shared.streams_dropped.clone());
+    let members = Members::default();
+    let (refused, dropped) = (shared.strangers_refused.clone(), shared.streams_dropped.clone());
+    let paths = MembersOnly::new(Paths::new(config, timing, key, circuits), members.clone());
+    let gate = Gate::new(members, refused, dropped);
     let limits = connection_limits::Behaviour::new(limits);
-    (Household { limits, gate, mdns: mdns.into() }, warning)
+    (Household { limits, gate, mdns: mdns.into(), paths }, warning)
 }
 
 type FirstEvents = Vec<SwarmEvent<super::HouseholdEvent>>;

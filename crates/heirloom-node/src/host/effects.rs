@@ -29,8 +29,11 @@ impl Host {
             }
             Effect::Send { device, bytes } => self.send(device, bytes),
             Effect::Fetch { id, device, chunks } => self.fetch(id, device, chunks),
-            Effect::Dial { device, addresses } => self.dial(device, addresses),
-            Effect::SetMembers { devices } => self.orders.give(Order::SetMembers(devices)),
+            Effect::Dial { device, addresses, keepers } => self.dial(device, addresses, keepers),
+            Effect::SetMembers { devices, keepers } => {
+                self.orders.give(Order::SetMembers(devices));
+                self.orders.give(Order::SetKeepers(keepers));
+            }
             Effect::SetPairing { open } => self.orders.give(Order::SetPairing(open)),
             Effect::PairingSend { id, bytes, last } => self.conversations.send(id, bytes, last),
             Effect::HelloReply { id, bytes } => {
@@ -105,10 +108,10 @@ impl Host {
         self.transfers.fetch(order, self.network.clone(), self.arrivals.clone());
     }
 
-    fn dial(&self, device: DeviceId, addresses: Vec<String>) {
+    fn dial(&self, device: DeviceId, addresses: Vec<String>, keepers: Vec<DeviceId>) {
         let network = self.network.clone();
         tokio::spawn(async move {
-            match network.dial(Some(device), addresses).await {
+            match network.reach(device, addresses, keepers).await {
                 Ok(_) => tracing::debug!(device = %device.short(), "reached"),
                 Err(error) => tracing::debug!(%error, device = %device.short(), "not reached"),
             }

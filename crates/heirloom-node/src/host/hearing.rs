@@ -35,16 +35,20 @@ impl Host {
                 Some(Input::Listening { addresses: self.network.addresses() })
             }
             NetworkEvent::Changed => Some(self.network_changed()),
-            NetworkEvent::Connected { device, address, member, outbound } => {
+            NetworkEvent::Connected { device, address, member, outbound, relayed } => {
                 if member {
                     self.introductions.connected(clock::now(), device);
                 }
                 self.strays.met(&address);
-                outbound.then(|| Input::Reached { device, addresses: vec![address] })
+                Some(self.way(device, address, outbound, relayed))
+            }
+            NetworkEvent::Rerouted { device, address, outbound, relayed } => {
+                Some(self.way(device, address, outbound, relayed))
             }
             NetworkEvent::Disconnected { device } => {
                 self.introductions.over(device);
-                None
+                let was_relayed = self.relayed.remove(&device);
+                was_relayed.then(|| Input::Way { device, relayed: false, addresses: Vec::new() })
             }
             NetworkEvent::SyncUp { device } => {
                 self.introductions.over(device);
@@ -75,6 +79,15 @@ impl Host {
                 None
             }
         }
+    }
+
+    fn way(&mut self, device: DeviceId, address: String, outbound: bool, relayed: bool) -> Input {
+        match relayed {
+            true => self.relayed.insert(device),
+            false => self.relayed.remove(&device),
+        };
+        let addresses = outbound.then_some(address).into_iter().collect();
+        Input::Way { device, relayed, addresses }
     }
 
     /// Dials everybody anew: those that users named, and those that the node knows.

@@ -14,6 +14,8 @@ const ORDERS_MAX: usize = 16;
 pub(super) enum Order {
     /// These are the members.
     SetMembers(BTreeSet<DeviceId>),
+    /// These of the members are keepers.
+    SetKeepers(BTreeSet<DeviceId>),
     /// Strangers may pair, or not.
     SetPairing(bool),
     /// Close every connection with a device.
@@ -36,6 +38,7 @@ impl Orders {
             while let Some(order) = receiver.recv().await {
                 match order {
                     Order::SetMembers(devices) => network.set_members(devices).await,
+                    Order::SetKeepers(devices) => network.set_keepers(devices).await,
                     Order::SetPairing(open) => network.set_pairing(open).await,
                     Order::Disconnect(device) => network.disconnect(device).await,
                 }
@@ -76,11 +79,16 @@ impl Drop for Orders {
 fn replaces(later: &Order, earlier: &Order) -> bool {
     match (later, earlier) {
         (Order::SetMembers(_), Order::SetMembers(_))
+        | (Order::SetKeepers(_), Order::SetKeepers(_))
         | (Order::SetPairing(_), Order::SetPairing(_)) => true,
         (Order::Disconnect(one), Order::Disconnect(other)) => one == other,
-        (Order::SetMembers(_), Order::SetPairing(_) | Order::Disconnect(_))
-        | (Order::SetPairing(_), Order::SetMembers(_) | Order::Disconnect(_))
-        | (Order::Disconnect(_), Order::SetMembers(_) | Order::SetPairing(_)) => false,
+        (
+            Order::SetMembers(_)
+            | Order::SetKeepers(_)
+            | Order::SetPairing(_)
+            | Order::Disconnect(_),
+            _,
+        ) => false,
     }
 }
 

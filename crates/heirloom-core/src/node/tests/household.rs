@@ -226,7 +226,7 @@ impl House {
                 let chunks = self.transfer(device, from, &chunks);
                 self.inputs.push_back((device, Input::Fetched { id, chunks }));
             }
-            Effect::Dial { device, addresses } => machine.dials.push((device, addresses)),
+            Effect::Dial { device, addresses, .. } => machine.dials.push((device, addresses)),
             Effect::SetMembers { .. } | Effect::SetPairing { .. } => {}
             Effect::PairingSend { bytes, .. } => machine.pairing.push_back(bytes),
             Effect::HelloReply { bytes, .. } => machine.hellos.push(bytes),

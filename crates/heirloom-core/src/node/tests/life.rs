@@ -196,3 +196,24 @@ fn a_peer_that_does_not_answer_is_given_up() {
     house.pass(31_000);
     assert!(house.devices[0].disconnects.contains(&device));
 }
+
+#[test]
+fn a_device_is_dialled_through_a_connected_keeper_and_said_to_be_relayed() {
+    let mut house = House::founded(&["phone", "box", "laptop"]);
+    house.join(1, 0, Role::BlindKeeper).unwrap();
+    house.join(2, 0, Role::Member).unwrap();
+    house.connect(0, 1);
+    house.pass(3_000);
+    let device = house.id(2);
+    let dialled = |house: &House| house.devices[0].dials.iter().any(|(to, _)| *to == device);
+    assert!(dialled(&house), "the keeper is the way to a device without an address");
+    house.input(0, Input::Way { device, relayed: true, addresses: Vec::new() });
+    house.connect(0, 2);
+    let row = |house: &mut House| {
+        let rows = house.status(0).devices;
+        rows.into_iter().find(|row| row.id == device.to_string()).unwrap()
+    };
+    assert!(row(&mut house).relayed);
+    house.input(0, Input::Way { device, relayed: false, addresses: Vec::new() });
+    assert!(!row(&mut house).relayed);
+}
