@@ -144,7 +144,7 @@ impl Store {
 
         let reserve =
             Reserve::open(Arc::clone(disk), home, &layout.scratch, options.reserve_bytes as u64);
-        let reserve = Arc::new(reserve.map_err(failed(home))?);
+        let reserve = Arc::new(reserve.map_err(failed(&home.join("reserve")))?);
         let Layout { log, packs, scratch, quarantine } = layout;
         let lock = Arc::new(lock);
         let chunks = Chunks::open(
