@@ -122,7 +122,6 @@ fn refusal(home: &Path, error: &OpenError) -> Failure {
     match error {
         OpenError::Lock(LockError::Held { pid }) => failure::held(home, *pid),
         OpenError::Newer { .. } => failure::newer(failure::causes(error)),
-        OpenError::Index(_) => failure::damaged(failure::causes(error)),
         OpenError::Lock(LockError::Io { .. }) | OpenError::Io { .. } => {
             failure::unusable(home, &failure::causes(error))
         }

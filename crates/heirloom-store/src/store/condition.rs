@@ -106,6 +106,13 @@ impl Store {
                 fix: "Nothing needs to be done.".to_owned(),
             });
         }
+        if self.index.state() == IndexState::InMemory {
+            problems.push(Problem {
+                code: "index-in-memory",
+                text: "The index cannot be written: each start reads the whole log.".to_owned(),
+                fix: "Free some space on the disk of this device, or check its rights.".to_owned(),
+            });
+        }
         if self.index.state() == IndexState::Rebuilt {
             problems.push(Problem {
                 code: "index-rebuilt",
