@@ -195,6 +195,8 @@ fn an_account_whose_log_is_lost_is_damage_and_not_an_empty_folder() {
     for file in std::fs::read_dir(home.join("log")).unwrap() {
         std::fs::remove_file(file.unwrap().path()).unwrap();
     }
+    std::fs::remove_dir_all(home.join("index")).unwrap();
+    std::fs::create_dir(home.join("index")).unwrap();
     assert_eq!(run_json(&home, &["digest"]).code, 5);
     assert_eq!(run_json(&home, &["init", "--no-verify"]).code, 1);
 }

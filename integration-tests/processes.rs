@@ -6,6 +6,7 @@ mod bad_input;
 mod caps;
 mod common;
 mod completions;
+mod damage;
 mod files;
 mod history;
 mod hostile;

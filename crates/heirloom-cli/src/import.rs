@@ -59,7 +59,10 @@ pub(crate) async fn run<W: Write>(
         Err(failure) => Err(failure),
     };
     bar.finish_and_clear();
-    result?;
+    match result {
+        Err(failure) if !arguments.dry_run => return Err(in_part(failure, &import.report).into()),
+        result => result?,
+    }
     import.note_unlisted();
     import
         .report
@@ -297,6 +300,16 @@ fn merge(whole: &mut ImportReport, part: ImportReport) {
     whole.skipped.extend(part.skipped);
 }
 
+/// Says of an import that broke off what was saved before.
+fn in_part(failure: Failure, report: &ImportReport) -> Failure {
+    let saved = report.accepted + report.updated;
+    if saved == 0 {
+        return failure;
+    }
+    let text = format!("{saved} items were imported, but not the others: {}", failure.text);
+    Failure { exit: Exit::PartlyImported.code(), text, ..failure }
+}
+
 /// Returns what the import fails with, where it does.
 fn shortfall(report: &ImportReport, reached: bool) -> Option<Failure> {
     let taken = report.accepted + report.updated + report.unchanged;
@@ -371,6 +384,15 @@ mod tests {
         assert_eq!(exit_of(&report(1, 0, 1), true), 4);
         assert_eq!(exit_of(&report(0, 1, 1), true), 4);
         assert_eq!(exit_of(&report(1, 0, 0), false), 75);
+    }
+
+    #[test]
+    fn an_import_that_breaks_off_says_what_was_saved_before() {
+        let full = || exit::failure(Exit::Failed, "disk-full", "the disk is full", "free some");
+        assert_eq!(in_part(full(), &report(0, 3, 0)), full());
+        let part = in_part(full(), &report(2, 0, 0));
+        assert_eq!((part.exit, part.code.as_str()), (4, "disk-full"));
+        assert!(part.text.contains("2 items were imported"), "{}", part.text);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The first frames of a folder: of a new account, or of a device that joined one.
 
-use crate::local::{LocalState, Place};
+use crate::local::{DamageMark, LocalState, Place};
 use crate::node::FRAME_ROSTER;
 use crate::storage::Frame;
 use heirloom_base::{AccountId, Incarnation, hash};
@@ -45,4 +45,16 @@ fn folder(account: AccountId, random: &[u8; 32], ops: Vec<Vec<u8>>) -> Vec<Frame
 #[must_use]
 pub fn placed(place: Place) -> Frame {
     LocalState::Place(place).to_frame()
+}
+
+/// Returns the frames that begin another life of a folder's log, because the
+/// log has lost something, or may have.
+#[must_use]
+pub fn reborn(random: [u8; 32], damage: Option<DamageMark>) -> Vec<Frame> {
+    let fresh = |what: &[u8]| Incarnation(hash::truncate(hash::keyed(&random, "reborn", &[what])));
+    let lives = [
+        LocalState::Incarnation(fresh(b"incarnation")),
+        LocalState::Generation(fresh(b"generation")),
+    ];
+    lives.into_iter().chain(damage.map(LocalState::Damage)).map(|state| state.to_frame()).collect()
 }

@@ -59,6 +59,11 @@ pub enum Input {
         /// The frame.
         bytes: Vec<u8>,
     },
+    /// Chunks that were here are damaged or gone.
+    ChunksLost {
+        /// Which.
+        chunks: BTreeSet<ChunkId>,
+    },
     /// A stranger presents roster operations (`/heirloom/hello/1`).
     Hello {
         /// Comes back in [`Effect::HelloReply`].

@@ -34,8 +34,8 @@ pub mod storage;
 mod view;
 mod waits;
 
-pub use local::Place;
-pub use node::{Node, NodeConfig, OpenNodeError};
+pub use local::{DamageMark, Place};
+pub use node::{Fit, Node, NodeConfig, OpenNodeError};
 
 /// Changes laid out by hand, for the tests.
 #[cfg(test)]

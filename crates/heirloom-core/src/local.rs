@@ -2,7 +2,7 @@
 
 use crate::storage::Frame;
 use heirloom_base::{
-    AccountId, Decode, DecodeError, DeviceId, Encode, Incarnation, Reader, Writer,
+    AccountId, Decode, DecodeError, DeviceId, Encode, Incarnation, LogId, Reader, Writer,
 };
 
 /// Kind of the frames that carry own state.
@@ -15,6 +15,10 @@ const ADDRESSES_MAX: u32 = 32;
 /// folder that was copied or put back lies elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(pub [u8; 16]);
+
+/// Stands for everything that is damaged in a log; other damage has another mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DamageMark(pub [u8; 16]);
 
 /// One piece of own state; the newest of its kind counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +40,15 @@ pub(crate) enum LocalState {
     },
     /// Where the folder lay when its log's life began or went on.
     Place(Place),
+    /// The damage of this log after which its life began.
+    Damage(DamageMark),
+    /// How far a log was held before its frames were lost.
+    Lost {
+        /// The log.
+        log: LogId,
+        /// Its last entry that was held.
+        seq: u64,
+    },
 }
 
 impl LocalState {
@@ -48,6 +61,8 @@ impl LocalState {
             Self::Starts(_) => b"starts".to_vec(),
             Self::Route { device, .. } => [b"route/".as_slice(), &device.0].concat(),
             Self::Place(_) => b"place".to_vec(),
+            Self::Damage(_) => b"damage".to_vec(),
+            Self::Lost { log, .. } => [b"lost/".as_slice(), &log.0].concat(),
         }
     }
 
@@ -87,6 +102,15 @@ impl Encode for LocalState {
                 writer.u8(6);
                 writer.array(&place.0);
             }
+            Self::Damage(mark) => {
+                writer.u8(7);
+                writer.array(&mark.0);
+            }
+            Self::Lost { log, seq } => {
+                writer.u8(8);
+                log.encode(writer);
+                writer.u64(*seq);
+            }
         }
     }
 }
@@ -103,6 +127,8 @@ impl Decode for LocalState {
                 addresses: decode_addresses(reader)?,
             },
             6 => Self::Place(Place(reader.array()?)),
+            7 => Self::Damage(DamageMark(reader.array()?)),
+            8 => Self::Lost { log: LogId::decode(reader)?, seq: reader.u64()? },
             value => return Err(DecodeError::Unknown { what: "own state", value: value.into() }),
         })
     }
@@ -131,6 +157,8 @@ mod tests {
             LocalState::Incarnation(Incarnation([3; 16])),
             LocalState::Starts(9),
             LocalState::Place(Place([7; 16])),
+            LocalState::Damage(DamageMark([8; 16])),
+            LocalState::Lost { log: LogId([9; 16]), seq: 10 },
             route,
         ] {
             assert_eq!(LocalState::from_bytes(&state.to_bytes()), Ok(state));
@@ -147,6 +175,9 @@ mod tests {
             LocalState::Incarnation(Incarnation([1; 16])),
             LocalState::Starts(1),
             LocalState::Place(Place([1; 16])),
+            LocalState::Damage(DamageMark([1; 16])),
+            LocalState::Lost { log: LogId([1; 16]), seq: 1 },
+            LocalState::Lost { log: LogId([2; 16]), seq: 1 },
             route(1),
             route(2),
         ];

@@ -19,6 +19,7 @@ use heirloom_sync::{Entry, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod agenda;
+mod damage;
 mod exchange;
 mod importing;
 mod listing;
@@ -32,6 +33,7 @@ mod settle;
 mod stalls;
 mod versions;
 
+pub use damage::Fit;
 pub use open::OpenNodeError;
 pub(crate) use settle::FRAME_ROSTER;
 
@@ -216,6 +218,7 @@ impl Node {
             }
             Input::Appended { id, result } => self.appended(now, storage, id, result),
             Input::Fetched { id, chunks } => self.fetched(now, storage, id, &chunks),
+            Input::ChunksLost { chunks } => self.chunks_lost(now, storage, &chunks),
             Input::NetworkChanged { addresses } => {
                 self.listen(now, addresses);
                 self.dialer.hurry(now);

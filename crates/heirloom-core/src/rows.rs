@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(crate) const APPLIED: &[u8] = b"applied";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
-const LAYOUT: u8 = 6;
+const LAYOUT: u8 = 7;
 
 /// Returns the value of [`APPLIED`].
 #[must_use]
@@ -68,8 +68,8 @@ pub(crate) mod table {
     pub(crate) const COUNTING: u8 = b'v';
     /// Record that is still to be made again.
     pub(crate) const STALE: u8 = b'z';
-    /// Log and sequence number to the chunks an entry lacks.
-    pub(crate) const INCOMPLETE: u8 = b'i';
+    /// Log and sequence number to the chunks that an entry refers to.
+    pub(crate) const CHUNKS: u8 = b'i';
     /// Device to the time of the last contact.
     pub(crate) const SEEN: u8 = b't';
     /// Device to its newest receipt.

@@ -8,8 +8,11 @@ use heirloom_core::storage::StorageError;
 use heirloom_core::{Node, NodeConfig, OpenNodeError};
 use heirloom_identity::{DeviceKeys, Role};
 use heirloom_store::{DamagedFile, Store};
+use losses::Standing;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
+
+mod losses;
 
 /// Whether there is a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,8 @@ impl OpenEngineError {
                 home.display()
             )),
             Self::Expelled => failure::damaged(format!(
-                "The log in {} does not say that this device belongs to the account: a part is lost.",
+                "The log in {} does not say that this device belongs to the account: \
+                 a part is lost, or the log or device.key is of another folder.",
                 home.display()
             )),
             Self::Storage(error) => failure::damaged(format!(
@@ -68,6 +72,7 @@ pub(crate) struct Engine {
     store: Store,
     seed: Zeroizing<[u8; 32]>,
     reach: Reach,
+    continuation: Continuation,
 }
 
 impl Engine {
@@ -81,9 +86,12 @@ impl Engine {
         seed: Zeroizing<[u8; 32]>,
         reach: Reach,
     ) -> Result<Self, Failure> {
-        let node =
-            open_or_rebuild(&mut store, &seed, reach).map_err(|error| error.into_failure(home))?;
-        Ok(Self { home: home.to_owned(), node, store, seed, reach })
+        let refused = |error: OpenEngineError| error.into_failure(home);
+        let standing = losses::judge(&store).map_err(refused)?;
+        let continuation = losses::settle(&mut store, standing).map_err(refused)?;
+        let node = open_or_rebuild(&mut store, &seed, reach, (standing, continuation));
+        let (home, node) = (home.to_owned(), node.map_err(refused)?);
+        Ok(Self { home, node, store, seed, reach, continuation })
     }
 
     /// Returns the node.
@@ -99,7 +107,6 @@ impl Engine {
         self.node.set_own_role(clock::now(), role)
     }
 
-    /// Returns the store.
     /// Adds to a status what the core cannot know: how the store is.
     pub(crate) fn complete(&self, report: &mut StatusReport) {
         report.problems.extend(self.store.problems().into_iter().map(|problem| Problem {
@@ -109,6 +116,7 @@ impl Engine {
         }));
     }
 
+    /// Returns the store.
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
@@ -152,12 +160,9 @@ impl Engine {
     /// When not even an empty index works, or the log cannot be read.
     pub(crate) fn rebuild(&mut self, cause: &StorageError) -> Result<(), Failure> {
         tracing::warn!(%cause, "the index failed and is rebuilt from the log");
-        let fresh = Continuation::of(&self.store);
-        let rebuilt = self
-            .store
-            .discard_index()
-            .map_err(OpenEngineError::from)
-            .and_then(|()| open_by_replay(&mut self.store, &self.seed, self.reach, fresh));
+        let rebuilt = self.store.discard_index().map_err(OpenEngineError::from).and_then(|()| {
+            open_by_replay(&mut self.store, &self.seed, self.reach, self.continuation)
+        });
         self.node = rebuilt.map_err(|error| error.into_failure(&self.home))?;
         Ok(())
     }
@@ -174,7 +179,7 @@ impl Engine {
             tracing::warn!("the log was opened again after a write had failed");
             return Ok(());
         }
-        Err(failure::damaged("The disk has lost what it had acknowledged.".to_owned()))
+        Err(failure::log_lost())
     }
 }
 
@@ -186,16 +191,11 @@ fn is_same(one: &DamagedFile, other: &DamagedFile) -> bool {
 /// Whether this device's own log goes on where the store's log ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Continuation {
-    /// It goes on.
+    /// It goes on, or the log says itself that a new one begins.
     Same,
-    /// Something that was acknowledged is lost: a new one begins.
+    /// Something that was acknowledged may be lost, and not even that could be
+    /// written: a new one begins.
     Fresh,
-}
-
-impl Continuation {
-    fn of(store: &Store) -> Self {
-        if store.recovery().damaged.is_empty() { Self::Same } else { Self::Fresh }
-    }
 }
 
 /// Passes on only what asks for a rebuilt index; a frame or chunk that cannot
@@ -215,35 +215,24 @@ fn open_or_rebuild(
     store: &mut Store,
     seed: &Zeroizing<[u8; 32]>,
     reach: Reach,
+    (standing, continuation): (Standing, Continuation),
 ) -> Result<Node, OpenEngineError> {
-    let mut continuation = Continuation::of(store);
-    match open_by_index(store, seed, reach, continuation) {
-        Err(OpenEngineError::Storage(StorageError::Index(cause))) => {
-            tracing::warn!(cause, "the index cannot be used and is rebuilt from the log");
+    let opened = match standing {
+        Standing::New => return open_by_replay(store, seed, reach, continuation),
+        Standing::Usable | Standing::Gaps | Standing::Ahead => {
+            open_by_index(store, seed, reach, continuation)
         }
-        Ok(Opening::Opened(node)) => return Ok(*node),
-        Ok(Opening::New) => return open_by_replay(store, seed, reach, continuation),
-        Ok(Opening::Foreign) => tracing::warn!("the index names no account and is rebuilt"),
-        Ok(Opening::Ahead) => {
-            tracing::warn!("the log has lost its tail and the index is rebuilt from what is left");
-            continuation = Continuation::Fresh;
-        }
-        Err(error) => return Err(error),
-    }
+        Standing::Foreign => Err(index_error("it is of another log")),
+        Standing::Broken => Err(index_error("it cannot be read")),
+    };
+    let Err(OpenEngineError::Storage(StorageError::Index(cause))) = opened else { return opened };
+    tracing::warn!(cause, "the index cannot be used and is rebuilt from the log");
     store.discard_index()?;
     open_by_replay(store, seed, reach, continuation)
 }
 
-/// What an index is good for.
-enum Opening {
-    /// The node was opened over it.
-    Opened(Box<Node>),
-    /// It knows nothing yet.
-    New,
-    /// It knows something, but not whose it is.
-    Foreign,
-    /// It knows more than the log.
-    Ahead,
+fn index_error(cause: &str) -> OpenEngineError {
+    StorageError::Index(cause.to_owned()).into()
 }
 
 fn open_by_index(
@@ -251,16 +240,11 @@ fn open_by_index(
     seed: &Zeroizing<[u8; 32]>,
     reach: Reach,
     continuation: Continuation,
-) -> Result<Opening, OpenEngineError> {
-    let applied = Node::applied(store)?;
-    if applied.is_some_and(|applied| applied >= store.end()) {
-        return Ok(Opening::Ahead);
-    }
+) -> Result<Node, OpenEngineError> {
     let config = config(store, seed, reach, continuation)?;
     match Node::open(clock::now(), config, store) {
-        Ok(node) => Ok(Opening::Opened(Box::new(follow(store, node)?))),
-        Err(OpenNodeError::NoAccount) if applied.is_none() => Ok(Opening::New),
-        Err(OpenNodeError::NoAccount) => Ok(Opening::Foreign),
+        Ok(node) => follow(store, node),
+        Err(OpenNodeError::NoAccount) => Err(OpenEngineError::NoAccount),
         Err(OpenNodeError::Storage(error)) => Err(error.into()),
     }
 }

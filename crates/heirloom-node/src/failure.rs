@@ -60,6 +60,15 @@ pub(crate) fn damaged(text: String) -> Failure {
     )
 }
 
+pub(crate) fn log_lost() -> Failure {
+    failure(
+        exit::FAILED,
+        "log-lost",
+        "The disk has lost a part of the log that was acknowledged.".to_owned(),
+        "Check the disk and start heirloom again: it then asks the other devices for what is missing.",
+    )
+}
+
 pub(crate) fn unusable(home: &Path, error: &dyn Display) -> Failure {
     failure(
         exit::FAILED,

@@ -11,16 +11,25 @@ use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Returns whether the data folder holds an account: a device's key, and a
-/// log that was begun.
+/// Returns whether the data folder holds an account, or what is left of one:
+/// a log that was begun, stored chunks, or a device's key and an index.
 #[must_use]
 pub fn has_account(home: &Path) -> bool {
-    // An index without a log is an account whose log was lost.
-    home.join(keyfile::NAME).exists() && (is_logged(home) || home.join("index").exists())
+    // A founding that was cut off leaves at most a key and empty folders.
+    let is_left = home.join(keyfile::NAME).exists() && home.join("index").exists();
+    is_logged(home) || is_filled(&home.join("packs")) || is_left
 }
 
 fn is_logged(home: &Path) -> bool {
-    std::fs::read_dir(home.join("log")).is_ok_and(|mut entries| entries.next().is_some())
+    is_filled(&home.join("log"))
+}
+
+fn is_filled(folder: &Path) -> bool {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_some(),
+        // A folder that cannot be looked into is there.
+        Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+    }
 }
 
 /// Opens the store of an existing account, and reads the device's seed.
@@ -113,7 +122,6 @@ fn refusal(home: &Path, error: &OpenError) -> Failure {
     match error {
         OpenError::Lock(LockError::Held { pid }) => failure::held(home, *pid),
         OpenError::Newer { .. } => failure::newer(failure::causes(error)),
-        OpenError::Index(_) => failure::damaged(failure::causes(error)),
         OpenError::Lock(LockError::Io { .. }) | OpenError::Io { .. } => {
             failure::unusable(home, &failure::causes(error))
         }

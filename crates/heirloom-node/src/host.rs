@@ -25,6 +25,7 @@ mod hearing;
 mod introductions;
 mod orders;
 mod outbox;
+mod scrub;
 mod strays;
 mod transfers;
 
@@ -33,6 +34,7 @@ use disk::{Disk, Written};
 use introductions::Introductions;
 use orders::Orders;
 use outbox::Outbox;
+use scrub::Scrub;
 use strays::Strays;
 use transfers::Transfers;
 
@@ -190,6 +192,7 @@ struct Host {
     conversations: Conversations,
     introductions: Introductions,
     strays: Strays,
+    scrub: Scrub,
     replies: BTreeMap<CommandId, CommandReply>,
     hellos: BTreeMap<HelloId, oneshot::Sender<Vec<u8>>>,
     connected: BTreeSet<DeviceId>,
@@ -218,6 +221,7 @@ impl Host {
         let (arrivals, arrivals_in) = mpsc::channel(ARRIVALS_MAX);
         let host = Self {
             transfers: Transfers::new(engine.store().chunks()),
+            scrub: Scrub::new(clock::now(), engine.store().chunks().list()),
             orders: Orders::new(network.clone()),
             engine,
             network,
@@ -282,6 +286,7 @@ impl Host {
             self.engine.node().poll_timeout(),
             self.strays.poll_timeout(),
             self.introductions.poll_timeout(),
+            self.scrub.poll_timeout(),
         ];
         let pause = clock::pause_until(clock::now(), deadlines.into_iter().flatten().min());
         if self.outbox.is_waiting() || self.orders.is_waiting() {
@@ -296,6 +301,7 @@ impl Host {
         self.outbox.retry(&mut |device, frame| self.network.send(device, frame));
         self.orders.retry();
         self.reopen_log()?;
+        self.tell_lost(queues).await?;
         let now = clock::now();
         for address in self.strays.due(now) {
             self.call(address);
@@ -303,11 +309,23 @@ impl Host {
         for device in self.introductions.due(now) {
             self.introduce(device);
         }
+        if let Some(chunk) = self.scrub.due(now) {
+            self.transfers.check(chunk);
+        }
         if self.engine.node().poll_timeout().is_some_and(|due| due <= now.mono_ms) {
             let outcome = self.engine.timeout();
             self.follow(queues, outcome).await?;
         }
         Ok(())
+    }
+
+    /// Tells the node which chunks were found damaged or gone.
+    async fn tell_lost(&mut self, queues: &mut Queues) -> Result<(), Failure> {
+        let chunks = self.engine.store().chunks().take_lost();
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        self.input(queues, Input::ChunksLost { chunks }).await
     }
 
     /// Opens the log again after a failed write, when nothing is on its way there.

@@ -32,6 +32,8 @@ struct State {
     folders: BTreeSet<u8>,
     /// Chunks that were here and could not be read.
     lost: BTreeSet<ChunkId>,
+    /// Those of them that nobody was told of.
+    untold: BTreeSet<ChunkId>,
 }
 
 /// A chunk whose bytes are durable and whose name is not yet.
@@ -91,6 +93,12 @@ impl Chunks {
         self.state().lost.iter().copied().collect()
     }
 
+    /// Returns, once, the chunks that were lost since this was last asked.
+    #[must_use]
+    pub fn take_lost(&self) -> BTreeSet<ChunkId> {
+        std::mem::take(&mut self.state().untold)
+    }
+
     /// Reads a chunk and checks it against its name.
     ///
     /// # Errors
@@ -111,12 +119,11 @@ impl Chunks {
                 }
                 Err(StorageError::Chunk(id))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.lose(id);
-                Err(StorageError::Chunk(id))
-            }
             Err(error) => {
                 tracing::warn!(%error, chunk = %id.short(), "a chunk cannot be read");
+                if is_lasting(&error) {
+                    self.lose(id);
+                }
                 Err(StorageError::Chunk(id))
             }
         }
@@ -162,7 +169,7 @@ impl Chunks {
     }
 
     fn prepare_folder(&self, id: ChunkId) -> io::Result<()> {
-        if self.state().folders.contains(&id.0[0]) {
+        if self.state().folders.contains(&id.0[0]) && self.folder_of(id).is_dir() {
             return Ok(());
         }
         self.disk.create_folder(&self.folder_of(id))?;
@@ -176,6 +183,7 @@ impl Chunks {
         let mut state = self.state();
         state.held.remove(&id);
         state.lost.insert(id);
+        state.untold.insert(id);
     }
 
     fn folder_of(&self, id: ChunkId) -> PathBuf {
@@ -199,6 +207,13 @@ fn refusal(error: &io::Error) -> AppendError {
     }
 }
 
+/// Whether a chunk that could not be read will not be read later either: it is
+/// gone, the disk has lost it, or it belongs to somebody else.
+fn is_lasting(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
 fn first_byte(name: &str) -> Option<u8> {
     let [byte] = heirloom_base::id::from_hex(name)?.try_into().ok()?;
     Some(byte)
@@ -208,8 +223,11 @@ fn list(folder: &Path, first: u8, held: &mut BTreeMap<ChunkId, u64>) -> io::Resu
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let id = entry.file_name().to_str().and_then(|name| name.parse::<ChunkId>().ok());
-        if let Some(id) = id.filter(|id| id.0[0] == first) {
-            held.insert(id, entry.metadata()?.len());
+        let Some(id) = id.filter(|id| id.0[0] == first) else { continue };
+        let metadata = entry.metadata()?;
+        // An empty file is what a file system leaves of one after a crash.
+        if metadata.is_file() && metadata.len() > 0 {
+            held.insert(id, metadata.len());
         }
     }
     Ok(())

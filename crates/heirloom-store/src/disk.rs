@@ -140,7 +140,13 @@ impl DiskFile for SystemFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        use std::os::unix::fs::MetadataExt;
+        self.0.sync_data()?;
+        // What a file without a name holds is gone when it is closed.
+        match self.0.metadata()?.nlink() {
+            0 => Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed")),
+            _ => Ok(()),
+        }
     }
 }
 

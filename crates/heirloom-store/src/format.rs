@@ -2,6 +2,8 @@
 //!
 //! Lines of a word and a value: `heirloom-store VERSION`, `min_reader
 //! VERSION`, `index BACKEND`, `generation HEX`. Lines with other words are kept.
+//! The last is `sum HEX`, the CRC32C of the lines before it: without it a
+//! flipped bit would make a home one of a newer version. Homes of old have none.
 
 use crate::disk::Disk;
 use heirloom_base::id::{from_hex, to_hex};
@@ -14,6 +16,9 @@ pub const NAME: &str = "FORMAT";
 
 /// The version of the layout that this program writes and reads.
 pub const VERSION: u32 = 1;
+
+/// How the line with the checksum begins.
+const SUM: &str = "sum ";
 
 /// What the `FORMAT` file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +89,7 @@ impl Format {
     /// # Errors
     /// [`FormatError::Newer`] or [`FormatError::Damaged`].
     pub fn parse(text: &str) -> Result<Self, FormatError> {
+        let text = checked(text)?;
         let mut lines = text.lines();
         let version: u32 = lines
             .next()
@@ -123,7 +129,20 @@ impl Format {
         for line in &self.rest {
             writeln!(text, "{line}").expect("writing to a string cannot fail");
         }
+        let sum = crc32c::crc32c(text.as_bytes());
+        writeln!(text, "{SUM}{sum:08x}").expect("writing to a string cannot fail");
         text
+    }
+}
+
+/// Returns the lines before the checksum, where there is one and it is right.
+fn checked(text: &str) -> Result<&str, FormatError> {
+    let last = text.trim_end().rfind('\n').map_or(0, |end| end + 1);
+    let (lines, end) = text.split_at(last);
+    let Some(sum) = end.trim_end().strip_prefix(SUM) else { return Ok(text) };
+    match u32::from_str_radix(sum, 16) {
+        Ok(sum) if sum == crc32c::crc32c(lines.as_bytes()) => Ok(lines),
+        Ok(_) | Err(_) => Err(FormatError::Damaged),
     }
 }
 
@@ -135,10 +154,26 @@ mod tests {
     #[test]
     fn the_text_is_frozen() {
         let format = Format::new("sled", [0xab; 16]);
-        let text = "heirloom-store 1\nmin_reader 1\nindex sled\n\
-                    generation abababababababababababababababab\n";
-        assert_eq!(format.text(), text);
-        assert_eq!(Format::parse(text).unwrap(), format);
+        let old = "heirloom-store 1\nmin_reader 1\nindex sled\n\
+                   generation abababababababababababababababab\n";
+        assert_eq!(format.text(), format!("{old}sum 5833b69b\n"));
+        assert_eq!(Format::parse(&format.text()).unwrap(), format);
+        assert_eq!(Format::parse(old).unwrap(), format);
+    }
+
+    #[test]
+    fn a_flipped_bit_never_makes_another_format_of_it() {
+        let format = Format::new("sled", [0xab; 16]);
+        let sound = format.text();
+        for bit in 0..8 * sound.len() {
+            let mut bytes = sound.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            match Format::parse(&String::from_utf8_lossy(&bytes)) {
+                // The word or the end of the checksum's own line was hit.
+                Ok(found) => assert_eq!(Format { rest: Vec::new(), ..found }, format, "bit {bit}"),
+                Err(error) => assert!(matches!(error, FormatError::Damaged), "bit {bit}: {error}"),
+            }
+        }
     }
 
     #[test]
@@ -155,8 +190,11 @@ mod tests {
 
     #[test]
     fn unknown_lines_are_kept() {
-        let text = format!("{}colour blue\nempty\n", Format::new("sled", [1; 16]).text());
-        assert_eq!(Format::parse(&text).unwrap().text(), text);
+        let text = "heirloom-store 1\nindex sled\ngeneration 01010101010101010101010101010101\n\
+                    colour blue\nempty\n";
+        let format = Format::parse(text).unwrap();
+        assert_eq!(format.rest, ["colour blue", "empty"]);
+        assert_eq!(Format::parse(&format.text()).unwrap(), format);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum IndexState {
     Repaired,
     /// It could not be used: it is empty now.
     Rebuilt,
+    /// Not even an empty one can be written: it is in memory, for this run.
+    InMemory,
 }
 
 /// How the engine is set up.
@@ -93,12 +95,12 @@ pub(crate) struct Index {
 
 impl Index {
     /// Opens the index, repairing or replacing it where that is needed.
-    pub(crate) fn open(home: &Path, settings: Settings) -> Result<Self, IndexError> {
+    pub(crate) fn open(home: &Path, settings: Settings) -> Self {
         let (backend, state) = match settings.kind {
             IndexKind::Memory => memory::open(),
-            IndexKind::Sled => open_or_rebuild(home, settings)?,
+            IndexKind::Sled => open_or_rebuild(home, settings).unwrap_or_else(in_memory),
         };
-        Ok(Self { home: home.to_owned(), settings, backend, state })
+        Self { home: home.to_owned(), settings, backend, state }
     }
 
     pub(crate) fn state(&self) -> IndexState {
@@ -117,12 +119,19 @@ impl Index {
     pub(crate) fn discard(&mut self) -> Result<(), IndexError> {
         self.close();
         set_aside(&self.home).map_err(|error| IndexError(error.to_string()))?;
-        let (backend, _) = match self.settings.kind {
+        let (backend, state) = match self.settings.kind {
             IndexKind::Memory => memory::open(),
-            IndexKind::Sled => sled::open(&self.home.join(FOLDER), self.settings)?,
+            IndexKind::Sled => {
+                sled::open(&self.home.join(FOLDER), self.settings).unwrap_or_else(in_memory)
+            }
         };
         self.backend = backend;
-        self.state = IndexState::Rebuilt;
+        self.state = match state {
+            IndexState::InMemory => state,
+            IndexState::New | IndexState::Opened | IndexState::Repaired | IndexState::Rebuilt => {
+                IndexState::Rebuilt
+            }
+        };
         Ok(())
     }
 
@@ -142,6 +151,13 @@ impl Drop for Index {
 }
 
 type Opened = (Box<dyn Backend>, IndexState);
+
+/// Returns what is used where the disk takes no index, because it is full or
+/// refuses: what is stored can be read all the same.
+fn in_memory(error: IndexError) -> Opened {
+    tracing::warn!(%error, "the index cannot be written and is made in memory");
+    (memory::open().0, IndexState::InMemory)
+}
 
 fn open_or_rebuild(home: &Path, settings: Settings) -> Result<Opened, IndexError> {
     let folder = home.join(FOLDER);

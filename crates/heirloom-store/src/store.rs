@@ -42,9 +42,6 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-    /// Not even an empty index can be opened.
-    #[error("no index can be opened: {0}")]
-    Index(String),
 }
 
 /// How a store is opened.
@@ -144,7 +141,7 @@ impl Store {
 
         let reserve =
             Reserve::open(Arc::clone(disk), home, &layout.scratch, options.reserve_bytes as u64);
-        let reserve = Arc::new(reserve.map_err(failed(home))?);
+        let reserve = Arc::new(reserve.map_err(failed(&home.join("reserve")))?);
         let Layout { log, packs, scratch, quarantine } = layout;
         let lock = Arc::new(lock);
         let chunks = Chunks::open(
@@ -164,7 +161,7 @@ impl Store {
             cache_bytes: options.index_cache_bytes,
             flush_every_ms: options.index_flush_ms,
         };
-        let index = Index::open(home, settings).map_err(|error| OpenError::Index(error.0))?;
+        let index = Index::open(home, settings);
         let reader = log.reader().clone();
         let appender = Appender::new(log, Arc::clone(&chunks), Arc::clone(&reserve), lock);
         let appender = Arc::new(Mutex::new(appender));

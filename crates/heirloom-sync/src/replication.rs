@@ -460,6 +460,14 @@ impl Replication {
         self.receipt_later(now);
     }
 
+    /// Notes that chunks of a held entry are not here any more.
+    pub fn chunks_lost(&mut self, now: Now, log: LogId, seq: u64, lost: BTreeSet<ChunkId>) {
+        if let Some(state) = self.logs.get_mut(&log).filter(|state| seq <= state.durable) {
+            state.incomplete.entry(seq).or_default().extend(lost);
+            self.receipt_later(now);
+        }
+    }
+
     /// Returns the chunks that held entries refer to and that are not here.
     #[must_use]
     pub fn chunks_missing(&self) -> BTreeSet<ChunkId> {

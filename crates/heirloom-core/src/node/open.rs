@@ -1,5 +1,6 @@
 //! Opening a node over what its storage holds.
 
+use super::damage::entries_with_chunks;
 use super::{Node, NodeConfig, PendingFrame, Then};
 use crate::collection::Collection;
 use crate::dialer::{Dialer, Source};
@@ -13,9 +14,7 @@ use crate::storage::{Rows, Storage, StorageError};
 use crate::view::decode_row;
 use crate::waits::Waits;
 use heirloom_base::planted::{Bug, is_planted};
-use heirloom_base::{
-    AccountId, ChunkId, Decode, DeviceId, Incarnation, LogId, Now, Reader, SpaceId, hash, limits,
-};
+use heirloom_base::{AccountId, ChunkId, Decode, DeviceId, Incarnation, LogId, Now, SpaceId, hash};
 use heirloom_sync::{LogState, Origin, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -134,7 +133,9 @@ impl Node {
             LocalState::Account(_)
             | LocalState::Generation(_)
             | LocalState::Starts(_)
-            | LocalState::Place(_) => {}
+            | LocalState::Place(_)
+            | LocalState::Damage(_)
+            | LocalState::Lost { .. } => {}
         }
     }
 
@@ -154,13 +155,9 @@ impl Node {
             let Some(log) = key.get(1..).and_then(<[u8]>::first_chunk::<16>) else { continue };
             logs.insert(LogId(*log), LogState::at(row.device, row.seq, row.id));
         }
-        for (key, bytes) in all_rows(storage, &[table::INCOMPLETE])? {
-            let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
-            let missing: Vec<ChunkId> = Reader::new(&bytes)
-                .list(limits::ENTRY_CHUNKS_MAX)
-                .map_err(|error| StorageError::Index(error.to_string()))?;
+        for (log, seq, chunks) in entries_with_chunks(storage)? {
             let missing: BTreeSet<ChunkId> =
-                missing.into_iter().filter(|chunk| !storage.has_chunk(*chunk)).collect();
+                chunks.into_iter().filter(|chunk| !storage.has_chunk(*chunk)).collect();
             if let Some(state) = logs.get_mut(&log)
                 && !missing.is_empty()
             {

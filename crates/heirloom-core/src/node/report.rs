@@ -30,6 +30,7 @@ impl Node {
         let stalls = self.stalls(now, storage, &devices)?;
         let mut problems = self.problems(&devices, &categories);
         problems.extend(self.quarantine_problem(&aside));
+        problems.extend(lost_problem(self.entries_lost(storage)?));
         Ok(Answer::Status(StatusReport {
             account_id: self.account.to_string(),
             device_id: self.device().to_string(),
@@ -291,4 +292,13 @@ impl Node {
 fn kept_seen(storage: &dyn Storage, device: DeviceId) -> Result<Option<u64>, Refusal> {
     let bytes = storage.get(&rows::key(table::SEEN, &[&device.0]))?;
     Ok(bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))))
+}
+fn lost_problem(entries: u64) -> Option<Problem> {
+    (entries > 0).then(|| Problem {
+        code: "entries-lost".into(),
+        text: format!("This device's disk has lost {entries} entries, which are not back yet."),
+        fix: "Connect to another device, which sends them again; until then, keep a copy: \
+              `heirloom export`."
+            .into(),
+    })
 }

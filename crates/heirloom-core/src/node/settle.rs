@@ -45,15 +45,23 @@ impl Node {
         frame: Frame,
     ) -> Result<(), StorageError> {
         let frame = match frame.kind {
-            FRAME_ENTRY => {
-                Entry::parse(frame.payload).ok().map(|entry| PendingFrame::Entry(Box::new(entry)))
-            }
+            FRAME_ENTRY => Entry::parse(frame.payload)
+                .ok()
+                .filter(|entry| entry.header().space == self.space)
+                .map(|entry| PendingFrame::Entry(Box::new(entry))),
             FRAME_ROSTER => {
                 let known = self.membership.insert(&frame.payload).is_ok();
                 self.membership_changed(now);
                 known.then_some(PendingFrame::RosterOp(frame.payload))
             }
-            FRAME_LOCAL => LocalState::from_bytes(&frame.payload).ok().map(PendingFrame::Local),
+            FRAME_LOCAL => {
+                let state = LocalState::from_bytes(&frame.payload).ok();
+                if matches!(state, Some(LocalState::Incarnation(_))) {
+                    self.forget_unborn();
+                }
+                let foreign = |state: &LocalState| matches!(state, LocalState::Account(account) if *account != self.account);
+                state.filter(|state| !foreign(state)).map(PendingFrame::Local)
+            }
             _ => None,
         };
         match frame {
@@ -140,7 +148,7 @@ impl Node {
             .copied()
             .filter(|chunk| !view.storage().has_chunk(*chunk))
             .collect();
-        self.index_entry(&mut view, lsn, entry, &missing);
+        self.index_entry(&mut view, lsn, entry);
         let future = header.hlc.wall_ms() > now.wall_ms + DAY_MS;
         let applied = match future && is_planted(Bug::ClockTrusted) {
             true => Applied::default(),
@@ -168,13 +176,7 @@ impl Node {
         }
     }
 
-    fn index_entry(
-        &self,
-        view: &mut View<'_>,
-        lsn: Lsn,
-        entry: &Entry,
-        missing: &BTreeSet<ChunkId>,
-    ) {
+    fn index_entry(&self, view: &mut View<'_>, lsn: Lsn, entry: &Entry) {
         let header = entry.header();
         view.put_bytes(
             rows::entry_key(table::ENTRY, header.log, header.seq),
@@ -185,10 +187,10 @@ impl Node {
             let row = LogRow { device, seq: header.seq, id: entry.id() };
             view.put(rows::key(table::LOG, &[&header.log.0]), &row);
         }
-        if !missing.is_empty() {
+        if !header.chunks.is_empty() {
             let mut writer = Writer::new();
-            writer.list(&missing.iter().copied().collect::<Vec<ChunkId>>());
-            let key = rows::entry_key(table::INCOMPLETE, header.log, header.seq);
+            writer.list(&header.chunks);
+            let key = rows::entry_key(table::CHUNKS, header.log, header.seq);
             view.put_bytes(key, writer.into_bytes());
         }
     }
@@ -373,23 +375,27 @@ impl Node {
         chunks: &[ChunkId],
     ) -> Result<(), StorageError> {
         self.fetches.ended(id);
-        for chunk in chunks {
-            self.replication.chunk_arrived(now, *chunk);
-        }
         if chunks.is_empty() {
             return Ok(());
         }
+        let before = self.incomplete();
+        for chunk in chunks {
+            self.replication.chunk_arrived(now, *chunk);
+        }
+        let after = self.incomplete();
         let mut view = View::new(storage);
-        for (key, _) in view.scan(&[table::INCOMPLETE], None, usize::MAX)? {
-            let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
-            let open =
-                self.replication.log(log).is_some_and(|state| state.incomplete.contains_key(&seq));
-            if !open {
-                view.remove(key);
-                self.show_again(&mut view, log, seq)?;
-            }
+        for (log, seq) in before.difference(&after) {
+            self.show_again(&mut view, *log, *seq)?;
         }
         view.commit(None)
+    }
+
+    /// Returns the entries that lack a chunk.
+    fn incomplete(&self) -> BTreeSet<(LogId, u64)> {
+        let of_log = |(log, state): (LogId, &heirloom_sync::LogState)| {
+            state.incomplete.keys().map(|seq| (log, *seq)).collect::<Vec<_>>()
+        };
+        self.replication.logs().flat_map(of_log).collect()
     }
 
     /// Shows the records of an entry whose chunks have all arrived.

@@ -66,6 +66,17 @@ impl Transfers {
         self.reap();
     }
 
+    /// Compares a chunk with its name: the store keeps aside what does not bear it.
+    pub(super) fn check(&mut self, id: ChunkId) {
+        let (store, reads) = (Arc::clone(&self.chunks), Arc::clone(&self.reads));
+        self.tasks.spawn(async move {
+            let Ok(_place) = reads.acquire().await else { return };
+            let read = tokio::task::spawn_blocking(move || store.read(id).is_ok()).await;
+            tracing::trace!(sound = read.ok(), chunk = %id.short(), "a chunk was read");
+        });
+        self.reap();
+    }
+
     /// Ends all transfers: what is durable of them stays.
     pub(super) async fn end(&mut self) {
         self.tasks.shutdown().await;

@@ -22,6 +22,8 @@ pub(crate) enum Crash {
 pub(crate) enum Fault {
     /// This operation only.
     Once,
+    /// This operation only, because there is no room: also a sync may find that out.
+    FullOnce,
     /// This operation and all behind it.
     Lasting,
     /// From this operation on the disk takes no new bytes.
@@ -145,7 +147,8 @@ impl FaultyDisk {
         let now = ledger.operations;
         ledger.operations += 1;
         match ledger.fault {
-            Some((at, Fault::Once)) if at == now => Err(io::Error::other("injected")),
+            Some((at, Fault::Once)) if at == now => Err(broken()),
+            Some((at, Fault::FullOnce)) if at == now => Err(io::ErrorKind::StorageFull.into()),
             Some((at, Fault::Lasting)) if at <= now => Err(io::Error::other("injected for good")),
             Some((at, Fault::Full)) if at <= now && kind == Kind::Growing => {
                 Err(io::ErrorKind::StorageFull.into())
@@ -164,6 +167,11 @@ impl FaultyDisk {
         let id = handle.metadata()?.ino();
         Ok(Box::new(FaultyFile { disk: self.clone(), id, handle }))
     }
+}
+
+/// What a system reports of a sector that it cannot read or write.
+fn broken() -> io::Error {
+    rustix::io::Errno::IO.into()
 }
 
 fn undo(change: Pending, lost: &mut dyn FnMut() -> bool) {

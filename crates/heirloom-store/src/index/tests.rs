@@ -126,7 +126,7 @@ fn sled_conforms() {
 }
 
 fn filled(home: &Path) -> Model {
-    let mut index = Index::open(home, SETTINGS).unwrap();
+    let mut index = Index::open(home, SETTINGS);
     let mut model = Model::new();
     for group in 0..20_u32 {
         let mut batch = Batch::default();
@@ -141,7 +141,7 @@ fn filled(home: &Path) -> Model {
     index.backend().sync().unwrap();
     drop(index);
     // sled writes its snapshot when it opens.
-    drop(Index::open(home, SETTINGS).unwrap());
+    drop(Index::open(home, SETTINGS));
     model
 }
 
@@ -153,7 +153,7 @@ fn files(home: &Path, which: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 
 /// Opens an index that was tampered with: it opens, says nothing wrong, and can be replaced.
 fn survives(home: &Path, model: &Model) -> (IndexState, usize) {
-    let mut index = Index::open(home, SETTINGS).unwrap();
+    let mut index = Index::open(home, SETTINGS);
     let mut found = 0;
     for (key, value) in model {
         match index.backend().get(key) {
@@ -179,7 +179,7 @@ fn survives(home: &Path, model: &Model) -> (IndexState, usize) {
     batch.put(b"new".to_vec(), b"row".to_vec());
     index.backend_mut().commit(batch).unwrap();
     drop(index);
-    let index = Index::open(home, SETTINGS).unwrap();
+    let index = Index::open(home, SETTINGS);
     assert_eq!(index.backend().get(b"new").unwrap().unwrap(), b"row");
     let aside = entries(home).unwrap();
     let aside = aside.iter().filter(|path| path.to_string_lossy().contains("index.bad-")).count();
@@ -296,11 +296,24 @@ fn flipped_bits_and_zeroed_blocks_never_make_a_wrong_value() {
 #[test]
 fn only_the_newest_index_that_was_put_aside_is_kept() {
     let home = tempfile::tempdir().unwrap();
-    let mut index = Index::open(home.path(), SETTINGS).unwrap();
+    let mut index = Index::open(home.path(), SETTINGS);
     for _ in 0..3 {
         index.discard().unwrap();
     }
     let mut aside = entries(home.path()).unwrap();
     aside.retain(|path| path.to_string_lossy().contains("index.bad-"));
     assert_eq!(aside, [home.path().join("index.bad-3")]);
+}
+
+#[test]
+fn where_no_index_can_be_written_it_is_in_memory() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut index = Index::open(file.path(), SETTINGS);
+    assert_eq!(index.state(), IndexState::InMemory);
+    let mut batch = Batch::default();
+    batch.put(b"key".to_vec(), b"value".to_vec());
+    index.backend_mut().commit(batch).unwrap();
+    assert_eq!(index.backend().get(b"key").unwrap().unwrap(), b"value");
+    index.discard().unwrap();
+    assert_eq!((index.state(), index.backend().get(b"key")), (IndexState::InMemory, Ok(None)));
 }

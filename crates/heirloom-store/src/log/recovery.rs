@@ -4,11 +4,15 @@
 use super::{Current, Folders, LogReader, Tail, path};
 use crate::disk::{self, Disk};
 use crate::segment::{self, HEADER_BYTES, Header, Span};
+use heirloom_base::hash;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// Copies of one damaged file that are kept.
+const COPIES_MAX: usize = 4;
 
 /// What was found when the log was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +23,24 @@ pub struct Recovery {
     pub truncated_bytes: u64,
     /// Files that have lost something that was acknowledged.
     pub damaged: Vec<DamagedFile>,
+}
+
+impl Recovery {
+    /// Returns what stands for all the damage together; `None` where there is none.
+    #[must_use]
+    pub fn mark(&self) -> Option<[u8; 16]> {
+        let described: Vec<String> = self
+            .damaged
+            .iter()
+            .map(|file| match file.damage {
+                Damage::Missing { files } => format!("{} missing {files}", file.name),
+                Damage::Header => format!("{} header", file.name),
+                Damage::Frames { bytes } => format!("{} frames {bytes}", file.name),
+            })
+            .collect();
+        let parts: Vec<&[u8]> = described.iter().map(String::as_bytes).collect();
+        (!parts.is_empty()).then(|| hash::truncate(hash::content("damage", &parts)))
+    }
 }
 
 /// A file of the log that has lost something.
@@ -103,6 +125,13 @@ pub(super) fn compare(
     disk.sync_folder(&folders.quarantine)?;
     disk.sync_folder(&folders.log)?;
     let mut report = Recovery::default();
+    let gone = (1..=tail.number)
+        .filter(|number| !numbers.contains(number) && !reader.spans(*number).is_empty());
+    report.damaged.extend(gone.map(|number| DamagedFile {
+        name: segment::name(number),
+        damage: Damage::Missing { files: 1 },
+        copy: None,
+    }));
     for number in numbers.into_iter().filter(|number| *number <= tail.number) {
         let bytes = read_afresh(&path(&folders.log, number))?;
         let spans = segment::scan(&bytes, number);
@@ -181,8 +210,8 @@ fn recover_last(
     take(recovered, number, spans);
     recovered.tail = Tail { number, end };
     if used > end {
-        let kept = folders.quarantine.join(format!("{}.{end}.damaged", segment::name(number)));
-        place_copy(disk, folders, &kept, &bytes[end..used]);
+        let name = format!("{}.{end}", segment::name(number));
+        place_copy(disk, folders, &name, &bytes[end..used]);
     }
     if !sound {
         return Ok(());
@@ -241,21 +270,31 @@ fn keep(
 ) -> DamagedFile {
     let name = segment::name(number);
     tracing::warn!(file = %name, ?damage, "a segment of the log is damaged");
-    let kept = folders.quarantine.join(format!("{name}.damaged"));
-    let copy = place_copy(disk, folders, &kept, bytes).then_some(kept);
+    let copy = place_copy(disk, folders, &name, bytes);
     DamagedFile { name, damage, copy }
 }
 
-/// Keeps bytes for an inspection; the segment itself is never changed where it is damaged.
-fn place_copy(disk: &dyn Disk, folders: &Folders, target: &Path, bytes: &[u8]) -> bool {
-    if target.exists() {
-        return true;
+/// Keeps bytes for an inspection, each state of a file once; the segment itself
+/// is never changed where it is damaged. Returns where the copy lies.
+fn place_copy(disk: &dyn Disk, folders: &Folders, name: &str, bytes: &[u8]) -> Option<PathBuf> {
+    let named = |number: usize| match number {
+        1 => folders.quarantine.join(format!("{name}.damaged")),
+        _ => folders.quarantine.join(format!("{name}-{number}.damaged")),
+    };
+    for target in (1..=COPIES_MAX).map(named) {
+        match std::fs::read(&target) {
+            Ok(kept) if kept == bytes => return Some(target),
+            Ok(_) => {}
+            Err(_) => {
+                let placed = disk::replace(disk, &folders.scratch, &target, bytes);
+                if let Err(error) = &placed {
+                    tracing::warn!(%error, "no copy of a damaged part could be made");
+                }
+                return placed.is_ok().then_some(target);
+            }
+        }
     }
-    let placed = disk::replace(disk, &folders.scratch, target, bytes);
-    if let Err(error) = &placed {
-        tracing::warn!(%error, "no copy of a damaged part could be made");
-    }
-    placed.is_ok()
+    None
 }
 
 /// Reads a file past the system's cache where that can be emptied: after a

@@ -6,6 +6,9 @@ use crate::log::{Damage, DamagedFile};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// The folder of what was kept of damaged files, below the home.
+const QUARANTINE: &str = "quarantine";
+
 /// Bytes on the disk by part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sizes {
@@ -33,6 +36,14 @@ pub struct Problem {
 }
 
 impl Store {
+    /// Returns the files with what was cut off the log, which stay until a user removes them.
+    fn cut_ends(&self) -> impl Iterator<Item = String> {
+        let kept = std::fs::read_dir(self.home.join(QUARANTINE)).into_iter().flatten().flatten();
+        kept.filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| is_cut_end(name))
+            .map(|name| format!("{QUARANTINE}/{name}"))
+    }
+
     /// Measures the parts of the store.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
@@ -71,6 +82,15 @@ impl Store {
             });
         }
         problems.extend(self.recovery.damaged.iter().map(damaged_file));
+        problems.extend(self.cut_ends().map(|name| {
+            Problem {
+            code: "log-end-lost",
+            text: format!("The end of the log could not be read: {name} keeps what was cut off."),
+            fix: "Connect to another device, which sends again what is missing; then delete that \
+                  file."
+                .to_owned(),
+        }
+        }));
         let lost = self.chunks.lost().len();
         if lost > 0 {
             problems.push(Problem {
@@ -86,6 +106,13 @@ impl Store {
                 fix: "Nothing needs to be done.".to_owned(),
             });
         }
+        if self.index.state() == IndexState::InMemory {
+            problems.push(Problem {
+                code: "index-in-memory",
+                text: "The index cannot be written: each start reads the whole log.".to_owned(),
+                fix: "Free some space on the disk of this device, or check its rights.".to_owned(),
+            });
+        }
         if self.index.state() == IndexState::Rebuilt {
             problems.push(Problem {
                 code: "index-rebuilt",
@@ -95,6 +122,17 @@ impl Store {
         }
         problems
     }
+}
+
+/// Returns whether a name is that of what was cut off a segment: `NUMBER.seg.OFFSET.damaged`.
+fn is_cut_end(name: &str) -> bool {
+    let Some((segment, offset)) =
+        name.strip_suffix(".damaged").and_then(|name| name.rsplit_once('.'))
+    else {
+        return false;
+    };
+    let is_offset = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
+    is_offset && crate::segment::number(segment).is_some()
 }
 
 fn damaged_file(file: &DamagedFile) -> Problem {

@@ -289,6 +289,104 @@ fn a_log_that_may_have_lost_its_end_is_not_continued() {
     assert_ne!(alone.node.journal.log(), first);
 }
 
+#[test]
+fn a_log_with_a_gap_is_held_up_to_it_and_what_was_shown_stays() {
+    let mut alone = Alone::new();
+    for title in ["title=a", "title=b", "title=c", "title=d"] {
+        alone.add("notes", &[title]);
+    }
+    let (before, log) = (alone.digest(), alone.node.journal.log().unwrap());
+    let mut storage = alone.storage.clone();
+    assert_eq!(Node::fit(&storage), Ok(Fit::Same));
+    let entries: Vec<Lsn> = storage
+        .frames
+        .iter()
+        .filter(|(_, frame)| frame.kind == settle::FRAME_ENTRY)
+        .map(|(lsn, _)| *lsn)
+        .collect();
+    storage.frames.remove(&entries[1]);
+    let last = *storage.frames.keys().next_back().unwrap();
+    let lost = Node::forget_lost(&mut storage, last).unwrap();
+    let account = Node::account_frames(&storage).unwrap();
+    assert_eq!(account.iter().find_map(Node::account_in), Some(alone.node.account()));
+    for frame in account.into_iter().chain(founding::reborn([7; 32], None)).chain(lost) {
+        let next = Lsn(storage.frames.keys().next_back().unwrap().0 + 1);
+        storage.frames.insert(next, frame);
+    }
+    let mut mended = Alone::open(storage);
+    assert_eq!(mended.digest(), before);
+    assert_eq!(mended.node.replication.log(log).unwrap().durable, 1);
+    assert_eq!(mended.node.entries_lost(&mended.storage), Ok(3));
+    mended.add("notes", &["title=e"]);
+    assert_ne!(mended.node.journal.log(), Some(log), "the log is not continued");
+    let again = Node::forget_lost(&mut mended.storage.clone(), Lsn(u64::MAX)).unwrap();
+    assert_eq!(again, [], "once is enough");
+}
+
+#[test]
+fn an_index_that_knows_more_than_the_log_keeps_its_records_and_hears_of_what_follows() {
+    let mut alone = Alone::new();
+    alone.add("notes", &["title=a"]);
+    let last = *alone.storage.frames.keys().next_back().unwrap();
+    alone.add("notes", &["title=b"]);
+    let mut storage = alone.storage.clone();
+    storage.frames.retain(|lsn, _| *lsn <= last);
+    assert_eq!(Node::fit(&storage), Ok(Fit::Gaps));
+    Node::forget_lost(&mut storage, last).unwrap();
+    assert_eq!(Node::applied(&storage), Ok(Some(last)));
+    for frame in founding::reborn([7; 32], None) {
+        let next = Lsn(storage.frames.keys().next_back().unwrap().0 + 1);
+        storage.frames.insert(next, frame);
+    }
+    let mut mended = Alone::open(storage);
+    assert_eq!(mended.digest(), alone.digest());
+    assert_ne!(mended.node.journal.log(), alone.node.journal.log());
+}
+
+#[test]
+fn an_index_beside_another_log_is_told() {
+    let mut one = Alone::new();
+    one.add("notes", &["title=a"]);
+    let mut other = Alone::open(Alone::new().storage);
+    other.add("notes", &["title=b"]);
+    let storage = MemoryStorage { frames: other.storage.frames.clone(), ..one.storage.clone() };
+    assert_eq!(Node::fit(&storage), Ok(Fit::Other));
+}
+
+#[test]
+fn chunks_that_are_lost_are_missing_at_once_and_after_a_restart() {
+    let mut alone = Alone::new();
+    let photo = "QUJD".repeat(40_000);
+    let card = CARD.replace("X-KEPT", &format!("PHOTO;ENCODING=b:{photo}\r\nX-KEPT"));
+    alone.import(&card);
+    let chunks: BTreeSet<ChunkId> = alone.storage.chunks.keys().copied().collect();
+    assert_eq!(alone.node.replication.chunks_missing(), BTreeSet::new());
+    let input = Input::ChunksLost { chunks: chunks.clone() };
+    alone.node.handle_input(NOW, &mut alone.storage, input).unwrap();
+    assert_eq!(alone.node.replication.chunks_missing(), chunks);
+    assert_eq!(Alone::open(alone.storage.clone()).node.replication.chunks_missing(), [].into());
+    alone.storage.chunks.clear();
+    assert_eq!(Alone::open(alone.storage.clone()).node.replication.chunks_missing(), chunks);
+}
+
+#[test]
+fn frames_of_another_account_in_the_log_are_passed_over() {
+    let mut alone = Alone::new();
+    alone.add("notes", &["title=a"]);
+    let before = alone.digest();
+    let root = Phrase::from_entropy([8; 16]).root_keys();
+    let stranger = DeviceKeys::from_seed([8; 32]);
+    let mut storage = alone.storage.clone();
+    for frame in founding::found(&root, &stranger, "stranger", Role::Member, [8; 32]) {
+        let next = Lsn(storage.frames.keys().next_back().unwrap().0 + 1);
+        storage.frames.insert(next, frame);
+    }
+    let mut opened = Alone::open(storage);
+    assert_eq!(opened.digest(), before);
+    let again = Alone::open(opened.storage.clone());
+    assert_eq!(again.node.account(), alone.node.account());
+}
+
 /// Opens a node over what a folder's disk holds, lying at a place.
 fn open_at(storage: &MemoryStorage, place: u8, seed: u8) -> Alone {
     let mut storage = storage.clone();

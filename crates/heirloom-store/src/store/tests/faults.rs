@@ -117,6 +117,12 @@ fn one_failing_operation_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
+fn one_operation_without_room_loses_nothing_that_was_acknowledged() {
+    exhaust(Fault::FullOnce, Manner::Stops);
+    exhaust(Fault::FullOnce, Manner::Reopens);
+}
+
+#[test]
 fn a_dying_disk_loses_nothing_that_was_acknowledged() {
     exhaust(Fault::Lasting, Manner::Stops);
     exhaust(Fault::Lasting, Manner::Reopens);
