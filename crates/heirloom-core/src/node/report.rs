@@ -293,6 +293,7 @@ fn kept_seen(storage: &dyn Storage, device: DeviceId) -> Result<Option<u64>, Ref
     let bytes = storage.get(&rows::key(table::SEEN, &[&device.0]))?;
     Ok(bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))))
 }
+
 fn lost_problem(entries: u64) -> Option<Problem> {
     (entries > 0).then(|| Problem {
         code: "entries-lost".into(),
