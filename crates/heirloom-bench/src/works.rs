@@ -1,0 +1,278 @@
+//! The figures, each by a real household on the loopback.
+
+use crate::files;
+use crate::household::{Failure, Node, Program, measured};
+use heirloom_api::command::{Command, Event, Wait};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Edits whose way is timed.
+const EDITS: usize = 300;
+/// Changes that the other device has missed.
+const CHANGED: usize = 100;
+/// Small edits that go to two devices, and the connections that give them.
+const SMALL_EDITS: usize = 20_000;
+const WRITERS: usize = 32;
+/// Time for which an idle pair is watched.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) work: String,
+    pub(crate) ours: String,
+    pub(crate) goal: &'static str,
+}
+
+fn figure(work: &str, ours: String, goal: &'static str) -> Figure {
+    Figure { work: work.to_owned(), ours, goal }
+}
+
+/// Where the works are done, and how large.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) program: Program,
+    pub(crate) folder: TempDir,
+    /// Contacts; notes and events are a fifth of them.
+    pub(crate) records: usize,
+}
+
+impl Bench {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) -> Result<String, Failure> {
+        let path = self.path(name);
+        std::fs::write(&path, text)?;
+        Ok(path.to_string_lossy().into_owned())
+    }
+
+    /// Makes an account in a folder; returns the phrase.
+    fn founded(&self, home: &Path) -> Result<String, Failure> {
+        let made = self.program.run(home, &["init", "--device", "first", "--no-verify"])?;
+        Ok(made["phrase"].as_str().ok_or("no phrase")?.to_owned())
+    }
+
+    /// Lets a new folder join a running node.
+    fn joined(&self, node: &Node, home: &Path, name: &str) -> Result<(), Failure> {
+        let invite = self.program.run(&node.home, &["invite"])?;
+        let link = invite["link"].as_str().ok_or("no link")?;
+        self.program.run(home, &["join", link, "--device", name, "--no-mdns"])?;
+        Ok(())
+    }
+
+    /// Starts a node that dials another.
+    fn beside(&self, node: &Node, home: &Path) -> Result<Node, Failure> {
+        self.program.up(home, &["--peer", &node.address()?])
+    }
+
+    /// What one small write to the disk costs, for comparison.
+    pub(crate) fn disk(&self) -> Result<Vec<Figure>, Failure> {
+        let mut file = File::create(self.path("disk"))?;
+        let mut times = Vec::new();
+        for _ in 0..EDITS {
+            let began = Instant::now();
+            file.write_all(&[7; 512])?;
+            file.sync_data()?;
+            times.push(began.elapsed());
+        }
+        Ok(vec![figure("one fdatasync of this disk, p50 / p99", percentiles(times), "-")])
+    }
+
+    /// An edit on one device, until it is durable on the other and said there.
+    pub(crate) async fn edit(&self) -> Result<Vec<Figure>, Failure> {
+        let (one, other) = (self.path("edit-one"), self.path("edit-other"));
+        self.founded(&one)?;
+        let first = self.program.up(&one, &[])?;
+        self.joined(&first, &other, "other")?;
+        let second = self.beside(&first, &other)?;
+        let id = self.program.run(&one, &["notes", "add", "title=0"])?;
+        let id = id["id"].as_str().ok_or("no id")?.to_owned();
+        self.program.run(&one, &["sync", "--timeout", "20"])?;
+        let mut client = first.client().await?;
+        let mut events = second.client().await?.watch().await?;
+        let mut times = Vec::new();
+        for number in 0..EDITS {
+            let assignments = vec![format!("title={number}")];
+            let (category, id, wait) = ("notes".to_owned(), id.clone(), Wait::default());
+            let began = Instant::now();
+            client.request(Command::Set { category, id, assignments, wait }).await?;
+            while !matches!(events.next().await?, Some(Event::RecordsChanged { .. })) {}
+            times.push(began.elapsed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let goal = "2 fdatasyncs + 1 ms / 10 ms";
+        Ok(vec![figure("edit on A readable on B, p50 / p99", percentiles(times), goal)])
+    }
+
+    /// An import, a restore, a start and a level reconnection of many records.
+    pub(crate) fn many(&self) -> Result<Vec<Figure>, Failure> {
+        let mut figures = Vec::new();
+        let (one, count) = (self.path("many-one"), self.records);
+        let phrase = self.founded(&one)?;
+        let cards = self.file("cards.vcf", &files::cards(count))?;
+        let (after, cpu) = measured(self.program.command(&one, &["import", &cards]))?;
+        figures.push(figure(
+            &format!("import of {count} cards, durable: wall / CPU"),
+            format!("{} / {}", seconds(after), seconds(cpu)),
+            "3 s",
+        ));
+        let events = self.file("events.ics", &files::events(count / 5))?;
+        let notes = self.path("notes");
+        std::fs::create_dir(&notes)?;
+        for number in 0..count / 5 {
+            std::fs::write(notes.join(format!("{number}.md")), files::note(number))?;
+        }
+        let notes = notes.to_string_lossy().into_owned();
+        measured(self.program.command(&one, &["import", &events, &notes]))?;
+
+        let first = self.program.up(&one, &[])?;
+        figures.push(figure(
+            &format!("start with {} records: ready / RSS", count + 2 * (count / 5)),
+            format!("{} / {:.0} MiB", seconds(first.after), first.memory_mib()),
+            "1 s / 150 MiB (100,000)",
+        ));
+        figures.push(self.restore(&first, &phrase)?);
+        figures.extend(self.reconnect(&first)?);
+        Ok(figures)
+    }
+
+    fn restore(&self, first: &Node, phrase: &str) -> Result<Figure, Failure> {
+        let (home, file) = (self.path("many-restored"), self.file("phrase", phrase)?);
+        let before = first.bytes(&self.program)?;
+        let address = first.address()?;
+        let arguments =
+            ["recover", "--phrase-file", &file, "--peer", &address, "--no-mdns", "--device", "new"];
+        let (after, cpu) = measured(self.program.command(&home, &arguments))?;
+        let bytes = first.bytes(&self.program)? - before;
+        Ok(figure(
+            "restore of all of them on a new device: wall / CPU / bytes",
+            format!("{} / {} / {}", seconds(after), seconds(cpu), kilobytes(bytes)),
+            "1 s / 1.5 s / 2.2 MB",
+        ))
+    }
+
+    /// The restored device comes back: to nothing new, then to some changes.
+    fn reconnect(&self, first: &Node) -> Result<Vec<Figure>, Failure> {
+        let mut figures = Vec::new();
+        let home = self.path("many-restored");
+        let (_, bytes) = self.level(first, &home)?;
+        figures.push(figure("both level: a reconnection", kilobytes(bytes), "2 kB"));
+        let list = self.program.command(&first.home, &["contacts", "list"]).output()?;
+        let list = String::from_utf8(list.stdout)?;
+        for line in list.lines().take(CHANGED) {
+            let row: serde_json::Value = serde_json::from_str(line)?;
+            let id = row["id"].as_str().ok_or("no id")?;
+            self.program.run(&first.home, &["contacts", "set", id, "note=changed"])?;
+        }
+        let (after, bytes) = self.level(first, &home)?;
+        figures.push(figure(
+            &format!("{CHANGED} changed while B was off: after ready / bytes"),
+            format!("{} / {}", seconds(after), kilobytes(bytes)),
+            "0.2 s / 25 kB",
+        ));
+        Ok(figures)
+    }
+
+    /// Starts a device and waits until it is level; returns how long that took
+    /// after it was ready, and the bytes that travelled.
+    fn level(&self, first: &Node, home: &Path) -> Result<(Duration, u64), Failure> {
+        let node = self.beside(first, home)?;
+        let began = Instant::now();
+        self.program.run(home, &["sync", "--timeout", "30"])?;
+        let after = began.elapsed();
+        let bytes = node.bytes(&self.program)?;
+        node.stop()?;
+        Ok((after, bytes))
+    }
+
+    /// What a pair costs that has nothing to do.
+    pub(crate) fn idle(&self) -> Result<Vec<Figure>, Failure> {
+        let (one, other) = (self.path("idle-one"), self.path("idle-other"));
+        self.founded(&one)?;
+        let cards = self.file("idle.vcf", &files::cards(self.records))?;
+        self.program.run(&one, &["import", &cards])?;
+        let first = self.program.up(&one, &[])?;
+        self.joined(&first, &other, "other")?;
+        let second = self.beside(&first, &other)?;
+        self.program.run(&other, &["sync", "--timeout", "30"])?;
+        std::thread::sleep(Duration::from_secs(10));
+        let (bytes, cpu) = (second.bytes(&self.program)?, second.cpu());
+        std::thread::sleep(IDLE);
+        let cpu = second.cpu() - cpu;
+        let bytes = second.bytes(&self.program)? - bytes;
+        let hours = 3_600.0 / IDLE.as_secs_f64();
+        Ok(vec![figure(
+            &format!("idle with {} records, an hour: bytes / CPU / RSS", self.records),
+            format!(
+                "{:.1} kB / {:.1} s / {:.0} MiB",
+                as_f64(bytes) * hours / 1_000.0,
+                cpu.as_secs_f64() * hours,
+                second.memory_mib()
+            ),
+            "30 kB / 1 s / 40 MiB",
+        )])
+    }
+
+    /// Many small edits, until two other devices have them on their disks.
+    pub(crate) async fn throughput(&self) -> Result<Vec<Figure>, Failure> {
+        let homes = ["fast-one", "fast-two", "fast-three"].map(|name| self.path(name));
+        let [one, two, three] = &homes;
+        self.founded(one)?;
+        let first = self.program.up(one, &[])?;
+        let mut others = Vec::new();
+        for (home, name) in [(two, "two"), (three, "three")] {
+            self.joined(&first, home, name)?;
+            others.push(self.beside(&first, home)?);
+        }
+        let mut ids = Vec::new();
+        for number in 0..WRITERS {
+            let added = self.program.run(one, &["notes", "add", &format!("title={number}")])?;
+            ids.push(added["id"].as_str().ok_or("no id")?.to_owned());
+        }
+        let began = Instant::now();
+        let mut writers = tokio::task::JoinSet::new();
+        for id in ids {
+            let mut client = first.client().await?;
+            writers.spawn(async move {
+                for number in 0..SMALL_EDITS / WRITERS {
+                    let assignments = vec![format!("title={number}")];
+                    let (category, id, wait) = ("notes".to_owned(), id.clone(), Wait::default());
+                    let set = Command::Set { category, id, assignments, wait };
+                    client.request(set).await.map_err(|error| error.to_string())?;
+                }
+                Ok::<(), String>(())
+            });
+        }
+        while let Some(written) = writers.join_next().await {
+            written??;
+        }
+        self.program.run(one, &["sync", "--timeout", "120"])?;
+        let rate = SMALL_EDITS as f64 / began.elapsed().as_secs_f64();
+        let work = format!("{SMALL_EDITS} small edits to two others, each answered when durable");
+        Ok(vec![figure(&work, format!("{rate:.0}/s"), "5,000/s")])
+    }
+}
+
+fn percentiles(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1_000.0;
+    format!("{:.2} / {:.2} ms", milliseconds(at(50)), milliseconds(at(99)))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+fn kilobytes(bytes: u64) -> String {
+    format!("{:.1} kB", as_f64(bytes) / 1_000.0)
+}
+
+fn as_f64(bytes: u64) -> f64 {
+    u32::try_from(bytes).map_or(f64::MAX, f64::from)
+}
