@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["base", "schema", "core"]),
     ("node", &["base", "schema", "identity", "blob", "sync", "core", "store", "net", "api"]),
     ("cli", &["base", "schema", "identity", "formats", "core", "api", "node"]),
+    ("bench", &["api"]),
     ("sim", &["base", "schema", "identity", "blob", "doc", "formats", "sync", "core"]),
 ];
 
@@ -38,7 +39,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("libp2p", &["net"]),
     ("libp2p-stream", &["net"]),
     ("sled", &["store"]),
-    ("tokio", &["net", "api", "node", "cli"]),
+    ("tokio", &["net", "api", "node", "cli", "bench"]),
 ];
 
 /// Modules of the standard library that pure crates do not name.
@@ -181,10 +182,11 @@ fn a_category_is_named_only_where_it_is_defined() {
     let homes = ["schema", "formats"];
     for name in crates().iter().filter(|name| !homes.contains(&name.as_str())) {
         for path in sources_of(name) {
-            // The demo and the simulator play a user, who names categories.
+            // The demo, the simulator and the bench play users, who name categories.
             if path.components().any(|part| part.as_os_str() == "demo")
                 || path.ends_with("demo.rs")
                 || name == "sim"
+                || name == "bench"
             {
                 continue;
             }
