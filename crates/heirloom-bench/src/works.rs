@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 /// Edits whose way is timed.
 const EDITS: usize = 300;
+/// Longest wait for an edit to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Changes that the other device has missed.
 const CHANGED: usize = 100;
 /// Small edits that go to two devices, and the connections that give them.
@@ -97,11 +99,17 @@ impl Bench {
         let mut events = second.client().await?.watch().await?;
         let mut times = Vec::new();
         for number in 0..EDITS {
-            let assignments = vec![format!("title={number}")];
+            let assignments = vec![format!("title=edit {number}")];
             let (category, id, wait) = ("notes".to_owned(), id.clone(), Wait::default());
             let began = Instant::now();
             client.request(Command::Set { category, id, assignments, wait }).await?;
-            while !matches!(events.next().await?, Some(Event::RecordsChanged { .. })) {}
+            loop {
+                match tokio::time::timeout(PATIENCE, events.next()).await?? {
+                    Some(Event::RecordsChanged { .. }) => break,
+                    Some(_) => {}
+                    None => return Err("the other node has ended".into()),
+                }
+            }
             times.push(began.elapsed());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
