@@ -89,21 +89,9 @@ struct Household {
     texts: usize,
 }
 
-fn calm() -> Faults {
-    Faults {
-        loss_percent: 0,
-        duplicate_percent: 0,
-        reorder_percent: 0,
-        latency_ms_max: 20,
-        disk_ms_max: 5,
-        clock_skew_ms_max: 0,
-        lying_disk: false,
-    }
-}
-
 impl Household {
     fn new(about: String) -> Self {
-        let mut world = World::new(1, calm());
+        let mut world = World::new(1, Faults::CALM);
         let phone = world.add_device("phone");
         let phrase = world.found(phone);
         for (name, role) in [("laptop", Role::Member), ("keeper", Role::Keeper)] {

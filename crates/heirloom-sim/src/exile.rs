@@ -316,15 +316,7 @@ impl Story {
 
     /// Ends every accident and waits until everybody who is in is level.
     fn settle(&mut self) {
-        let calm = Faults {
-            loss_percent: 0,
-            duplicate_percent: 0,
-            reorder_percent: 0,
-            latency_ms_max: 20,
-            disk_ms_max: 5,
-            clock_skew_ms_max: 5_000,
-            lying_disk: false,
-        };
+        let calm = Faults { clock_skew_ms_max: 5_000, ..Faults::CALM };
         self.world.set_faults(calm);
         for device in 0..self.world.devices.len() {
             if !self.world.is_on(device) {

@@ -328,15 +328,7 @@ impl Story {
 
     /// Ends all accidents and lets everybody meet.
     fn settle(&mut self) {
-        self.world.set_faults(Faults {
-            loss_percent: 0,
-            duplicate_percent: 0,
-            reorder_percent: 0,
-            latency_ms_max: 20,
-            disk_ms_max: 5,
-            clock_skew_ms_max: 0,
-            lying_disk: false,
-        });
+        self.world.set_faults(Faults::CALM);
         self.restart();
         self.world.heal();
         self.world.run(SETTLE_MS);

@@ -43,6 +43,19 @@ pub struct Faults {
     pub lying_disk: bool,
 }
 
+impl Faults {
+    /// A world in which nothing goes wrong and little takes long.
+    pub const CALM: Self = Self {
+        loss_percent: 0,
+        duplicate_percent: 0,
+        reorder_percent: 0,
+        latency_ms_max: 20,
+        disk_ms_max: 5,
+        clock_skew_ms_max: 0,
+        lying_disk: false,
+    };
+}
+
 /// Something that happens at a time.
 #[derive(Debug)]
 enum Happening {
@@ -249,11 +262,16 @@ impl World {
 
     /// Switches a device off, as a power cut does.
     pub fn crash(&mut self, device: usize) {
+        self.switch_off(device, SimDisk::crash);
+    }
+
+    /// Switches a device off; what its disk loses is given.
+    fn switch_off(&mut self, device: usize, cut: impl FnOnce(&mut SimDisk, &mut Rng)) {
         self.hang_up(device);
         let rng = &mut self.rng;
         if let Some(machine) = self.devices.get_mut(device) {
             machine.node = None;
-            machine.disk.crash(rng);
+            cut(&mut machine.disk, rng);
             machine.replies.clear();
             machine.pairing_out.clear();
         }

@@ -42,9 +42,8 @@ impl Page {
     /// Keeps the earliest, and those that begin with the last of them; returns
     /// the time from which on nothing more is wanted.
     fn narrow(&mut self, limit: usize) -> Option<i64> {
-        let every = |event: &EventRow| event.occurrences.iter().map(|one| one.starts_s).collect();
-        let mut starts: Vec<i64> =
-            self.events.iter().flat_map(|row| -> Vec<i64> { every(row) }).collect();
+        let every = self.events.iter().flat_map(|event| &event.occurrences);
+        let mut starts: Vec<i64> = every.map(|one| one.starts_s).collect();
         if starts.len() <= limit {
             return None;
         }

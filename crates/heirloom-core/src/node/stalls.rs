@@ -75,16 +75,11 @@ impl Node {
             let text = format!("{name} is connected and has not answered.");
             return stall("silent", since(awaited), text);
         }
-        match conversation.sent_ms.filter(|sent| count > 0 && is_long(*sent)) {
-            Some(sent) => {
-                let text = format!(
-                    "{name} is connected and has not confirmed {count} of our changes to be on \
-                     its disk."
-                );
-                stall("unconfirmed", since(sent), text)
-            }
-            None => None,
-        }
+        let sent = conversation.sent_ms.filter(|sent| count > 0 && is_long(*sent))?;
+        let text = format!(
+            "{name} is connected and has not confirmed {count} of our changes to be on its disk."
+        );
+        stall("unconfirmed", since(sent), text)
     }
 }
 

@@ -7,6 +7,10 @@ use crate::guard::guarded;
 use heirloom_base::ChangeHash;
 use std::collections::BTreeSet;
 
+/// How changes are taken into a copy, part by part, that has these heads then.
+type Taking =
+    fn(Document, &[&[&Candidate]], &BTreeSet<ChangeHash>) -> Result<(Document, Vec<u8>), GateError>;
+
 /// A document that grows by trials.
 pub(super) struct Trials {
     document: Document,
@@ -41,58 +45,11 @@ impl Trials {
         admission: &mut Admission,
     ) {
         let parts: Vec<&Candidate> = plan.iter().collect();
-        let taken = match self.heads.is_empty() {
-            true => self.begin(&parts, operations_max, admission),
-            false => self.try_together(&parts, operations_max, admission),
-        };
-        if let Err(error) = taken {
+        let how = if self.heads.is_empty() { begun } else { tried };
+        if let Err(error) = self.take(&parts, operations_max, how, admission) {
             let refused = plan.iter().map(|part| (part.index, error.clone()));
             admission.refused.extend(refused);
         }
-    }
-
-    /// Begins a document with births. Their bytes are those that this device
-    /// writes for the same content, so they are no more tried than its own are.
-    fn begin(
-        &mut self,
-        plan: &[&Candidate],
-        operations_max: usize,
-        admission: &mut Admission,
-    ) -> Result<(), GateError> {
-        if plan.is_empty() {
-            return Ok(());
-        }
-        let heads = self.heads_with(plan);
-        let parts = bounded(plan, operations_max);
-        let begun = guarded(|| applied(Document::new(), &parts, &heads));
-        let document = begun.map_err(GateError::Panicked)??;
-        let saved = document.save();
-        self.grow(plan, (document, saved), heads, admission);
-        Ok(())
-    }
-
-    fn heads_with(&self, plan: &[&Candidate]) -> BTreeSet<ChangeHash> {
-        let mut heads = self.heads.clone();
-        for candidate in plan {
-            for dependency in &candidate.head.dependencies {
-                heads.remove(dependency);
-            }
-            heads.insert(candidate.hash);
-        }
-        heads
-    }
-
-    fn grow(
-        &mut self,
-        plan: &[&Candidate],
-        (document, saved): (Document, Vec<u8>),
-        heads: BTreeSet<ChangeHash>,
-        admission: &mut Admission,
-    ) {
-        self.document = document;
-        self.heads = heads;
-        self.saved = Some(saved);
-        admission.applied.extend(plan.iter().map(|candidate| candidate.hash));
     }
 
     /// Takes in judged changes, each after those that it builds on, in parts
@@ -109,7 +66,7 @@ impl Trials {
         while from < plan.len() {
             let length = if whole { to - from } else { (to - from).div_ceil(2) };
             let part = plan.get(from..from + length).unwrap_or_default();
-            match self.try_together(part, operations_max, admission) {
+            match self.take(part, operations_max, tried, admission) {
                 Ok(()) => {
                     from += length;
                     if from == to {
@@ -123,20 +80,31 @@ impl Trials {
         Ok(())
     }
 
-    /// Tries changes; the document is what it was where they fail.
-    fn try_together(
+    /// Takes in changes in one way; the document is what it was where they fail.
+    fn take(
         &mut self,
         plan: &[&Candidate],
         operations_max: usize,
+        how: Taking,
         admission: &mut Admission,
     ) -> Result<(), GateError> {
+        let mut heads = self.heads.clone();
+        for candidate in plan {
+            for dependency in &candidate.head.dependencies {
+                heads.remove(dependency);
+            }
+            heads.insert(candidate.hash);
+        }
         if plan.is_empty() {
             return Ok(());
         }
-        let heads = self.heads_with(plan);
         let (copy, parts) = (self.document.clone(), bounded(plan, operations_max));
-        let grown = guarded(|| tried(copy, &parts, &heads)).map_err(GateError::Panicked)??;
-        self.grow(plan, grown, heads, admission);
+        let (document, saved) =
+            guarded(|| how(copy, &parts, &heads)).map_err(GateError::Panicked)??;
+        self.document = document;
+        self.heads = heads;
+        self.saved = Some(saved);
+        admission.applied.extend(plan.iter().map(|candidate| candidate.hash));
         Ok(())
     }
 }
@@ -174,6 +142,18 @@ fn applied(
         true => Ok(copy),
         false => Err(GateError::Apply("other heads than expected".to_owned())),
     }
+}
+
+/// Begins a document with births. Their bytes are those that this device
+/// writes for the same content, so they are no more tried than its own are.
+fn begun(
+    empty: Document,
+    parts: &[&[&Candidate]],
+    heads: &BTreeSet<ChangeHash>,
+) -> Result<(Document, Vec<u8>), GateError> {
+    let document = applied(empty, parts, heads)?;
+    let saved = document.save();
+    Ok((document, saved))
 }
 
 /// Applies changes to a copy, saves it and loads it again: only what was

@@ -58,18 +58,15 @@ impl World {
         let Some(cut) = self.operations.cut.filter(|cut| cut.operation == done) else {
             return true;
         };
-        self.hang_up(device);
+        let survivors = match cut.survivors {
+            Survivors::Nothing => 0,
+            Survivors::First => 1,
+            Survivors::All => usize::MAX,
+        };
+        self.switch_off(device, |disk, _| disk.cut_power(survivors, cut.index));
         if let Some(machine) = self.devices.get_mut(device) {
-            machine.node = None;
+            // What was under way is not an operation any more.
             machine.boot += 1;
-            let survivors = match cut.survivors {
-                Survivors::Nothing => 0,
-                Survivors::First => 1,
-                Survivors::All => usize::MAX,
-            };
-            machine.disk.cut_power(survivors, cut.index);
-            machine.replies.clear();
-            machine.pairing_out.clear();
         }
         self.later(PAUSE_MS, Happening::Boot { device });
         false

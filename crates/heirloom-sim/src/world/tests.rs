@@ -3,19 +3,9 @@ use heirloom_core::command::{Level, Wait};
 use heirloom_identity::{PairingError, Phrase, Role};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-const CALM: Faults = Faults {
-    loss_percent: 0,
-    duplicate_percent: 0,
-    reorder_percent: 0,
-    latency_ms_max: 20,
-    disk_ms_max: 5,
-    clock_skew_ms_max: 0,
-    lying_disk: false,
-};
-
 /// Returns a calm world of so many members that know each other, and the phrase.
 fn household(seed: u64, members: usize) -> (World, Phrase) {
-    let mut world = World::new(seed, CALM);
+    let mut world = World::new(seed, Faults::CALM);
     let first = world.add_device("first");
     let phrase = world.found(first);
     for number in 1..members {
@@ -117,13 +107,13 @@ fn a_third_device_carries_what_two_cannot_tell_each_other() {
 #[test]
 fn a_lost_message_breaks_its_stream_which_comes_back() {
     let (mut world, _) = household(4, 2);
-    world.set_faults(Faults { loss_percent: 100, ..CALM });
+    world.set_faults(Faults { loss_percent: 100, ..Faults::CALM });
     let id = world.command(0, adding("lost once", Level::Local));
     while streams(&world) > 0 {
         assert!(world.step(world.now_ms + 60_000), "a lost message breaks no stream");
     }
     assert!(!world.queue.values().any(|next| matches!(next, Happening::Deliver { .. })));
-    world.set_faults(CALM);
+    world.set_faults(Faults::CALM);
     world.run(60_000);
     assert!(matches!(world.reply(0, id), Some(Ok(Answer::Saved { .. }))));
     assert_eq!(streams(&world), 1);
@@ -158,7 +148,7 @@ fn arrivals(faults: Faults) -> Vec<(u8, u64)> {
 #[test]
 fn messages_come_once_and_in_order_unless_the_world_is_hard() {
     let in_order = |sent: &[(u8, u64)]| sent.is_sorted_by_key(|(_, time)| *time);
-    let slow = Faults { latency_ms_max: 400, ..CALM };
+    let slow = Faults { latency_ms_max: 400, ..Faults::CALM };
     let calm = arrivals(slow);
     assert!(calm.len() == 20 && in_order(&calm), "{calm:?}");
     let doubled = arrivals(Faults { duplicate_percent: 100, ..slow });
@@ -188,7 +178,7 @@ fn what_was_on_its_way_dies_with_its_stream_and_no_other() {
 fn doubled_and_reordered_messages_change_nothing() {
     for seed in 10..14 {
         let (mut world, _) = household(seed, 3);
-        let hard = Faults { duplicate_percent: 60, reorder_percent: 60, ..CALM };
+        let hard = Faults { duplicate_percent: 60, reorder_percent: 60, ..Faults::CALM };
         world.set_faults(Faults { latency_ms_max: 400, ..hard });
         for number in 0..12 {
             add(&mut world, number % 3, &format!("note {number:02}"), Level::Local);
@@ -235,7 +225,7 @@ fn a_crash_after_the_answer_keeps_the_write() {
 fn a_lying_disk_loses_an_answered_write_and_an_honest_one_does_not() {
     for lying_disk in [false, true] {
         let (mut world, _) = household(5, 1);
-        world.set_faults(Faults { lying_disk, ..CALM });
+        world.set_faults(Faults { lying_disk, ..Faults::CALM });
         add(&mut world, 0, "answered", Level::Local);
         assert_eq!(titles(&mut world, 0), ["answered"], "the lie shows only after a crash");
         world.crash(0);
@@ -351,14 +341,14 @@ fn a_world_of_five_devices_converges() {
         duplicate_percent: 20,
         reorder_percent: 20,
         latency_ms_max: 200,
-        ..CALM
+        ..Faults::CALM
     });
     for number in 0..15 {
         world.cut(number % 5, (number + 2) % 5, number % 3 != 0);
         add(&mut world, number % 5, &format!("note {number:02}"), Level::Local);
         world.run(500);
     }
-    world.set_faults(CALM);
+    world.set_faults(Faults::CALM);
     world.heal();
     world.run(300_000);
     assert!(are_level(&mut world));
@@ -369,7 +359,7 @@ fn a_world_of_five_devices_converges() {
 fn worlds_of_one_seed_have_one_trace() {
     let trace = |seed| {
         let (mut world, _) = household(seed, 3);
-        world.set_faults(Faults { loss_percent: 10, duplicate_percent: 20, ..CALM });
+        world.set_faults(Faults { loss_percent: 10, duplicate_percent: 20, ..Faults::CALM });
         add(&mut world, 1, "note", Level::Peer(2));
         world.crash(2);
         world.boot(2);
