@@ -1,5 +1,11 @@
 //! The first changes of a record, fully determined by its content.
 
+mod newborn;
+mod reading;
+
+pub(crate) use newborn::Newborn;
+pub(crate) use reading::Reading;
+
 use crate::author::{self, Step, Texts};
 use crate::change::{RawChange, foreign_actor};
 use crate::error::DocError;

@@ -59,6 +59,11 @@ pub(crate) struct Head {
     pub(crate) references: Vec<(ActorId, u64)>,
 }
 
+/// Returns whether bytes begin as a change does.
+pub(crate) fn is_change(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC) && bytes.get(MAGIC.len() + 4) == Some(&KIND_CHANGE)
+}
+
 /// Returns the actor that a change names as its author, and reads nothing more.
 pub(crate) fn author(bytes: &[u8]) -> Option<ActorId> {
     let mut cursor = Cursor::new(bytes);

@@ -7,10 +7,12 @@ mod read;
 pub use history::{ChangeKind, ChangeSummary, KeyEdit};
 pub use read::{Attributed, Conflict, ContestedDeletion};
 
+use crate::birth::Newborn;
 use crate::change::{Heads, RawChange};
 use crate::error::DocError;
 use crate::guard::guarded;
 use automerge::{Automerge, LoadOptions, TextEncoding};
+use std::sync::OnceLock;
 
 /// Saved bytes above which a document is compressed: below, it saves nothing.
 const COMPRESSED_FROM_BYTES: usize = 16 * 1024;
@@ -23,22 +25,28 @@ const BIRTH_CHANGES_AT_ONCE: usize = 16;
 ///
 /// Texts are counted in Unicode code points. The actor that automerge draws at
 /// random for a new document never writes: every edit names its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Document {
-    automerge: Automerge,
-}
-
-impl Default for Document {
-    fn default() -> Self {
-        Self::new()
-    }
+    /// The birth, where it is one change and nothing has come since.
+    newborn: Option<Newborn>,
+    /// The document, made when it is asked for.
+    automerge: OnceLock<Automerge>,
 }
 
 impl Document {
     /// Returns a document without changes.
     #[must_use]
     pub fn new() -> Self {
-        Self { automerge: empty() }
+        Self::default()
+    }
+
+    fn of(automerge: Automerge) -> Self {
+        Self { newborn: None, automerge: OnceLock::from(automerge) }
+    }
+
+    /// Returns the document that a birth begins.
+    pub(crate) fn of_newborn(newborn: Newborn) -> Self {
+        Self { newborn: Some(newborn), automerge: OnceLock::new() }
     }
 
     /// Returns the document that [`birth`](crate::birth()) begins.
@@ -46,6 +54,9 @@ impl Document {
     /// # Errors
     /// When the changes are not a birth.
     pub fn from_birth(changes: &[RawChange]) -> Result<Self, DocError> {
+        if let [change] = changes {
+            return Newborn::load(&change.0).map(Self::of_newborn);
+        }
         let parsed: Result<Vec<automerge::Change>, _> =
             changes.iter().map(|change| automerge::Change::from_bytes(change.0.clone())).collect();
         let parsed = parsed.map_err(|error| DocError::Damaged(error.to_string()))?;
@@ -55,7 +66,7 @@ impl Document {
                 .map_err(DocError::Damaged)?
                 .map_err(|error| DocError::Damaged(error.to_string()))?;
         }
-        Ok(Self { automerge })
+        Ok(Self::of(automerge))
     }
 
     /// Loads a document that [`Document::save`] saved.
@@ -63,11 +74,15 @@ impl Document {
     /// # Errors
     /// [`DocError::Damaged`].
     pub fn load(saved: &[u8]) -> Result<Self, DocError> {
+        if Newborn::is_saved_in(saved) {
+            let read = guarded(|| Newborn::load(saved)).map_err(DocError::Damaged)?;
+            return read.map(Self::of_newborn);
+        }
         let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
         guarded(|| Automerge::load_with_options(saved, options))
             .map_err(DocError::Damaged)?
             .map_err(|error| DocError::Damaged(error.to_string()))
-            .map(|automerge| Self { automerge })
+            .map(Self::of)
     }
 
     /// Returns the document as it was after `heads` and all that they build on.
@@ -75,33 +90,48 @@ impl Document {
     /// # Errors
     /// [`DocError::Damaged`] where it never had one of them.
     pub fn at(&self, heads: &Heads) -> Result<Self, DocError> {
-        guarded(|| self.automerge.fork_at(&heads.to_foreign()))
+        guarded(|| self.automerge().fork_at(&heads.to_foreign()))
             .map_err(DocError::Damaged)?
             .map_err(|error| DocError::Damaged(error.to_string()))
-            .map(|automerge| Self { automerge })
+            .map(Self::of)
     }
 
     /// Returns the document's bytes, for this device only: two devices with the
     /// same changes may save them differently.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        let plain = self.automerge.save_nocompress();
-        if plain.len() < COMPRESSED_FROM_BYTES { plain } else { self.automerge.save() }
+        if let Some(newborn) = &self.newborn {
+            return newborn.save().to_vec();
+        }
+        let plain = self.automerge().save_nocompress();
+        if plain.len() < COMPRESSED_FROM_BYTES { plain } else { self.automerge().save() }
     }
 
     /// Returns the changes that no other change builds on. Equal heads mean
     /// equal documents.
     #[must_use]
     pub fn heads(&self) -> Heads {
-        Heads::from_foreign(&self.automerge.get_heads())
+        match &self.newborn {
+            Some(newborn) => Heads(vec![newborn.hash()]),
+            None if self.automerge.get().is_none() => Heads::default(),
+            None => Heads::from_foreign(&self.automerge().get_heads()),
+        }
+    }
+
+    /// Returns the birth, where nothing has come since.
+    pub(crate) fn newborn(&self) -> Option<&Newborn> {
+        self.newborn.as_ref()
     }
 
     pub(crate) fn automerge(&self) -> &Automerge {
-        &self.automerge
+        self.automerge.get_or_init(|| self.newborn.as_ref().map_or_else(empty, Newborn::unfolded))
     }
 
+    /// Returns the document to be changed.
     pub(crate) fn automerge_mut(&mut self) -> &mut Automerge {
-        &mut self.automerge
+        self.automerge();
+        self.newborn = None;
+        self.automerge.get_mut().expect("it was made just now")
     }
 }
 

@@ -77,13 +77,13 @@ impl Document {
             value::check(key, value.as_ref())?;
         }
         // One place among the dependencies is for the author's previous change.
-        let (heads, limit) = (self.automerge.get_heads().len(), limits::CHANGE_DEPS_MAX - 1);
+        let (heads, limit) = (self.heads().len(), limits::CHANGE_DEPS_MAX - 1);
         if heads > limit {
             return Err(DocError::Heads { heads, limit });
         }
         guarded(|| {
             let Plan { steps, texts } = self.plan(edits, set);
-            author::write(&mut self.automerge, actor, time, steps, texts)
+            author::write(self.automerge_mut(), actor, time, steps, texts)
         })
         .map_err(DocError::Broken)?
         .map_err(|error| DocError::Broken(error.to_string()))
@@ -95,9 +95,9 @@ impl Document {
         let deletion = wanted.remove(key::DELETED);
         let mut plan = Plan::default();
         for (key, value) in wanted {
-            set(&mut plan, key, value, &candidates(&self.automerge, key, None));
+            set(&mut plan, key, value, &candidates(self.automerge(), key, None));
         }
-        let marks = candidates(&self.automerge, key::DELETED, None);
+        let marks = candidates(self.automerge(), key::DELETED, None);
         match deletion {
             // The last change deletes, so that all others are its ancestors.
             Some(Some(value)) if !self.is_deleted() => {

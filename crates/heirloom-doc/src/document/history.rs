@@ -61,8 +61,8 @@ impl Document {
     /// first. The order is the same on every device.
     #[must_use]
     pub fn history(&self) -> Vec<ChangeSummary> {
-        let runs = causal(self.automerge.get_changes(&[]));
-        let mut walk = Walk::new(&self.automerge);
+        let runs = causal(self.automerge().get_changes(&[]));
+        let mut walk = Walk::new(self.automerge());
         runs.iter().filter_map(|run| walk.summary(run)).collect()
     }
 
@@ -70,7 +70,10 @@ impl Document {
     /// that of the lowest actor.
     #[must_use]
     pub fn birth_content(&self) -> Content {
-        let metas = self.automerge.get_changes_meta(&[]);
+        if let Some(newborn) = self.newborn() {
+            return newborn.content().clone();
+        }
+        let metas = self.automerge().get_changes_meta(&[]);
         let births = metas.iter().filter(|meta| meta.timestamp == 0);
         let last = births.min_by_key(|meta| (own_actor(&meta.actor), Reverse(meta.seq)));
         last.map(|meta| self.content_at(&Heads(vec![own_hash(meta.hash)]))).unwrap_or_default()
@@ -81,9 +84,12 @@ impl Document {
     /// order, so they stand in its first change.
     #[must_use]
     pub fn born_as(&self) -> BTreeSet<(i64, String)> {
-        let metas = self.automerge.get_changes_meta(&[]);
+        if let Some(newborn) = self.newborn() {
+            return newborn.identity().into_iter().collect();
+        }
+        let metas = self.automerge().get_changes_meta(&[]);
         let births = metas.iter().filter(|meta| meta.timestamp == 0 && meta.seq == 1);
-        let changes = births.filter_map(|meta| self.automerge.get_change_by_hash(&meta.hash));
+        let changes = births.filter_map(|meta| self.automerge().get_change_by_hash(&meta.hash));
         changes.filter_map(|change| category_and_uid(change.raw_bytes())).collect()
     }
 }

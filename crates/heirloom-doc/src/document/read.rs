@@ -66,20 +66,23 @@ impl Document {
     /// device, whatever the order of arrival.
     #[must_use]
     pub fn content(&self) -> Content {
-        content(&self.automerge, None)
+        if let Some(newborn) = self.newborn() {
+            return newborn.content().clone();
+        }
+        content(self.automerge(), None)
     }
 
     /// Returns the content as it was after `heads` and all that they build on.
     /// Changes that the document does not have are left out.
     #[must_use]
     pub fn content_at(&self, heads: &Heads) -> Content {
-        content(&self.automerge, Some(&heads.to_foreign()))
+        content(self.automerge(), Some(&heads.to_foreign()))
     }
 
     /// Returns the number of the record's category.
     #[must_use]
     pub fn category(&self) -> Option<i64> {
-        match value_at(&self.automerge, key::CATEGORY, None)? {
+        match self.value(key::CATEGORY)? {
             Value::Int(number) => Some(number),
             Value::Text(_) | Value::Str(_) | Value::Bytes(_) | Value::Blob(_) => None,
         }
@@ -88,7 +91,14 @@ impl Document {
     /// Returns the item's own identifier.
     #[must_use]
     pub fn uid(&self) -> Option<String> {
-        value_at(&self.automerge, key::UID, None)?.as_str().map(str::to_owned)
+        self.value(key::UID)?.as_str().map(str::to_owned)
+    }
+
+    fn value(&self, key: &str) -> Option<Value> {
+        match self.newborn() {
+            Some(newborn) => newborn.content().get(key).cloned(),
+            None => value_at(self.automerge(), key, None),
+        }
     }
 
     /// Returns whether the record is deleted: whether every change that no
@@ -96,18 +106,24 @@ impl Document {
     /// deletion keeps the record.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
-        is_deleted_at(&self.automerge, &self.automerge.get_heads())
+        match self.newborn() {
+            Some(newborn) => newborn.content().contains_key(key::DELETED),
+            None => is_deleted_at(self.automerge(), &self.automerge().get_heads()),
+        }
     }
 
     /// Returns the deletion that did not delete the record, because of an edit
     /// made at the same time.
     #[must_use]
     pub fn contested_deletion(&self) -> Option<ContestedDeletion> {
-        let heads = self.automerge.get_heads();
-        let deletion = candidates(&self.automerge, key::DELETED, None).into_iter().next()?;
-        let kept = heads.iter().filter(|head| !is_marked_at(&self.automerge, &[**head]));
+        if self.newborn().is_some() {
+            return None;
+        }
+        let heads = self.automerge().get_heads();
+        let deletion = candidates(self.automerge(), key::DELETED, None).into_iter().next()?;
+        let kept = heads.iter().filter(|head| !is_marked_at(self.automerge(), &[**head]));
         let kept_by = kept
-            .filter_map(|head| author_of(&self.automerge, *head))
+            .filter_map(|head| author_of(self.automerge(), *head))
             .max_by_key(|author| (author.hlc, author.actor, author.change))?;
         Some(ContestedDeletion { deletion: deletion.attributed, kept_by })
     }
@@ -116,10 +132,10 @@ impl Document {
     /// edited it last.
     #[must_use]
     pub fn authorship(&self) -> BTreeMap<String, Attributed> {
-        let keys = self.automerge.map_range(ROOT, ..).map(|item| item.key.into_owned());
+        let keys = self.automerge().map_range(ROOT, ..).map(|item| item.key.into_owned());
         let authored = keys.filter_map(|key| {
-            let winner = candidates(&self.automerge, &key, None).into_iter().next()?;
-            Some((key, edited(&self.automerge, winner)))
+            let winner = candidates(self.automerge(), &key, None).into_iter().next()?;
+            Some((key, edited(self.automerge(), winner)))
         });
         authored.collect()
     }
@@ -127,8 +143,11 @@ impl Document {
     /// Returns the keys to which different values were given at the same time.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
-        let conflicted = self.automerge.map_range(ROOT, ..).filter(|item| item.conflict);
-        conflicted.filter_map(|item| conflict(&self.automerge, &item.key)).collect()
+        if self.newborn().is_some() {
+            return Vec::new();
+        }
+        let conflicted = self.automerge().map_range(ROOT, ..).filter(|item| item.conflict);
+        conflicted.filter_map(|item| conflict(self.automerge(), &item.key)).collect()
     }
 }
 

@@ -7,25 +7,39 @@
 
 use super::graph::Graph;
 use super::{Admission, Awaited, Candidate};
-use crate::author::{Fill, NUMBER_COST};
-use crate::birth::{birth, birth_actor};
-use crate::chunk::{Action, Chunk, Head, Operation, RawValue};
-use crate::error::{ChunkError, GateError};
-use crate::value;
+use crate::birth::{Newborn, Reading, birth, birth_actor};
+use crate::chunk::Head;
+use crate::error::GateError;
 use heirloom_base::{ActorId, ChangeHash, LogId, RecordId, id};
-use heirloom_schema::{Content, Value};
+use heirloom_schema::Content;
 use std::collections::BTreeMap;
 
 /// Changes of one birth: its content has limits.
 const CHANGES_MAX: usize = 512;
 
-/// Admits whole births into the graph; returns their changes in order.
+/// A birth that is admitted.
+pub(super) struct Whole {
+    /// Its changes in order.
+    pub(super) parts: Vec<Candidate>,
+    /// What they say.
+    content: Content,
+}
+
+impl Whole {
+    /// Returns the birth by itself, where it is one change.
+    pub(super) fn newborn(&self) -> Option<Newborn> {
+        let [part] = self.parts.as_slice() else { return None };
+        Some(Newborn::of(part.change.clone(), self.content.clone()))
+    }
+}
+
+/// Admits whole births into the graph; returns them in order.
 pub(super) fn admit(
     record: RecordId,
     candidates: Vec<Candidate>,
     graph: &mut Graph,
     admission: &mut Admission,
-) -> Vec<Candidate> {
+) -> Vec<Whole> {
     let mut runs: BTreeMap<LogId, Run> = BTreeMap::new();
     let mut plan = Vec::new();
     for candidate in candidates {
@@ -43,9 +57,11 @@ pub(super) fn admit(
             admission.refused.push((candidate.index, error));
             continue;
         }
-        for part in run.take(record, candidate, admission) {
-            graph.insert(part.hash, &part.head);
-            plan.push(part);
+        if let Some(whole) = run.take(record, candidate, admission) {
+            for part in &whole.parts {
+                graph.insert(part.hash, &part.head);
+            }
+            plan.push(whole);
         }
     }
     for part in runs.into_values().flat_map(|run| run.parts) {
@@ -90,10 +106,10 @@ impl Run {
         record: RecordId,
         part: Candidate,
         admission: &mut Admission,
-    ) -> Vec<Candidate> {
+    ) -> Option<Whole> {
         if self.has(&part.hash) {
             admission.duplicates.push(part.index);
-            return Vec::new();
+            return None;
         }
         let actor = part.head.actor;
         let continues = self
@@ -102,18 +118,19 @@ impl Run {
             .is_some_and(|last| last.head.actor == actor && part.head.dependencies == [last.hash]);
         if !continues && part.head.seq > 1 {
             admission.refused.push((part.index, GateError::Birth(actor)));
-            return Vec::new();
+            return None;
         }
         let read = self.reading.take(part.change.raw_bytes());
         self.parts.push(part);
         if read.is_ok() && self.is_whole(record, actor) {
-            return std::mem::take(self).parts;
+            let Self { parts, reading } = std::mem::take(self);
+            return Some(Whole { parts, content: reading.content });
         }
         let open = self.reading.latest.is_full() && self.parts.len() < CHANGES_MAX;
         if read.is_err() || !open {
             self.refuse(admission);
         }
-        Vec::new()
+        None
     }
 
     fn has(&self, hash: &ChangeHash) -> bool {
@@ -137,66 +154,5 @@ impl Run {
                     .map(|change| change.0.as_slice())
                     .eq(self.parts.iter().map(|part| part.change.raw_bytes()))
             })
-    }
-}
-
-/// What the parts of a birth hold so far.
-#[derive(Debug, Default)]
-struct Reading {
-    content: Content,
-    /// The keys of the texts, by the operations that made them.
-    texts: BTreeMap<u64, String>,
-    /// How full the latest change is.
-    latest: Fill,
-}
-
-impl Reading {
-    /// Reads one more change.
-    fn take(&mut self, bytes: &[u8]) -> Result<(), ChunkError> {
-        let chunk = Chunk::parse(bytes)?;
-        self.latest = Fill::default();
-        for (number, operation) in (chunk.head.start_op..).zip(&chunk.operations) {
-            self.operation(number, operation)?;
-        }
-        Ok(())
-    }
-
-    fn operation(&mut self, number: u64, operation: &Operation<'_>) -> Result<(), ChunkError> {
-        let strange = ChunkError::Operation("not of a birth");
-        let raw = operation.value;
-        match (operation.action, operation.key, operation.object) {
-            (Action::Set, Some(key), None) => {
-                let value = known(raw).ok_or(strange)?;
-                let cost = if raw.kind == RawValue::INT { NUMBER_COST } else { raw.bytes.len() };
-                self.latest.add(key.len() + cost);
-                self.content.insert(key.to_owned(), value);
-            }
-            (Action::MakeText, Some(key), None) => {
-                self.latest.add(key.len());
-                self.texts.insert(number, key.to_owned());
-                self.content.insert(key.to_owned(), Value::Text(String::new()));
-            }
-            (Action::Set, None, Some((0, made))) if operation.insert => {
-                let key = self.texts.get(&made).ok_or(strange)?;
-                let Some(Value::Text(text)) = self.content.get_mut(key) else {
-                    return Err(strange);
-                };
-                text.push_str(std::str::from_utf8(raw.bytes).map_err(|_| strange)?);
-                self.latest.add(raw.bytes.len());
-            }
-            (Action::Set | Action::Delete | Action::MakeText, _, _) => return Err(strange),
-        }
-        Ok(())
-    }
-}
-
-fn known(raw: RawValue<'_>) -> Option<Value> {
-    match raw.kind {
-        RawValue::STR => {
-            std::str::from_utf8(raw.bytes).ok().map(|text| Value::Str(text.to_owned()))
-        }
-        RawValue::INT => raw.as_int().map(Value::Int),
-        RawValue::BYTES => value::from_bytes(raw.bytes),
-        _ => None,
     }
 }

@@ -35,6 +35,15 @@ impl Graph {
     /// Returns the graph of a document.
     pub(super) fn of(document: &Document) -> Self {
         let mut graph = Self::default();
+        if let Some(newborn) = document.newborn() {
+            let (hash, max_op) = (newborn.hash(), newborn.max_op());
+            graph.chains.insert(newborn.actor(), vec![Link { seq: 1, max_op, hash }]);
+            graph.nodes.insert(hash, Node { dependencies: Vec::new(), max_op });
+            return graph;
+        }
+        if document.heads().is_empty() {
+            return graph;
+        }
         for meta in document.automerge().get_changes_meta(&[]) {
             let hash = own_hash(meta.hash);
             let dependencies: Vec<ChangeHash> = meta.deps.iter().copied().map(own_hash).collect();

@@ -48,6 +48,9 @@ impl Queues {
         operations_max: usize,
         admission: &mut Admission,
     ) {
+        if self.by_log.is_empty() {
+            return;
+        }
         let mut settled = Settled::default();
         let verdicts = loop {
             let (plan, verdicts) = self.judge(trials, &settled);

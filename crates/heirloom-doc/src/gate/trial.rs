@@ -1,6 +1,8 @@
 //! Trying changes on a copy.
 
+use super::births::Whole;
 use super::{Admission, Candidate};
+use crate::birth::Newborn;
 use crate::document::Document;
 use crate::error::GateError;
 use crate::guard::guarded;
@@ -40,16 +42,32 @@ impl Trials {
     /// expected to fail; where it does, no birth comes in.
     pub(super) fn take_births(
         &mut self,
-        plan: Vec<Candidate>,
+        plan: Vec<Whole>,
         operations_max: usize,
         admission: &mut Admission,
     ) {
+        let newborn = match plan.as_slice() {
+            [only] if self.heads.is_empty() => only.newborn(),
+            _ => None,
+        };
+        if let Some(newborn) = newborn {
+            return self.begin(newborn, admission);
+        }
+        let plan: Vec<Candidate> = plan.into_iter().flat_map(|whole| whole.parts).collect();
         let parts: Vec<&Candidate> = plan.iter().collect();
         let how = if self.heads.is_empty() { begun } else { tried };
         if let Err(error) = self.take(&parts, operations_max, how, admission) {
             let refused = plan.iter().map(|part| (part.index, error.clone()));
             admission.refused.extend(refused);
         }
+    }
+
+    /// Begins the document with a birth.
+    fn begin(&mut self, newborn: Newborn, admission: &mut Admission) {
+        self.heads = BTreeSet::from([newborn.hash()]);
+        self.saved = Some(newborn.save().to_vec());
+        admission.applied.push(newborn.hash());
+        self.document = Document::of_newborn(newborn);
     }
 
     /// Takes in judged changes, each after those that it builds on, in parts
