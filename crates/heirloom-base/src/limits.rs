@@ -66,7 +66,7 @@ limits! {
     QUARANTINE_PER_ENTRY_MAX = 64, "Records of one entry that are listed as kept aside: it can name thousands.";
     SEGMENT_BYTES = 16 * 1024 * 1024, "One segment file of the log.";
     INDEX_VALUE_BYTES_MAX = 60 * 1024, "One value in the index: sled puts larger ones into files it never syncs.";
-    INDEX_BATCH_MAX = 1_000, "Writes in one batch of the index: larger ones grow the memory past 1 GB.";
+    INDEX_BATCH_MAX = 4_000, "Writes in one batch of the index: much larger ones grow the memory past 1 GB.";
     API_REQUEST_BYTES_MAX = 24 * 1024 * 1024, "One request on the control socket.";
     IMPORT_BATCH_BYTES_MAX = 4 * 1024 * 1024, "Item text that one import request carries.";
     BACKOFF_MS_MAX = 60_000, "Longest pause between two dials of one peer.";

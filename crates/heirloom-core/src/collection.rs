@@ -1,5 +1,6 @@
 //! Records: changes go through the gate into documents and rows.
 
+pub(crate) mod documents;
 pub(crate) mod identity;
 mod queue;
 pub(crate) mod verdicts;
@@ -9,6 +10,7 @@ use crate::quarantine::{self, Aside};
 use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
+use documents::Documents;
 use heirloom_base::{ActorId, ChangeHash, Encode, LogId, OpId, RecordId, limits};
 use heirloom_doc::{ChunkError, Document, GateError, RawChange};
 use heirloom_schema::{Content, Value, category, key};
@@ -61,6 +63,19 @@ pub(crate) trait Library {
     /// # Errors
     /// [`StorageError::Index`]: a part of the log was lost that the index counts on.
     fn open(&self, view: &View<'_>, log: LogId, seq: u64) -> Result<Opened, StorageError>;
+
+    /// Loads a document.
+    ///
+    /// # Errors
+    /// [`StorageError::Index`]: it does not load.
+    fn load(&self, saved: &[u8]) -> Result<Document, StorageError> {
+        load(saved)
+    }
+
+    /// Notes a document that was saved as these bytes.
+    fn keep(&self, saved: &[u8], document: &Document) {
+        let _ = (saved, document); // It can be loaded again.
+    }
 }
 
 /// An entry that was opened again.
@@ -79,6 +94,7 @@ pub(crate) struct Opened {
 pub(crate) struct Collection {
     /// Saved documents by record, each with the last own entry that it contains.
     overlay: BTreeMap<RecordId, ((LogId, u64), Vec<u8>)>,
+    documents: Documents,
 }
 
 impl Collection {
@@ -100,11 +116,18 @@ impl Collection {
         storage: &dyn Storage,
         record: RecordId,
     ) -> Result<Option<Document>, StorageError> {
-        self.saved(storage, record)?.map(|saved| load(&saved)).transpose()
+        self.saved(storage, record)?.map(|saved| self.documents.load(&saved)).transpose()
+    }
+
+    /// Returns the documents that were loaded.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// Notes an edit that is on its way into an own log under `seq`.
-    pub(crate) fn edited(&mut self, record: RecordId, log: LogId, seq: u64, saved: Vec<u8>) {
+    pub(crate) fn edited(&mut self, record: RecordId, log: LogId, seq: u64, document: &Document) {
+        let saved = document.save();
+        self.documents.keep(&saved, document);
         self.overlay.insert(record, ((log, seq), saved));
     }
 

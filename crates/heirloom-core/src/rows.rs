@@ -130,6 +130,24 @@ pub(crate) fn record_of_key(key: &[u8]) -> Option<RecordId> {
     Some(RecordId(*key.get(2..)?.first_chunk::<16>()?))
 }
 
+/// Returns the record that a key is about, of the tables that only the entries
+/// which touch a record write to.
+#[must_use]
+pub(crate) fn record_in(key: &[u8]) -> Option<RecordId> {
+    let from = match *key.first()? {
+        table::UNPROVEN
+        | table::CLOSED
+        | table::DOCUMENT
+        | table::WAITING
+        | table::AWAITED
+        | table::TOUCHED
+        | table::BARRED => 1,
+        table::RECORD => 2,
+        _ => return None,
+    };
+    Some(RecordId(*key.get(from..)?.first_chunk::<16>()?))
+}
+
 fn category_byte(category: i64) -> u8 {
     u8::try_from(category).unwrap_or(u8::MAX)
 }

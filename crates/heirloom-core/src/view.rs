@@ -1,20 +1,22 @@
 //! The index as it will be once the writes of this step are committed.
 
-use crate::rows;
+use crate::rows::{self, table};
 use crate::storage::{Batch, Lsn, Rows, Storage, StorageError};
 use heirloom_base::{Decode, DecodeError, Encode, Reader, RecordId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads through the writes of one step; nothing is visible to others before
 /// [`View::commit`].
 pub(crate) struct View<'a> {
     storage: &'a mut dyn Storage,
     batch: Batch,
+    /// Records of which the storage has no rows, so that it need not be asked.
+    new: BTreeSet<RecordId>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(storage: &'a mut dyn Storage) -> Self {
-        Self { storage, batch: Batch::default() }
+        Self { storage, batch: Batch::default(), new: BTreeSet::new() }
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {
@@ -24,8 +26,25 @@ impl<'a> View<'a> {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         match self.batch.writes.get(key) {
             Some(written) => Ok(written.clone()),
+            None if self.is_of_new(key) => Ok(None),
             None => self.storage.get(key),
         }
+    }
+
+    /// Looks whether any entry has touched a record before; what is asked of
+    /// one that is new is answered from this step's writes alone.
+    pub(crate) fn look_up(&mut self, record: RecordId) -> Result<(), StorageError> {
+        let prefix = rows::key(table::TOUCHED, &[&record.0]);
+        if self.storage.scan(&prefix, None, 1)?.is_empty() {
+            self.new.insert(record);
+        }
+        Ok(())
+    }
+
+    /// Returns whether a key is of a record that is new.
+    fn is_of_new(&self, key: &[u8]) -> bool {
+        !self.new.is_empty()
+            && rows::record_in(key).is_some_and(|record| self.new.contains(&record))
     }
 
     /// Reads a row; one that cannot be read back means a damaged index.
@@ -47,7 +66,7 @@ impl<'a> View<'a> {
     ) -> Result<Rows, StorageError> {
         let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut last = after.map(<[u8]>::to_vec);
-        loop {
+        while !self.is_of_new(prefix) {
             let page = self.storage.scan(prefix, last.as_deref(), limit)?;
             let is_last = page.len() < limit;
             last = page.last().map(|(key, _)| key.clone());
@@ -135,6 +154,29 @@ mod tests {
         view.commit(Some(Lsn(4))).unwrap();
         assert_eq!(storage.index.get(rows::APPLIED), Some(&rows::applied_value(Lsn(4))));
         assert!(!storage.index.contains_key(b"xa".as_slice()));
+    }
+
+    #[test]
+    fn of_a_record_that_is_new_the_storage_is_not_asked() {
+        let (old, new) = (RecordId([1; 16]), RecordId([2; 16]));
+        let mut storage = MemoryStorage::default();
+        for table in [table::DOCUMENT, table::WAITING] {
+            storage.index.insert(rows::key(table, &[&old.0]), vec![1]);
+            storage.index.insert(rows::key(table, &[&new.0]), vec![2]);
+        }
+        storage.index.insert(rows::key(table::TOUCHED, &[&old.0, &[3]]), Vec::new());
+        let mut view = View::new(&mut storage);
+        view.look_up(old).unwrap();
+        view.look_up(new).unwrap();
+        let waiting = |view: &View<'_>, record: RecordId| {
+            view.scan(&rows::key(table::WAITING, &[&record.0]), None, 9).unwrap().len()
+        };
+        assert_eq!(view.document(old), Ok(Some(vec![1])));
+        assert_eq!(waiting(&view, old), 1);
+        assert_eq!(view.document(new), Ok(None), "no entry touched it, so it has no rows");
+        assert_eq!(waiting(&view, new), 0);
+        view.put_bytes(rows::key(table::WAITING, &[&new.0]), vec![3]);
+        assert_eq!(waiting(&view, new), 1, "what this step wrote is there");
     }
 
     #[test]

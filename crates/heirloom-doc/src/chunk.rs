@@ -11,13 +11,15 @@
 mod column;
 mod cursor;
 mod operation;
+pub(crate) mod writer;
 
-pub(crate) use operation::{Action, Operation, RawValue};
+pub(crate) use operation::{ACTION_MAKE_TEXT, ACTION_SET, Action, Operation, RawValue};
 
 use crate::error::ChunkError;
 use column::Columns;
 use cursor::Cursor;
 use heirloom_base::{ActorId, ChangeHash, limits};
+use sha2::{Digest, Sha256};
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const KIND_CHANGE: u8 = 1;
@@ -57,6 +59,23 @@ pub(crate) struct Head {
     pub(crate) count: usize,
     /// Other actors, each with its last operation that the change refers to.
     pub(crate) references: Vec<(ActorId, u64)>,
+}
+
+/// Returns the hash of a change, of the bytes behind its checksum.
+fn hash(hashed: &[u8]) -> ChangeHash {
+    ChangeHash(Sha256::digest(hashed).into())
+}
+
+/// Returns the hash of a change whose front was read.
+///
+/// # Errors
+/// When the checksum in front is another one.
+pub(crate) fn hash_of(bytes: &[u8]) -> Result<ChangeHash, ChunkError> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(MAGIC.len())?;
+    let checksum = cursor.array::<4>()?;
+    let hash = hash(cursor.take(cursor.remaining())?);
+    if hash.0.starts_with(&checksum) { Ok(hash) } else { Err(ChunkError::Malformed("checksum")) }
 }
 
 /// Returns whether bytes begin as a change does.

@@ -118,6 +118,13 @@ impl Document {
         }
     }
 
+    /// Returns whether it is a birth of one change and nothing has come since:
+    /// then it costs little to load.
+    #[must_use]
+    pub fn is_newborn(&self) -> bool {
+        self.newborn.is_some()
+    }
+
     /// Returns the birth, where nothing has come since.
     pub(crate) fn newborn(&self) -> Option<&Newborn> {
         self.newborn.as_ref()

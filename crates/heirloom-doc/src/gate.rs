@@ -19,7 +19,7 @@ mod queues;
 mod trial;
 
 use crate::change::{RawChange, actor_for, own_hash};
-use crate::chunk::{Chunk, Head};
+use crate::chunk::{self, Chunk, Head};
 use crate::document::Document;
 use crate::error::{ChunkError, DocError, GateError};
 use crate::guard::guarded;
@@ -88,7 +88,10 @@ struct Candidate {
     index: usize,
     log: LogId,
     head: Head,
-    change: Change,
+    raw: RawChange,
+    /// The change as automerge reads it; a part of a birth is compared with
+    /// what this device writes, and read only where it is applied.
+    change: Option<Change>,
     hash: ChangeHash,
     /// The actor under which the log that carried it may write.
     actor: ActorId,
@@ -97,6 +100,11 @@ struct Candidate {
 impl Candidate {
     fn is_birth(&self) -> bool {
         self.head.actor != self.actor
+    }
+
+    /// Returns the change as automerge reads it.
+    fn change(&self) -> Result<Change, GateError> {
+        self.change.clone().map_or_else(|| opened(&self.raw, &self.hash), Ok)
     }
 }
 
@@ -143,6 +151,7 @@ pub fn claim(change: &RawChange, log: LogId, record: RecordId) -> Claim {
 pub fn links(change: &RawChange) -> Option<(ChangeHash, Vec<ChangeHash>)> {
     let offered = Offered { log: LogId([0; 16]), change: change.clone() };
     let candidate = read(RecordId([0; 16]), 0, &offered).ok()?;
+    candidate.change().ok()?;
     Some((candidate.hash, candidate.head.dependencies))
 }
 
@@ -154,25 +163,29 @@ pub fn links(change: &RawChange) -> Option<(ChangeHash, Vec<ChangeHash>)> {
 /// harms the others.
 #[must_use]
 pub fn admit(saved: Option<&[u8]>, record: RecordId, offered: &[Offered]) -> Admission {
-    admit_in_parts(saved, record, offered, TRIAL_OPS_MAX)
+    match saved.map(Document::load).transpose() {
+        Ok(document) => admit_into(document.unwrap_or_default(), record, offered),
+        Err(error) => {
+            let all = 0..offered.len();
+            let waiting = all.map(|index| (index, Awaited::Earlier)).collect();
+            Admission { waiting, damaged: Some(error), ..Admission::default() }
+        }
+    }
+}
+
+/// As [`admit`], of a document that was loaded.
+#[must_use]
+pub fn admit_into(document: Document, record: RecordId, offered: &[Offered]) -> Admission {
+    admit_in_parts(document, record, offered, TRIAL_OPS_MAX)
 }
 
 fn admit_in_parts(
-    saved: Option<&[u8]>,
+    document: Document,
     record: RecordId,
     offered: &[Offered],
     operations_max: usize,
 ) -> Admission {
     let mut admission = Admission::default();
-    let document = match saved.map(Document::load).transpose() {
-        Ok(document) => document.unwrap_or_default(),
-        Err(error) => {
-            let all = 0..offered.len();
-            admission.waiting = all.map(|index| (index, Awaited::Earlier)).collect();
-            admission.damaged = Some(error);
-            return admission;
-        }
-    };
     let mut graph = Graph::of(&document);
     let (candidates, births) = read_all(record, offered, &graph, &mut admission);
     let (born, others) = candidates.into_iter().partition(Candidate::is_birth);
@@ -228,18 +241,24 @@ fn read_all(
 
 fn read(record: RecordId, index: usize, offer: &Offered) -> Result<Candidate, GateError> {
     let head = Chunk::parse(&offer.change.0)?.head;
-    let change = guarded(|| Change::from_bytes(offer.change.0.clone()))
-        .map_err(GateError::Panicked)?
-        .map_err(|error| GateError::Apply(error.to_string()))?;
-    let hash = own_hash(change.hash());
-    if !hash.0.starts_with(&head.checksum) || change.raw_bytes() != offer.change.0 {
-        return Err(ChunkError::Malformed("checksum").into());
-    }
+    let hash = chunk::hash_of(&offer.change.0)?;
     if head.time < 0 {
         return Err(GateError::Time(head.time));
     }
-    let actor = actor_for(offer.log, record);
-    Ok(Candidate { index, log: offer.log, head, change, hash, actor })
+    let (raw, actor) = (offer.change.clone(), actor_for(offer.log, record));
+    let change = (head.actor == actor).then(|| opened(&raw, &hash)).transpose()?;
+    Ok(Candidate { index, log: offer.log, head, raw, change, hash, actor })
+}
+
+/// Lets automerge read a change that was read without trust before.
+fn opened(raw: &RawChange, hash: &ChangeHash) -> Result<Change, GateError> {
+    let change = guarded(|| Change::from_bytes(raw.0.clone()))
+        .map_err(GateError::Panicked)?
+        .map_err(|error| GateError::Apply(error.to_string()))?;
+    match own_hash(change.hash()) == *hash && change.raw_bytes() == raw.0 {
+        true => Ok(change),
+        false => Err(ChunkError::Malformed("form").into()),
+    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub use document::{
     Attributed, ChangeKind, ChangeSummary, Conflict, ContestedDeletion, Document, KeyEdit,
 };
 pub use error::{ChunkError, DocError, GateError};
-pub use gate::{Admission, Awaited, Claim, Offered, admit, claim, is_own, links};
+pub use gate::{Admission, Awaited, Claim, Offered, admit, admit_into, claim, is_own, links};
 
 /// Bytes that a key has at most.
 pub const KEY_BYTES_MAX: usize = 1024;

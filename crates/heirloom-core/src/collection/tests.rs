@@ -162,13 +162,16 @@ fn edits_on_their_way_are_seen_until_they_arrive() {
     let storage = MemoryStorage::default();
     let mut collection = Collection::default();
     assert_eq!(collection.saved(&storage, RECORD), Ok(None));
-    collection.edited(RECORD, ONE, 4, vec![7]);
+    let content = Content::from([("l1".to_owned(), Value::Int(1))]);
+    let birth = heirloom_doc::birth(RECORD, &content).unwrap();
+    let document = Document::from_birth(&birth).unwrap();
+    collection.edited(RECORD, ONE, 4, &document);
     collection.arrived(ONE, 3);
     collection.arrived(TWO, 9);
-    assert_eq!(collection.saved(&storage, RECORD), Ok(Some(vec![7])));
+    assert_eq!(collection.saved(&storage, RECORD), Ok(Some(document.save())));
     collection.arrived(ONE, 4);
     assert_eq!(collection.saved(&storage, RECORD), Ok(None));
-    collection.edited(RECORD, ONE, 5, vec![8]);
+    collection.edited(RECORD, ONE, 5, &document);
     collection.abandon();
     assert_eq!(collection.saved(&storage, RECORD), Ok(None));
 }

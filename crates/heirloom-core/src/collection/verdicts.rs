@@ -66,6 +66,7 @@ impl Court<'_> {
         let counts = seq <= self.counting(view, log)?;
         let records: BTreeSet<RecordId> = parts.iter().map(|part| part.record).collect();
         for record in &records {
+            view.look_up(*record)?;
             view.put_bytes(touched(*record, log, seq), Vec::new());
         }
         let mut applied = Applied::default();

@@ -154,11 +154,9 @@ impl<'a, 'v> Work<'a, 'v> {
         let admission = if offered.is_empty() {
             Admission::default()
         } else {
-            heirloom_doc::admit(self.saved.as_deref(), self.record, &offered)
+            let loaded = self.saved.as_deref().map(|saved| self.library.load(saved)).transpose()?;
+            heirloom_doc::admit_into(loaded.unwrap_or_default(), self.record, &offered)
         };
-        if let Some(error) = &admission.damaged {
-            return Err(StorageError::Index(format!("a saved record does not load: {error}")));
-        }
         let stuck = self.let_wait(&batch, &admission)?;
         self.settle(&batch, &admission)?;
         for log in &admission.closed {
@@ -166,6 +164,7 @@ impl<'a, 'v> Work<'a, 'v> {
         }
         let (applied, births) = (admission.applied, admission.births);
         if let Some((document, saved)) = admission.document {
+            self.library.keep(&saved, &document);
             self.document = Some(document);
             self.saved = Some(saved);
         }

@@ -25,7 +25,7 @@ pub(super) type Edits = Vec<(String, Option<Value>)>;
 pub(super) struct Writing {
     drafts: Vec<Draft>,
     chunks: Vec<(ChunkId, Vec<u8>)>,
-    saved: Vec<(RecordId, Vec<u8>)>,
+    edited: Vec<(RecordId, Document)>,
 }
 
 /// How an edit treats values that were set at the same time as others.
@@ -344,8 +344,8 @@ impl Node {
         let entries = self.seal_entries(writing.drafts, hlc)?;
         if let Some(last) = entries.last() {
             let (log, seq) = (last.header().log, last.header().seq);
-            for (record, saved) in writing.saved {
-                self.collection.edited(record, log, seq, saved);
+            for (record, document) in writing.edited {
+                self.collection.edited(record, log, seq, &document);
             }
         }
         let frames =
@@ -503,7 +503,7 @@ impl Writing {
             let part = Part { record, change: change.0 };
             self.drafts.push(Draft { part, chunks: chunks.take().unwrap_or_default() });
         }
-        self.saved.push((record, document.save()));
+        self.edited.push((record, document.clone()));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::open::all_rows;
 use super::{Node, PendingAppend, PendingFrame, Then};
+use crate::collection::documents::Documents;
 use crate::collection::verdicts::Court;
 use crate::collection::{self, Applied, Carrier, Library, Opened};
 use crate::command::{Event, Level, Wait};
@@ -16,6 +17,7 @@ use crate::view::View;
 use crate::waits::{CopyWait, with_reached};
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{ChunkId, Decode, DeviceId, LogId, Now, RecordId, Writer, time};
+use heirloom_doc::Document;
 use heirloom_identity::Keyring;
 use heirloom_schema::category;
 use heirloom_sync::Entry;
@@ -202,7 +204,8 @@ impl Node {
         if header.kind != kind::CHANGES {
             return Ok(Applied::default());
         }
-        let court = Court { library: keyring, verdicts: &self.membership.roster };
+        let library = Shelves { keyring, documents: self.collection.documents() };
+        let court = Court { library: &library, verdicts: &self.membership.roster };
         let barred = if header.seq > court.counting(view, header.log)? {
             let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
             let state = self.membership.roster.state();
@@ -235,7 +238,8 @@ impl Node {
     /// the device stopped is finished at the next start.
     pub(super) fn follow_roster(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
         let Some(keyring) = &self.membership.keyring else { return Ok(()) };
-        let court = Court { library: keyring, verdicts: &self.membership.roster };
+        let library = Shelves { keyring, documents: self.collection.documents() };
+        let court = Court { library: &library, verdicts: &self.membership.roster };
         for (log, _) in self.replication.logs() {
             let mut more = true;
             while more {
@@ -442,9 +446,23 @@ impl Node {
     }
 }
 
-impl Library for Keyring {
+/// The entries that this device can open and the documents that it has loaded.
+struct Shelves<'a> {
+    keyring: &'a Keyring,
+    documents: &'a Documents,
+}
+
+impl Library for Shelves<'_> {
     fn account_key(&self) -> &[u8; 32] {
-        self.account_key()
+        self.keyring.account_key()
+    }
+
+    fn load(&self, saved: &[u8]) -> Result<Document, StorageError> {
+        self.documents.load(saved)
+    }
+
+    fn keep(&self, saved: &[u8], document: &Document) {
+        self.documents.keep(saved, document);
     }
 
     fn open(&self, view: &View<'_>, log: LogId, seq: u64) -> Result<Opened, StorageError> {
@@ -453,7 +471,7 @@ impl Library for Keyring {
         let lsn = Lsn(u64::from_be_bytes(lsn.try_into().map_err(|_| lost())?));
         let frame = view.storage().frame(lsn).map_err(|_| lost())?;
         let entry = Entry::parse(frame.payload).map_err(|_| lost())?;
-        let key = self.epoch_key(&entry.header().epoch).ok_or_else(lost)?;
+        let key = self.keyring.epoch_key(&entry.header().epoch).ok_or_else(lost)?;
         let body = entry.open(key).map_err(|_| lost())?;
         let heads = entry.header().roster_heads.clone();
         Ok(Opened { wall_ms: entry.header().hlc.wall_ms(), heads, parts: body.parts })

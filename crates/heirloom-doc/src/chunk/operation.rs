@@ -6,9 +6,9 @@ use crate::error::ChunkError;
 use heirloom_base::limits;
 use std::collections::BTreeSet;
 
-const ACTION_SET: u64 = 1;
+pub(crate) const ACTION_SET: u64 = 1;
 const ACTION_DELETE: u64 = 3;
-const ACTION_MAKE_TEXT: u64 = 4;
+pub(crate) const ACTION_MAKE_TEXT: u64 = 4;
 /// Overwritten operations that one change may name, several for each of its own.
 const PREDECESSORS_MAX: usize = 4 * limits::CHANGE_OPS_MAX;
 
@@ -33,6 +33,8 @@ pub(crate) struct RawValue<'a> {
 }
 
 impl RawValue<'_> {
+    /// The type of what has no value.
+    pub(crate) const NULL: u8 = 0;
     /// The type of signed numbers.
     pub(crate) const INT: u8 = 4;
     /// The type of strings.

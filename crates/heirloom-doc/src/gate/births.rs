@@ -29,7 +29,7 @@ impl Whole {
     /// Returns the birth by itself, where it is one change.
     pub(super) fn newborn(&self) -> Option<Newborn> {
         let [part] = self.parts.as_slice() else { return None };
-        Some(Newborn::of(part.change.clone(), self.content.clone()))
+        Some(Newborn::of(part.raw.clone(), (part.hash, &part.head), self.content.clone()))
     }
 }
 
@@ -120,7 +120,7 @@ impl Run {
             admission.refused.push((part.index, GateError::Birth(actor)));
             return None;
         }
-        let read = self.reading.take(part.change.raw_bytes());
+        let read = self.reading.take(&part.raw.0);
         self.parts.push(part);
         if read.is_ok() && self.is_whole(record, actor) {
             let Self { parts, reading } = std::mem::take(self);
@@ -148,11 +148,7 @@ impl Run {
     fn is_whole(&self, record: RecordId, actor: ActorId) -> bool {
         let content = &self.reading.content;
         birth_actor(record, content) == actor
-            && birth(record, content).is_ok_and(|changes| {
-                changes
-                    .iter()
-                    .map(|change| change.0.as_slice())
-                    .eq(self.parts.iter().map(|part| part.change.raw_bytes()))
-            })
+            && birth(record, content)
+                .is_ok_and(|changes| changes.iter().eq(self.parts.iter().map(|part| &part.raw)))
     }
 }

@@ -338,7 +338,7 @@ fn many_operations_are_tried_in_parts_and_a_bad_part_alone() {
         }
         let saved = document.save();
         QUIET.set(true);
-        let admission = admit_in_parts(Some(&saved), RECORD, &offered, limit);
+        let admission = admit_in_parts(Document::load(&saved).unwrap(), RECORD, &offered, limit);
         QUIET.set(false);
         check(&admission, offered.len());
         assert_eq!(admission.refused.len(), usize::from(bad));

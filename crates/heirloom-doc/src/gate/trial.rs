@@ -151,7 +151,7 @@ fn applied(
     heads: &BTreeSet<ChangeHash>,
 ) -> Result<Document, GateError> {
     for part in parts {
-        let changes: Vec<automerge::Change> = part.iter().map(|one| one.change.clone()).collect();
+        let changes = part.iter().map(|one| one.change()).collect::<Result<Vec<_>, _>>()?;
         copy.automerge_mut()
             .apply_changes(changes)
             .map_err(|error| GateError::Apply(error.to_string()))?;
