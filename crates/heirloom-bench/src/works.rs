@@ -92,29 +92,39 @@ impl Bench {
         let first = self.program.up(&one, &[])?;
         self.joined(&first, &other, "other")?;
         let second = self.beside(&first, &other)?;
-        let id = self.program.run(&one, &["notes", "add", "title=0"])?;
-        let id = id["id"].as_str().ok_or("no id")?.to_owned();
+        let notes = self.notes("edit-notes", EDITS)?;
+        self.program.run(&one, &["import", &notes])?;
+        let ids = self.ids(&one, "notes")?;
         self.program.run(&one, &["sync", "--timeout", "20"])?;
-        let mut client = first.client().await?;
-        let mut events = second.client().await?.watch().await?;
-        let mut times = Vec::new();
-        for number in 0..EDITS {
-            let assignments = vec![format!("title=edit {number}")];
-            let (category, id, wait) = ("notes".to_owned(), id.clone(), Wait::default());
-            let began = Instant::now();
-            client.request(Command::Set { category, id, assignments, wait }).await?;
-            loop {
-                match tokio::time::timeout(PATIENCE, events.next()).await?? {
-                    Some(Event::RecordsChanged { .. }) => break,
-                    Some(_) => {}
-                    None => return Err("the other node has ended".into()),
-                }
-            }
-            times.push(began.elapsed());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let pair = (&first, &second);
+        let each = edited(pair, &ids).await?;
+        let again = edited(pair, ids.get(..1).unwrap_or_default()).await?;
         let goal = "2 fdatasyncs + 1 ms / 10 ms";
-        Ok(vec![figure("edit on A readable on B, p50 / p99", percentiles(times), goal)])
+        Ok(vec![
+            figure("edit on A readable on B, each of another note, p50 / p99", each, goal),
+            figure("the same, all of one note", again, goal),
+        ])
+    }
+
+    /// Writes a folder of notes.
+    fn notes(&self, name: &str, count: usize) -> Result<String, Failure> {
+        let notes = self.path(name);
+        std::fs::create_dir(&notes)?;
+        for number in 0..count {
+            std::fs::write(notes.join(format!("{number}.md")), files::note(number))?;
+        }
+        Ok(notes.to_string_lossy().into_owned())
+    }
+
+    /// Returns the ids of all records of a category.
+    fn ids(&self, home: &Path, category: &str) -> Result<Vec<String>, Failure> {
+        let list = self.program.command(home, &[category, "list"]).output()?;
+        let mut ids = Vec::new();
+        for line in String::from_utf8(list.stdout)?.lines() {
+            let row: serde_json::Value = serde_json::from_str(line)?;
+            ids.push(row["id"].as_str().ok_or("no id")?.to_owned());
+        }
+        Ok(ids)
     }
 
     /// An import, a restore, a start and a level reconnection of many records.
@@ -130,12 +140,7 @@ impl Bench {
             "3 s",
         ));
         let events = self.file("events.ics", &files::events(count / 5))?;
-        let notes = self.path("notes");
-        std::fs::create_dir(&notes)?;
-        for number in 0..count / 5 {
-            std::fs::write(notes.join(format!("{number}.md")), files::note(number))?;
-        }
-        let notes = notes.to_string_lossy().into_owned();
+        let notes = self.notes("notes", count / 5)?;
         measured(self.program.command(&one, &["import", &events, &notes]))?;
 
         let first = self.program.up(&one, &[])?;
@@ -170,11 +175,7 @@ impl Bench {
         let home = self.path("many-restored");
         let (_, bytes) = self.level(first, &home)?;
         figures.push(figure("both level: a reconnection", kilobytes(bytes), "2 kB"));
-        let list = self.program.command(&first.home, &["contacts", "list"]).output()?;
-        let list = String::from_utf8(list.stdout)?;
-        for line in list.lines().take(CHANGED) {
-            let row: serde_json::Value = serde_json::from_str(line)?;
-            let id = row["id"].as_str().ok_or("no id")?;
+        for id in self.ids(&first.home, "contacts")?.iter().take(CHANGED) {
             self.program.run(&first.home, &["contacts", "set", id, "note=changed"])?;
         }
         let (after, bytes) = self.level(first, &home)?;
@@ -264,6 +265,30 @@ impl Bench {
         let work = format!("{SMALL_EDITS} small edits to two others, each answered when durable");
         Ok(vec![figure(&work, format!("{rate:.0}/s"), "5,000/s")])
     }
+}
+
+/// Edits notes in turn on one device; returns how long it took until each edit
+/// was durable on the other and said there.
+async fn edited((first, second): (&Node, &Node), ids: &[String]) -> Result<String, Failure> {
+    let mut client = first.client().await?;
+    let mut events = second.client().await?.watch().await?;
+    let mut times = Vec::new();
+    for (number, id) in ids.iter().cycle().take(EDITS).enumerate() {
+        let assignments = vec![format!("title=edit {number} of {}", ids.len())];
+        let (category, id, wait) = ("notes".to_owned(), id.clone(), Wait::default());
+        let began = Instant::now();
+        client.request(Command::Set { category, id, assignments, wait }).await?;
+        loop {
+            match tokio::time::timeout(PATIENCE, events.next()).await?? {
+                Some(Event::RecordsChanged { .. }) => break,
+                Some(_) => {}
+                None => return Err("the other node has ended".into()),
+            }
+        }
+        times.push(began.elapsed());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(percentiles(times))
 }
 
 fn percentiles(mut times: Vec<Duration>) -> String {
