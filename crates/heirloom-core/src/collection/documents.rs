@@ -58,7 +58,7 @@ impl Documents {
 }
 
 fn name(saved: &[u8]) -> [u8; 32] {
-    hash::content("saved", &[saved])
+    hash::plain(saved)
 }
 
 #[cfg(test)]
