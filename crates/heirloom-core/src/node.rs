@@ -385,7 +385,7 @@ impl Node {
         match result {
             Ok(lsns) => self.settle(now, storage, append, &lsns),
             Err(error) => {
-                self.append_failed(append, &error);
+                self.append_failed(now, append, &error);
                 Ok(())
             }
         }

@@ -11,6 +11,7 @@ use heirloom_base::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod pause;
 mod receipts;
 
 /// How far one log is held here.
@@ -99,6 +100,8 @@ pub struct Replication {
     urgent: bool,
     unreceipted: usize,
     receipt_due_ms: Option<u64>,
+    /// Until when nothing is taken in, because the disk refused it.
+    paused_until_ms: Option<u64>,
 }
 
 impl Replication {
@@ -122,6 +125,7 @@ impl Replication {
             urgent: false,
             unreceipted: 0,
             receipt_due_ms: None,
+            paused_until_ms: None,
         }
     }
 
@@ -257,6 +261,9 @@ impl Replication {
         entries: Vec<Vec<u8>>,
         known: &dyn Fn(DeviceId) -> bool,
     ) {
+        if self.drops(from, &entries) {
+            return;
+        }
         let Some(session) = self.sessions.get_mut(&from) else { return };
         session.receipt_asked |= urgent;
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
@@ -437,18 +444,6 @@ impl Replication {
         self.receipt_later(now);
     }
 
-    /// Notes that storing failed: what was only staged is asked for again.
-    pub fn unstage(&mut self) {
-        for state in self.logs.values_mut() {
-            state.staged = state.durable;
-            state.staged_id = state.durable_id;
-        }
-        self.logs.retain(|_, state| state.durable > 0);
-        for session in self.sessions.values_mut() {
-            session.wanted.clear();
-        }
-    }
-
     /// Notes that a chunk is durable here.
     pub fn chunk_arrived(&mut self, now: Now, chunk: ChunkId) {
         for state in self.logs.values_mut() {
@@ -474,13 +469,18 @@ impl Replication {
         self.logs.values().flat_map(|state| state.incomplete.values().flatten()).copied().collect()
     }
 
-    /// Returns when [`Replication::send_receipt`] or
+    /// Returns when [`Replication::send_receipt`], [`Replication::resume`] or
     /// [`Replication::find_stalls`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let ready = self.sessions.values().any(|session| session.ready);
         let receipt = if ready { self.receipt_due_ms } else { None };
-        self.sessions.values().filter_map(Session::stalled_ms).chain(receipt).min()
+        self.sessions
+            .values()
+            .filter_map(Session::stalled_ms)
+            .chain(receipt)
+            .chain(self.paused_until_ms)
+            .min()
     }
 
     /// Gives up the conversations in which an answer is overdue.

@@ -26,6 +26,10 @@ pub(crate) struct Session {
     pub(crate) awaited_since_ms: Option<u64>,
     /// When the last entry travelled.
     pub(crate) sent_ms: Option<u64>,
+    /// Entries that came while nothing was taken in: their credit is kept back.
+    pub(crate) dropped_entries: u32,
+    /// Their bytes.
+    pub(crate) dropped_bytes: u64,
 }
 
 /// What a conversation with a peer waits for, on the monotonic clock.

@@ -34,6 +34,7 @@ impl Node {
         self.renew_epoch(now);
         self.drain(storage)?;
         self.replication.find_stalls(now);
+        self.replication.resume(now);
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
         self.replication.send_receipt(now, &self.config.device);
         self.drain(storage)?;

@@ -351,9 +351,9 @@ impl Node {
         self.dialer.hurry(now);
     }
 
-    pub(super) fn append_failed(&mut self, append: PendingAppend, error: &AppendError) {
+    pub(super) fn append_failed(&mut self, now: Now, append: PendingAppend, error: &AppendError) {
         tracing::error!(%error, "the log refused a write");
-        self.replication.unstage();
+        self.replication.refused(now);
         self.collection.abandon();
         self.prelude.extend(append.frames.into_iter().filter(|frame| match frame {
             PendingFrame::Local(_) | PendingFrame::RosterOp(_) => true,

@@ -308,8 +308,43 @@ fn what_could_not_be_stored_is_asked_for_again() {
     reader.replication.receive_entries(at(0), writer.id(), false, entries, &|_| true);
     while reader.replication.poll_output().is_some() {}
     assert_eq!(reader.replication.log(writer.log).map(|state| state.staged), Some(2));
-    reader.replication.unstage();
+    reader.replication.refused(at(0));
     assert_eq!(reader.replication.log(writer.log), None);
+}
+
+#[test]
+fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
+    let mut peers = [Peer::new(1), Peer::new(2)];
+    let [writer, reader] = &mut peers;
+    connect(writer, reader);
+    run(&mut peers, at(0));
+    let log = peers[0].log;
+    let pause = limits::REFUSED_PAUSE_MS as u64;
+    peers[1].replication.refused(at(1));
+    // More than a window: the rest of it is not even sent.
+    peers[0].write(2 * limits::CREDIT_ENTRIES as u64);
+    let messages = run(&mut peers, at(2));
+    let count = |message: &Message| match message {
+        Message::Entries { entries, .. } => Some(entries.len()),
+        Message::Want { .. } => panic!("nothing is asked for yet"),
+        Message::Hello(_)
+        | Message::Roster(_)
+        | Message::Credit { .. }
+        | Message::Receipts(_)
+        | Message::AskReceipt
+        | Message::Reachable(_)
+        | Message::Unknown(_) => None,
+    };
+    let sent: usize = messages.iter().filter_map(count).sum();
+    assert_eq!(sent, limits::CREDIT_ENTRIES);
+    assert_eq!(peers[1].replication.log(log), None);
+    assert_eq!(peers[1].replication.poll_timeout(), Some(1 + pause));
+    peers[1].replication.resume(at(pause));
+    assert_eq!(run(&mut peers, at(pause)).len(), 0, "the pause is not over");
+    peers[1].replication.resume(at(1 + pause));
+    run(&mut peers, at(1 + pause));
+    let held = peers[1].replication.log(log).map(|state| state.durable);
+    assert_eq!(held, Some(2 * limits::CREDIT_ENTRIES as u64));
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! Taking nothing in for a while, because the disk refused it.
+//!
+//! What arrives meanwhile is dropped and its credit kept back, so that a peer
+//! sends no more than its window. Afterwards it is asked for again.
+
+use super::Replication;
+use crate::message::Message;
+use heirloom_base::{DeviceId, LogId, Now, limits};
+use std::collections::BTreeSet;
+
+impl Replication {
+    /// Notes that storing failed: what was only staged is asked for again, but
+    /// not at once, since the disk would refuse it again.
+    pub fn refused(&mut self, now: Now) {
+        for state in self.logs.values_mut() {
+            state.staged = state.durable;
+            state.staged_id = state.durable_id;
+        }
+        self.logs.retain(|_, state| state.durable > 0);
+        for session in self.sessions.values_mut() {
+            session.wanted.clear();
+        }
+        self.paused_until_ms = Some(now.mono_ms + limits::REFUSED_PAUSE_MS as u64);
+    }
+
+    /// Drops entries that come in during a pause; returns whether there is one.
+    pub(super) fn drops(&mut self, from: DeviceId, entries: &[Vec<u8>]) -> bool {
+        let Some(session) = self.sessions.get_mut(&from) else { return true };
+        if self.paused_until_ms.is_none() {
+            return false;
+        }
+        session.dropped_entries += u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        session.dropped_bytes += entries.iter().map(|entry| entry.len() as u64).sum::<u64>();
+        true
+    }
+
+    /// Ends a pause that is over, and asks everybody for what was dropped.
+    pub fn resume(&mut self, now: Now) {
+        if self.paused_until_ms.is_none_or(|until| now.mono_ms < until) {
+            return;
+        }
+        self.paused_until_ms = None;
+        let held = |log: LogId| self.logs.get(&log).map_or(0, |state| state.staged);
+        let mut messages = Vec::new();
+        for (device, session) in &mut self.sessions {
+            let entries = std::mem::take(&mut session.dropped_entries);
+            let bytes = std::mem::take(&mut session.dropped_bytes);
+            let known = session.theirs.tips.iter();
+            let ahead = known.filter(|(log, tip)| tip.seq > held(**log)).map(|(log, _)| *log);
+            let mut logs: BTreeSet<LogId> = ahead.collect();
+            if entries > 0 {
+                messages.push((*device, Message::Credit { entries, bytes }));
+                // What came since the hello is not in it.
+                logs.extend(self.logs.keys().copied());
+            }
+            let wants = logs.into_iter().map(|log| Message::Want { log, after: held(log) });
+            messages.extend(wants.map(|want| (*device, want)));
+        }
+        for (device, message) in messages {
+            self.send(device, message);
+        }
+    }
+}
