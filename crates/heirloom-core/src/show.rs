@@ -180,8 +180,14 @@ pub(crate) fn authors_json(
 
 /// Takes the author of one of several values: of equal ones each has its own.
 fn take_author(known: &mut Vec<(String, Option<Json>, Author)>, name: &str, item: &Json) -> Json {
-    let place =
-        known.iter().position(|(field, value, _)| field == name && value.as_ref() == Some(item));
+    let of_item = |(field, value, _): &(String, Option<Json>, Author)| {
+        field == name && value.as_ref() == Some(item)
+    };
+    // A label in a line of its own gives the value another type.
+    let of_value = |(field, value, _): &(String, Option<Json>, Author)| {
+        field == name && value.as_ref().is_some_and(|value| value.get("value") == item.get("value"))
+    };
+    let place = known.iter().position(of_item).or_else(|| known.iter().position(of_value));
     place.map_or(Json::Null, |place| json!(known.remove(place).2))
 }
 
@@ -207,6 +213,24 @@ mod tests {
         let phones: Vec<&Json> =
             fields["phone"].as_array().unwrap().iter().map(|phone| &phone["value"]).collect();
         assert_eq!(phones, ["1", "2"]);
+    }
+
+    #[test]
+    fn a_value_whose_label_stands_in_a_line_of_its_own_has_its_author() {
+        let spec = spec("contacts");
+        let lines = ["item1.TEL:1", "item1.X-ABLabel:_$!<Mobile>!$_", "TEL;TYPE=work:2"];
+        let keyed = (1..)
+            .zip(lines)
+            .map(|(number, line)| (format!("l{:06x}", number * 16), Value::Str(line.to_owned())));
+        let content = Content::from_iter(keyed);
+        let fields = fields_json(spec, &heirloom_formats::project(spec, &content));
+        assert_eq!(fields["phone"][0]["type"], "mobile");
+        let author = |key: &str| {
+            Some(Author { by: key.to_owned(), by_name: key.to_owned(), at: "then".to_owned() })
+        };
+        let authors = authors_json(spec, &content, fields.as_object().unwrap(), &author);
+        let by = |place: usize| authors["phone"][place]["by"].clone();
+        assert_eq!((by(0), by(1)), (json!("l000010"), json!("l000030")));
     }
 
     #[test]

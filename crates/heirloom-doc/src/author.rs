@@ -118,6 +118,9 @@ pub(crate) fn bounded(steps: Vec<Step>, texts: &Texts) -> Vec<Vec<Step>> {
                 continue;
             }
         };
+        if changes.sets_again(&step) {
+            changes.begin();
+        }
         changes.make_room();
         changes.fill.add(bytes);
         changes.current.push(step);
@@ -152,8 +155,21 @@ impl Changes {
     /// Begins another change where the current one is full.
     fn make_room(&mut self) {
         if self.fill.is_full() {
-            self.done.push(std::mem::take(&mut self.current));
-            self.fill = Fill::default();
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        self.done.push(std::mem::take(&mut self.current));
+        self.fill = Fill::default();
+    }
+
+    /// Returns whether a step sets what was removed just before: a change does
+    /// one thing to a key.
+    fn sets_again(&self, step: &Step) -> bool {
+        match (self.current.last(), step) {
+            (Some(Step::Delete(removed)), Step::Put(key, _)) => removed == key,
+            _ => false,
         }
     }
 

@@ -5,6 +5,9 @@ use crate::layout;
 use crate::line::{self, Property};
 use heirloom_schema::Value;
 
+/// Encodings that may stand as a parameter without its name.
+const BARE_ENCODINGS: &[&str] = &["BASE64", "8BIT", "7BIT"];
+
 /// What a file expects of a new line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Habits {
@@ -40,6 +43,7 @@ impl Habits {
         }
         let is_quoted = property.is_quoted_printable();
         if self.is_old && !is_plain && !is_quoted {
+            prefix = without_parameter(&prefix, "ENCODING");
             prefix.insert_str(prefix.len() - 1, ";ENCODING=QUOTED-PRINTABLE");
         }
         let bytes = match is_quoted || (self.is_old && !is_plain) {
@@ -56,7 +60,8 @@ fn without_parameter(prefix: &str, name: &str) -> String {
     let parts = line::parts(head, b';').into_iter().enumerate();
     let kept = parts.filter(|(index, part)| {
         let bare = part.split('=').next().unwrap_or_default().trim();
-        let is_bare_encoding = name == "ENCODING" && bare.eq_ignore_ascii_case("BASE64");
+        let is_bare_encoding =
+            name == "ENCODING" && BARE_ENCODINGS.iter().any(|one| bare.eq_ignore_ascii_case(one));
         *index == 0 || !(bare.eq_ignore_ascii_case(name) || is_bare_encoding)
     });
     let kept: Vec<&str> = kept.map(|(_, part)| part).collect();
@@ -86,6 +91,14 @@ mod tests {
                 "N;X-A=\"b;c\";CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:a=0Ab",
             ),
             (true, "N;CHARSET=UTF-16:x", "plain", "N;CHARSET=UTF-8:plain"),
+            (
+                true,
+                "N;ENCODING=8BIT;CHARSET=ISO-8859-1:x",
+                "\u{fc}",
+                "N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=C3=BC",
+            ),
+            (true, "N;8BIT:x", "\u{fc}", "N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=C3=BC"),
+            (true, "N;ENCODING=8BIT:x", "plain", "N;ENCODING=8BIT:plain"),
             (false, "N;CHARSET=UTF-16BE:x", "plain", "N;CHARSET=UTF-8:plain"),
             (false, "N;BASE64;CHARSET=GBK:eA==", "\u{fc}", "N;CHARSET=UTF-8:\u{fc}"),
             (false, "N;ENCODING=B;X=1:eA==", "y", "N;X=1:y"),

@@ -79,22 +79,45 @@ pub(crate) fn seed(home: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
 pub(crate) fn make(
     home: &Path,
     seed: &Zeroizing<[u8; 32]>,
-    mut frames: Vec<Frame>,
+    frames: Vec<Frame>,
 ) -> Result<Store, Failure> {
     let store = open_store(home, Duration::ZERO)?;
     // Opening made an index; only a log says that somebody was faster.
     if is_logged(home) {
         return Err(failure::account_exists(home));
     }
+    if let Err(failure) = begin(&store, home, seed, frames) {
+        drop(store);
+        forget(home);
+        return Err(failure);
+    }
+    Ok(store)
+}
+
+/// Writes a device's key and its first frames.
+fn begin(
+    store: &Store,
+    home: &Path,
+    seed: &Zeroizing<[u8; 32]>,
+    mut frames: Vec<Frame>,
+) -> Result<(), Failure> {
     match keyfile::read(home) {
         Ok(found) if *Zeroizing::new(found) == **seed => {}
         _ => keyfile::write(home, seed).map_err(|error| key(home, &error))?,
     }
     frames.extend(place(home).map(founding::placed));
-    store
-        .append(AppendRequest { chunks: Vec::new(), frames })
-        .map_err(|error| failure::unusable(home, &error))?;
-    Ok(store)
+    let written = store.append(AppendRequest { chunks: Vec::new(), frames });
+    written.map(|_| ()).map_err(|error| failure::unusable(home, &error))
+}
+
+/// Removes what the founding of an account left that the disk refused: nobody
+/// was shown its phrase. A key stays and is used the next time.
+pub(crate) fn forget(home: &Path) {
+    for folder in ["index", "log"] {
+        if let Err(error) = std::fs::remove_dir_all(home.join(folder)) {
+            tracing::warn!(%error, folder, "what was begun cannot be removed");
+        }
+    }
 }
 
 /// Returns where the folder lies; `None` where that cannot be told.

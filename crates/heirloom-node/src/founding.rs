@@ -85,6 +85,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_founding_left_that_the_disk_refused_is_no_account() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(found(folder.path(), None).unwrap());
+        assert!(folder::has_account(folder.path()));
+        folder::forget(folder.path());
+        assert!(!folder::has_account(folder.path()));
+        found(folder.path(), None).unwrap();
+    }
+
+    #[test]
     fn a_folder_in_use_names_its_holder() {
         let folder = tempfile::tempdir().unwrap();
         let founded = found(folder.path(), None).unwrap();

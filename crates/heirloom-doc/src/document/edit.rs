@@ -136,7 +136,7 @@ impl Plan {
         let shown = current.first().and_then(Candidate::value);
         match value {
             Some(value) if current.iter().any(|one| one.value() != shown) => {
-                self.steps.extend(steps(key, value));
+                self.put(key, value, current);
             }
             Some(_) | None => self.set(key, value, current),
         }
@@ -161,6 +161,17 @@ impl Plan {
             let splices = text::splices(old, new).into_iter();
             self.steps.extend(splices.map(|splice| Step::Splice(key.to_owned(), splice)));
             return;
+        }
+        self.put(key, value, current);
+    }
+
+    /// Gives a key a value of its own. Of several, one that is set again would
+    /// only lose its rivals, and somebody else who settles the conflict
+    /// otherwise at the same time would overwrite it unseen.
+    fn put(&mut self, key: &str, value: &Value, current: &[Candidate]) {
+        let is_again = current.iter().any(|one| one.value() == Some(value));
+        if current.len() > 1 && is_again && !matches!(value, Value::Text(_)) {
+            self.steps.push(Step::Delete(key.to_owned()));
         }
         self.steps.extend(steps(key, value));
     }

@@ -173,10 +173,24 @@ fn equal_values_are_no_conflict_and_setting_the_winner_again_settles_one() {
     meet(&mut phone, &mut laptop);
     assert_eq!(phone.document.conflicts().len(), 1);
     assert_eq!(phone.edit(12, &[("title", Some(string("same")))]), 0);
-    assert_eq!(phone.edit(13, &[("color", Some(string("blue")))]), 1);
+    assert_eq!(phone.edit(13, &[("color", Some(string("blue")))]), 2);
     assert_eq!(phone.document.conflicts(), []);
     meet(&mut phone, &mut laptop);
     assert_eq!(laptop.shown("color"), Some(string("blue")));
+}
+
+#[test]
+fn a_conflict_that_two_devices_settle_otherwise_is_one_again() {
+    let (mut phone, mut laptop) = pair();
+    phone.edit(10, &[("title", Some(string("one")))]);
+    laptop.edit(11, &[("title", Some(string("two")))]);
+    meet(&mut phone, &mut laptop);
+    assert_eq!(phone.edit(12, &[("title", Some(string("two")))]), 2);
+    assert_eq!(laptop.edit(13, &[("title", Some(string("one")))]), 2);
+    assert_eq!((phone.document.conflicts(), laptop.document.conflicts()), (vec![], vec![]));
+    meet(&mut phone, &mut laptop);
+    assert_eq!(phone.shown("title"), Some(string("one")));
+    assert_eq!(phone.document.conflicts().len(), 1);
 }
 
 #[test]

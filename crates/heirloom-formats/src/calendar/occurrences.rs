@@ -21,12 +21,13 @@ pub use window::{Span, Window, WindowError};
 
 use super::fields::{self, Time};
 use crate::Projection;
+use crate::line;
 use crate::moment::{Moment, MomentKind, YEAR_10000_S};
 use expansion::{Budget, Ending, Expansion};
-use heirloom_schema::Content;
+use heirloom_schema::{Content, Value};
 use series::{Component, Length, Series};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::rc::Rc;
 use zone::{OwnZone, Zone};
 
@@ -113,13 +114,18 @@ fn found(series: &Series, window: &Window, limit: usize) -> Occurrences {
 impl Occurrences {
     /// Adds what each occurrence shows: the forms of those that there are.
     fn shown(mut self, series: &Series, content: &Content) -> Self {
+        let own = |(key, value): (&String, &Value)| {
+            let zone = line::name_of(value.as_raw()?)? == fields::CALENDAR_ZONE;
+            (zone && !key.starts_with('e')).then(|| (key.clone(), value.clone()))
+        };
+        let calendar: Content = content.iter().filter_map(own).collect();
         let mut used: BTreeMap<usize, usize> = BTreeMap::new();
         for occurrence in &mut self.list {
             let component = occurrence.form;
             occurrence.form = *used.entry(component).or_insert_with(|| {
                 let component = series.components.get(component);
                 let sequence = component.map_or("", |component| component.sequence.as_str());
-                self.forms.push(form(content, sequence));
+                self.forms.push(form(content, &calendar, sequence));
                 self.forms.len() - 1
             });
         }
@@ -292,6 +298,13 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Pays for one more date; returns whether there is still work left to be spent.
+    fn afford(&mut self) -> bool {
+        let affords = self.budget.spend(4);
+        self.gave_up |= !affords;
+        affords
+    }
+
     /// Looks for the occurrences of a component and of its rules.
     fn series(&mut self, form: usize, component: &'a Component) {
         let Some(start) = &component.start else { return };
@@ -299,6 +312,9 @@ impl<'a> Search<'a> {
         let lasting = self.lasting(&start, component.length.as_ref());
         let mut gaps = Gaps::default();
         for time in &component.excluded {
+            if !self.afford() {
+                return;
+            }
             gaps.note(&self.placed(time), start.kind);
         }
         let exceptions = self.series.components.iter().enumerate();
@@ -306,6 +322,9 @@ impl<'a> Search<'a> {
         let mut repeats = component.repeats();
         for (form, exception) in exceptions {
             let Some(replaced) = &exception.replaces else { continue };
+            if !self.afford() {
+                return;
+            }
             repeats = true;
             let replaced = self.placed(replaced);
             gaps.note(&replaced, start.kind);
@@ -328,8 +347,7 @@ impl<'a> Search<'a> {
         for extra in &component.extras {
             let placed = self.placed(&extra.time);
             let is_alike = (placed.kind == MomentKind::Date) == (start.kind == MomentKind::Date);
-            if !self.budget.spend(4) {
-                self.gave_up = true;
+            if !self.afford() {
                 return;
             }
             if is_alike {
@@ -466,11 +484,13 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Returns what one component of a record shows.
-fn form(content: &Content, sequence: &str) -> Projection {
-    let own = content.iter().filter(|(key, _)| !key.starts_with('e') || key.starts_with(sequence));
-    let content: Content = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-    fields::project(&content)
+/// Returns what one component of a record shows, in the calendar's zone. Only
+/// its own lines are read, because a record may have thousands of components.
+fn form(content: &Content, calendar: &Content, sequence: &str) -> Projection {
+    let own = content.range::<str, _>((Bound::Included(sequence), Bound::Unbounded));
+    let own = own.take_while(|(key, _)| key.starts_with(sequence));
+    let lines = own.chain(calendar).map(|(key, value)| (key.clone(), value.clone()));
+    fields::project(&lines.collect())
 }
 
 fn longest(lasting: &Lasting, futures: &[Future<'_>]) -> i64 {
