@@ -145,7 +145,8 @@ fn find_planted() -> ExitCode {
     }
     found.sort_unstable();
     let median = found.get(found.len() / 2).copied().unwrap_or_default();
-    say(&format!("{} bugs found, {missed} not; median {median} stories", found.len()));
+    let (count, all) = (found.len(), Bug::ALL.len());
+    say(&format!("{count} of {all} bugs found; median {median} stories"));
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
