@@ -11,6 +11,7 @@ use heirloom_base::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod again;
 mod receipts;
 
 /// How far one log is held here.
@@ -376,14 +377,6 @@ impl Replication {
         }
     }
 
-    fn want(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
-        let Some(session) = self.sessions.get_mut(&from) else { return };
-        session.awaited_since_ms.get_or_insert(now.mono_ms);
-        if session.wanted.insert(log, after) != Some(after) {
-            self.send(from, Message::Want { log, after });
-        }
-    }
-
     /// Takes in credit.
     pub fn receive_credit(&mut self, now: Now, from: DeviceId, entries: u32, bytes: u64) {
         if let Some(session) = self.sessions.get_mut(&from) {
@@ -437,18 +430,6 @@ impl Replication {
         self.receipt_later(now);
     }
 
-    /// Notes that storing failed: what was only staged is asked for again.
-    pub fn unstage(&mut self) {
-        for state in self.logs.values_mut() {
-            state.staged = state.durable;
-            state.staged_id = state.durable_id;
-        }
-        self.logs.retain(|_, state| state.durable > 0);
-        for session in self.sessions.values_mut() {
-            session.wanted.clear();
-        }
-    }
-
     /// Notes that a chunk is durable here.
     pub fn chunk_arrived(&mut self, now: Now, chunk: ChunkId) {
         for state in self.logs.values_mut() {
@@ -480,17 +461,9 @@ impl Replication {
     pub fn poll_timeout(&self) -> Option<u64> {
         let ready = self.sessions.values().any(|session| session.ready);
         let receipt = if ready { self.receipt_due_ms } else { None };
-        self.sessions.values().filter_map(Session::stalled_ms).chain(receipt).min()
-    }
-
-    /// Gives up the conversations in which an answer is overdue.
-    pub fn find_stalls(&mut self, now: Now) {
-        for (device, session) in &mut self.sessions {
-            if session.stalled_ms().is_some_and(|due| due <= now.mono_ms) {
-                session.awaited_since_ms = None;
-                self.outputs.push_back(Output::Stalled(*device));
-            }
-        }
+        let stalled = self.sessions.values().filter_map(Session::stalled_ms);
+        let again = self.sessions.values().filter_map(|session| session.again_ms);
+        stalled.chain(again).chain(receipt).min()
     }
 
     /// Sends every peer what it lacks, as far as its credit goes.

@@ -26,6 +26,8 @@ use std::collections::BTreeSet;
 pub(crate) const FRAME_ENTRY: u8 = 1;
 /// A day, for a planted bug.
 const DAY_MS: u64 = 86_400_000;
+/// Pause before a start is recorded again that the disk refused.
+const START_PAUSE_MS: u64 = 5_000;
 /// Kind of the frames that carry roster operations.
 pub(crate) const FRAME_ROSTER: u8 = 2;
 
@@ -347,9 +349,9 @@ impl Node {
         self.dialer.hurry(now);
     }
 
-    pub(super) fn append_failed(&mut self, append: PendingAppend, error: &AppendError) {
+    pub(super) fn append_failed(&mut self, now: Now, append: PendingAppend, error: &AppendError) {
         tracing::error!(%error, "the log refused a write");
-        self.replication.unstage();
+        self.replication.unstage(now);
         self.collection.abandon();
         self.prelude.extend(append.frames.into_iter().filter(|frame| match frame {
             PendingFrame::Local(_) | PendingFrame::RosterOp(_) => true,
@@ -358,7 +360,8 @@ impl Node {
         match append.then {
             Then::Answer { id, .. } => self.reply(id, Err(failure::append(error))),
             Then::Grant(id) | Then::Acknowledge(id) => self.membership.close(id),
-            Then::Rest | Then::Started => {}
+            Then::Started => self.start_again_ms = Some(now.mono_ms + START_PAUSE_MS),
+            Then::Rest => {}
         }
         self.event(crate::command::Event::Warning {
             code: "disk".into(),

@@ -308,8 +308,32 @@ fn what_could_not_be_stored_is_asked_for_again() {
     reader.replication.receive_entries(at(0), writer.id(), false, entries, &|_| true);
     while reader.replication.poll_output().is_some() {}
     assert_eq!(reader.replication.log(writer.log).map(|state| state.staged), Some(2));
-    reader.replication.unstage();
+    reader.replication.unstage(at(0));
     assert_eq!(reader.replication.log(writer.log), None);
+}
+
+#[test]
+fn what_could_not_be_stored_is_asked_for_again_of_who_showed_it() {
+    let mut peers = [Peer::new(1), Peer::new(2), Peer::new(3)];
+    let [one, other, third] = &mut peers;
+    connect(one, other);
+    connect(other, third);
+    run(&mut peers, at(0));
+    peers[0].write(1);
+    let [writer, reader, _] = &mut peers;
+    let entries = vec![writer.entries[&(writer.log, 1)].clone()];
+    let (log, id) = (writer.log, writer.id());
+    reader.replication.receive_entries(at(0), id, false, entries, &|_| true);
+    while reader.replication.poll_output().is_some() {}
+    reader.replication.unstage(at(5));
+    let again_ms = 5 + limits::STALL_MS_MAX as u64;
+    assert_eq!(reader.replication.poll_timeout(), Some(again_ms));
+    reader.replication.find_stalls(at(again_ms - 1));
+    assert_eq!(reader.replication.poll_output(), None);
+    reader.replication.find_stalls(at(again_ms));
+    let want = Message::Want { log, after: 0 };
+    assert_eq!(reader.replication.poll_output(), Some(Output::Send(id, want)));
+    assert_eq!(reader.replication.poll_output(), None, "the third never showed it");
 }
 
 #[test]
