@@ -14,7 +14,7 @@ use heirloom_sync::message::{Hole, Reachable};
 use heirloom_sync::{
     Body, Entry, EntryPlan, Header, Hello, Message, Origin, Part, Receipt, Tip, VersionVector,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod changes;
 
@@ -106,18 +106,25 @@ impl Mind {
         }
     }
 
-    /// Counts the orphans of each entry and record that lie on the disk.
+    /// Counts the orphans of each entry and record that lie on the disk, of
+    /// each log up to its first gap.
     #[must_use]
     pub fn held_orphans(&self) -> BTreeMap<(LogId, u64, RecordId), usize> {
+        let place = |entry: &Entry| (entry.header().log, entry.header().seq);
+        let places: BTreeSet<(LogId, u64)> = self.entries.iter().map(place).collect();
+        let is_held = |(log, seq): (LogId, u64)| (1..=seq).all(|seq| places.contains(&(log, seq)));
         let mut orphans = BTreeMap::new();
-        for entry in &self.entries {
+        for entry in self.entries.iter().filter(|entry| is_held(place(entry))) {
             let epoch = entry.header().epoch;
             let key = self.keyring.as_ref().and_then(|ring| ring.epoch_key(&epoch));
             let Some(body) = key.and_then(|key| entry.open(key).ok()) else { continue };
+            // A log that lost an entry and got it back may hold a later one twice.
+            let mut counts: BTreeMap<RecordId, usize> = BTreeMap::new();
             for part in body.parts.iter().filter(|part| changes::is_orphan(&part.change)) {
-                let place = (entry.header().log, entry.header().seq, part.record);
-                *orphans.entry(place).or_default() += 1;
+                *counts.entry(part.record).or_default() += 1;
             }
+            let (log, seq) = place(entry);
+            orphans.extend(counts.into_iter().map(|(record, count)| ((log, seq, record), count)));
         }
         orphans
     }

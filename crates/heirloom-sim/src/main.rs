@@ -1,7 +1,7 @@
 //! Plays households until a number of seeds is through.
 
 use heirloom_base::planted::Bug;
-use heirloom_sim::{crashes, exile, planted, scenario};
+use heirloom_sim::{Tally, crashes, exile, planted, scenario};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,8 +80,9 @@ fn spread<R: Send>(
 fn play_all(from: u64, seeds: u64, threads: u64) {
     let (mut inputs, mut answered, mut crashes, mut restores, mut simulated_ms) = (0, 0, 0, 0, 0);
     let (mut copies, mut rotten, mut attacks) = (0, 0, BTreeSet::new());
-    let mut last = String::new();
+    let (mut last, mut tally) = (String::new(), Tally::default());
     spread(from, seeds, threads, scenario::play, |report| {
+        tally.add(&report.tally);
         inputs += report.inputs;
         answered += report.answered;
         crashes += report.crashes;
@@ -99,18 +100,21 @@ fn play_all(from: u64, seeds: u64, threads: u64) {
          rotten, {hours} simulated hours; last trace {last}"
     ));
     say(&format!("{} kinds of attack: {}", attacks.len(), Vec::from_iter(attacks).join(", ")));
+    say(&tally.summary());
 }
 
 /// Plays households that take devices out.
 fn take_out_all(from: u64, seeds: u64, threads: u64) {
     let mut sum = exile::Report::default();
     spread(from, seeds, threads, exile::play, |report| sum.add(report));
+    let summary = sum.tally.summary();
     let exile::Report { inputs, answered, out, mutual, accepted, resets, aside, trace, .. } = sum;
     say(&format!(
         "{seeds} seeds of exiles from {from}: {inputs} inputs, {answered} answered writes, {out} \
          devices out, {mutual} pairs that took each other out, {aside} entries kept aside, \
          {accepted} times accepted, {resets} resets by the phrase; last trace {trace}"
     ));
+    say(&summary);
 }
 
 /// Plays every short story with a power cut at every operation of every disk.

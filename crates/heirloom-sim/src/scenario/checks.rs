@@ -104,8 +104,9 @@ impl Story {
                     panic!("seed {seed}: device {device} does not show a card");
                 };
                 let whole = shown.source.is_some_and(|source| cards.contains(&source));
+                let both_lost = self.report.decayed > 0 && self.report.copies > 0;
                 assert!(
-                    whole || self.report.restores > 0,
+                    whole || self.report.restores > 0 || both_lost,
                     "seed {seed}: device {device} has a part of a card"
                 );
             }
