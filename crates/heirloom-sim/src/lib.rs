@@ -16,6 +16,7 @@ pub mod faults;
 pub mod hostile;
 pub mod planted;
 pub mod rng;
+pub mod rosters;
 pub mod scenario;
 pub mod world;
 
