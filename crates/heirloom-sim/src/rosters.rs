@@ -92,7 +92,8 @@ impl Ground {
             roster.insert(op).expect("a beginning is well formed");
         }
         let mut ground = Self { root, devices, newcomers, roster };
-        for add in ground.newcomers[1..MEMBERS].to_vec() {
+        for number in 1..MEMBERS {
+            let add = ground.newcomers[number].clone();
             let (parents, body) = (ground.roster.heads(), OpBody::AddDevice(add));
             let author = Some(0);
             let bytes = ground.sign(author, &ground.roster, parents, body);
@@ -312,13 +313,8 @@ impl History<'_> {
             .collect();
         let last: Vec<(OpId, &Op)> =
             ops.iter().copied().filter(|(_, op)| op.generation == state.generation).collect();
-        let removals: Vec<(OpId, &Op, DeviceId)> = last
-            .iter()
-            .filter_map(|(id, op)| match &op.body {
-                OpBody::Revoke(revoke) => Some((*id, *op, revoke.device)),
-                _ => None,
-            })
-            .collect();
+        let removals: Vec<(OpId, &Op, DeviceId)> =
+            last.iter().filter_map(|(id, op)| Some((*id, *op, taken_out(op)?))).collect();
         for (_, _, device) in &removals {
             assert!(!state.is_member(*device), "seed {seed}: {device:?} was taken out and is in");
         }
@@ -368,10 +364,13 @@ impl History<'_> {
         };
         let mut may_be_in = BTreeSet::new();
         for (id, op) in last {
-            match &op.body {
-                OpBody::AddDevice(add) if stands(*id, op) => drop(may_be_in.insert(add.device)),
-                OpBody::RootReset(reset) => may_be_in.extend(reset.members.keys().copied()),
-                _ => {}
+            if let OpBody::AddDevice(add) = &op.body
+                && stands(*id, op)
+            {
+                may_be_in.insert(add.device);
+            }
+            if let Some(reset) = reset_by(op) {
+                may_be_in.extend(reset.members.keys().copied());
             }
         }
         for (device, member) in &state.devices {
@@ -379,13 +378,7 @@ impl History<'_> {
             assert!(!is_in || may_be_in.contains(device), "seed {seed}: who let {device:?} in?");
             assert!(is_in || member.capabilities.is_empty(), "seed {seed}: {device:?} may act");
         }
-        let resets: Vec<&RootReset> = last
-            .iter()
-            .filter_map(|(_, op)| match &op.body {
-                OpBody::RootReset(reset) => Some(reset),
-                _ => None,
-            })
-            .collect();
+        let resets: Vec<&RootReset> = last.iter().filter_map(|(_, op)| reset_by(op)).collect();
         if let ([reset], true) = (&resets[..], last.len() == 1) {
             let members: BTreeSet<DeviceId> = reset.members.keys().copied().collect();
             let found = state.devices.iter().filter(|(_, member)| !member.revoked);
@@ -399,6 +392,15 @@ impl History<'_> {
             assert!(fits, "seed {seed}: {epoch:?} is known to who is out");
         }
     }
+}
+
+/// Returns the device that an operation takes out by itself.
+fn taken_out(op: &Op) -> Option<DeviceId> {
+    if let OpBody::Revoke(revoke) = &op.body { Some(revoke.device) } else { None }
+}
+
+fn reset_by(op: &Op) -> Option<&RootReset> {
+    if let OpBody::RootReset(reset) = &op.body { Some(reset) } else { None }
 }
 
 #[cfg(test)]

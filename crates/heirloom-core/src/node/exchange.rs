@@ -410,20 +410,6 @@ fn roster_messages(ops: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
     messages
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roster_operations_are_split_over_messages_and_none_is_lost() {
-        let ops: Vec<Vec<u8>> = (0..30).map(|number| vec![number; 20_000]).collect();
-        let messages = roster_messages(ops.clone());
-        assert_eq!(messages.concat(), ops);
-        assert_eq!(messages.len(), 3);
-        assert!(roster_messages(Vec::new()).is_empty());
-    }
-}
-
 /// Returns whose conversation an input is of.
 fn speaker(input: &Input) -> Option<DeviceId> {
     match input {
@@ -443,5 +429,19 @@ fn speaker(input: &Input) -> Option<DeviceId> {
         | Input::Seen { .. }
         | Input::Reached { .. }
         | Input::Way { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roster_operations_are_split_over_messages_and_none_is_lost() {
+        let ops: Vec<Vec<u8>> = (0..30).map(|number| vec![number; 20_000]).collect();
+        let messages = roster_messages(ops.clone());
+        assert_eq!(messages.concat(), ops);
+        assert_eq!(messages.len(), 3);
+        assert!(roster_messages(Vec::new()).is_empty());
     }
 }
