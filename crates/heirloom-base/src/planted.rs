@@ -27,11 +27,13 @@ pub enum Bug {
     DuplicateTaken,
     /// What was written in the future of this device's clock is not applied.
     ClockTrusted,
+    /// Changes that wait are never mentioned, however many there are.
+    HoldBackUnbounded,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AnsweredEarly,
         Self::SignatureSkipped,
         Self::ActorReused,
@@ -43,6 +45,7 @@ impl Bug {
         Self::ChainUnchecked,
         Self::DuplicateTaken,
         Self::ClockTrusted,
+        Self::HoldBackUnbounded,
     ];
 }
 

@@ -118,6 +118,8 @@ pub struct Node {
     /// Inputs that came before the start was recorded.
     pub(crate) deferred: Vec<Input>,
     pub(crate) started: bool,
+    /// When the start is to be recorded again, where the disk refused it.
+    pub(crate) start_again_ms: Option<u64>,
     pub(crate) last_seen: BTreeMap<DeviceId, u64>,
     pub(crate) offences: BTreeMap<DeviceId, u64>,
     pub(crate) sources: BTreeSet<DeviceId>,
@@ -182,7 +184,7 @@ impl Node {
         let is_conversation =
             matches!(input, Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. });
         if is_conversation && !self.started {
-            self.deferred.push(input);
+            self.defer(input);
             return Ok(());
         }
         self.route(now, storage, input)?;
@@ -264,6 +266,7 @@ impl Node {
             self.waits.poll_timeout(),
             self.membership.poll_timeout(),
             self.fetches.poll_timeout(),
+            self.start_again_ms,
             if self.config.networked { self.dialer.poll_timeout() } else { None },
         ];
         parts.into_iter().flatten().min()

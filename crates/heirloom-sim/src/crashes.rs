@@ -6,8 +6,9 @@
 //! chance finds.
 
 use crate::disk::Index;
+use crate::faults::Faults;
 use crate::scenario::{card, encode_base64};
-use crate::world::{Faults, PowerCut, Reply, Survivors, World};
+use crate::world::{PowerCut, Reply, Survivors, World};
 use heirloom_core::command::{Answer, Command, ImportItem, Level, Wait};
 use heirloom_identity::{Phrase, Role};
 use std::collections::BTreeSet;

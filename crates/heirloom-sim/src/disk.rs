@@ -1,9 +1,11 @@
 //! A disk that forgets what was not synced, as real ones do.
 
+use crate::faults::Fault;
 use crate::rng::Rng;
-use heirloom_base::{ChunkId, LogId};
+use heirloom_base::{ChunkId, EntryId, LogId};
 use heirloom_core::input::EffectId;
 use heirloom_core::storage::{Batch, Frame, Lsn, MemoryStorage, Rows, Storage, StorageError};
+use heirloom_core::{Node, founding};
 use heirloom_sync::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +44,39 @@ pub struct SimDisk {
     stale_index: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Frames that were acknowledged and never written: a lying disk's.
     forgotten: BTreeSet<Lsn>,
+    /// Chunks of which a bit is flipped.
+    flipped: BTreeSet<ChunkId>,
+    /// Chunks that are gone, which nobody has noticed yet.
+    gone: BTreeSet<ChunkId>,
     end: u64,
+}
+
+/// What a power cut took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    unsynced: usize,
+    survivors: usize,
+    /// Whether the first frame that did not survive is there in part.
+    pub is_torn: bool,
+    index: Index,
+}
+
+impl Loss {
+    /// Returns what that is called.
+    pub fn faults(self) -> impl Iterator<Item = Fault> {
+        let frames = match (self.unsynced, self.survivors) {
+            (0, _) => None,
+            (_, _) if self.is_torn => Some(Fault::UnsyncedTorn),
+            (unsynced, survivors) if survivors < unsynced => Some(Fault::UnsyncedDropped),
+            (_, _) => Some(Fault::UnsyncedKept),
+        };
+        let index = match self.index {
+            Index::Lost => Some(Fault::IndexLost),
+            Index::Stale => Some(Fault::IndexStale),
+            Index::Whole => None,
+        };
+        frames.into_iter().chain(index)
+    }
 }
 
 impl SimDisk {
@@ -69,6 +103,17 @@ impl SimDisk {
         Some(lsns)
     }
 
+    /// Drops an append that failed.
+    pub fn abandon(&mut self, id: EffectId) {
+        self.unsynced.remove(&id);
+    }
+
+    /// Returns the appends that are under way, in their order.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<EffectId> {
+        self.unsynced.keys().copied().collect()
+    }
+
     /// Lies about frames that were synced: the next crash takes them.
     pub fn forget_at_crash(&mut self, lsns: &[Lsn]) {
         self.forgotten.extend(lsns);
@@ -76,7 +121,32 @@ impl SimDisk {
 
     /// Stores a chunk durably.
     pub fn write_chunk(&mut self, id: ChunkId, bytes: Vec<u8>) {
+        self.flipped.remove(&id);
+        self.gone.remove(&id);
         self.storage.chunks.insert(id, bytes);
+    }
+
+    /// Returns the chunks that are here and whole.
+    pub fn sound_chunks(&self) -> impl Iterator<Item = ChunkId> + '_ {
+        self.storage.chunks.keys().filter(|chunk| !self.flipped.contains(chunk)).copied()
+    }
+
+    /// Flips a bit of a chunk: it is here, and whoever reads it notices.
+    pub fn flip_chunk(&mut self, id: ChunkId) {
+        self.flipped.insert(id);
+    }
+
+    /// Loses a chunk, which nobody notices yet.
+    pub fn lose_chunk(&mut self, id: ChunkId) {
+        self.storage.chunks.remove(&id);
+        self.gone.insert(id);
+    }
+
+    /// Reads every chunk; returns those that are gone or damaged, and drops these.
+    pub fn scrub(&mut self) -> BTreeSet<ChunkId> {
+        let flipped = std::mem::take(&mut self.flipped);
+        flipped.iter().for_each(|chunk| drop(self.storage.chunks.remove(chunk)));
+        flipped.into_iter().chain(std::mem::take(&mut self.gone)).collect()
     }
 
     /// Remembers the index as it would be found after a crash.
@@ -85,10 +155,10 @@ impl SimDisk {
     }
 
     /// Cuts the power: of the unsynced appends, in their order, a beginning
-    /// survives (none, some or all of them, the last one perhaps torn).
+    /// survives (none, some or all of them, the next one perhaps torn).
     /// The index is lost, stale or whole.
-    pub fn crash(&mut self, rng: &mut Rng) {
-        let frames: usize = self.unsynced.values().map(|append| append.frames.len()).sum();
+    pub fn crash(&mut self, rng: &mut Rng) -> Loss {
+        let frames = self.unsynced_frames();
         let survivors = match rng.below(3) {
             0 => 0,
             1 => frames,
@@ -99,7 +169,27 @@ impl SimDisk {
             1 => Index::Stale,
             _ => Index::Whole,
         };
+        let is_torn = survivors < frames && rng.chance(50);
+        let has_changed = match index {
+            Index::Lost => !self.storage.index.is_empty(),
+            Index::Stale => self.stale_index != self.storage.index,
+            Index::Whole => true,
+        };
         self.cut_power(survivors, index);
+        let index = if has_changed { index } else { Index::Whole };
+        Loss { unsynced: frames, survivors, is_torn, index }
+    }
+
+    /// Ends the program that uses the disk: what it had handed to the disk is
+    /// there, and what it kept of the index in memory may not be.
+    pub fn kill(&mut self, rng: &mut Rng) {
+        let survivors = rng.index(1 + self.unsynced_frames());
+        let index = if rng.chance(50) { Index::Stale } else { Index::Whole };
+        self.cut_power(survivors, index);
+    }
+
+    fn unsynced_frames(&self) -> usize {
+        self.unsynced.values().map(|append| append.frames.len()).sum()
     }
 
     /// Cuts the power: so many of the unsynced frames survive.
@@ -135,9 +225,51 @@ impl SimDisk {
         Self { unsynced: BTreeMap::new(), forgotten: BTreeSet::new(), ..self.clone() }
     }
 
-    /// Lets one stored entry rot, whichever; the index is discarded, because
-    /// it would still show what the log has lost. Returns whether there was one.
-    pub fn rot(&mut self, rng: &mut Rng) -> bool {
+    /// Loses up to three of the last frames, of entries only those that are
+    /// `safe`; the index still knows them. Returns whether there were any.
+    pub fn lose_end(&mut self, rng: &mut Rng, safe: &BTreeSet<EntryId>) -> bool {
+        let may_go = |frame: &Frame| match frame.kind {
+            FRAME_ENTRY => entry_of(frame).is_some_and(|entry| safe.contains(&entry.id())),
+            // What a folder begins with lies in an older file.
+            FRAME_ROSTER => false,
+            _ => true,
+        };
+        let is_entry = |frame: &Frame| frame.kind == FRAME_ENTRY;
+        let mut has_lost = false;
+        for _ in 0..1 + rng.below(3) {
+            let Some(last) = self.storage.frames.last_entry().filter(|last| may_go(last.get()))
+            else {
+                break;
+            };
+            has_lost |= is_entry(&last.remove());
+        }
+        has_lost
+    }
+
+    /// Does what a program does that finds a torn end and cuts it off: it
+    /// cannot know that nobody was told of it, and begins another life of the log.
+    pub fn cut_torn_end(&mut self, random: [u8; 32]) {
+        self.write_now(founding::reborn(random, None));
+    }
+
+    /// Does what a program does that finds a loss when it starts: has the index
+    /// hold no more than the log does, and begins another life of the log.
+    ///
+    /// # Panics
+    /// When the index fails, which a simulated one never does.
+    pub fn note_loss(&mut self, random: [u8; 32]) {
+        let last = self.storage.frames.last_key_value().map(|(lsn, _)| *lsn).unwrap_or_default();
+        let mut frames = Node::forget_lost(self, last).expect("the simulated index never fails");
+        frames.extend(Node::account_frames(self).expect("the simulated index never fails"));
+        frames.extend(founding::reborn(random, None));
+        // No older index may come back, which would not forget again.
+        self.snapshot_index();
+        self.write_now(frames);
+    }
+
+    /// Lets one stored entry rot, whichever; returns it and those that stood
+    /// behind it in its log, if there was one.
+    pub fn rot(&mut self, rng: &mut Rng) -> Option<BTreeSet<EntryId>> {
         let is_entry = |frame: &Frame| frame.kind == FRAME_ENTRY;
         let entries: Vec<Lsn> = self
             .storage
@@ -146,11 +278,22 @@ impl SimDisk {
             .filter(|(_, frame)| is_entry(frame))
             .map(|(lsn, _)| *lsn)
             .collect();
-        let Some(lsn) = entries.get(rng.index(entries.len())) else { return false };
-        self.storage.frames.remove(lsn);
-        self.discard_index();
-        self.stale_index.clear();
-        true
+        let lsn = entries.get(rng.index(entries.len()))?;
+        let rotten = self.storage.frames.remove(lsn)?;
+        let rotten = entry_of(&rotten);
+        let is_behind = |entry: &Entry| {
+            let (one, header) = (rotten.as_ref().map(Entry::header), entry.header());
+            one.is_some_and(|one| one.log == header.log && one.seq < header.seq)
+        };
+        let all = self.storage.frames.values().filter_map(entry_of);
+        let behind = all.filter(is_behind).map(|entry| entry.id());
+        Some(behind.chain(rotten.iter().map(Entry::id)).collect())
+    }
+
+    /// Returns the durable entries.
+    #[must_use]
+    pub fn entries(&self) -> BTreeSet<EntryId> {
+        self.storage.frames.values().filter_map(entry_of).map(|entry| entry.id()).collect()
     }
 
     /// Returns an entry that stands behind another one of its log than the one
@@ -204,8 +347,15 @@ impl SimDisk {
         all.any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
     }
 
+    /// Returns whether there is an index.
+    #[must_use]
+    pub fn has_index(&self) -> bool {
+        !self.storage.index.is_empty()
+    }
+
     /// Drops the index: it must be rebuilt from the log.
     pub fn discard_index(&mut self) {
+        self.stale_index.clear();
         self.storage.index.clear();
     }
 
@@ -213,6 +363,11 @@ impl SimDisk {
         self.end += LSN_STEP;
         Lsn(self.end)
     }
+}
+
+fn entry_of(frame: &Frame) -> Option<Entry> {
+    let payload = Some(&frame.payload).filter(|_| frame.kind == FRAME_ENTRY)?;
+    Entry::parse(payload.clone()).ok()
 }
 
 impl Storage for SimDisk {
@@ -242,6 +397,9 @@ impl Storage for SimDisk {
     }
 
     fn chunk(&self, id: ChunkId) -> Result<Vec<u8>, StorageError> {
+        if self.flipped.contains(&id) {
+            return Err(StorageError::Chunk(id));
+        }
         self.storage.chunk(id)
     }
 }
@@ -284,13 +442,13 @@ mod tests {
     }
 
     #[test]
-    fn rot_takes_one_entry_and_the_index_but_nothing_else() {
+    fn rot_takes_one_entry_and_nothing_else() {
         let mut disk = SimDisk::default();
         let own = Frame { kind: 3, payload: vec![9] };
-        assert!(!disk.rot(&mut Rng::new(0)), "there is nothing yet");
+        assert_eq!(disk.rot(&mut Rng::new(0)), None, "there is nothing yet");
         disk.write_now(vec![own.clone(), frame(1), frame(2)]);
         let copy = disk.durable();
-        assert!(disk.rot(&mut Rng::new(1)));
+        assert!(disk.rot(&mut Rng::new(1)).is_some());
         let left: Vec<Frame> = disk.frames_after(None).into_iter().map(|(_, one)| one).collect();
         assert!(left.len() == 2 && left[0] == own, "{left:?}");
         assert_eq!(copy.frames_after(None).len(), 3, "a copy is another disk");

@@ -1,8 +1,9 @@
 //! One household's story of devices that are taken out, under one seed.
 
 use crate::disk::{FRAME_ENTRY, FRAME_ROSTER};
+use crate::faults::{Fault, Faults, Tally};
 use crate::rng::Rng;
-use crate::world::{Faults, World};
+use crate::world::World;
 use heirloom_base::id::to_hex;
 use heirloom_core::command::{Answer, Command, DeviceRow, Secret, Wait};
 use heirloom_core::storage::Frame;
@@ -38,12 +39,15 @@ pub struct Report {
     pub resets: u64,
     /// Entries that were kept aside in the end.
     pub aside: u64,
+    /// What went wrong.
+    pub tally: Tally,
 }
 
 impl Report {
     /// Adds what another run showed; seed and trace are those of the last.
     pub fn add(&mut self, other: Self) {
-        let Self { seed, trace, inputs, answered, out, mutual, accepted, resets, aside } = other;
+        let Self { seed, trace, inputs, answered, out, mutual, accepted, resets, aside, tally } =
+            other;
         (self.seed, self.trace) = (seed, trace);
         self.inputs += inputs;
         self.answered += answered;
@@ -52,6 +56,7 @@ impl Report {
         self.accepted += accepted;
         self.resets += resets;
         self.aside += aside;
+        self.tally.add(&tally);
     }
 }
 
@@ -98,6 +103,7 @@ pub fn play(seed: u64) -> Report {
     story.check();
     story.report.trace = to_hex(&story.world.trace());
     story.report.inputs = story.world.inputs();
+    story.report.tally = std::mem::take(&mut story.world.tally);
     story.report
 }
 
@@ -108,13 +114,15 @@ impl Story {
             loss_percent: rng.below(8),
             duplicate_percent: rng.below(30),
             reorder_percent: rng.below(30),
+            sever_permille: rng.below(20),
+            stall_permille: rng.below(6),
+            refuse_percent: rng.below(30),
             latency_ms_max: 1 + rng.below(400),
             disk_ms_max: 1 + rng.below(60),
             clock_skew_ms_max: if rng.chance(30) { 600_000_000_000 } else { 5_000 },
             lying_disk: false,
         };
-        let calm = Faults { loss_percent: 0, duplicate_percent: 0, reorder_percent: 0, ..faults };
-        let mut world = World::new(seed, calm);
+        let mut world = World::new(seed, faults.without_losses());
         let first = world.add_device("first");
         let phrase = world.found(first);
         for number in 1..MEMBERS {
@@ -228,6 +236,7 @@ impl Story {
         if one != other {
             self.world.cut(one, other, true);
             self.world.cut(other, one, true);
+            self.world.tally.note(Fault::CutBothWays);
         }
     }
 
@@ -254,6 +263,7 @@ impl Story {
             }
         }
         if self.order_out(by, device) && apart {
+            self.world.tally.note(Fault::RevokedApart);
             self.add_on(device);
             self.world.run(500);
             self.edit_on(third);
@@ -282,7 +292,10 @@ impl Story {
         self.world.cut(1, 2, true);
         self.world.cut(2, 1, true);
         let both = [self.order_out(1, 2), self.order_out(2, 1)];
-        self.report.mutual += u64::from(both == [true, true]);
+        if both == [true, true] {
+            self.report.mutual += 1;
+            self.world.tally.note(Fault::RevokedEachOther);
+        }
     }
 
     /// Lets the first accept whatever one wrote that is out.
@@ -312,6 +325,7 @@ impl Story {
             self.report.seed
         );
         self.report.resets += 1;
+        self.world.tally.note(Fault::RosterReset);
     }
 
     /// Ends every accident and waits until everybody who is in is level.
@@ -471,9 +485,12 @@ mod tests {
         for seed in 0..40 {
             sum.add(play(seed));
         }
-        let Report { answered, out, mutual, accepted, resets, aside, .. } = sum;
+        let Report { answered, out, mutual, accepted, resets, aside, .. } = sum.clone();
         let enough = answered > 200 && out > 20 && mutual > 2 && accepted > 2 && resets > 5;
         assert!(enough && aside > 3, "the stories are empty: {sum:?}");
+        for fault in [Fault::RevokedApart, Fault::RevokedEachOther, Fault::RosterReset] {
+            assert!(sum.tally.count(fault) > 0, "{} never happened", fault.name());
+        }
     }
 
     #[test]

@@ -7,18 +7,26 @@ use heirloom_base::{
     SpaceId, hash, limits,
 };
 use heirloom_core::Node;
+use heirloom_doc::actor_for;
 use heirloom_identity::{Capabilities, DeviceKeys, Keyring, Roster, Signer, roster};
 use heirloom_sync::entry::kind;
 use heirloom_sync::message::{Hole, Reachable};
 use heirloom_sync::{
     Body, Entry, EntryPlan, Header, Hello, Message, Origin, Part, Receipt, Tip, VersionVector,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 mod changes;
 
 /// Kinds of the frames of a log, as the node writes them.
 const FRAME_ENTRY: u8 = 1;
 const FRAME_ROSTER: u8 = 2;
+/// Length of the signature at an entry's end.
+const SIGNATURE_BYTES: usize = 64;
+/// Entries of one log of orphans, at most: all together are more than may wait
+/// in a record and go unmentioned.
+const ORPHAN_ENTRIES_MAX: u64 = 5;
+const ORPHANS_PER_ENTRY: usize = 400;
 
 /// What a hostile device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +83,7 @@ impl Mind {
         let target = targets.get(rng.index(targets.len().max(1)));
         let record = target.and_then(|id| id.parse().ok()).unwrap_or(RecordId(rng.array()));
         let one = |name, message| Attack { name, messages: vec![vec![message]] };
-        match rng.below(15) {
+        match rng.below(16) {
             0 => one("a hello that claims everything", self.boasting_hello(rng)),
             1 => one("a receipt that claims everything", self.boasting_receipt(rng)),
             2 => one("a receipt in another's name", self.foreign_receipt(rng)),
@@ -93,8 +101,32 @@ impl Mind {
             11 => self.fork(rng, record),
             12 => one("an entry that follows nothing", self.unchained(rng, record)),
             13 => one("an entry full of nonsense", self.nonsense(rng, record)),
+            14 => one("changes that build on nothing", self.orphans(rng, record)),
             _ => one("crafted changes", self.crafted(rng, record)),
         }
+    }
+
+    /// Counts the orphans of each entry and record that lie on the disk, of
+    /// each log up to its first gap.
+    #[must_use]
+    pub fn held_orphans(&self) -> BTreeMap<(LogId, u64, RecordId), usize> {
+        let place = |entry: &Entry| (entry.header().log, entry.header().seq);
+        let places: BTreeSet<(LogId, u64)> = self.entries.iter().map(place).collect();
+        let is_held = |(log, seq): (LogId, u64)| (1..=seq).all(|seq| places.contains(&(log, seq)));
+        let mut orphans = BTreeMap::new();
+        for entry in self.entries.iter().filter(|entry| is_held(place(entry))) {
+            let epoch = entry.header().epoch;
+            let key = self.keyring.as_ref().and_then(|ring| ring.epoch_key(&epoch));
+            let Some(body) = key.and_then(|key| entry.open(key).ok()) else { continue };
+            // A log that lost an entry and got it back may hold a later one twice.
+            let mut counts: BTreeMap<RecordId, usize> = BTreeMap::new();
+            for part in body.parts.iter().filter(|part| changes::is_orphan(&part.change)) {
+                *counts.entry(part.record).or_default() += 1;
+            }
+            let (log, seq) = place(entry);
+            orphans.extend(counts.into_iter().map(|(record, count)| ((log, seq, record), count)));
+        }
+        orphans
     }
 
     fn logs(&self) -> Vec<LogId> {
@@ -269,13 +301,31 @@ impl Mind {
         Message::Entries { urgent: false, entries: vec![first, second] }
     }
 
+    /// Signs a log of changes that build on what nobody has.
+    fn orphans(&self, rng: &mut Rng, record: RecordId) -> Message {
+        let mut header = self.header(rng);
+        let actor = actor_for(header.log, record);
+        let mut entries = Vec::new();
+        for seq in 1..=1 + rng.below(ORPHAN_ENTRIES_MAX) {
+            let mut orphan = || Part { record, change: changes::orphan(actor, rng.bytes()) };
+            let parts = (0..ORPHANS_PER_ENTRY).map(|_| orphan()).collect();
+            header.seq = seq;
+            let plan = EntryPlan { header: header.clone(), body: Body { parts } };
+            let entry = self.author(plan);
+            header.previous = EntryId(hash::plain(&entry[..entry.len() - SIGNATURE_BYTES]));
+            header.origin = None;
+            entries.push(entry);
+        }
+        Message::Entries { urgent: false, entries }
+    }
+
     /// Signs two entries for one place, and shows everybody one of them.
     fn fork(&self, rng: &mut Rng, record: RecordId) -> Attack {
         let header = self.header(rng);
         let mut version = |change: Vec<u8>| {
             let body = Body { parts: vec![Part { record, change }] };
             let first = self.author(EntryPlan { header: header.clone(), body: body.clone() });
-            let previous = EntryId(hash::plain(&first[..first.len() - 64]));
+            let previous = EntryId(hash::plain(&first[..first.len() - SIGNATURE_BYTES]));
             let next = Header { seq: 2, previous, origin: None, ..header.clone() };
             let second = self.author(EntryPlan { header: next, body });
             Message::Entries { urgent: rng.chance(50), entries: vec![first, second] }

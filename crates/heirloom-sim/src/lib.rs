@@ -12,10 +12,13 @@
 pub mod crashes;
 pub mod disk;
 pub mod exile;
+pub mod faults;
 pub mod hostile;
 pub mod planted;
 pub mod rng;
+pub mod rosters;
 pub mod scenario;
 pub mod world;
 
-pub use world::{Faults, INPUTS_MAX, World};
+pub use faults::{Fault, Faults, Tally};
+pub use world::{INPUTS_MAX, World};

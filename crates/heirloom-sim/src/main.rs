@@ -1,19 +1,19 @@
 //! Plays households until a number of seeds is through.
 
 use heirloom_base::planted::Bug;
-use heirloom_sim::{crashes, exile, planted, scenario};
+use heirloom_sim::{Tally, crashes, exile, planted, rosters, scenario};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const USAGE: &str = "usage: heirloom-sim [--seeds N] [--exiles N] [--from SEED] [--threads N], or \
-                     heirloom-sim --planted | --crashes";
+                     heirloom-sim --planted | --crashes | --rosters N";
 /// Stories in which a planted bug must be found.
 const PLANTED_STORIES_MAX: u64 = 200;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let (mut seeds, mut exiles, mut from) = (1_000, 0, 0);
+    let (mut seeds, mut exiles, mut histories, mut from) = (1_000, 0, 0, 0);
     let mut threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         match (argument.as_str(), number) {
             ("--seeds", Some(number)) => seeds = number,
             ("--exiles", Some(number)) => exiles = number,
+            ("--rosters", Some(number)) => (seeds, histories) = (0, number),
             ("--from", Some(number)) => from = number,
             ("--threads", Some(number)) => threads = number.max(1),
             _ => {
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
     }
     if exiles > 0 {
         take_out_all(from, exiles, threads);
+    }
+    if histories > 0 {
+        judge_all(from, histories, threads);
     }
     ExitCode::SUCCESS
 }
@@ -80,8 +84,9 @@ fn spread<R: Send>(
 fn play_all(from: u64, seeds: u64, threads: u64) {
     let (mut inputs, mut answered, mut crashes, mut restores, mut simulated_ms) = (0, 0, 0, 0, 0);
     let (mut copies, mut rotten, mut attacks) = (0, 0, BTreeSet::new());
-    let mut last = String::new();
+    let (mut last, mut tally) = (String::new(), Tally::default());
     spread(from, seeds, threads, scenario::play, |report| {
+        tally.add(&report.tally);
         inputs += report.inputs;
         answered += report.answered;
         crashes += report.crashes;
@@ -99,17 +104,32 @@ fn play_all(from: u64, seeds: u64, threads: u64) {
          rotten, {hours} simulated hours; last trace {last}"
     ));
     say(&format!("{} kinds of attack: {}", attacks.len(), Vec::from_iter(attacks).join(", ")));
+    say(&tally.summary());
 }
 
 /// Plays households that take devices out.
 fn take_out_all(from: u64, seeds: u64, threads: u64) {
     let mut sum = exile::Report::default();
     spread(from, seeds, threads, exile::play, |report| sum.add(report));
+    let summary = sum.tally.summary();
     let exile::Report { inputs, answered, out, mutual, accepted, resets, aside, trace, .. } = sum;
     say(&format!(
         "{seeds} seeds of exiles from {from}: {inputs} inputs, {answered} answered writes, {out} \
          devices out, {mutual} pairs that took each other out, {aside} entries kept aside, \
          {accepted} times accepted, {resets} resets by the phrase; last trace {trace}"
+    ));
+    say(&summary);
+}
+
+/// Judges random rosters in every order.
+fn judge_all(from: u64, seeds: u64, threads: u64) {
+    let (ground, mut sum) = (rosters::Ground::new(), rosters::Report::default());
+    spread(from, seeds, threads, |seed| rosters::play(&ground, seed), |report| sum.add(&report));
+    let rosters::Report { admitted, refused, returns_refused, mutual, resets, out } = sum;
+    say(&format!(
+        "{seeds} rosters from {from}: {admitted} operations, {refused} refused, of those \
+         {returns_refused} returns under an old key, {mutual} with two that took each other out, \
+         {resets} resets by the phrase, {out} devices out"
     ));
 }
 
@@ -145,7 +165,8 @@ fn find_planted() -> ExitCode {
     }
     found.sort_unstable();
     let median = found.get(found.len() / 2).copied().unwrap_or_default();
-    say(&format!("{} bugs found, {missed} not; median {median} stories", found.len()));
+    let (count, all) = (found.len(), Bug::ALL.len());
+    say(&format!("{count} of {all} bugs found; median {median} stories"));
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

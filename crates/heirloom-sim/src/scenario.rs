@@ -1,8 +1,9 @@
 //! One household's story under one seed, and the promises it must keep.
 
+use crate::faults::{Faults, Tally};
 use crate::hostile::Malice;
 use crate::rng::Rng;
-use crate::world::{Faults, Folder, Reply, World};
+use crate::world::{Folder, Reply, World};
 use heirloom_base::id::to_hex;
 use heirloom_core::command::{Answer, Command, ImportItem, Level, Wait};
 use heirloom_identity::{Phrase, Role};
@@ -12,7 +13,7 @@ mod accidents;
 mod checks;
 
 /// Things that users and accidents do in one story.
-const STEPS: u64 = 24;
+const STEPS: u64 = 30;
 /// Time after the last accident within which everybody must be level.
 const SETTLE_MS: u64 = 600_000;
 /// A text that must never be readable where there is no key.
@@ -37,10 +38,14 @@ pub struct Report {
     pub restores: u64,
     /// Folders that were put back or that took turns.
     pub copies: u64,
-    /// Entries that rotted on a disk.
+    /// Entries that rotted on a disk, and ends of logs that were lost.
     pub rotten: u64,
+    /// Chunks that decayed.
+    pub decayed: u64,
     /// What a hostile device did.
     pub attacks: BTreeSet<&'static str>,
+    /// What went wrong.
+    pub tally: Tally,
 }
 
 /// A write that was answered: its text must never be lost.
@@ -92,6 +97,9 @@ fn play_on(seed: u64, lying_disk: bool) -> Report {
         loss_percent: rng.below(8),
         duplicate_percent: rng.below(30),
         reorder_percent: rng.below(30),
+        sever_permille: rng.below(20),
+        stall_permille: rng.below(6),
+        refuse_percent: rng.below(30),
         latency_ms_max: 1 + rng.below(400),
         disk_ms_max: 1 + rng.below(60),
         clock_skew_ms_max: if rng.chance(30) { 600_000_000_000 } else { 5_000 },
@@ -106,14 +114,14 @@ fn play_on(seed: u64, lying_disk: bool) -> Report {
     story.restore_from_every_peer();
     story.report.trace = to_hex(&story.world.trace());
     story.report.inputs = story.world.inputs();
+    story.report.tally = std::mem::take(&mut story.world.tally);
     story.report.simulated_ms = story.world.now_ms;
     story.report
 }
 
 impl Story {
     fn begin(seed: u64, mut rng: Rng, faults: Faults) -> Self {
-        let calm = Faults { loss_percent: 0, duplicate_percent: 0, reorder_percent: 0, ..faults };
-        let mut world = World::new(seed, calm);
+        let mut world = World::new(seed, faults.without_losses());
         let phone = world.add_device("canaryPhone");
         let laptop = world.add_device("canaryLaptop");
         let keeper = world.add_device("canaryKeeper");
@@ -145,7 +153,9 @@ impl Story {
             restores: 0,
             copies: 0,
             rotten: 0,
+            decayed: 0,
             attacks: BTreeSet::new(),
+            tally: Tally::default(),
         };
         Self {
             world,
@@ -168,7 +178,7 @@ impl Story {
         if self.rng.chance(40) {
             self.attack();
         }
-        match self.rng.below(25) {
+        match self.rng.below(32) {
             0..=6 => self.edit(),
             7..=9 => self.add(),
             10 => self.import(),
@@ -181,7 +191,13 @@ impl Story {
             19 => self.put_back(),
             20..=21 => self.clone_member(),
             22 => self.rot(),
-            23 => self.set_clock(),
+            23..=24 => self.set_clock(),
+            25 => self.fill_disk(),
+            26 => self.fail_sync(),
+            27 => self.lose_end(),
+            28 => self.decay(),
+            29 => self.freeze(),
+            30 => self.kill(),
             _ => {}
         }
         let pause = self.rng.below(4_000);
@@ -329,6 +345,7 @@ impl Story {
     /// Ends all accidents and lets everybody meet.
     fn settle(&mut self) {
         self.world.set_faults(Faults::CALM);
+        self.world.mend_disks();
         self.restart();
         self.world.heal();
         self.world.run(SETTLE_MS);

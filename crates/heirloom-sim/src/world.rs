@@ -1,6 +1,7 @@
 //! A household in one thread, on a clock that the world turns.
 
-use crate::disk::SimDisk;
+use crate::disk::{Loss, SimDisk};
+use crate::faults::{Faults, Tally};
 use crate::hostile::Malice;
 use crate::rng::Rng;
 use heirloom_base::{DeviceId, Now, hash};
@@ -15,6 +16,7 @@ pub use power::{PowerCut, Survivors};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod claims;
+mod disks;
 mod folders;
 mod malice;
 mod network;
@@ -23,38 +25,6 @@ mod power;
 
 /// Events of one run, at most: a world that does not come to rest is a finding.
 pub const INPUTS_MAX: u64 = 400_000;
-
-/// How hard the world is on its devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Faults {
-    /// Of 100 messages, so many are lost, which breaks their stream.
-    pub loss_percent: u64,
-    /// Of 100 messages, so many come twice.
-    pub duplicate_percent: u64,
-    /// Of 100 messages, so many overtake or are overtaken.
-    pub reorder_percent: u64,
-    /// Longest way of a message in milliseconds.
-    pub latency_ms_max: u64,
-    /// Longest write of a disk in milliseconds.
-    pub disk_ms_max: u64,
-    /// How wrong the clocks are, in milliseconds.
-    pub clock_skew_ms_max: u64,
-    /// Whether disks acknowledge a sync and forget its frames at the next crash.
-    pub lying_disk: bool,
-}
-
-impl Faults {
-    /// A world in which nothing goes wrong and little takes long.
-    pub const CALM: Self = Self {
-        loss_percent: 0,
-        duplicate_percent: 0,
-        reorder_percent: 0,
-        latency_ms_max: 20,
-        disk_ms_max: 5,
-        clock_skew_ms_max: 0,
-        lying_disk: false,
-    };
-}
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -88,6 +58,17 @@ enum Happening {
     Boot {
         device: usize,
     },
+    /// A device that was frozen goes on with what came meanwhile.
+    Handle {
+        device: usize,
+        boot: u64,
+        input: Input,
+    },
+    /// Chunks are read, and those that decayed are found.
+    Scrub {
+        device: usize,
+        boot: u64,
+    },
 }
 
 /// A reply that has come.
@@ -112,8 +93,14 @@ pub struct Device {
     place: u8,
     /// Places that were used for it and its copies.
     places: u8,
-    /// Whether its disk is known to have lost something since the last start.
-    is_damaged: bool,
+    /// What its disk is known to have lost since the last start.
+    damage: Damage,
+    /// Until when it handles nothing.
+    frozen_ms: u64,
+    /// Until when its disk is full.
+    full_ms: u64,
+    /// Whether its next sync fails.
+    sync_fails: bool,
     /// What it does to the others, if it is not honest.
     malice: Option<Malice>,
     /// What it sent of late: a hostile device says it again.
@@ -144,6 +131,23 @@ pub struct World {
     inputs: u64,
     trace: [u8; 32],
     operations: power::Operations,
+    /// What went wrong.
+    pub tally: Tally,
+}
+
+/// Time after a start, or after chunks decayed, in which that is found.
+const SCRUB_MS: u64 = 20_000;
+
+/// What a disk lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Damage {
+    Nothing,
+    /// Nothing but a frame that was being written.
+    TornEnd,
+    /// Frames, and the index that was made from them.
+    WithIndex,
+    /// Frames that the index still knows.
+    UnderIndex,
 }
 
 const WALL_MS: u64 = 1_795_000_000_000;
@@ -165,6 +169,7 @@ impl World {
             inputs: 0,
             trace: [0; 32],
             operations: power::Operations::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -199,7 +204,10 @@ impl World {
             skew_ms,
             place: 0,
             places: 0,
-            is_damaged: false,
+            damage: Damage::Nothing,
+            frozen_ms: 0,
+            full_ms: 0,
+            sync_fails: false,
             malice: None,
             said: VecDeque::new(),
             members: BTreeSet::new(),
@@ -244,17 +252,26 @@ impl World {
         let (now, seed) = (self.now(device), self.rng.bytes());
         let Some(machine) = self.devices.get_mut(device) else { return };
         machine.boot += 1;
+        machine.frozen_ms = 0;
+        let damage = std::mem::replace(&mut machine.damage, Damage::Nothing);
+        match damage {
+            Damage::Nothing | Damage::WithIndex => {}
+            Damage::TornEnd => machine.disk.cut_torn_end(seed),
+            Damage::UnderIndex => machine.disk.note_loss(seed),
+        }
         let config = NodeConfig {
             device: machine.keys.clone(),
             seed,
             networked: true,
-            fresh_incarnation: std::mem::take(&mut machine.is_damaged),
+            fresh_incarnation: damage == Damage::WithIndex,
             place: Some(Place([machine.place; 16])),
         };
         let mut node = open(now, config, &mut machine.disk);
         node.start(now, &mut machine.disk).expect("the simulated index never fails");
         machine.node = Some(node);
+        let boot = machine.boot;
         self.carry_out(device);
+        self.later(SCRUB_MS, Happening::Scrub { device, boot });
         for other in 0..self.devices.len() {
             self.connect_later(device, other);
         }
@@ -262,7 +279,13 @@ impl World {
 
     /// Switches a device off, as a power cut does.
     pub fn crash(&mut self, device: usize) {
-        self.switch_off(device, SimDisk::crash);
+        let mut loss = None;
+        self.switch_off(device, |disk, rng| loss = Some(disk.crash(rng)));
+        let machine = self.devices.get_mut(device);
+        if let Some(machine) = machine.filter(|_| loss.is_some_and(|loss| loss.is_torn)) {
+            machine.damage = machine.damage.max(Damage::TornEnd);
+        }
+        loss.into_iter().flat_map(Loss::faults).for_each(|fault| self.tally.note(fault));
     }
 
     /// Switches a device off; what its disk loses is given.
@@ -323,7 +346,8 @@ impl World {
         assert!(self.inputs < INPUTS_MAX, "the household never comes to rest");
         let queued = self.queue.first_key_value().map(|((time, _), _)| *time);
         let timeouts = self.devices.iter().enumerate().filter_map(|(index, device)| {
-            device.node.as_ref()?.poll_timeout().map(|due| (due.max(self.now_ms), index))
+            let earliest = device.frozen_ms.max(self.now_ms);
+            device.node.as_ref()?.poll_timeout().map(|due| (due.max(earliest), index))
         });
         let timeout = timeouts.min();
         match (queued, timeout) {
@@ -358,6 +382,9 @@ impl World {
 
     /// Gives an input to a device that is on.
     pub fn input(&mut self, device: usize, input: Input) {
+        if let Some((boot, thaw_ms)) = self.frozen(device) {
+            return self.later(thaw_ms - self.now_ms, Happening::Handle { device, boot, input });
+        }
         let now = self.now(device);
         let text = format!("{input:?}");
         self.note(device, text.as_bytes());
@@ -461,43 +488,23 @@ impl World {
                     }
                 }
             }
-            Happening::Synced { device, boot, id } => {
-                let runs = self.devices.get(device).is_some_and(|machine| machine.boot == boot);
-                if !runs || !self.has_power(device) {
-                    return;
-                }
-                let lying = self.faults.lying_disk;
-                let machine = self.devices.get_mut(device).filter(|machine| machine.boot == boot);
-                let synced = machine.and_then(|machine| {
-                    let lsns = machine.disk.sync(id)?;
-                    if lying {
-                        machine.disk.forget_at_crash(&lsns);
-                    }
-                    Some(lsns)
-                });
-                if let Some(lsns) = synced.filter(|_| self.has_power(device)) {
-                    self.input(device, Input::Appended { id, result: Ok(lsns) });
-                    self.maybe_snapshot(device);
-                }
-            }
+            Happening::Synced { device, boot, id } => self.synced(device, boot, id),
             Happening::Fetched { device, boot, id, from, chunks } => {
                 self.fetched(device, boot, id, from, &chunks);
             }
-            Happening::Connect { from, to } => self.connect(from, to),
+            Happening::Connect { from, to } => self.dialled(from, to),
             Happening::Break { one, other } => self.break_link(one, other),
             Happening::Boot { device } => {
                 if !self.is_on(device) {
                     self.boot(device);
                 }
             }
-        }
-    }
-
-    fn maybe_snapshot(&mut self, device: usize) {
-        if self.rng.chance(10)
-            && let Some(machine) = self.devices.get_mut(device)
-        {
-            machine.disk.snapshot_index();
+            Happening::Handle { device, boot, input } => {
+                if self.boot_of(device) == boot {
+                    self.input(device, input);
+                }
+            }
+            Happening::Scrub { device, boot } => self.scrub(device, boot),
         }
     }
 }

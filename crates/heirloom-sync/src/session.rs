@@ -3,7 +3,7 @@
 use crate::message::Hello;
 use crate::vector::VersionVector;
 use heirloom_base::{LogId, Now, limits};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of one sync stream.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) bytes_unacknowledged: u64,
     /// Logs whose gap was reported, so that each is reported once.
     pub(crate) wanted: BTreeMap<LogId, u64>,
+    /// Logs of which it showed entries that could not be stored.
+    pub(crate) dropped: BTreeSet<LogId>,
     /// The peer waits for a receipt.
     pub(crate) receipt_asked: bool,
     /// Since when an answer of the peer is awaited.

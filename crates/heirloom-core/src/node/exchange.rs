@@ -4,7 +4,7 @@ use super::settle::read_entry;
 use super::{Node, PendingFrame, Then};
 use crate::command::Event;
 use crate::dialer::{Dial, Source};
-use crate::input::Effect;
+use crate::input::{Effect, Input};
 use crate::local::LocalState;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
@@ -29,6 +29,10 @@ impl Node {
             for input in std::mem::take(&mut self.deferred) {
                 self.route(now, storage, input)?;
             }
+        } else if self.start_again_ms.is_some_and(|due| due <= now.mono_ms) {
+            self.start_again_ms = None;
+            // What the start writes stands before the next append.
+            self.append(Vec::new(), Vec::new(), Then::Started);
         }
         self.membership.expire(now);
         self.renew_epoch(now);
@@ -44,6 +48,19 @@ impl Node {
         self.dial(now);
         self.say_pairing(now);
         Ok(())
+    }
+
+    /// Keeps what a conversation brings until the start is recorded.
+    pub(super) fn defer(&mut self, input: Input) {
+        if let Input::PeerDown { device } = input {
+            return self.deferred.retain(|earlier| speaker(earlier) != Some(device));
+        }
+        match speaker(&input) {
+            Some(device) if self.deferred.len() >= limits::DEFERRED_MAX => {
+                self.effect(Effect::Disconnect { device });
+            }
+            Some(_) | None => self.deferred.push(input),
+        }
     }
 
     fn drain(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
@@ -392,6 +409,28 @@ fn roster_messages(ops: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
         }
     }
     messages
+}
+
+/// Returns whose conversation an input is of.
+fn speaker(input: &Input) -> Option<DeviceId> {
+    match input {
+        Input::PeerUp { device } | Input::PeerDown { device } | Input::Frame { device, .. } => {
+            Some(*device)
+        }
+        Input::Command { .. }
+        | Input::ChunksLost { .. }
+        | Input::Hello { .. }
+        | Input::HelloAnswer { .. }
+        | Input::Pairing { .. }
+        | Input::PairingClosed { .. }
+        | Input::Appended { .. }
+        | Input::Fetched { .. }
+        | Input::Listening { .. }
+        | Input::NetworkChanged { .. }
+        | Input::Seen { .. }
+        | Input::Reached { .. }
+        | Input::Way { .. } => None,
+    }
 }
 
 #[cfg(test)]

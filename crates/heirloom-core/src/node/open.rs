@@ -99,6 +99,7 @@ impl Node {
             prelude: Vec::new(),
             deferred: Vec::new(),
             started: false,
+            start_again_ms: None,
             last_seen: BTreeMap::new(),
             offences: BTreeMap::new(),
             sources: BTreeSet::new(),

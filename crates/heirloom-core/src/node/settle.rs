@@ -28,6 +28,8 @@ use std::collections::BTreeSet;
 pub(crate) const FRAME_ENTRY: u8 = 1;
 /// A day, for a planted bug.
 const DAY_MS: u64 = 86_400_000;
+/// Pause before a start is recorded again that the disk refused.
+const START_PAUSE_MS: u64 = 5_000;
 /// Kind of the frames that carry roster operations.
 pub(crate) const FRAME_ROSTER: u8 = 2;
 
@@ -362,7 +364,8 @@ impl Node {
         match append.then {
             Then::Answer { id, .. } => self.reply(id, Err(failure::append(error))),
             Then::Grant(id) | Then::Acknowledge(id) => self.membership.close(id),
-            Then::Rest | Then::Started => {}
+            Then::Started => self.start_again_ms = Some(now.mono_ms + START_PAUSE_MS),
+            Then::Rest => {}
         }
         self.event(crate::command::Event::Warning {
             code: "disk".into(),

@@ -17,4 +17,5 @@ mod household;
 mod life;
 mod pairing;
 mod stalls;
+mod starts;
 mod versions;

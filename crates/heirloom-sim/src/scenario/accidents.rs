@@ -1,7 +1,11 @@
 //! What goes wrong in a household.
 
 use super::{Story, Write};
+use crate::faults::Fault;
+use crate::hostile::Malice;
 use crate::world::Folder;
+use heirloom_base::{ChunkId, EntryId};
+use std::collections::BTreeSet;
 
 /// How far clocks go wrong: ten years.
 const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
@@ -12,9 +16,11 @@ impl Story {
         let (one, other) = (self.rng.index(count), self.rng.index(count));
         if one != other {
             self.world.cut(one, other, true);
-            if self.rng.chance(50) {
+            let both = self.rng.chance(50);
+            if both {
                 self.world.cut(other, one, true);
             }
+            self.world.tally.note(if both { Fault::CutBothWays } else { Fault::CutOneWay });
         }
     }
 
@@ -52,6 +58,7 @@ impl Story {
         let new = self.world.add_device("canaryNew");
         if self.world.recover(new, source, &self.phrase.clone()).is_ok() {
             self.report.restores += 1;
+            self.world.tally.note(Fault::DeviceLost);
             if let Some(place) = self.members.get_mut(index) {
                 *place = new;
             }
@@ -93,6 +100,7 @@ impl Story {
             }
             Some((device, mut folder)) => {
                 self.report.copies += 1;
+                self.world.tally.note(Fault::FolderPutBack);
                 self.world.crash(device);
                 self.keep_what_others_hold(device);
                 self.twin.take_if(|(twin, _)| *twin == device);
@@ -126,6 +134,7 @@ impl Story {
             }
             Some((device, folder)) => {
                 self.report.copies += 1;
+                self.world.tally.note(Fault::FolderCloned);
                 let (device, mut other) = (*device, folder.clone());
                 self.swap(device, &mut other);
                 self.twin = Some((device, other));
@@ -139,7 +148,81 @@ impl Story {
         self.world.crash(device);
         self.keep_what_others_hold(device);
         self.report.rotten += 1;
-        self.world.rot(device);
+        let safe = if self.rng.chance(70) { self.safe() } else { BTreeSet::new() };
+        self.world.rot(device, &safe);
+    }
+
+    /// Takes the end of somebody's log, which the index still knows.
+    pub(super) fn lose_end(&mut self) {
+        let device = self.member();
+        if self.world.is_on(device) {
+            self.report.rotten += 1;
+            let safe = self.safe();
+            self.world.lose_end(device, &safe);
+        }
+    }
+
+    /// Returns the entries that are never lost, because an honest keeper has
+    /// them. Of any other entry that a log has lost the index would show for
+    /// ever what nobody else can get: see decision 17.
+    fn safe(&self) -> BTreeSet<EntryId> {
+        if matches!(self.hostile, Some((_, Malice::Keeper))) {
+            return BTreeSet::new();
+        }
+        self.world.devices.get(self.keeper).map(|keeper| keeper.disk.entries()).unwrap_or_default()
+    }
+
+    /// Fills somebody's disk for some seconds.
+    pub(super) fn fill_disk(&mut self) {
+        let device = self.rng.index(self.world.devices.len());
+        let milliseconds = 1_000 + self.rng.below(20_000);
+        self.world.fill_disk(device, milliseconds);
+    }
+
+    /// Lets somebody's next sync fail.
+    pub(super) fn fail_sync(&mut self) {
+        let device = self.rng.index(self.world.devices.len());
+        self.world.fail_sync(device);
+    }
+
+    /// Stops somebody's process for up to a minute and a half.
+    pub(super) fn freeze(&mut self) {
+        let device = self.rng.index(self.world.devices.len());
+        let milliseconds = 500 + self.rng.below(90_000);
+        self.world.freeze(device, milliseconds);
+    }
+
+    /// Ends somebody's process.
+    pub(super) fn kill(&mut self) {
+        let device = self.rng.index(self.world.devices.len());
+        if self.world.is_on(device) {
+            self.world.kill(device);
+            if self.rng.chance(70) {
+                self.world.boot(device);
+            }
+        }
+    }
+
+    /// Lets a chunk decay that another honest device has, too.
+    pub(super) fn decay(&mut self) {
+        let mut places = Vec::new();
+        for device in self.honest() {
+            let Some(machine) = self.world.devices.get(device) else { continue };
+            let holds = |other: usize, chunk: ChunkId| {
+                let machine = self.world.devices.get(other).filter(|_| other != device);
+                machine.is_some_and(|one| one.disk.sound_chunks().any(|sound| sound == chunk))
+            };
+            for chunk in machine.disk.sound_chunks() {
+                if self.honest().into_iter().any(|other| holds(other, chunk)) {
+                    places.push((device, chunk));
+                }
+            }
+        }
+        if let Some((device, chunk)) = places.get(self.rng.index(places.len().max(1))) {
+            self.report.decayed += 1;
+            let is_gone = self.rng.chance(50);
+            self.world.decay(*device, *chunk, is_gone);
+        }
     }
 
     /// Sets a clock to 1970, ten years ahead, right, or anything between.
@@ -152,6 +235,14 @@ impl Story {
             2 => right,
             _ => self.rng.below(right + TEN_YEARS_MS),
         };
+        if self.world.is_on(device) && wall_ms < self.world.now(device).wall_ms {
+            self.world.tally.note(Fault::ClockBack);
+        }
+        if wall_ms == 0 {
+            self.world.tally.note(Fault::ClockPast);
+        } else if wall_ms == right + TEN_YEARS_MS {
+            self.world.tally.note(Fault::ClockFuture);
+        }
         self.world.set_clock(device, wall_ms);
     }
 

@@ -1,8 +1,13 @@
 //! The promises, checked after the last accident.
 
 use super::{CANARY, Story, card};
+use crate::hostile::Mind;
+use heirloom_base::{RecordId, limits};
 use heirloom_core::command::{Answer, Command};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows of one list, more than there ever are.
+const LIST_MAX: usize = 100_000;
 
 impl Story {
     pub(super) fn check(&mut self) {
@@ -19,6 +24,7 @@ impl Story {
         self.check_canary();
         self.check_roster();
         self.check_chains();
+        self.check_waiting();
     }
 
     /// P1 and P3: every answered write is in the record's history, everywhere.
@@ -98,8 +104,9 @@ impl Story {
                     panic!("seed {seed}: device {device} does not show a card");
                 };
                 let whole = shown.source.is_some_and(|source| cards.contains(&source));
+                let both_lost = self.report.decayed > 0 && self.report.copies > 0;
                 assert!(
-                    whole || self.report.restores > 0,
+                    whole || self.report.restores > 0 || both_lost,
                     "seed {seed}: device {device} has a part of a card"
                 );
             }
@@ -138,6 +145,37 @@ impl Story {
             let disk = self.world.devices.get(device).map(|device| &device.disk);
             let wrong = disk.and_then(|disk| disk.unchained());
             assert!(wrong.is_none(), "seed {seed}: device {device} took {wrong:?} unchained");
+        }
+    }
+
+    /// P7: of the changes of one author that wait in a record for ever, only
+    /// so many go unmentioned.
+    fn check_waiting(&mut self) {
+        let seed = self.report.seed;
+        for device in self.members.clone() {
+            let machine = self.world.devices.get(device);
+            let mind = machine.and_then(|machine| Mind::read(&machine.keys, &machine.disk));
+            let orphans = mind.map(|mind| mind.held_orphans()).unwrap_or_default();
+            if orphans.is_empty() {
+                continue;
+            }
+            let list = Command::Quarantine { after: None, limit: LIST_MAX };
+            let Some(Ok(Answer::Quarantine { rows, .. })) = self.world.ask(device, list) else {
+                panic!("seed {seed}: device {device} lists nothing kept aside");
+            };
+            let mentioned: BTreeSet<_> =
+                rows.iter().map(|row| (row.log.clone(), row.seq, row.record.clone())).collect();
+            let mut silent: BTreeMap<RecordId, usize> = BTreeMap::new();
+            for ((log, seq, record), count) in orphans {
+                let of_record = (log.to_string(), seq, Some(record.to_string()));
+                let whole = (log.to_string(), seq, None);
+                if !mentioned.contains(&of_record) && !mentioned.contains(&whole) {
+                    *silent.entry(record).or_default() += count;
+                }
+            }
+            let most = silent.values().copied().max().unwrap_or_default();
+            let limit = limits::WAITING_PER_RECORD_MAX;
+            assert!(most <= limit, "seed {seed}: device {device} is silent about {most} orphans");
         }
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::faults::Fault;
 
 #[test]
 fn base64_is_as_others_write_it() {
@@ -18,11 +19,17 @@ fn one_seed_has_one_trace() {
 
 #[test]
 fn forty_households_keep_the_promises() {
-    let mut answered = 0;
+    let (mut answered, mut tally) = (0, Tally::default());
     for seed in 100..140 {
-        answered += play(seed).answered;
+        let report = play(seed);
+        answered += report.answered;
+        tally.add(&report.tally);
     }
     assert!(answered > 200, "only {answered} writes were answered: the stories are empty");
+    let of_exiles = [Fault::RevokedApart, Fault::RevokedEachOther, Fault::RosterReset];
+    let mut kinds = Fault::ALL.iter().filter(|fault| !of_exiles.contains(fault));
+    let missing = kinds.find(|fault| tally.count(**fault) == 0);
+    assert_eq!(missing, None, "it never happened; {}", tally.summary());
 }
 
 /// A hostile device put a copy of another's change into its own log: whoever

@@ -1,7 +1,10 @@
 //! What happens to folders: copies, copies put back, and rot.
 
-use super::World;
-use crate::disk::SimDisk;
+use super::{Damage, World};
+use crate::disk::{Index, SimDisk};
+use crate::faults::Fault;
+use heirloom_base::EntryId;
+use std::collections::BTreeSet;
 
 /// A device's folder as it was at some time, lying elsewhere.
 #[derive(Debug, Clone)]
@@ -28,13 +31,35 @@ impl World {
         self.boot(device);
     }
 
-    /// Switches a device off, lets a stored entry rot, and switches it on again:
-    /// the store noticed, so its index is built anew from what is left.
-    pub fn rot(&mut self, device: usize) {
+    /// Switches a device off, lets a stored entry rot, and switches it on
+    /// again. The store noticed; its index is built anew from what is left, or,
+    /// where it and all behind it are `safe` elsewhere, kept and set back.
+    pub fn rot(&mut self, device: usize, safe: &BTreeSet<EntryId>) {
         self.crash(device);
         let rng = &mut self.rng;
-        if let Some(machine) = self.devices.get_mut(device) {
-            machine.is_damaged = machine.disk.rot(rng);
+        let Some(machine) = self.devices.get_mut(device) else { return };
+        if let Some(gone) = machine.disk.rot(rng) {
+            if machine.disk.has_index() && gone.is_subset(safe) {
+                machine.damage = Damage::UnderIndex;
+                self.tally.note(Fault::EntryRottenUnderIndex);
+            } else {
+                machine.damage = Damage::WithIndex;
+                machine.disk.discard_index();
+                self.tally.note(Fault::EntryRotten);
+            }
+        }
+        self.boot(device);
+    }
+
+    /// Switches a device off, takes the end of its log as far as it is `safe`
+    /// elsewhere, and switches it on again.
+    pub fn lose_end(&mut self, device: usize, safe: &BTreeSet<EntryId>) {
+        self.switch_off(device, |disk, _| disk.cut_power(usize::MAX, Index::Whole));
+        let rng = &mut self.rng;
+        let Some(machine) = self.devices.get_mut(device) else { return };
+        if machine.disk.has_index() && machine.disk.lose_end(rng, safe) {
+            machine.damage = Damage::UnderIndex;
+            self.tally.note(Fault::EndLost);
         }
         self.boot(device);
     }

@@ -2,6 +2,7 @@
 //! everybody talks to it, but not everything it says arrives as it was said.
 
 use super::{Happening, World};
+use crate::faults::Fault;
 use crate::hostile::{Malice, Mind, twist_receipts};
 use heirloom_base::{Decode as _, Encode as _};
 use heirloom_sync::Message;
@@ -20,8 +21,12 @@ impl World {
             machine.said.pop_front();
         }
         match self.rng.below(100) {
-            0..=3 => Some(self.mutated(bytes)),
+            0..=3 => {
+                self.tally.note(Fault::MessageBent);
+                Some(self.mutated(bytes))
+            }
             4..=6 => {
+                self.tally.note(Fault::MessageRepeated);
                 let index = self.rng.index(self.devices.get(from)?.said.len());
                 self.devices.get(from)?.said.get(index).cloned()
             }
@@ -33,8 +38,12 @@ impl World {
     /// A keeper that withholds entries and claims to hold what it does not.
     fn betray(&mut self, from: usize, bytes: Vec<u8>) -> Option<Vec<u8>> {
         match Message::from_bytes(&bytes) {
-            Ok(Message::Entries { .. }) => None,
+            Ok(Message::Entries { .. }) => {
+                self.tally.note(Fault::EntriesWithheld);
+                None
+            }
             Ok(Message::Receipts(receipts)) => {
+                self.tally.note(Fault::ReceiptFalse);
                 let keys = self.devices.get(from)?.keys.clone();
                 let account = self.account_of(from)?;
                 let twisted = twist_receipts(&mut self.rng, account, &keys, receipts);

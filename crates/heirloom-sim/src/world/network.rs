@@ -1,10 +1,16 @@
 //! The network: streams between devices, what travels on them, and how they break.
 
 use super::{Happening, World};
-use heirloom_base::{ChunkId, DeviceId};
+use crate::faults::Fault;
+use heirloom_base::{ChunkId, DeviceId, limits};
 use heirloom_core::Node;
 use heirloom_core::input::{EffectId, HelloId, Input};
 use heirloom_core::storage::Storage as _;
+
+/// A transfer of chunks is as long as so many messages.
+const TRANSFER_LOSSES: u64 = 5;
+/// A message that takes so long is late.
+const LATE_MS: u64 = 200;
 
 impl World {
     /// Cuts or heals the way from one device to another; a stream needs both ways.
@@ -34,22 +40,35 @@ impl World {
         self.check_claims(from, &bytes);
         if self.rng.chance(self.faults.loss_percent) {
             // A stream does not lose a message: it breaks.
+            self.tally.note(Fault::Lost);
             return self.later(1, Happening::Break { one: from, other: to });
         }
         let Some(bytes) = self.twist(from, bytes) else { return };
-        let copies = 1 + u64::from(self.rng.chance(self.faults.duplicate_percent));
-        for _ in 0..copies {
+        let is_doubled = self.rng.chance(self.faults.duplicate_percent);
+        if is_doubled {
+            self.tally.note(Fault::Doubled);
+        }
+        for _ in 0..1 + u64::from(is_doubled) {
             let delay = self.delay(from, to);
             let bytes = bytes.clone();
             self.later(delay, Happening::Deliver { from, to, life, bytes });
+            if self.rng.below(1_000) < self.faults.sever_permille {
+                self.tally.note(Fault::Severed);
+                self.later(delay, Happening::Break { one: from, other: to });
+            }
         }
     }
 
     /// Messages keep their order, except for the few that do not.
     fn delay(&mut self, from: usize, to: usize) -> u64 {
-        let delay = 1 + self.rng.below(self.faults.latency_ms_max + 1);
-        if self.rng.chance(self.faults.reorder_percent) {
-            return delay;
+        let mut delay = 1 + self.rng.below(self.faults.latency_ms_max + 1);
+        if delay >= LATE_MS {
+            self.tally.note(Fault::Late);
+        }
+        let may_overtake = self.rng.chance(self.faults.reorder_percent);
+        if self.rng.below(1_000) < self.faults.stall_permille {
+            self.tally.note(Fault::Stalled);
+            delay += limits::STALL_MS_MAX as u64 + self.rng.below(60_000);
         }
         let on_way = |happening: &Happening| matches!(happening, Happening::Deliver { from: other, to: end, .. } if (*other, *end) == (from, to));
         let last = self
@@ -57,7 +76,14 @@ impl World {
             .iter()
             .filter(|(_, happening)| on_way(happening))
             .map(|((time, _), _)| *time);
-        delay.max(last.max().map_or(0, |last| last.saturating_sub(self.now_ms)))
+        let last = last.max().map_or(0, |last| last.saturating_sub(self.now_ms));
+        if may_overtake {
+            if delay < last {
+                self.tally.note(Fault::Overtaken);
+            }
+            return delay;
+        }
+        delay.max(last)
     }
 
     pub(super) fn fetched(
@@ -73,6 +99,11 @@ impl World {
             return;
         }
         let reachable = self.links.contains_key(&pair(device, source));
+        let mut chunks = chunks;
+        if reachable && self.rng.chance(TRANSFER_LOSSES * self.faults.loss_percent) {
+            self.tally.note(Fault::TransferBroken);
+            chunks = chunks.get(..self.rng.index(chunks.len().max(1))).unwrap_or_default();
+        }
         let found: Vec<_> = chunks
             .iter()
             .filter_map(|chunk| {
@@ -99,6 +130,18 @@ impl World {
         if from != to {
             let delay = 1 + self.rng.below(self.faults.latency_ms_max + 1);
             self.later(delay, Happening::Connect { from, to });
+        }
+    }
+
+    /// Connects two devices if the dial leads anywhere.
+    pub(super) fn dialled(&mut self, from: usize, to: usize) {
+        if self.rng.chance(self.faults.refuse_percent) {
+            return self.tally.note(Fault::Unreachable);
+        }
+        let thaw_ms = [from, to].into_iter().filter_map(|device| self.frozen(device));
+        match thaw_ms.map(|(_, thaw_ms)| thaw_ms).max() {
+            Some(thaw_ms) => self.later(thaw_ms - self.now_ms, Happening::Connect { from, to }),
+            None => self.connect(from, to),
         }
     }
 
@@ -140,7 +183,7 @@ impl World {
         self.input(to, Input::PeerUp { device: first });
     }
 
-    fn boot_of(&self, device: usize) -> u64 {
+    pub(super) fn boot_of(&self, device: usize) -> u64 {
         self.devices.get(device).map_or(0, |device| device.boot)
     }
 

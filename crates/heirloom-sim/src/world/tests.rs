@@ -1,5 +1,7 @@
 use super::*;
-use heirloom_core::command::{Level, Wait};
+use crate::faults::Fault;
+use crate::scenario::{card, encode_base64};
+use heirloom_core::command::{ImportItem, Level, Wait};
 use heirloom_identity::{PairingError, Phrase, Role};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -138,7 +140,9 @@ fn arrivals(faults: Faults) -> Vec<(u8, u64)> {
             | Happening::Fetched { .. }
             | Happening::Connect { .. }
             | Happening::Break { .. }
-            | Happening::Boot { .. } => None,
+            | Happening::Boot { .. }
+            | Happening::Handle { .. }
+            | Happening::Scrub { .. } => None,
         })
         .collect();
     sent.sort_unstable();
@@ -369,4 +373,104 @@ fn worlds_of_one_seed_have_one_trace() {
     let traces: BTreeSet<_> = (0..4).map(trace).collect();
     assert_eq!(traces, (0..4).map(trace).collect());
     assert_eq!(traces.len(), 4, "different seeds play different stories");
+}
+
+#[test]
+fn a_frozen_device_hears_everything_when_it_goes_on() {
+    let (mut world, _) = household(20, 2);
+    world.freeze(1, 20_000);
+    assert!(!add(&mut world, 0, "meanwhile", Level::Peer(1)), "nobody answers");
+    let id = world.command(1, Command::Digest);
+    world.run(5_000);
+    assert_eq!(world.reply(1, id), None);
+    world.run(60_000);
+    assert!(matches!(world.reply(1, id), Some(Ok(_))));
+    assert_eq!(titles(&mut world, 1), ["meanwhile"]);
+    assert_eq!(world.tally.count(Fault::Frozen), 1);
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_takes_what_it_refused_when_there_is_room() {
+    let (mut world, _) = household(21, 2);
+    world.fill_disk(1, 40_000);
+    let refusals = (0..10).filter(|number| {
+        let refused = world.ask(1, adding(&format!("own {number}"), Level::Local));
+        matches!(refused, Some(Err(failure)) if failure.code == "disk-full")
+    });
+    assert!(refusals.count() > 3);
+    for number in 0..5 {
+        add(&mut world, 0, &format!("other {number}"), Level::Local);
+    }
+    assert!(world.tally.count(Fault::DiskFull) > 3);
+    world.run(200_000);
+    assert!(are_level(&mut world));
+    assert!(titles(&mut world, 1).contains(&"other 4".to_owned()));
+}
+
+#[test]
+fn a_sync_that_fails_takes_with_it_what_was_under_way_and_nothing_else() {
+    let (mut world, _) = household(22, 2);
+    add(&mut world, 1, "before", Level::Local);
+    world.fail_sync(1);
+    let failed = world.ask(1, adding("lost", Level::Local));
+    assert!(matches!(failed, Some(Err(_))), "{failed:?}");
+    add(&mut world, 1, "after", Level::Local);
+    world.run(60_000);
+    assert_eq!(titles(&mut world, 1), ["after", "before"]);
+    assert!(are_level(&mut world));
+    assert_eq!(world.tally.count(Fault::SyncFailed), 1);
+}
+
+#[test]
+fn a_killed_process_keeps_what_was_answered() {
+    for seed in 23..33 {
+        let (mut world, _) = household(seed, 1);
+        add(&mut world, 0, "answered", Level::Local);
+        world.kill(0);
+        world.boot(0);
+        assert_eq!(titles(&mut world, 0), ["answered"], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_lost_end_comes_back_from_who_holds_it() {
+    let (mut world, _) = household(34, 2);
+    for number in 0..4 {
+        add(&mut world, 0, &format!("note {number}"), Level::Peer(1));
+    }
+    world.run(5_000);
+    let safe = world.devices[1].disk.entries();
+    let before = world.devices[0].disk.entries();
+    world.cut(0, 1, true);
+    world.lose_end(0, &safe);
+    assert_eq!(world.tally.count(Fault::EndLost), 1);
+    assert!(world.devices[0].disk.entries().is_subset(&before));
+    assert_ne!(world.devices[0].disk.entries(), before);
+    assert_eq!(titles(&mut world, 0).len(), 4, "the index still shows them");
+    world.cut(0, 1, false);
+    world.run(60_000);
+    assert_eq!(world.devices[0].disk.entries(), before);
+    assert!(are_level(&mut world));
+}
+
+#[test]
+fn a_chunk_that_decayed_comes_back_from_who_has_it() {
+    for is_gone in [false, true] {
+        let (mut world, _) = household(35, 2);
+        let item = ImportItem {
+            category: "contacts".into(),
+            file: "card.vcf".into(),
+            line: 1,
+            base64: encode_base64(card(true).as_bytes()),
+        };
+        let wait = Wait { level: Level::Peer(1), timeout_ms: 3_000 };
+        let command = Command::Import { items: vec![item], dry_run: false, wait };
+        assert!(matches!(world.ask(0, command), Some(Ok(_))));
+        world.run(10_000);
+        let chunk = world.devices[1].disk.sound_chunks().next().unwrap();
+        world.decay(1, chunk, is_gone);
+        assert_eq!(world.devices[1].disk.sound_chunks().count(), 0);
+        world.run(60_000);
+        assert_eq!(world.devices[1].disk.sound_chunks().next(), Some(chunk));
+    }
 }

@@ -4,6 +4,8 @@ use super::*;
 use heirloom_base::limits::{INDEX_BATCH_MAX, INDEX_VALUE_BYTES_MAX};
 use std::collections::BTreeMap;
 
+mod kills;
+
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 pub(super) const SETTINGS: Settings =

@@ -4,15 +4,22 @@
 //! sends no more than its window. Afterwards it is asked for again.
 
 use super::Replication;
+use crate::entry::Entry;
 use crate::message::Message;
+use crate::session::Session;
 use heirloom_base::{DeviceId, LogId, Now, limits};
-use std::collections::BTreeSet;
 
 impl Replication {
     /// Notes that storing failed: what was only staged is asked for again, but
     /// not at once, since the disk would refuse it again.
     pub fn refused(&mut self, now: Now) {
-        for state in self.logs.values_mut() {
+        for (log, state) in &mut self.logs {
+            if state.staged > state.durable {
+                let showed = |session: &&mut Session| session.next(*log) > state.durable;
+                for session in self.sessions.values_mut().filter(showed) {
+                    session.dropped.insert(*log);
+                }
+            }
             state.staged = state.durable;
             state.staged_id = state.durable_id;
         }
@@ -31,6 +38,11 @@ impl Replication {
         }
         session.dropped_entries += u32::try_from(entries.len()).unwrap_or(u32::MAX);
         session.dropped_bytes += entries.iter().map(|entry| entry.len() as u64).sum::<u64>();
+        for entry in entries.iter().filter_map(|entry| Entry::parse(entry.clone()).ok()) {
+            if session.dropped.len() < limits::LOGS_MAX {
+                session.dropped.insert(entry.header().log);
+            }
+        }
         true
     }
 
@@ -47,11 +59,10 @@ impl Replication {
             let bytes = std::mem::take(&mut session.dropped_bytes);
             let known = session.theirs.tips.iter();
             let ahead = known.filter(|(log, tip)| tip.seq > held(**log)).map(|(log, _)| *log);
-            let mut logs: BTreeSet<LogId> = ahead.collect();
+            let mut logs = std::mem::take(&mut session.dropped);
+            logs.extend(ahead);
             if entries > 0 {
                 messages.push((*device, Message::Credit { entries, bytes }));
-                // What came since the hello is not in it.
-                logs.extend(self.logs.keys().copied());
             }
             let wants = logs.into_iter().map(|log| Message::Want { log, after: held(log) });
             messages.extend(wants.map(|want| (*device, want)));

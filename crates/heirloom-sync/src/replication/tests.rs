@@ -348,6 +348,30 @@ fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
 }
 
 #[test]
+fn what_could_not_be_stored_is_asked_for_again_of_who_showed_it() {
+    let mut peers = [Peer::new(1), Peer::new(2), Peer::new(3)];
+    let [one, other, third] = &mut peers;
+    connect(one, other);
+    connect(other, third);
+    run(&mut peers, at(0));
+    peers[0].write(1);
+    let [writer, reader, _] = &mut peers;
+    let entries = vec![writer.entries[&(writer.log, 1)].clone()];
+    let (log, id) = (writer.log, writer.id());
+    reader.replication.receive_entries(at(0), id, false, entries, &|_| true);
+    while reader.replication.poll_output().is_some() {}
+    reader.replication.refused(at(5));
+    let again_ms = 5 + limits::REFUSED_PAUSE_MS as u64;
+    assert_eq!(reader.replication.poll_timeout(), Some(again_ms));
+    reader.replication.resume(at(again_ms - 1));
+    assert_eq!(reader.replication.poll_output(), None);
+    reader.replication.resume(at(again_ms));
+    let want = Message::Want { log, after: 0 };
+    assert_eq!(reader.replication.poll_output(), Some(Output::Send(id, want)));
+    assert_eq!(reader.replication.poll_output(), None, "the third never showed it");
+}
+
+#[test]
 fn a_waiting_writer_gets_its_receipt_at_once() {
     let mut peers = [Peer::new(1), Peer::new(2)];
     let [one, other] = &mut peers;
