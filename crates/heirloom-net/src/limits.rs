@@ -32,14 +32,17 @@ pub const PAIRING_STREAMS_MAX: usize = 4;
 pub const INBOUND_STREAMS_MAX: usize = 128;
 /// Streams of one connection in each direction.
 pub const CONNECTION_STREAMS_MAX: usize = 256;
-/// Connections that are being negotiated, in each direction.
-pub const PENDING_CONNECTIONS_MAX: u32 = 16;
+/// Inbound connections that have not proven a key yet; the oldest of the address with the most
+/// gives way to another one.
+pub const HANDSHAKES_MAX: usize = 64;
+/// Connections that are being dialled.
+pub const PENDING_CONNECTIONS_MAX: usize = 16;
 /// Connections of a device.
-pub const CONNECTIONS_MAX: u32 = 64;
+pub const CONNECTIONS_MAX: usize = 64;
 /// Connections of a keeper.
-pub const KEEPER_CONNECTIONS_MAX: u32 = 128;
+pub const KEEPER_CONNECTIONS_MAX: usize = 128;
 /// Connections with one peer: with one, two devices that dial each other at once lose both.
-pub const PEER_CONNECTIONS_MAX: u32 = 4;
+pub const PEER_CONNECTIONS_MAX: usize = 4;
 /// Dials that run at one time.
 pub const DIALS_MAX: usize = 64;
 /// Addresses tried by one dial.
