@@ -1,7 +1,7 @@
 //! What strangers do to a node: connections of every kind that says nothing,
 //! says nonsense, or proves a key of its own and then asks for everything.
 
-use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, select_biased, stream};
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, select_biased};
 use libp2p::core::Endpoint;
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerExt};
 use libp2p::core::transport::{DialOpts, PortUse};
@@ -12,12 +12,16 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
 
 /// The beginning of every negotiation.
 const SELECT: &[u8] = b"\x13/multistream/1.0.0\n";
@@ -85,10 +89,12 @@ impl Kind {
 pub(crate) struct Siege {
     /// Where the node listens.
     pub(crate) target: SocketAddr,
-    /// Connections in all.
+    /// Connections in all, at least.
     pub(crate) connections: usize,
     /// Connections at one time.
     pub(crate) at_once: usize,
+    /// Connections that are begun together, each half second.
+    pub(crate) wave: usize,
     /// How long each is held, if the node does not end it.
     pub(crate) hold: Duration,
 }
@@ -97,27 +103,60 @@ pub(crate) struct Siege {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Connections that were made.
-    pub(crate) made: AtomicUsize,
+    made: AtomicUsize,
     /// Of them, those on which the node took part in a whole handshake.
-    pub(crate) proven: AtomicUsize,
+    proven: AtomicUsize,
     /// Connections that the node had not ended when they were given up.
-    pub(crate) held: AtomicUsize,
+    held: AtomicUsize,
     open: AtomicUsize,
     /// The most connections that were open at one time.
-    pub(crate) open_max: AtomicUsize,
+    open_max: AtomicUsize,
+}
+
+impl Outcome {
+    /// Returns how many connections were made.
+    pub(crate) fn made(&self) -> usize {
+        self.made.load(Ordering::Relaxed)
+    }
 }
 
 impl Siege {
-    /// Makes all connections.
-    pub(crate) async fn run(self, outcome: Arc<Outcome>) {
-        stream::iter(0..self.connections)
-            .map(|number| {
-                let outcome = outcome.clone();
-                tokio::spawn(async move { self.connect(number, &outcome).await })
-            })
-            .buffer_unordered(self.at_once)
-            .for_each(|ended| async { ended.unwrap() })
-            .await;
+    /// Makes the connections on threads that take only what of the processor
+    /// nobody else wants: strangers have machines of their own.
+    pub(crate) fn begin(self, outcome: Arc<Outcome>, stop: Arc<AtomicBool>) -> JoinHandle<()> {
+        std::thread::spawn(move || {
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .on_thread_start(|| assert!(rustix::process::nice(19).is_ok()))
+                .build()
+                .unwrap();
+            runtime.block_on(async { tokio::spawn(self.run(outcome, stop)).await.unwrap() });
+        })
+    }
+
+    /// Makes connections until there were enough and it is told to stop.
+    async fn run(self, outcome: Arc<Outcome>, stop: Arc<AtomicBool>) {
+        let places = Arc::new(Semaphore::new(self.at_once));
+        let mut waves = interval(Duration::from_millis(500));
+        let mut number = 0;
+        let mut all = JoinSet::new();
+        while number < self.connections || !stop.load(Ordering::Relaxed) {
+            if number % self.wave == 0 {
+                waves.tick().await;
+            }
+            let place = places.clone().acquire_owned().await.unwrap();
+            let outcome = outcome.clone();
+            all.spawn(async move {
+                self.connect(number, &outcome).await;
+                drop(place);
+            });
+            number += 1;
+            while let Some(ended) = all.try_join_next() {
+                ended.unwrap();
+            }
+        }
+        all.join_all().await;
     }
 
     async fn connect(self, number: usize, outcome: &Outcome) {

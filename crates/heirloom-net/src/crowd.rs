@@ -1,8 +1,8 @@
 //! Who takes up places, by where it comes from: of many connections of one
 //! origin and few of another the many give way.
 
+use crate::address;
 use libp2p::Multiaddr;
-use libp2p::multiaddr::Protocol;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -17,12 +17,7 @@ pub(crate) enum Origin {
 
 impl Origin {
     pub(crate) fn of(address: &Multiaddr) -> Self {
-        let ip = address.iter().find_map(|part| match part {
-            Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-            Protocol::Ip6(ip) => Some(ip.to_canonical()),
-            _ => None,
-        });
-        match ip {
+        match address::socket_of(address).map(|socket| socket.ip().to_canonical()) {
             Some(IpAddr::V4(ip)) => Self::V4(ip.octets()),
             Some(IpAddr::V6(ip)) => {
                 let [a, b, c, d, e, f, g, h, ..] = ip.octets();

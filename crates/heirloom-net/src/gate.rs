@@ -10,9 +10,9 @@ mod handler;
 
 pub(crate) use handler::{Arrived, Handler, Order, Wanted};
 
+use crate::limits::{PEER_CONNECTIONS_MAX, PENDING_CONNECTIONS_MAX};
 use crate::members::Members;
 use crate::protocol::Protocol;
-use crate::limits::{PEER_CONNECTIONS_MAX, PENDING_CONNECTIONS_MAX};
 use heirloom_base::limits::STRANGERS_MAX;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
@@ -298,7 +298,7 @@ mod tests {
     fn only_so_many_connections_are_dialled_at_one_time() {
         let mut gate = gate_of(CONNECTIONS_MAX);
         let id = ConnectionId::new_unchecked;
-        let mut dial = |gate: &mut Gate, at| {
+        let dial = |gate: &mut Gate, at| {
             gate.handle_pending_outbound_connection(id(at), None, &[], Endpoint::Dialer).is_ok()
         };
         assert!((0..PENDING_CONNECTIONS_MAX).all(|at| dial(&mut gate, at)));

@@ -35,6 +35,13 @@ pub const CONNECTION_STREAMS_MAX: usize = 256;
 /// Inbound connections that have not proven a key yet; the oldest of the address with the most
 /// gives way to another one.
 pub const HANDSHAKES_MAX: usize = 64;
+/// Inbound connections that are taken at once; then one each [`ACCEPT_MS`], and the others wait
+/// with the system.
+pub const ACCEPTS_MAX: u32 = 16;
+/// See [`ACCEPTS_MAX`], in milliseconds: a hundred handshakes a second take a tenth of a processor.
+pub const ACCEPT_MS: u64 = 10;
+/// Inbound connections that wait with the system: those that are taken within three seconds.
+pub const BACKLOG_MAX: u32 = 256;
 /// Connections that are being dialled.
 pub const PENDING_CONNECTIONS_MAX: usize = 16;
 /// Connections of a device.

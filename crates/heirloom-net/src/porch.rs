@@ -5,10 +5,12 @@
 //! all are taken, the connection that waited longest of the address with the
 //! most gives way to the new one. So whoever holds places by saying nothing
 //! loses them to whoever comes, and a member, which needs its place for a few
-//! round trips only, is not kept out.
+//! round trips only, is not kept out. Connections are taken at a pace, so that
+//! this is long enough, and that handshakes take a small part of the processor:
+//! more of them wait with the system.
 
 use crate::crowd::{self, Origin};
-use crate::limits::HANDSHAKES_MAX;
+use crate::limits::{ACCEPT_MS, ACCEPTS_MAX, HANDSHAKES_MAX};
 use futures::future::{AbortHandle, AbortRegistration, Abortable};
 use libp2p::core::transport::{Boxed, DialOpts, ListenerId, TransportEvent};
 use libp2p::{Multiaddr, Transport, TransportError};
@@ -18,19 +20,21 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A transport with so many places for inbound handshakes.
 pub(crate) struct Porch<O> {
     inner: Boxed<O>,
     places: Places,
+    pace: Pace,
     displaced: Arc<AtomicU64>,
 }
 
 impl<O> Porch<O> {
     /// Puts a porch before a transport; counts who had to give way.
     pub(crate) fn new(inner: Boxed<O>, displaced: Arc<AtomicU64>) -> Self {
-        Self { inner, places: Places::default(), displaced }
+        Self { inner, places: Places::default(), pace: Pace::default(), displaced }
     }
 }
 
@@ -64,9 +68,12 @@ impl<O: Send + 'static> Transport for Porch<O> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
+        ready!(self.pace.poll(context));
         let polled = Pin::new(&mut self.inner).poll(context);
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others pass as they are")]
         polled.map(|event| match event {
             TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr } => {
+                self.pace.taken(Instant::now());
                 let origin = Origin::of(&send_back_addr);
                 let (place, registration, displaced) = self.places.take(origin);
                 self.displaced.fetch_add(u64::from(displaced), Ordering::Relaxed);
@@ -78,14 +85,42 @@ impl<O: Send + 'static> Transport for Porch<O> {
     }
 }
 
-/// The places, of which clones see the same ones.
-#[derive(Debug, Clone)]
-struct Places {
-    table: Arc<Mutex<Table>>,
-    /// One handshake at a time is worked on: they wait for each other, and the
-    /// streams of members do not wait behind all of them.
-    turns: Arc<Semaphore>,
+/// When connections may be taken: some at once, then one at a time.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When all that were taken have been paid for.
+    level_at: Option<Instant>,
+    rest: Option<Pin<Box<Sleep>>>,
 }
+
+impl Pace {
+    /// Waits until a connection may be taken.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.rest.is_none() {
+            let Some(until) = self.rests_until(Instant::now()) else { return Poll::Ready(()) };
+            self.rest = Some(Box::pin(sleep_until(until)));
+        }
+        if let Some(rest) = &mut self.rest {
+            ready!(rest.as_mut().poll(context));
+        }
+        self.rest = None;
+        Poll::Ready(())
+    }
+
+    fn rests_until(&self, now: Instant) -> Option<Instant> {
+        let credit = Duration::from_millis(ACCEPT_MS) * (ACCEPTS_MAX - 1);
+        self.level_at?.checked_sub(credit).filter(|until| *until > now)
+    }
+
+    fn taken(&mut self, now: Instant) {
+        let from = self.level_at.filter(|at| *at > now).unwrap_or(now);
+        self.level_at = Some(from + Duration::from_millis(ACCEPT_MS));
+    }
+}
+
+/// The places.
+#[derive(Debug, Default)]
+struct Places(Arc<Mutex<Table>>);
 
 #[derive(Debug, Default)]
 struct Table {
@@ -98,13 +133,6 @@ struct Table {
 struct Place {
     number: u64,
     table: Arc<Mutex<Table>>,
-    turns: Arc<Semaphore>,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self { table: Arc::default(), turns: Arc::new(Semaphore::new(1)) }
-    }
 }
 
 impl Places {
@@ -112,15 +140,14 @@ impl Places {
     /// to give way.
     fn take(&self, origin: Origin) -> (Place, AbortRegistration, bool) {
         let (handle, registration) = AbortHandle::new_pair();
-        let mut table = lock(&self.table);
+        let mut table = lock(&self.0);
         let full = table.taken.len() >= HANDSHAKES_MAX;
         let displaced = full && table.displace();
         let number = table.next;
         table.next += 1;
         table.taken.insert(number, (origin, handle));
         drop(table);
-        let place = Place { number, table: self.table.clone(), turns: self.turns.clone() };
-        (place, registration, displaced)
+        (Place { number, table: self.0.clone() }, registration, displaced)
     }
 }
 
@@ -141,40 +168,16 @@ impl Place {
     async fn hold<O>(
         self,
         registration: AbortRegistration,
-        upgrade: impl Future<Output = io::Result<O>> + Unpin,
+        upgrade: impl Future<Output = io::Result<O>>,
     ) -> io::Result<O> {
-        let turned = Turned { upgrade, turns: self.turns.clone(), waiting: None };
         let given_way = |_| io::Error::new(io::ErrorKind::ConnectionAborted, "it gave way");
-        Abortable::new(turned, registration).await.map_err(given_way)?
+        Abortable::new(upgrade, registration).await.map_err(given_way)?
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         lock(&self.table).taken.remove(&self.number);
-    }
-}
-
-type Turn = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
-
-/// A handshake that goes on only when it is its turn.
-struct Turned<F> {
-    upgrade: F,
-    turns: Arc<Semaphore>,
-    waiting: Option<Turn>,
-}
-
-impl<O, F: Future<Output = io::Result<O>> + Unpin> Future for Turned<F> {
-    type Output = io::Result<O>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<O>> {
-        let turns = self.turns.clone();
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(turns.acquire_owned()));
-        let turn = ready!(waiting.as_mut().poll(context)).map_err(io::Error::other)?;
-        self.waiting = None;
-        let polled = Pin::new(&mut self.upgrade).poll(context);
-        drop(turn);
-        polled
     }
 }
 
@@ -223,7 +226,7 @@ mod tests {
         assert_eq!(ended.iter().filter(|ended| **ended).count(), 3);
         assert_eq!(ended[..3], [true; 3]);
         assert!(!has_ended(&mut lone), "it came first, and from elsewhere");
-        assert_eq!(lock(&places.table).taken.len(), HANDSHAKES_MAX);
+        assert_eq!(lock(&places.0).taken.len(), HANDSHAKES_MAX);
     }
 
     #[test]
@@ -232,20 +235,30 @@ mod tests {
         let (place, registration, _) = places.take(origin(1));
         let mut done: Handshake = Box::pin(place.hold(registration, Box::pin(ready(Ok(())))));
         let (given_up, _) = begin(&places, 1);
-        assert_eq!(lock(&places.table).taken.len(), 2);
+        assert_eq!(lock(&places.0).taken.len(), 2);
         assert!(has_ended(&mut done));
         drop((done, given_up));
-        assert_eq!(lock(&places.table).taken.len(), 0);
+        assert_eq!(lock(&places.0).taken.len(), 0);
     }
 
     #[test]
-    fn only_one_handshake_is_worked_on_at_a_time() {
-        let places = Places::default();
-        let taken = places.turns.clone().try_acquire_owned().unwrap();
-        let (place, registration, _) = places.take(origin(1));
-        let mut waits: Handshake = Box::pin(place.hold(registration, Box::pin(ready(Ok(())))));
-        assert!(!has_ended(&mut waits));
-        drop(taken);
-        assert!(has_ended(&mut waits));
+    fn some_connections_are_taken_at_once_and_the_others_one_at_a_time() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        for _ in 0..ACCEPTS_MAX {
+            assert_eq!(pace.rests_until(now), None);
+            pace.taken(now);
+        }
+        let pause = Duration::from_millis(ACCEPT_MS);
+        assert_eq!(pace.rests_until(now), Some(now + pause));
+        assert_eq!(pace.rests_until(now + pause), None);
+        pace.taken(now + pause);
+        assert_eq!(pace.rests_until(now + pause), Some(now + 2 * pause));
+        let later = now + pause * (ACCEPTS_MAX + 1);
+        pace.taken(later);
+        assert_eq!(pace.rests_until(later), None, "a rest is no credit for more");
+        for _ in 1..ACCEPTS_MAX {
+            pace.taken(later);
+        }
+        assert!(pace.rests_until(later).is_some());
     }
 }

@@ -108,12 +108,11 @@ fn transport(
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(limits::CONNECTION_STREAMS_MAX);
     let (raw, relayed, proven) = (meters.clone(), meters.clone(), meters.clone());
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)).map(
-        move |socket, point| {
-            let local = socket.0.local_addr().ok().map(|address| address.ip());
-            raw.meter(socket, local, &point)
-        },
-    );
+    let tcp_config = tcp::Config::default().nodelay(true).listen_backlog(limits::BACKLOG_MAX);
+    let tcp = tcp::tokio::Transport::new(tcp_config).map(move |socket, point| {
+        let local = socket.0.local_addr().ok().map(|address| address.ip());
+        raw.meter(socket, local, &point)
+    });
     let circuits = circuits.map(move |circuit, point| relayed.meter(circuit, None, &point));
     // TCP would take the relay's address for the device's own.
     let upgraded = OrTransport::new(circuits, tcp)
