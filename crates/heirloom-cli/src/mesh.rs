@@ -120,7 +120,12 @@ pub(crate) fn device_line(row: &DeviceRow, width: usize) -> String {
         0 => String::new(),
         entries => format!(", lacks {entries} of our changes"),
     };
-    format!("{:width$}  {}  {}  {presence}{behind}", row.name, short(&row.id), row.role)
+    let offences = match row.offences {
+        0 => String::new(),
+        1 => ", broke the rules once".to_owned(),
+        times => format!(", broke the rules {times} times"),
+    };
+    format!("{:width$}  {}  {}  {presence}{behind}{offences}", row.name, short(&row.id), row.role)
 }
 
 /// Carries out `sync`.
@@ -207,6 +212,7 @@ mod tests {
             last_seen: None,
             revoked: false,
             behind_entries: 2,
+            offences: 0,
         };
         assert_eq!(
             device_line(&row, 6),

@@ -15,10 +15,16 @@ use heirloom_sync::{
 };
 
 mod changes;
+mod ruse;
+
+pub use ruse::Ruse;
 
 /// Kinds of the frames of a log, as the node writes them.
 const FRAME_ENTRY: u8 = 1;
 const FRAME_ROSTER: u8 = 2;
+
+/// The attack that no story draws by lot: it takes long.
+pub const ROSTER_FLOOD: u64 = 100;
 
 /// What a hostile device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +33,8 @@ pub enum Malice {
     Member,
     /// A keeper: it withholds, forgets and lies about what it holds.
     Keeper,
+    /// A keeper that does one thing alone.
+    Plays(Ruse),
 }
 
 /// Something that a hostile device says.
@@ -72,10 +80,16 @@ impl Mind {
 
     /// Thinks of something to say about the records of the honest.
     pub fn attack(&mut self, rng: &mut Rng, targets: &[String]) -> Attack {
+        let number = rng.below(15);
+        self.attack_with(number, rng, targets)
+    }
+
+    /// Says the thing with this number.
+    pub fn attack_with(&mut self, number: u64, rng: &mut Rng, targets: &[String]) -> Attack {
         let target = targets.get(rng.index(targets.len().max(1)));
         let record = target.and_then(|id| id.parse().ok()).unwrap_or(RecordId(rng.array()));
         let one = |name, message| Attack { name, messages: vec![vec![message]] };
-        match rng.below(15) {
+        match number {
             0 => one("a hello that claims everything", self.boasting_hello(rng)),
             1 => one("a receipt that claims everything", self.boasting_receipt(rng)),
             2 => one("a receipt in another's name", self.foreign_receipt(rng)),
@@ -93,6 +107,7 @@ impl Mind {
             11 => self.fork(rng, record),
             12 => one("an entry that follows nothing", self.unchained(rng, record)),
             13 => one("an entry full of nonsense", self.nonsense(rng, record)),
+            ROSTER_FLOOD => self.roster_flood(),
             _ => one("crafted changes", self.crafted(rng, record)),
         }
     }
@@ -192,6 +207,19 @@ impl Mind {
             ops.push(changed);
         }
         Message::Roster(ops)
+    }
+
+    /// Signs operations that it may sign, and that change nothing.
+    fn roster_flood(&mut self) -> Attack {
+        let mut ops = Vec::new();
+        for _ in 0..260 {
+            let all = Capabilities::READ | Capabilities::WRITE | Capabilities::ADMIN;
+            let signer = Signer::Device(&self.keys);
+            let op = roster::set_capabilities(&self.roster, signer, self.keys.id(), all);
+            drop(self.roster.insert(&op));
+            ops.push(op);
+        }
+        Attack { name: "a flood of the roster", messages: vec![vec![Message::Roster(ops)]] }
     }
 
     fn unordered(&self, rng: &mut Rng) -> Message {

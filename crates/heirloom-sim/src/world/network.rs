@@ -1,6 +1,7 @@
 //! The network: streams between devices, what travels on them, and how they break.
 
 use super::{Happening, World};
+use crate::hostile::{Malice, Ruse};
 use heirloom_base::{ChunkId, DeviceId};
 use heirloom_core::Node;
 use heirloom_core::input::{EffectId, HelloId, Input};
@@ -36,7 +37,7 @@ impl World {
             // A stream does not lose a message: it breaks.
             return self.later(1, Happening::Break { one: from, other: to });
         }
-        let Some(bytes) = self.twist(from, bytes) else { return };
+        let Some(bytes) = self.twist(from, to, bytes) else { return };
         let copies = 1 + u64::from(self.rng.chance(self.faults.duplicate_percent));
         for _ in 0..copies {
             let delay = self.delay(from, to);
@@ -80,7 +81,12 @@ impl World {
                 machine.disk.chunk(*chunk).ok().map(|bytes| (*chunk, bytes))
             })
             .collect();
-        let ids = found.iter().map(|(chunk, _)| *chunk).collect();
+        let arrived: Vec<ChunkId> = found.iter().map(|(chunk, _)| *chunk).collect();
+        let malice = self.devices.get(source).and_then(|machine| machine.malice);
+        if malice == Some(Malice::Plays(Ruse::Swaps)) {
+            let (chunks, lacked) = (Vec::new(), Vec::new());
+            return self.input(device, Input::Fetched { id, chunks, lacked, wrong: arrived });
+        }
         for (chunk, bytes) in found {
             if !self.has_power(device) {
                 return;
@@ -92,7 +98,9 @@ impl World {
         if !self.has_power(device) {
             return;
         }
-        self.input(device, Input::Fetched { id, chunks: ids });
+        let mut lacked = if reachable { chunks.to_vec() } else { Vec::new() };
+        lacked.retain(|chunk| !arrived.contains(chunk));
+        self.input(device, Input::Fetched { id, chunks: arrived, lacked, wrong: Vec::new() });
     }
 
     pub(super) fn connect_later(&mut self, from: usize, to: usize) {

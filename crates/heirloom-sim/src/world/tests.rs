@@ -1,3 +1,5 @@
+mod treachery;
+
 use super::*;
 use heirloom_core::command::{Level, Wait};
 use heirloom_identity::{PairingError, Phrase, Role};

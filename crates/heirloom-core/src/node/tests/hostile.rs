@@ -10,7 +10,7 @@ use heirloom_sync::{Body, EntryPlan, Header, Hello, Message, Origin, Part, Versi
 use proptest::prelude::*;
 
 fn offences(house: &House, device: usize, by: usize) -> u64 {
-    house.node(device).offences.get(&house.id(by)).copied().unwrap_or_default()
+    house.node(device).conduct.offences(house.id(by))
 }
 
 fn keyring(house: &House, device: usize) -> Keyring {
