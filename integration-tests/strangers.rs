@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 /// Edits that are timed before the attack, and during it at least.
 const EDITS: usize = 120;
 /// Notes that are edited in turn: one with a long history is slower.
-const NOTES: usize = 60;
+const NOTES: usize = 20;
 /// Pause between two edits.
 const PAUSE: Duration = Duration::from_millis(10);
 /// What a node may hold in memory.

@@ -221,6 +221,11 @@ mod tests {
         row.online = true;
         row.behind_entries = 0;
         assert!(device_line(&row, 5).ends_with("connected"));
+        row.offences = 1;
+        assert!(device_line(&row, 5).ends_with("connected, broke the rules once"));
+        row.offences = 7;
+        assert!(device_line(&row, 5).ends_with("connected, broke the rules 7 times"));
+        row.offences = 0;
         row.relayed = true;
         assert!(device_line(&row, 5).ends_with("connected through a keeper"));
         row.this = true;

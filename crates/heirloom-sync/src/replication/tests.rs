@@ -497,3 +497,37 @@ fn who_asks_for_receipts_without_end_gets_one_a_second() {
     phone.write(1);
     assert_eq!(receipts(phone, at(pause + 1)), 1, "what is news is said at once");
 }
+
+#[test]
+fn who_names_entries_that_no_log_can_have_breaks_the_rules() {
+    let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
+    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new());
+    let beyond = limits::LOG_ENTRIES_MAX as u64 + 1;
+    let hello = Hello {
+        versions: (1, 1),
+        space: SPACE,
+        roster_heads: Vec::new(),
+        vector: VersionVector { tips: [(phone.log, Tip { seq: beyond, id: [0; 8] })].into() },
+        holes: Vec::new(),
+        checkpoints: Vec::new(),
+        reachable: Vec::new(),
+    };
+    let most = u32::try_from(limits::CREDIT_ENTRIES).unwrap();
+    let entry = laptop.entry(beyond, EntryId([1; 32]));
+    for message in [
+        Message::Hello(hello),
+        receipt(&laptop, phone.log, 1, beyond),
+        Message::Entries { urgent: false, entries: vec![entry.into_bytes()] },
+        Message::Credit { entries: most + 1, bytes: 0 },
+        Message::Credit { entries: 1, bytes: limits::FRAME_BYTES_MAX as u64 + 1 },
+    ] {
+        phone.receive(at(0), laptop.id(), &message);
+        phone.turn(at(0));
+        let offences = std::mem::take(&mut phone.seen);
+        assert!(
+            matches!(offences[..], [Output::Offence(by, _)] if by == laptop.id()),
+            "{message:?}"
+        );
+    }
+    assert_eq!(phone.replication.shortfall(laptop.id()), None, "nothing of it is believed");
+}
