@@ -75,7 +75,7 @@ fn a_hostile_member_harms_nobody_and_is_named_whatever_it_does() {
         world.turn(OTHER, Malice::Plays(Ruse::RollsBack));
         let mut name = "";
         for _ in 0..5 {
-            name = world.attack_with(OTHER, attack, &[record.clone()]).unwrap();
+            name = world.attack_with(OTHER, attack, std::slice::from_ref(&record)).unwrap();
             world.run(500);
             if attack == ROSTER_FLOOD {
                 break;
