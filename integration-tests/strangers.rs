@@ -121,7 +121,7 @@ fn household(folder: &Path) -> (Up, Up, PathBuf) {
 /// Returns an attack with so many connections: all within twenty seconds, a
 /// quarter of a thousand together at most.
 fn siege_of(up: &Up, connections: usize) -> Siege {
-    let (at_once, wave) = ((connections / 3).min(3_000), (connections / 5).min(250));
+    let (at_once, wave) = ((connections / 2).min(3_000), (connections / 5).min(250));
     Siege { target: target(up), connections, at_once, wave, hold: Duration::from_secs(3) }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Entered {
 
 /// Why a connection is refused.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-enum Full {
+enum TooMany {
     #[error("too many strangers are connected already")]
     Strangers,
     #[error("too many connections are open with this peer already")]
@@ -135,10 +135,10 @@ impl Gate {
     fn check_room(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
         let with_peer = self.connections.values().filter(|connection| connection.peer == *peer);
         if with_peer.count() >= PEER_CONNECTIONS_MAX {
-            return Err(ConnectionDenied::new(Full::Peer));
+            return Err(ConnectionDenied::new(TooMany::Peer));
         }
         if self.connections.len() >= self.connections_max {
-            return Err(ConnectionDenied::new(Full::Connections));
+            return Err(ConnectionDenied::new(TooMany::Connections));
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ impl NetworkBehaviour for Gate {
     ) -> Result<Handler, ConnectionDenied> {
         if !self.is_member(&peer) && self.strangers() >= STRANGERS_MAX {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(ConnectionDenied::new(Full::Strangers));
+            return Err(ConnectionDenied::new(TooMany::Strangers));
         }
         self.check_room(&peer)?;
         Ok(self.handler(&peer))
@@ -171,7 +171,7 @@ impl NetworkBehaviour for Gate {
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         if self.dials.len() >= PENDING_CONNECTIONS_MAX {
-            return Err(ConnectionDenied::new(Full::Dials));
+            return Err(ConnectionDenied::new(TooMany::Dials));
         }
         self.dials.insert(connection);
         Ok(Vec::new())
