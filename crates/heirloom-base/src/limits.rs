@@ -45,7 +45,9 @@ limits! {
     ENTRY_VECTOR_DELTA_MAX = 64, "Logs in one entry's vector delta; more simply follow in the next entry.";
     DEVICES_MAX = 64, "Devices of one account.";
     LOGS_MAX = 4_096, "Logs of one space.";
+    LOG_ENTRIES_MAX = 1 << 40, "Entries of one log: nobody writes so many, so who names a later one breaks the rules.";
     HOLES_MAX = 16, "Ranges of missing entries that a hello may name.";
+    WANTS_MAX = 256, "Requests of one conversation to send a part of a log again; more are an offence.";
     FRAME_BYTES_MAX = 512 * 1024, "One frame of the sync protocol, checked before allocation.";
     STRANGER_BYTES_MAX = 64 * 1024, "Everything a stranger may send on one connection.";
     STRANGERS_MAX = 4, "Connections of strangers at one time.";

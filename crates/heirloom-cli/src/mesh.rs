@@ -120,7 +120,12 @@ pub(crate) fn device_line(row: &DeviceRow, width: usize) -> String {
         0 => String::new(),
         entries => format!(", lacks {entries} of our changes"),
     };
-    format!("{:width$}  {}  {}  {presence}{behind}", row.name, short(&row.id), row.role)
+    let offences = match row.offences {
+        0 => String::new(),
+        1 => ", broke the rules once".to_owned(),
+        times => format!(", broke the rules {times} times"),
+    };
+    format!("{:width$}  {}  {}  {presence}{behind}{offences}", row.name, short(&row.id), row.role)
 }
 
 /// Carries out `sync`.
@@ -207,6 +212,7 @@ mod tests {
             last_seen: None,
             revoked: false,
             behind_entries: 2,
+            offences: 0,
         };
         assert_eq!(
             device_line(&row, 6),
@@ -215,6 +221,11 @@ mod tests {
         row.online = true;
         row.behind_entries = 0;
         assert!(device_line(&row, 5).ends_with("connected"));
+        row.offences = 1;
+        assert!(device_line(&row, 5).ends_with("connected, broke the rules once"));
+        row.offences = 7;
+        assert!(device_line(&row, 5).ends_with("connected, broke the rules 7 times"));
+        row.offences = 0;
         row.relayed = true;
         assert!(device_line(&row, 5).ends_with("connected through a keeper"));
         row.this = true;

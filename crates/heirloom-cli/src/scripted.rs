@@ -418,6 +418,7 @@ async fn devices_are_listed_and_renamed() {
         last_seen: None,
         revoked: false,
         behind_entries: 0,
+        offences: 0,
     };
     let node = Scripted::new(Box::new(move |command| {
         let rows = vec![device.clone()];

@@ -140,6 +140,7 @@ mod tests {
             last_seen: None,
             revoked: false,
             behind_entries: 0,
+            offences: 0,
         }
     }
 

@@ -64,6 +64,11 @@ impl Fetches {
         self.running.insert(id, (device, chunks));
     }
 
+    /// Returns whom a fetch under way asks.
+    pub(crate) fn asked(&self, id: EffectId) -> Option<DeviceId> {
+        self.running.get(&id).map(|(device, _)| *device)
+    }
+
     /// Notes that a fetch ended.
     pub(crate) fn ended(&mut self, id: EffectId) {
         self.running.remove(&id);

@@ -101,12 +101,16 @@ pub enum Input {
         /// The frames' positions, in order.
         result: Result<Vec<Lsn>, AppendError>,
     },
-    /// An [`Effect::Fetch`] ended: these chunks are durable here.
+    /// An [`Effect::Fetch`] ended.
     Fetched {
         /// The effect.
         id: EffectId,
-        /// The chunks that arrived.
+        /// The chunks that arrived: they are durable here.
         chunks: Vec<ChunkId>,
+        /// The chunks that the member said it lacks.
+        lacked: Vec<ChunkId>,
+        /// The chunks for which the member sent other bytes.
+        wrong: Vec<ChunkId>,
     },
     /// The addresses at which this device can be reached.
     Listening {

@@ -58,6 +58,13 @@ impl Membership {
         })
     }
 
+    /// Returns how many operations of the roster a device has signed.
+    pub(crate) fn operations_by(&self, device: DeviceId) -> usize {
+        let author = roster::op::Author::Device(device);
+        let ids = self.roster.ops().into_iter().map(|(id, _)| id);
+        ids.filter(|id| self.roster.op(id).is_some_and(|op| op.author == author)).count()
+    }
+
     /// Returns the content keys that this device knows and a reader does not,
     /// and that it did not hand on yet.
     pub(crate) fn withheld(&self) -> Vec<EpochId> {

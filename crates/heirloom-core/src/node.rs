@@ -13,12 +13,14 @@ use crate::random::Random;
 use crate::rows;
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::waits::Waits;
+use conduct::Conduct;
 use heirloom_base::{AccountId, ChunkId, DeviceId, Now, SpaceId};
 use heirloom_identity::{DeviceKeys, Role};
 use heirloom_sync::{Entry, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod agenda;
+mod conduct;
 mod damage;
 mod exchange;
 mod importing;
@@ -121,7 +123,7 @@ pub struct Node {
     /// When the start is to be recorded again, where the disk refused it.
     pub(crate) start_again_ms: Option<u64>,
     pub(crate) last_seen: BTreeMap<DeviceId, u64>,
-    pub(crate) offences: BTreeMap<DeviceId, u64>,
+    pub(crate) conduct: Conduct,
     pub(crate) sources: BTreeSet<DeviceId>,
     pub(crate) listening: Vec<String>,
     /// When progress was last told.
@@ -219,7 +221,10 @@ impl Node {
                 Ok(())
             }
             Input::Appended { id, result } => self.appended(now, storage, id, result),
-            Input::Fetched { id, chunks } => self.fetched(now, storage, id, &chunks),
+            Input::Fetched { id, chunks, lacked, wrong } => {
+                self.judge_fetch(id, &chunks, &lacked, &wrong);
+                self.fetched(now, storage, id, &chunks)
+            }
             Input::ChunksLost { chunks } => self.chunks_lost(now, storage, &chunks),
             Input::NetworkChanged { addresses } => {
                 self.listen(now, addresses);

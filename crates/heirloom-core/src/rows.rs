@@ -74,6 +74,8 @@ pub(crate) mod table {
     pub(crate) const SEEN: u8 = b't';
     /// Device to its newest receipt.
     pub(crate) const RECEIPT: u8 = b'k';
+    /// Device to two of its receipts that cannot both have been true.
+    pub(crate) const CONTRADICTION: u8 = b'y';
 }
 
 /// Builds a key from a table and its parts.

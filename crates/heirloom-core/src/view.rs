@@ -129,7 +129,7 @@ pub(crate) fn decode_head<T: Decode>(bytes: &[u8]) -> Result<T, StorageError> {
     T::decode(&mut Reader::new(bytes)).map_err(damaged)
 }
 
-fn damaged(error: DecodeError) -> StorageError {
+pub(crate) fn damaged(error: DecodeError) -> StorageError {
     StorageError::Index(format!("a row is damaged: {error}"))
 }
 

@@ -3,18 +3,20 @@
 //! It owns the set of members. A member's connection is offered every
 //! conversation, a stranger's only `hello/1` and `pair/1`; what is offered
 //! changes on a live connection when the set does, so that a device that
-//! became a member need not connect anew. Only so many strangers are let in.
+//! became a member need not connect anew. Only so many strangers are let in,
+//! and only so many connections at all.
 
 mod handler;
 
 pub(crate) use handler::{Arrived, Handler, Order, Wanted};
 
+use crate::limits::{PEER_CONNECTIONS_MAX, PENDING_CONNECTIONS_MAX};
 use crate::members::Members;
 use crate::protocol::Protocol;
 use heirloom_base::limits::STRANGERS_MAX;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
-use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
+use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, ToSwarm,
 };
@@ -32,10 +34,18 @@ pub(crate) struct Entered {
     pub(crate) arrived: Arrived,
 }
 
-/// Too many strangers are connected already.
+/// Why a connection is refused.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("too many strangers are connected already")]
-struct TooManyStrangers;
+enum TooMany {
+    #[error("too many strangers are connected already")]
+    Strangers,
+    #[error("too many connections are open with this peer already")]
+    Peer,
+    #[error("too many connections are open already")]
+    Connections,
+    #[error("too many connections are being dialled already")]
+    Dials,
+}
 
 /// The gate's side of one connection.
 #[derive(Debug)]
@@ -49,6 +59,8 @@ struct Connection {
 pub(crate) struct Gate {
     members: Members,
     connections: BTreeMap<ConnectionId, Connection>,
+    connections_max: usize,
+    dials: BTreeSet<ConnectionId>,
     orders: VecDeque<ToSwarm<Entered, Order>>,
     refused: Arc<AtomicU64>,
     dropped: Arc<AtomicU64>,
@@ -56,8 +68,14 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// Returns a gate that counts refused strangers and dropped streams.
-    pub(crate) fn new(members: Members, refused: Arc<AtomicU64>, dropped: Arc<AtomicU64>) -> Self {
-        Self { members, connections: BTreeMap::new(), orders: VecDeque::new(), refused, dropped }
+    pub(crate) fn new(
+        members: Members,
+        connections_max: usize,
+        refused: Arc<AtomicU64>,
+        dropped: Arc<AtomicU64>,
+    ) -> Self {
+        let (connections, dials, orders) = (BTreeMap::new(), BTreeSet::new(), VecDeque::new());
+        Self { members, connections, connections_max, dials, orders, refused, dropped }
     }
 
     pub(crate) fn is_member(&self, peer: &PeerId) -> bool {
@@ -112,6 +130,18 @@ impl Gate {
         };
         self.connections.values().filter(strange).count()
     }
+
+    /// Checks whether there is room for one more connection, with this peer.
+    fn check_room(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
+        let with_peer = self.connections.values().filter(|connection| connection.peer == *peer);
+        if with_peer.count() >= PEER_CONNECTIONS_MAX {
+            return Err(ConnectionDenied::new(TooMany::Peer));
+        }
+        if self.connections.len() >= self.connections_max {
+            return Err(ConnectionDenied::new(TooMany::Connections));
+        }
+        Ok(())
+    }
 }
 
 impl NetworkBehaviour for Gate {
@@ -127,19 +157,36 @@ impl NetworkBehaviour for Gate {
     ) -> Result<Handler, ConnectionDenied> {
         if !self.is_member(&peer) && self.strangers() >= STRANGERS_MAX {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(ConnectionDenied::new(TooManyStrangers));
+            return Err(ConnectionDenied::new(TooMany::Strangers));
         }
+        self.check_room(&peer)?;
         Ok(self.handler(&peer))
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: Option<PeerId>,
+        _: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        if self.dials.len() >= PENDING_CONNECTIONS_MAX {
+            return Err(ConnectionDenied::new(TooMany::Dials));
+        }
+        self.dials.insert(connection);
+        Ok(Vec::new())
     }
 
     fn handle_established_outbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<Handler, ConnectionDenied> {
+        self.dials.remove(&connection);
+        self.check_room(&peer)?;
         Ok(self.handler(&peer))
     }
 
@@ -155,6 +202,8 @@ impl NetworkBehaviour for Gate {
             self.connections.insert(connection_id, Connection { peer: peer_id, inbound });
         } else if let FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) = event {
             self.connections.remove(&connection_id);
+        } else if let FromSwarm::DialFailure(DialFailure { connection_id, .. }) = event {
+            self.dials.remove(&connection_id);
         }
     }
 
@@ -175,10 +224,15 @@ impl NetworkBehaviour for Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CONNECTIONS_MAX;
     use crate::peer;
 
     fn peer(seed: u8) -> PeerId {
         peer::peer_of(peer::device_of_seed(&[seed; 32])).unwrap()
+    }
+
+    fn gate_of(connections_max: usize) -> Gate {
+        Gate::new(Members::default(), connections_max, Arc::default(), Arc::default())
     }
 
     fn address() -> Multiaddr {
@@ -205,7 +259,7 @@ mod tests {
 
     #[test]
     fn one_stranger_too_many_is_refused_and_a_member_is_not() {
-        let mut gate = Gate::new(Members::default(), Arc::default(), Arc::default());
+        let mut gate = gate_of(CONNECTIONS_MAX);
         gate.set_members(BTreeSet::from([peer(100)]));
         assert!((0..STRANGERS_MAX).all(|at| arrive(&mut gate, at, at as u8)));
         assert!(!arrive(&mut gate, 50, 50));
@@ -218,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_change_of_members_changes_what_live_connections_are_offered() {
-        let mut gate = Gate::new(Members::default(), Arc::default(), Arc::default());
+        let mut gate = gate_of(CONNECTIONS_MAX);
         arrive(&mut gate, 1, 1);
         arrive(&mut gate, 2, 2);
         assert_eq!(gate.offers(&peer(1)), Protocol::FOR_STRANGERS);
@@ -228,5 +282,41 @@ mod tests {
         assert_eq!(gate.set_members(BTreeSet::new()), BTreeSet::from([peer(1)]));
         assert_eq!(gate.offers(&peer(1)), Protocol::FOR_STRANGERS);
         assert_eq!(gate.orders.len(), 2);
+    }
+
+    #[test]
+    fn a_gate_takes_so_many_connections_of_one_peer_and_in_all() {
+        let mut gate = gate_of(PEER_CONNECTIONS_MAX + 1);
+        gate.set_members(BTreeSet::from([peer(1), peer(2), peer(3)]));
+        assert!((0..PEER_CONNECTIONS_MAX).all(|at| arrive(&mut gate, at, 1)));
+        assert!(!arrive(&mut gate, 50, 1));
+        assert!(arrive(&mut gate, 51, 2));
+        assert!(!arrive(&mut gate, 52, 3));
+    }
+
+    #[test]
+    fn only_so_many_connections_are_dialled_at_one_time() {
+        let mut gate = gate_of(CONNECTIONS_MAX);
+        let id = ConnectionId::new_unchecked;
+        let dial = |gate: &mut Gate, at| {
+            gate.handle_pending_outbound_connection(id(at), None, &[], Endpoint::Dialer).is_ok()
+        };
+        assert!((0..PENDING_CONNECTIONS_MAX).all(|at| dial(&mut gate, at)));
+        assert!(!dial(&mut gate, 50));
+        gate.on_swarm_event(FromSwarm::DialFailure(DialFailure {
+            peer_id: None,
+            error: &libp2p::swarm::DialError::Aborted,
+            connection_id: id(3),
+        }));
+        assert!(dial(&mut gate, 51));
+        let (peer, address, port) = (peer(1), address(), PortUse::New);
+        let established = gate.handle_established_outbound_connection(
+            id(4),
+            peer,
+            &address,
+            Endpoint::Dialer,
+            port,
+        );
+        assert!(established.is_ok() && dial(&mut gate, 52) && !dial(&mut gate, 53));
     }
 }

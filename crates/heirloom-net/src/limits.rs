@@ -32,14 +32,24 @@ pub const PAIRING_STREAMS_MAX: usize = 4;
 pub const INBOUND_STREAMS_MAX: usize = 128;
 /// Streams of one connection in each direction.
 pub const CONNECTION_STREAMS_MAX: usize = 256;
-/// Connections that are being negotiated, in each direction.
-pub const PENDING_CONNECTIONS_MAX: u32 = 16;
+/// Inbound connections that have not proven a key yet; the oldest of the address with the most
+/// gives way to another one.
+pub const HANDSHAKES_MAX: usize = 64;
+/// Inbound connections that are taken at once; then one each [`ACCEPT_MS`], and the others wait
+/// with the system.
+pub const ACCEPTS_MAX: u32 = 16;
+/// See [`ACCEPTS_MAX`], in milliseconds: a hundred handshakes a second take a tenth of a processor.
+pub const ACCEPT_MS: u64 = 10;
+/// Inbound connections that wait with the system: those that are taken within three seconds.
+pub const BACKLOG_MAX: u32 = 256;
+/// Connections that are being dialled.
+pub const PENDING_CONNECTIONS_MAX: usize = 16;
 /// Connections of a device.
-pub const CONNECTIONS_MAX: u32 = 64;
+pub const CONNECTIONS_MAX: usize = 64;
 /// Connections of a keeper.
-pub const KEEPER_CONNECTIONS_MAX: u32 = 128;
+pub const KEEPER_CONNECTIONS_MAX: usize = 128;
 /// Connections with one peer: with one, two devices that dial each other at once lose both.
-pub const PEER_CONNECTIONS_MAX: u32 = 4;
+pub const PEER_CONNECTIONS_MAX: usize = 4;
 /// Dials that run at one time.
 pub const DIALS_MAX: usize = 64;
 /// Addresses tried by one dial.

@@ -37,7 +37,6 @@ use heirloom_base::DeviceId;
 use interfaces::Interfaces;
 use libp2p::Multiaddr;
 use libp2p::PeerId;
-use libp2p::connection_limits;
 use libp2p::mdns;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{ConnectionId, NetworkBehaviour, Swarm, SwarmEvent};
@@ -50,11 +49,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// Everything the swarm does. The limits stand first, so that nobody else
-/// counts a connection that they refuse, then the gate.
+/// Everything the swarm does. The gate stands first, so that nobody else
+/// counts a connection that it refuses.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Household {
-    limits: connection_limits::Behaviour,
     gate: Gate,
     mdns: Toggle<mdns::tokio::Behaviour>,
     paths: MembersOnly<Paths>,

@@ -104,7 +104,12 @@ impl LocalNode {
                 let result = appended.map_err(|error| failure::plain(&error));
                 Ok(Some(Input::Appended { id, result }))
             }
-            Effect::Fetch { id, .. } => Ok(Some(Input::Fetched { id, chunks: Vec::new() })),
+            Effect::Fetch { id, .. } => Ok(Some(Input::Fetched {
+                id,
+                chunks: Vec::new(),
+                lacked: Vec::new(),
+                wrong: Vec::new(),
+            })),
             // Without a network there is nobody for these.
             Effect::Send { .. }
             | Effect::Dial { .. }

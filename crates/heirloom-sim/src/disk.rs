@@ -219,6 +219,11 @@ impl SimDisk {
         self.stale_index = self.storage.index.clone();
     }
 
+    /// Loses every chunk without a trace.
+    pub fn drop_chunks(&mut self) {
+        self.storage.chunks.clear();
+    }
+
     /// Returns a copy of what is durable, with the index as it stands.
     #[must_use]
     pub fn durable(&self) -> Self {

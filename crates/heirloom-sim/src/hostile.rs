@@ -17,6 +17,9 @@ use heirloom_sync::{
 use std::collections::{BTreeMap, BTreeSet};
 
 mod changes;
+mod ruse;
+
+pub use ruse::Ruse;
 
 /// Kinds of the frames of a log, as the node writes them.
 const FRAME_ENTRY: u8 = 1;
@@ -28,6 +31,9 @@ const SIGNATURE_BYTES: usize = 64;
 const ORPHAN_ENTRIES_MAX: u64 = 5;
 const ORPHANS_PER_ENTRY: usize = 400;
 
+/// The attack that no story draws by lot: it takes long.
+pub const ROSTER_FLOOD: u64 = 100;
+
 /// What a hostile device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malice {
@@ -35,6 +41,8 @@ pub enum Malice {
     Member,
     /// A keeper: it withholds, forgets and lies about what it holds.
     Keeper,
+    /// A keeper that does one thing alone.
+    Plays(Ruse),
 }
 
 /// Something that a hostile device says.
@@ -80,10 +88,16 @@ impl Mind {
 
     /// Thinks of something to say about the records of the honest.
     pub fn attack(&mut self, rng: &mut Rng, targets: &[String]) -> Attack {
+        let number = rng.below(16);
+        self.attack_with(number, rng, targets)
+    }
+
+    /// Says the thing with this number.
+    pub fn attack_with(&mut self, number: u64, rng: &mut Rng, targets: &[String]) -> Attack {
         let target = targets.get(rng.index(targets.len().max(1)));
         let record = target.and_then(|id| id.parse().ok()).unwrap_or(RecordId(rng.array()));
         let one = |name, message| Attack { name, messages: vec![vec![message]] };
-        match rng.below(16) {
+        match number {
             0 => one("a hello that claims everything", self.boasting_hello(rng)),
             1 => one("a receipt that claims everything", self.boasting_receipt(rng)),
             2 => one("a receipt in another's name", self.foreign_receipt(rng)),
@@ -102,6 +116,7 @@ impl Mind {
             12 => one("an entry that follows nothing", self.unchained(rng, record)),
             13 => one("an entry full of nonsense", self.nonsense(rng, record)),
             14 => one("changes that build on nothing", self.orphans(rng, record)),
+            ROSTER_FLOOD => self.roster_flood(),
             _ => one("crafted changes", self.crafted(rng, record)),
         }
     }
@@ -224,6 +239,19 @@ impl Mind {
             ops.push(changed);
         }
         Message::Roster(ops)
+    }
+
+    /// Signs operations that it may sign, and that change nothing.
+    fn roster_flood(&mut self) -> Attack {
+        let mut ops = Vec::new();
+        for _ in 0..260 {
+            let all = Capabilities::READ | Capabilities::WRITE | Capabilities::ADMIN;
+            let signer = Signer::Device(&self.keys);
+            let op = roster::set_capabilities(&self.roster, signer, self.keys.id(), all);
+            drop(self.roster.insert(&op));
+            ops.push(op);
+        }
+        Attack { name: "a flood of the roster", messages: vec![vec![Message::Roster(ops)]] }
     }
 
     fn unordered(&self, rng: &mut Rng) -> Message {

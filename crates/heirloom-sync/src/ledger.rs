@@ -1,16 +1,51 @@
-//! The copies ledger: which device holds what, by its newest receipt.
+//! The copies ledger: which device holds what, by its newest receipt, and who
+//! has signed what cannot be true.
 
 use crate::receipt::Receipt;
 use heirloom_base::{DeviceId, LogId};
 use std::collections::BTreeMap;
 
-/// The newest receipt of every device.
+/// Two signed receipts of one device that cannot both have been true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The one that was known.
+    pub known: Vec<u8>,
+    /// The one that came after it.
+    pub heard: Vec<u8>,
+}
+
+/// The newest receipt of every device, and the first contradiction of each.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     receipts: BTreeMap<DeviceId, (Receipt, Vec<u8>)>,
+    contradictions: BTreeMap<DeviceId, Contradiction>,
 }
 
 impl Ledger {
+    /// Compares a verified receipt with the newest of its device; returns the
+    /// contradiction if there is one and none was known.
+    pub fn compare(&mut self, receipt: &Receipt, bytes: &[u8]) -> Option<Contradiction> {
+        let device = receipt.device;
+        let (known, signed) = self.receipts.get(&device)?;
+        if self.contradictions.contains_key(&device) || !receipt.contradicts(known) {
+            return None;
+        }
+        let found = Contradiction { known: signed.clone(), heard: bytes.to_vec() };
+        self.contradictions.insert(device, found.clone());
+        Some(found)
+    }
+
+    /// Puts a kept contradiction back, at start.
+    pub fn load_contradiction(&mut self, device: DeviceId, found: Contradiction) {
+        self.contradictions.insert(device, found);
+    }
+
+    /// Returns whether a device has signed what cannot be true.
+    #[must_use]
+    pub fn has_contradicted_itself(&self, device: DeviceId) -> bool {
+        self.contradictions.contains_key(&device)
+    }
+
     /// Takes in a verified receipt that came from `from`; returns whether it is news.
     pub fn record(&mut self, receipt: Receipt, bytes: Vec<u8>, from: DeviceId) -> bool {
         let news = self
@@ -79,5 +114,23 @@ mod tests {
         assert_eq!(holders(&ledger, 5), 0);
         ledger.forget(DeviceId([2; 32]));
         assert_eq!(holders(&ledger, 1), 1);
+    }
+
+    #[test]
+    fn who_holds_less_than_before_has_contradicted_itself_in_whatever_order_it_is_heard() {
+        let from = DeviceId([2; 32]);
+        for [first, second] in [[(1, 10), (2, 3)], [(2, 3), (1, 10)]] {
+            let mut ledger = Ledger::default();
+            ledger.record(receipt(1, first.0, first.1), vec![1], from);
+            let heard = receipt(1, second.0, second.1);
+            let found = ledger.compare(&heard, &[2]);
+            assert_eq!(found, Some(Contradiction { known: vec![1], heard: vec![2] }));
+            assert_eq!(ledger.compare(&heard, &[2]), None, "it is said once");
+            assert!(ledger.has_contradicted_itself(heard.device));
+        }
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.compare(&receipt(1, 1, 10), &[1]), None);
+        ledger.record(receipt(1, 1, 10), vec![1], from);
+        assert_eq!(ledger.compare(&receipt(1, 2, 10), &[2]), None);
     }
 }

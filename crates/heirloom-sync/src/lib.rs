@@ -22,9 +22,9 @@ mod session;
 pub mod vector;
 
 pub use entry::{Body, Entry, EntryError, EntryPlan, Header, Origin, Part};
-pub use ledger::Ledger;
+pub use ledger::{Contradiction, Ledger};
 pub use message::{Hello, Message};
 pub use receipt::{Receipt, ReceiptError};
 pub use replication::{LogState, Output, Replication};
-pub use session::Conversation;
+pub use session::{Conversation, Shortfall};
 pub use vector::{Tip, VersionVector};

@@ -104,6 +104,29 @@ impl Receipt {
             from == self.device
         }
     }
+
+    /// Returns whether `other` was signed after this one in the same life of a store.
+    #[must_use]
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.generation == other.generation && self.counter < other.counter
+    }
+
+    /// Returns whether two receipts of one device cannot both have been true:
+    /// as long as its store lives a counter is used once, and what is held
+    /// does not become less.
+    #[must_use]
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let lives = |receipt: &Self| (receipt.device, receipt.space, receipt.generation);
+        if lives(self) != lives(other) {
+            return false;
+        }
+        let (earlier, later) =
+            if self.counter < other.counter { (self, other) } else { (other, self) };
+        match earlier.counter == later.counter {
+            true => earlier != later,
+            false => !later.vector.covers(&earlier.vector),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -142,5 +165,28 @@ mod tests {
         assert!(new.replaces(&old, other) && !old.replaces(&new, device.id()));
         let wiped = receipt(&device, 2, 1);
         assert!(wiped.replaces(&new, device.id()) && !wiped.replaces(&new, other));
+    }
+
+    #[test]
+    fn receipts_of_one_life_contradict_each_other_where_less_is_held_later() {
+        let device = DeviceKeys::from_seed([3; 32]);
+        let holding = |counter, seq| {
+            let tip = crate::vector::Tip { seq, id: [0; 8] };
+            let vector = VersionVector { tips: [(heirloom_base::LogId([7; 16]), tip)].into() };
+            Receipt { vector, ..receipt(&device, 1, counter) }
+        };
+        let earlier = holding(5, 10);
+        for (later, contradicts) in [
+            (holding(6, 10), false),
+            (holding(6, 11), false),
+            (holding(6, 9), true),
+            (holding(4, 11), true),
+            (holding(5, 10), false),
+            (holding(5, 11), true),
+            (Receipt { generation: Incarnation([2; 16]), ..holding(6, 9) }, false),
+        ] {
+            assert_eq!(earlier.contradicts(&later), contradicts, "{later:?}");
+            assert_eq!(later.contradicts(&earlier), contradicts, "{later:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Who holds which entries, and what must travel.
 
 use crate::entry::Entry;
-use crate::ledger::Ledger;
+use crate::ledger::{Contradiction, Ledger};
 use crate::message::{Hello, Message, Reachable, VERSIONS};
 use crate::session::{Conversation, Session};
 use crate::vector::{Tip, VersionVector};
@@ -80,6 +80,8 @@ pub enum Output {
     Stalled(DeviceId),
     /// A receipt of a device is news: keep it.
     Receipt(DeviceId, Vec<u8>),
+    /// A device has signed what cannot be true: keep the proof.
+    Contradiction(DeviceId, Contradiction),
 }
 
 /// The replication of one space on one device.
@@ -102,6 +104,8 @@ pub struct Replication {
     receipt_due_ms: Option<u64>,
     /// Until when nothing is taken in, because the disk refused it.
     paused_until_ms: Option<u64>,
+    /// When the last receipt went to everybody who was there.
+    receipt_sent_ms: Option<u64>,
 }
 
 impl Replication {
@@ -126,6 +130,7 @@ impl Replication {
             unreceipted: 0,
             receipt_due_ms: None,
             paused_until_ms: None,
+            receipt_sent_ms: None,
         }
     }
 
@@ -192,7 +197,8 @@ impl Replication {
         roster_heads: Vec<OpId>,
         reachable: Vec<Reachable>,
     ) {
-        self.sessions.insert(device, Session::begun(now));
+        let session = Session::begun(now).promised(self.ledger.receipt(device));
+        self.sessions.insert(device, session);
         let hello = Hello {
             versions: VERSIONS,
             space: self.space,
@@ -234,6 +240,9 @@ impl Replication {
         if hello.space != self.space || hello.versions.0 > VERSIONS.1 {
             self.outputs.push_back(Output::Offence(device, "hello of another space or version"));
             return;
+        }
+        if hello.vector.is_absurd() {
+            return self.offence(device, "a hello with entries that no log can have");
         }
         let Some(session) = self.sessions.get_mut(&device) else { return };
         session.greet(now, hello);
@@ -292,6 +301,9 @@ impl Replication {
         if header.space != self.space {
             return self.offence(from, "an entry of another space");
         }
+        if seq > limits::LOG_ENTRIES_MAX as u64 {
+            return self.offence(from, "an entry that no log can have");
+        }
         let origin = header.origin.map(|origin| origin.device);
         let Some(device) = self.logs.get(&log).map(|state| state.device).or(origin) else {
             return self.want(now, from, log, 0);
@@ -332,6 +344,7 @@ impl Replication {
             session.shown(log, seq);
             session.wanted.remove(&log);
             session.progressed(now);
+            session.delivered_ms = now.mono_ms;
         }
         self.outputs.push_back(Output::Store { entry: Box::new(entry), from });
     }
@@ -393,6 +406,11 @@ impl Replication {
 
     /// Takes in credit.
     pub fn receive_credit(&mut self, now: Now, from: DeviceId, entries: u32, bytes: u64) {
+        let is_absurd =
+            entries as usize > limits::CREDIT_ENTRIES || bytes > limits::FRAME_BYTES_MAX as u64;
+        if is_absurd {
+            return self.offence(from, "credit for more than one message can carry");
+        }
         if let Some(session) = self.sessions.get_mut(&from) {
             session.credit(now, entries, bytes);
         }
@@ -400,9 +418,12 @@ impl Replication {
 
     /// Takes in a request to send a log again.
     pub fn receive_want(&mut self, from: DeviceId, log: LogId, after: u64) {
-        if let Some(session) = self.sessions.get_mut(&from) {
-            session.next.insert(log, after);
+        let Some(session) = self.sessions.get_mut(&from) else { return };
+        session.wants = session.wants.saturating_add(1);
+        if session.wants > limits::WANTS_MAX {
+            return self.offence(from, "the same logs asked for again and again");
         }
+        session.next.insert(log, after);
     }
 
     /// Makes what is sent next urgent: somebody here waits for receipts.

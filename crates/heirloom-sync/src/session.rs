@@ -1,8 +1,9 @@
 //! One conversation with one peer: what it holds and how much may travel.
 
 use crate::message::Hello;
+use crate::receipt::Receipt;
 use crate::vector::VersionVector;
-use heirloom_base::{LogId, Now, limits};
+use heirloom_base::{Incarnation, LogId, Now, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of one sync stream.
@@ -32,6 +33,31 @@ pub(crate) struct Session {
     pub(crate) dropped_entries: u32,
     /// Their bytes.
     pub(crate) dropped_bytes: u64,
+    /// What the peer had acknowledged before the conversation.
+    pub(crate) promised: VersionVector,
+    /// The life of the peer's store in which it did.
+    pub(crate) generation: Option<Incarnation>,
+    /// Since when others know a receipt of the peer that it has not shown here.
+    pub(crate) told_others_since_ms: Option<u64>,
+    /// When the peer last sent an entry that was news, or the conversation began.
+    pub(crate) delivered_ms: u64,
+    /// How often the peer asked for a part of a log again.
+    pub(crate) wants: usize,
+}
+
+/// In what a peer falls short of its own word. It is no proof: what travels
+/// makes it so for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortfall {
+    /// Entries that it had acknowledged and says now that it does not hold.
+    pub withdrawn: u64,
+    /// Since when others know a later receipt than those that it shows here,
+    /// on the monotonic clock.
+    pub told_others_since_ms: Option<u64>,
+    /// Entries that it says that it holds and has not sent.
+    pub undelivered: u64,
+    /// When it last sent one, on the monotonic clock.
+    pub delivered_ms: u64,
 }
 
 /// What a conversation with a peer waits for, on the monotonic clock.
@@ -49,10 +75,37 @@ impl Session {
         Self { awaited_since_ms: Some(now.mono_ms), ..Self::default() }
     }
 
+    /// Remembers what the peer had acknowledged.
+    pub(crate) fn promised(mut self, receipt: Option<&Receipt>) -> Self {
+        self.promised = receipt.map(|receipt| receipt.vector.clone()).unwrap_or_default();
+        self.generation = receipt.map(|receipt| receipt.generation);
+        self
+    }
+
+    /// Takes in a receipt that the peer itself shows, the newest or an older one.
+    pub(crate) fn hear(&mut self, receipt: &Receipt, is_newest: bool) {
+        self.theirs = receipt.vector.clone();
+        if self.generation.replace(receipt.generation) != Some(receipt.generation) {
+            // Another store promised that.
+            self.promised = VersionVector::default();
+        }
+        if is_newest {
+            self.told_others_since_ms = None;
+        }
+    }
+
+    /// Notes that somebody else showed a newer receipt of the peer.
+    pub(crate) fn heard_of_more(&mut self, now: Now, generation: Incarnation) {
+        if self.generation == Some(generation) {
+            self.told_others_since_ms.get_or_insert(now.mono_ms);
+        }
+    }
+
     /// Takes in the peer's hello.
     pub(crate) fn greet(&mut self, now: Now, hello: &Hello) {
         if !self.ready {
             self.progressed(now);
+            self.delivered_ms = now.mono_ms;
         }
         self.ready = true;
         self.theirs = hello.vector.clone();

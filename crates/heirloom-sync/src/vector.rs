@@ -34,12 +34,30 @@ impl VersionVector {
         self.tips.get(&log).map_or(0, |tip| tip.seq)
     }
 
+    /// Returns whether it names entries that no log can have.
+    #[must_use]
+    pub fn is_absurd(&self) -> bool {
+        self.tips.values().any(|tip| tip.seq > limits::LOG_ENTRIES_MAX as u64)
+    }
+
     /// Returns the number of entries that `self` holds and `other` lacks.
     #[must_use]
     pub fn entries_beyond(&self, other: &Self) -> u64 {
         // Anybody may claim any end.
         let beyond = self.tips.iter().map(|(log, tip)| tip.seq.saturating_sub(other.seq(*log)));
         beyond.fold(0, u64::saturating_add)
+    }
+
+    /// Returns whether `self` holds everything that `earlier` holds, as far as
+    /// the ends that both tell say so.
+    #[must_use]
+    pub fn covers(&self, earlier: &Self) -> bool {
+        let untold = Tip::new(0, EntryId([0; 32])).id;
+        earlier.tips.iter().all(|(log, before)| {
+            let now = self.tips.get(log).copied().unwrap_or(Tip { seq: 0, id: untold });
+            let told = now.id != untold && before.id != untold;
+            now.seq > before.seq || now.seq == before.seq && (!told || now.id == before.id)
+        })
     }
 }
 
@@ -112,6 +130,23 @@ mod tests {
         fn a_vector_survives_its_binary_form(tips in prop::collection::vec((any::<u8>(), any::<u64>()), 0..20)) {
             let vector = vector(&tips);
             prop_assert_eq!(VersionVector::from_bytes(&vector.to_bytes()), Ok(vector));
+        }
+    }
+
+    #[test]
+    fn a_vector_covers_what_it_holds_and_no_other_end() {
+        let vector = |tips: &[(u8, u64, u8)]| VersionVector {
+            tips: tips
+                .iter()
+                .map(|(log, seq, id)| (LogId([*log; 16]), Tip { seq: *seq, id: [*id; 8] }))
+                .collect(),
+        };
+        let held = vector(&[(1, 5, 9), (2, 1, 8)]);
+        assert!(held.covers(&held) && held.covers(&VersionVector::default()));
+        assert!(vector(&[(1, 6, 7), (2, 1, 8), (3, 1, 1)]).covers(&held));
+        assert!(vector(&[(1, 5, 0), (2, 1, 8)]).covers(&held), "an end that is not told agrees");
+        for less in [&[(1, 4, 9), (2, 1, 8)][..], &[(1, 5, 9)], &[(1, 5, 7), (2, 1, 8)]] {
+            assert!(!vector(less).covers(&held), "{less:?}");
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct DeviceRow {
     pub revoked: bool,
     /// Entries of ours that it has not acknowledged.
     pub behind_entries: u64,
+    /// How often it broke the rules since this node started.
+    #[serde(default)]
+    pub offences: u64,
 }
 
 /// A category in the status.

@@ -76,11 +76,7 @@ impl Node {
                 }
                 Output::RolledBack(log) => self.rolled_back(log),
                 Output::Forked(log, seq) => {
-                    tracing::warn!(log = %log.short(), seq, "two entries share one place in a log");
-                    self.warn(
-                        "forked",
-                        "A device's log has two different ends: its folder was copied or put back.",
-                    );
+                    self.forked(log, seq);
                 }
                 Output::Offence(device, what) => self.offence(device, what),
                 Output::Stalled(device) => {
@@ -88,6 +84,7 @@ impl Node {
                     self.effect(Effect::Disconnect { device });
                 }
                 Output::Receipt(device, bytes) => Self::keep_receipt(storage, device, bytes)?,
+                Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,
             }
         }
         if !frames.is_empty() {
@@ -109,11 +106,6 @@ impl Node {
     pub(super) fn warn(&mut self, code: &str, text: &str) {
         let (code, text) = (code.to_owned(), text.to_owned());
         self.event(Event::Warning { code, text, aside: None });
-    }
-
-    fn offence(&mut self, device: DeviceId, what: &str) {
-        *self.offences.entry(device).or_default() += 1;
-        tracing::warn!(device = %device.short(), what, "a peer broke the rules");
     }
 
     pub(super) fn peer_up(
@@ -220,7 +212,7 @@ impl Node {
         };
         match message {
             Message::Hello(hello) => self.receive_hello(now, device, &hello),
-            Message::Roster(ops) => self.receive_roster(now, ops),
+            Message::Roster(ops) => self.receive_roster(now, Some(device), ops),
             Message::Entries { urgent, entries } => {
                 let roster = &self.membership.roster;
                 let known = |device| roster.state().devices.contains_key(&device);
@@ -234,7 +226,7 @@ impl Node {
             Message::Receipts(receipts) => {
                 let state = self.membership.roster.state();
                 let member = |device| state.is_member(device);
-                self.replication.receive_receipts(device, receipts, &member);
+                self.replication.receive_receipts(now, device, receipts, &member);
             }
             Message::AskReceipt => self.replication.receive_ask(device),
             Message::Reachable(reachable) => self.receive_reachable(now, device, &reachable),
@@ -284,12 +276,12 @@ impl Node {
     }
 
     /// Takes in roster operations from whoever has them: they prove themselves.
-    pub(super) fn receive_roster(&mut self, now: Now, ops: Vec<Vec<u8>>) {
+    pub(super) fn receive_roster(&mut self, now: Now, from: Option<DeviceId>, ops: Vec<Vec<u8>>) {
         let mut news = Vec::new();
         for bytes in ops {
             match self.membership.insert(&bytes) {
                 Ok(added) => news.extend(added),
-                Err(error) => tracing::warn!(%error, "a roster operation was refused"),
+                Err(error) => self.roster_refused(from, &error),
             }
         }
         if news.is_empty() {

@@ -101,7 +101,7 @@ impl Node {
             started: false,
             start_again_ms: None,
             last_seen: BTreeMap::new(),
-            offences: BTreeMap::new(),
+            conduct: super::Conduct::default(),
             sources: BTreeSet::new(),
             listening: Vec::new(),
             progress_ms: 0,
@@ -170,6 +170,9 @@ impl Node {
         }
         for (_, bytes) in all_rows(storage, &[table::RECEIPT])? {
             self.replication.load_receipt(bytes);
+        }
+        for (_, bytes) in all_rows(storage, &[table::CONTRADICTION])? {
+            self.replication.load_contradiction(super::conduct::proof_from(&bytes)?);
         }
         Ok(())
     }

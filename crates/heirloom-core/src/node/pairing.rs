@@ -66,7 +66,7 @@ impl Node {
         let mut shown = Vec::new();
         if let Ok(Message::Roster(ops)) = Message::from_bytes(bytes) {
             shown.clone_from(&ops);
-            self.receive_roster(now, ops);
+            self.receive_roster(now, None, ops);
         }
         let known = self.membership.is_peer(device);
         let mut answer = vec![u8::from(known)];
@@ -88,7 +88,7 @@ impl Node {
         tracing::debug!(device = %device.short(), known, "introduced");
         let told = bytes.get(1..).unwrap_or_default();
         if let Ok(Message::Roster(ops)) = Message::from_bytes(told) {
-            self.receive_roster(now, ops);
+            self.receive_roster(now, None, ops);
         }
     }
 

@@ -29,6 +29,7 @@ impl Node {
         let aside = self.quarantine_counts(storage)?;
         let stalls = self.stalls(now, storage, &devices)?;
         let mut problems = self.problems(&devices, &categories);
+        problems.extend(self.conduct_problems(now, &devices));
         problems.extend(self.quarantine_problem(&aside));
         problems.extend(lost_problem(self.entries_lost(storage)?));
         Ok(Answer::Status(StatusReport {
@@ -125,10 +126,6 @@ impl Node {
                 "Run `heirloom invite --role keeper` for an always-on device.",
             );
         }
-        if let Some((device, count)) = self.offences.iter().max_by_key(|(_, count)| **count) {
-            let text = format!("Device {} broke the rules {count} times.", device.short());
-            report("offences", text, "Look at the log of `heirloom up -v`.");
-        }
         problems
     }
 
@@ -156,6 +153,7 @@ impl Node {
                 last_seen: seen.map(time::rfc3339),
                 revoked: member.revoked,
                 behind_entries: if this || member.revoked { 0 } else { behind },
+                offences: self.conduct.offences(*device),
             });
         }
         Ok(rows)

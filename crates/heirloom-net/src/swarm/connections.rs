@@ -52,7 +52,10 @@ impl Driver {
         let member = self.swarm.behaviour().gate.is_member(&peer);
         if !known {
             let address = address::with_peer(endpoint.get_remote_address(), peer);
-            tracing::info!(%device, member, outbound, relayed, "connected");
+            match member {
+                true => tracing::info!(%device, outbound, relayed, "connected"),
+                false => tracing::debug!(%device, outbound, relayed, "a stranger connected"),
+            }
             self.tell(NetworkEvent::Connected { device, address, member, outbound, relayed });
             if let Some(peer) = self.peers.get_mut(device) {
                 peer.relayed = relayed;
@@ -155,9 +158,12 @@ impl Driver {
     /// Says that a device is gone once its connections and its sessions are.
     pub(super) fn forget_if_gone(&mut self, device: DeviceId) {
         let gone = |peer: &Peer| peer.connections.is_empty() && peer.sessions == 0;
-        if self.peers.get(device).is_some_and(gone) {
+        if let Some(peer) = self.peers.get(device).filter(|peer| gone(peer)) {
+            match self.swarm.behaviour().gate.is_member(&peer.id) {
+                true => tracing::info!(%device, "disconnected"),
+                false => tracing::debug!(%device, "a stranger disconnected"),
+            }
             self.peers.remove(device);
-            tracing::info!(%device, "disconnected");
             self.tell(NetworkEvent::Disconnected { device });
             self.keep_desks();
         }

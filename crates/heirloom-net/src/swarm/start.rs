@@ -16,10 +16,10 @@ use crate::meter::Meters;
 use crate::network::Network;
 use crate::opened::Opener;
 use crate::peer;
+use crate::porch::Porch;
 use crate::shared::Shared;
 use futures::{FutureExt, StreamExt};
 use heirloom_base::limits::{DEVICES_MAX, STRANGER_BYTES_MAX};
-use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, ListenerId, OrTransport};
 use libp2p::core::upgrade::Version;
@@ -47,6 +47,7 @@ pub(crate) async fn start(
     let shared = Arc::new(Shared::default());
     let (circuits, dials) = relay::client::new(me);
     let transport = transport(&keys, &meters, circuits)?;
+    let transport = Porch::new(transport, shared.strangers_refused.clone()).boxed();
     let (behaviour, warning) = household(&config, timing, keys.public(), dials, &shared);
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(Duration::from_millis(limits::DUPLICATE_IDLE_MS))
@@ -107,12 +108,11 @@ fn transport(
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(limits::CONNECTION_STREAMS_MAX);
     let (raw, relayed, proven) = (meters.clone(), meters.clone(), meters.clone());
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)).map(
-        move |socket, point| {
-            let local = socket.0.local_addr().ok().map(|address| address.ip());
-            raw.meter(socket, local, &point)
-        },
-    );
+    let tcp_config = tcp::Config::default().nodelay(true).listen_backlog(limits::BACKLOG_MAX);
+    let tcp = tcp::tokio::Transport::new(tcp_config).map(move |socket, point| {
+        let local = socket.0.local_addr().ok().map(|address| address.ip());
+        raw.meter(socket, local, &point)
+    });
     let circuits = circuits.map(move |circuit, point| relayed.meter(circuit, None, &point));
     // TCP would take the relay's address for the device's own.
     let upgraded = OrTransport::new(circuits, tcp)
@@ -136,13 +136,8 @@ fn household(
     shared: &Shared,
 ) -> (Household, Option<String>) {
     let me = key.to_peer_id();
-    let established =
+    let connections_max =
         if config.keeper { limits::KEEPER_CONNECTIONS_MAX } else { limits::CONNECTIONS_MAX };
-    let limits = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(limits::PENDING_CONNECTIONS_MAX))
-        .with_max_pending_outgoing(Some(limits::PENDING_CONNECTIONS_MAX))
-        .with_max_established(Some(established))
-        .with_max_established_per_peer(Some(limits::PEER_CONNECTIONS_MAX));
     let (mdns, warning) = match config
         .mdns
         .then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), me))
@@ -154,9 +149,8 @@ fn household(
     let members = Members::default();
     let (refused, dropped) = (shared.strangers_refused.clone(), shared.streams_dropped.clone());
     let paths = MembersOnly::new(Paths::new(config, timing, key, circuits), members.clone());
-    let gate = Gate::new(members, refused, dropped);
-    let limits = connection_limits::Behaviour::new(limits);
-    (Household { limits, gate, mdns: mdns.into(), paths }, warning)
+    let gate = Gate::new(members, connections_max, refused, dropped);
+    (Household { gate, mdns: mdns.into(), paths }, warning)
 }
 
 type FirstEvents = Vec<SwarmEvent<super::HouseholdEvent>>;

@@ -1,7 +1,9 @@
 use super::*;
 use crate::OpenError;
+use crate::limits::HANDSHAKES_MAX;
 use crate::protocol::Protocol;
 use heirloom_base::limits::STRANGERS_MAX;
+use tokio::net::TcpStream;
 
 fn impatient() -> Timing {
     Timing { stranger: Duration::from_millis(300), ..Timing::default() }
@@ -139,4 +141,27 @@ async fn a_stranger_that_becomes_a_member_needs_no_new_connection() {
         let gone = tokio::time::timeout(outlived, lower.disconnected()).await;
         assert!(gone.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_member_comes_in_while_silent_strangers_hold_every_place() {
+    let mut house = Node::start(1).await;
+    let port = house.network.port().unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..2 * HANDSHAKES_MAX {
+        silent.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    let displaced = async {
+        while house.network.counters().strangers_refused < HANDSHAKES_MAX as u64 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("all places are taken", displaced).await;
+    let mut member = Node::start(2).await;
+    house.members(&[member.id()]).await;
+    member.members(&[house.id()]).await;
+    member.dial(&house).await;
+    house.sync_up().await;
+    member.sync_up().await;
+    drop(silent);
 }

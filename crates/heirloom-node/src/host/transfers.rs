@@ -4,7 +4,7 @@ use super::Arrival;
 use heirloom_base::{ChunkId, DeviceId};
 use heirloom_core::input::{EffectId, Input};
 use heirloom_net::Network;
-use heirloom_store::Chunks;
+use heirloom_store::{AppendError, Chunks};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -44,8 +44,8 @@ impl Transfers {
     ) {
         let store = Arc::clone(&self.chunks);
         self.tasks.spawn(async move {
-            let chunks = fetch_all(&order, &network, &store).await;
-            let input = Input::Fetched { id: order.id, chunks };
+            let Outcome { arrived, lacked, wrong } = fetch_all(&order, &network, &store).await;
+            let input = Input::Fetched { id: order.id, chunks: arrived, lacked, wrong };
             if arrivals.send(Arrival::Input(order.opening, input)).await.is_err() {
                 tracing::debug!("the node stopped during a transfer");
             }
@@ -88,51 +88,80 @@ impl Transfers {
     }
 }
 
-async fn fetch_all(order: &Fetch, network: &Network, store: &Arc<Chunks>) -> Vec<ChunkId> {
+/// What came of an order to fetch.
+#[derive(Debug, Default)]
+struct Outcome {
+    arrived: Vec<ChunkId>,
+    /// What the member said it lacks.
+    lacked: Vec<ChunkId>,
+    /// For what the member sent other bytes.
+    wrong: Vec<ChunkId>,
+}
+
+async fn fetch_all(order: &Fetch, network: &Network, store: &Arc<Chunks>) -> Outcome {
+    let mut outcome = Outcome::default();
     let device = order.device.short();
     let mut stream = match network.fetch_chunks(order.device).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%error, device, "no chunks can be fetched");
-            return Vec::new();
+            return outcome;
         }
     };
-    let mut arrived = Vec::new();
     for chunk in &order.chunks {
         if store.has(*chunk) {
-            arrived.push(*chunk);
+            outcome.arrived.push(*chunk);
             continue;
         }
         match stream.fetch(*chunk).await {
-            Ok(Some(bytes)) => arrived.extend(keep(*chunk, bytes, store).await),
-            Ok(None) => tracing::debug!(device, chunk = %chunk.short(), "the member lacks a chunk"),
+            Ok(Some(bytes)) => match keep(*chunk, bytes, store).await {
+                Kept::Stored => outcome.arrived.push(*chunk),
+                Kept::Wrong => outcome.wrong.push(*chunk),
+                Kept::NotStored => {}
+            },
+            Ok(None) => {
+                tracing::debug!(device, chunk = %chunk.short(), "the member lacks a chunk");
+                outcome.lacked.push(*chunk);
+            }
             Err(error) => {
                 tracing::debug!(%error, device, "a transfer broke off");
-                return arrived;
+                return outcome;
             }
         }
     }
-    arrived
+    outcome
+}
+
+/// What became of a chunk that arrived.
+#[derive(Debug)]
+enum Kept {
+    Stored,
+    /// The bytes do not bear its name.
+    Wrong,
+    /// This side could not store it.
+    NotStored,
 }
 
 /// Stores a chunk durably; the store compares it with its name.
-async fn keep(chunk: ChunkId, bytes: Vec<u8>, store: &Arc<Chunks>) -> Option<ChunkId> {
+async fn keep(chunk: ChunkId, bytes: Vec<u8>, store: &Arc<Chunks>) -> Kept {
     let store = Arc::clone(store);
     let written = tokio::task::spawn_blocking(move || store.write(chunk, &bytes)).await;
     match written {
-        Ok(Ok(())) => Some(chunk),
+        Ok(Ok(())) => Kept::Stored,
+        Ok(Err(AppendError::WrongChunk { .. })) => Kept::Wrong,
         Ok(Err(error)) => {
             tracing::warn!(%error, chunk = %chunk.short(), "a chunk was not stored");
-            None
+            Kept::NotStored
         }
         Err(error) => {
             tracing::error!(%error, "a write of a chunk ended early");
-            None
+            Kept::NotStored
         }
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test picks the events that it is about")]
 mod tests {
     use super::*;
     use heirloom_base::hash;
@@ -154,21 +183,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn chunks_travel_from_store_to_store_and_only_sound_ones_are_reported() {
+    async fn chunks_travel_from_store_to_store_and_what_is_lacked_or_wrong_is_told() {
         let (from, mut asked, source, _source_home) = member(2).await;
         let (to, mut told, target, _target_home) = member(3).await;
         from.set_members([to.device()].into()).await;
         to.set_members([from.device()].into()).await;
         to.dial(Some(from.device()), from.addresses()).await.unwrap();
-        let (here, there, nowhere) = (sealed(1), sealed(2), sealed(3).0);
+        let (here, there, nowhere, swapped) = (sealed(1), sealed(2), sealed(3).0, sealed(4).0);
         target.write_chunk(here.0, &here.1).unwrap();
         source.write_chunk(there.0, &there.1).unwrap();
 
         let mut serving = Transfers::new(source.chunks());
         tokio::spawn(async move {
             while let Some(event) = asked.recv().await {
-                if let NetworkEvent::ChunkRequest { id, reply, .. } = event {
-                    serving.serve(id, reply);
+                match event {
+                    NetworkEvent::ChunkRequest { id, reply, .. } if id == swapped => {
+                        reply.send(Some(vec![0; 77])).unwrap();
+                    }
+                    NetworkEvent::ChunkRequest { id, reply, .. } => serving.serve(id, reply),
+                    _ => {}
                 }
             }
         });
@@ -179,13 +212,15 @@ mod tests {
             id: EffectId(5),
             opening: 9,
             device: from.device(),
-            chunks: vec![nowhere, here.0, there.0],
+            chunks: vec![nowhere, here.0, swapped, there.0],
         };
         fetching.fetch(order, to.clone(), arrivals);
-        let Some(Arrival::Input(9, Input::Fetched { id, chunks })) = arrived.recv().await else {
+        let arrival = arrived.recv().await;
+        let Some(Arrival::Input(9, Input::Fetched { id, chunks, lacked, wrong })) = arrival else {
             panic!("another arrival");
         };
         assert_eq!((id, chunks), (EffectId(5), vec![here.0, there.0]));
+        assert_eq!((lacked, wrong), (vec![nowhere], vec![swapped]));
         assert_eq!(target.chunks().read(there.0).unwrap(), there.1);
         fetching.end().await;
     }
@@ -214,7 +249,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(home.path(), &StoreOptions::default()).unwrap();
         let ((name, _), (_, other)) = (sealed(1), sealed(2));
-        assert_eq!(keep(name, other, &store.chunks()).await, None);
+        assert!(matches!(keep(name, other, &store.chunks()).await, Kept::Wrong));
         assert!(!store.chunks().has(name));
     }
 }

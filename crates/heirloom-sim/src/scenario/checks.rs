@@ -25,6 +25,30 @@ impl Story {
         self.check_roster();
         self.check_chains();
         self.check_waiting();
+        self.check_named();
+    }
+
+    /// Nobody is said to break the rules, or not to keep its word, who did not,
+    /// and whose folder nothing happened to.
+    fn check_named(&mut self) {
+        let seed = self.report.seed;
+        if self.report.restores + self.report.copies + self.report.rotten > 0 {
+            return;
+        }
+        let name = |device: usize| self.world.devices.get(device).map(|machine| &machine.name);
+        let names: Vec<String> = self.honest().into_iter().filter_map(name).cloned().collect();
+        for device in self.members.clone() {
+            let Some(Ok(Answer::Status(status))) = self.world.ask(device, Command::Status) else {
+                panic!("seed {seed}: device {device} has no status");
+            };
+            let serious = ["took-back", "offences", "forked", "lacks-chunks"];
+            let mut problems = status.problems.into_iter();
+            let named = problems.find(|problem| {
+                let about = |name: &String| problem.text.contains(&format!(" {name} ("));
+                serious.contains(&problem.code.as_str()) && names.iter().any(about)
+            });
+            assert!(named.is_none(), "seed {seed}: device {device} says {named:?}");
+        }
     }
 
     /// P1 and P3: every answered write is in the record's history, everywhere.

@@ -31,6 +31,23 @@ impl World {
         self.boot(device);
     }
 
+    /// Switches a device off, exchanges its folder for an earlier one without a
+    /// trace, and switches it on again: only who wants to deceive can do so.
+    pub fn roll_back(&mut self, device: usize, folder: &Folder) {
+        self.crash(device);
+        if let Some(machine) = self.devices.get_mut(device) {
+            machine.disk = folder.disk.clone();
+        }
+        self.boot(device);
+    }
+
+    /// Takes every chunk off a device's disk while it runs.
+    pub fn drop_chunks(&mut self, device: usize) {
+        if let Some(machine) = self.devices.get_mut(device) {
+            machine.disk.drop_chunks();
+        }
+    }
+
     /// Switches a device off, lets a stored entry rot, and switches it on
     /// again. The store noticed; its index is built anew from what is left, or,
     /// where it and all behind it are `safe` elsewhere, kept and set back.

@@ -3,7 +3,7 @@
 
 use super::{Happening, World};
 use crate::faults::Fault;
-use crate::hostile::{Malice, Mind, twist_receipts};
+use crate::hostile::{Attack, Malice, Mind, twist_receipts};
 use heirloom_base::{Decode as _, Encode as _};
 use heirloom_sync::Message;
 
@@ -12,9 +12,13 @@ const SAID_MAX: usize = 32;
 
 impl World {
     /// Returns what arrives of a message; `None` if it is withheld.
-    pub(super) fn twist(&mut self, from: usize, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    pub(super) fn twist(&mut self, from: usize, to: usize, bytes: Vec<u8>) -> Option<Vec<u8>> {
         let malice = self.devices.get(from).and_then(|machine| machine.malice);
         let Some(malice) = malice else { return Some(bytes) };
+        if let Malice::Plays(ruse) = malice {
+            let keys = self.devices.get(from)?.keys.clone();
+            return ruse.twist(to, bytes, self.account_of(from)?, &keys);
+        }
         let machine = self.devices.get_mut(from)?;
         machine.said.push_back(bytes.clone());
         if machine.said.len() > SAID_MAX {
@@ -74,9 +78,29 @@ impl World {
     /// Has a hostile device say something of its own to everybody it is
     /// connected with; returns what kind of attack it was.
     pub fn attack(&mut self, from: usize, targets: &[String]) -> Option<&'static str> {
-        let machine = self.devices.get(from).filter(|machine| machine.node.is_some())?;
-        let mut mind = Mind::read(&machine.keys, &machine.disk)?;
+        let mut mind = self.mind(from)?;
         let attack = mind.attack(&mut self.rng, targets);
+        Some(self.say(from, &attack))
+    }
+
+    /// Has a hostile device say the thing with this number.
+    pub fn attack_with(
+        &mut self,
+        from: usize,
+        number: u64,
+        targets: &[String],
+    ) -> Option<&'static str> {
+        let mut mind = self.mind(from)?;
+        let attack = mind.attack_with(number, &mut self.rng, targets);
+        Some(self.say(from, &attack))
+    }
+
+    fn mind(&self, device: usize) -> Option<Mind> {
+        let machine = self.devices.get(device).filter(|machine| machine.node.is_some())?;
+        Mind::read(&machine.keys, &machine.disk)
+    }
+
+    fn say(&mut self, from: usize, attack: &Attack) -> &'static str {
         for other in 0..self.devices.len() {
             let Some(life) = self.links.get(&super::pair(from, other)).copied() else { continue };
             for messages in &attack.messages {
@@ -88,6 +112,6 @@ impl World {
                 self.later(delay, Happening::Deliver { from, to: other, life, bytes });
             }
         }
-        Some(attack.name)
+        attack.name
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Happening, World};
 use crate::faults::Fault;
+use crate::hostile::{Malice, Ruse};
 use heirloom_base::{ChunkId, DeviceId, limits};
 use heirloom_core::Node;
 use heirloom_core::input::{EffectId, HelloId, Input};
@@ -43,7 +44,7 @@ impl World {
             self.tally.note(Fault::Lost);
             return self.later(1, Happening::Break { one: from, other: to });
         }
-        let Some(bytes) = self.twist(from, bytes) else { return };
+        let Some(bytes) = self.twist(from, to, bytes) else { return };
         let is_doubled = self.rng.chance(self.faults.duplicate_percent);
         if is_doubled {
             self.tally.note(Fault::Doubled);
@@ -111,7 +112,12 @@ impl World {
                 machine.disk.chunk(*chunk).ok().map(|bytes| (*chunk, bytes))
             })
             .collect();
-        let ids = found.iter().map(|(chunk, _)| *chunk).collect();
+        let arrived: Vec<ChunkId> = found.iter().map(|(chunk, _)| *chunk).collect();
+        let malice = self.devices.get(source).and_then(|machine| machine.malice);
+        if malice == Some(Malice::Plays(Ruse::Swaps)) {
+            let (chunks, lacked) = (Vec::new(), Vec::new());
+            return self.input(device, Input::Fetched { id, chunks, lacked, wrong: arrived });
+        }
         for (chunk, bytes) in found {
             if !self.has_power(device) {
                 return;
@@ -123,7 +129,9 @@ impl World {
         if !self.has_power(device) {
             return;
         }
-        self.input(device, Input::Fetched { id, chunks: ids });
+        let mut lacked = if reachable { chunks.to_vec() } else { Vec::new() };
+        lacked.retain(|chunk| !arrived.contains(chunk));
+        self.input(device, Input::Fetched { id, chunks: arrived, lacked, wrong: Vec::new() });
     }
 
     pub(super) fn connect_later(&mut self, from: usize, to: usize) {

@@ -1,3 +1,5 @@
+mod treachery;
+
 use super::*;
 use crate::faults::Fault;
 use crate::scenario::{card, encode_base64};

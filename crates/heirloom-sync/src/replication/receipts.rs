@@ -1,23 +1,28 @@
 //! Receipts: taking in those of others, and giving our own.
 
 use super::{LogState, Output, Replication};
+use crate::ledger::Contradiction;
 use crate::message::Message;
 use crate::receipt::Receipt;
+use crate::session::{Session, Shortfall};
+use crate::vector::VersionVector;
 use heirloom_base::planted::{Bug, is_planted};
-use heirloom_base::{DeviceId, Now, limits};
+use heirloom_base::{ChunkId, DeviceId, LogId, Now, limits};
 use heirloom_identity::DeviceKeys;
+use std::collections::BTreeSet;
 
 impl Replication {
     /// Takes in receipts; `member` says whether a device counts.
     pub fn receive_receipts(
         &mut self,
+        now: Now,
         from: DeviceId,
         receipts: Vec<Vec<u8>>,
         member: &dyn Fn(DeviceId) -> bool,
     ) {
         for bytes in receipts {
             match Receipt::verify(self.account, &bytes) {
-                Ok(receipt) => self.receive_receipt(from, receipt, bytes, member),
+                Ok(receipt) => self.receive_receipt(now, from, receipt, bytes, member),
                 Err(_) => self.offence(from, "a receipt that is not signed as it says"),
             }
         }
@@ -25,6 +30,7 @@ impl Replication {
 
     fn receive_receipt(
         &mut self,
+        now: Now,
         from: DeviceId,
         receipt: Receipt,
         bytes: Vec<u8>,
@@ -34,12 +40,26 @@ impl Replication {
         if receipt.space != self.space || holder == self.device || !member(holder) {
             return;
         }
+        if receipt.vector.is_absurd() {
+            return self.offence(holder, "a receipt for entries that no log can have");
+        }
+        if let Some(found) = self.ledger.compare(&receipt, &bytes) {
+            self.outputs.push_back(Output::Contradiction(holder, found));
+        }
+        let known = self.ledger.receipt(holder);
+        let is_newest = known.is_none_or(|known| !receipt.is_older_than(known));
+        let generation = receipt.generation;
         if holder == from
             && let Some(session) = self.sessions.get_mut(&from)
         {
-            session.theirs = receipt.vector.clone();
+            session.hear(&receipt, is_newest);
         }
         if self.ledger.record(receipt, bytes.clone(), from) {
+            if holder != from
+                && let Some(session) = self.sessions.get_mut(&holder)
+            {
+                session.heard_of_more(now, generation);
+            }
             self.outputs.push_back(Output::Receipt(holder, bytes.clone()));
             let others = self
                 .sessions
@@ -49,6 +69,53 @@ impl Replication {
             for peer in others {
                 self.send(peer, Message::Receipts(vec![bytes.clone()]));
             }
+        }
+    }
+
+    /// Returns in what a peer falls short of its own word, if it does.
+    #[must_use]
+    pub fn shortfall(&self, device: DeviceId) -> Option<Shortfall> {
+        let session = self.sessions.get(&device).filter(|session| session.ready)?;
+        let withdrawn = session.promised.entries_beyond(&session.theirs);
+        let undelivered = self.undelivered(&session.theirs);
+        let Session { told_others_since_ms, delivered_ms, .. } = *session;
+        let falls_short = withdrawn > 0 || undelivered > 0 || told_others_since_ms.is_some();
+        let shortfall = Shortfall { withdrawn, told_others_since_ms, undelivered, delivered_ms };
+        falls_short.then_some(shortfall)
+    }
+
+    /// Returns the chunks missing here of entries that a device acknowledged: it
+    /// acknowledges an entry only together with its chunks.
+    #[must_use]
+    pub fn chunks_acknowledged(&self, device: DeviceId) -> BTreeSet<ChunkId> {
+        let Some(receipt) = self.ledger.receipt(device) else { return BTreeSet::new() };
+        let of_log = |(log, state): (&LogId, &LogState)| {
+            let held = receipt.vector.seq(*log);
+            let entries = state.incomplete.range(..=held);
+            entries.flat_map(|(_, chunks)| chunks.iter().copied()).collect::<Vec<_>>()
+        };
+        self.logs.iter().flat_map(of_log).collect()
+    }
+
+    /// Counts the entries that somebody claims to hold and that are not here.
+    /// Of a log with two ends the other one is not asked for.
+    fn undelivered(&self, theirs: &VersionVector) -> u64 {
+        let held = |log: LogId| self.logs.get(&log).map_or(0, |state| state.durable);
+        let beyond = theirs
+            .tips
+            .iter()
+            .filter(|(log, _)| !self.forked.contains(log))
+            .map(|(log, tip)| tip.seq.saturating_sub(held(*log)));
+        beyond.fold(0, u64::saturating_add)
+    }
+
+    /// Puts a kept contradiction back into the ledger, at start, if it is one.
+    pub fn load_contradiction(&mut self, found: Contradiction) {
+        let read = |bytes: &[u8]| Receipt::verify(self.account, bytes);
+        if let (Ok(known), Ok(heard)) = (read(&found.known), read(&found.heard))
+            && known.contradicts(&heard)
+        {
+            self.ledger.load_contradiction(known.device, found);
         }
     }
 
@@ -65,11 +132,15 @@ impl Replication {
         self.ledger.forget(device);
     }
 
-    /// Takes in a peer's request for a receipt.
+    /// Takes in a peer's request for a receipt. One that would say nothing new
+    /// waits: asking costs nothing, and every receipt goes to everybody.
     pub fn receive_ask(&mut self, from: DeviceId) {
         if let Some(session) = self.sessions.get_mut(&from) {
             session.receipt_asked = true;
-            self.receipt_due_ms = Some(0);
+            let pause = limits::RECEIPT_DELAY_MS_MAX as u64;
+            let again = self.receipt_sent_ms.filter(|_| self.unreceipted == 0);
+            let due = again.map_or(0, |sent| sent.saturating_add(pause));
+            self.receipt_due_ms = Some(self.receipt_due_ms.map_or(due, |set| set.min(due)));
         }
     }
 
@@ -122,5 +193,6 @@ impl Replication {
         }
         self.unreceipted = 0;
         self.receipt_due_ms = None;
+        self.receipt_sent_ms = Some(now.mono_ms);
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Receipt;
 use crate::entry::{Body, EntryPlan, Header, Origin, Part, kind};
 use heirloom_base::{Decode, Encode, EpochId, Hlc, RecordId};
 use heirloom_identity::DeviceKeys;
@@ -117,7 +118,7 @@ impl Peer {
             }
             Message::Want { log, after } => self.replication.receive_want(from, log, after),
             Message::Receipts(receipts) => {
-                self.replication.receive_receipts(from, receipts, &|_| true);
+                self.replication.receive_receipts(now, from, receipts, &|_| true);
             }
             Message::AskReceipt => self.replication.receive_ask(from),
             Message::Roster(_) | Message::Reachable(_) | Message::Unknown(_) => {}
@@ -382,4 +383,210 @@ fn a_waiting_writer_gets_its_receipt_at_once() {
     run(&mut peers, at(1));
     let log = peers[0].log;
     assert_eq!(peers[0].replication.ledger().holders(log, 1).count(), 1);
+}
+
+/// Returns a receipt of a keeper for so many entries of a log.
+fn receipt(keeper: &Peer, log: LogId, counter: u64, seq: u64) -> Message {
+    let receipt = Receipt {
+        device: keeper.id(),
+        space: SPACE,
+        generation: Incarnation([1; 16]),
+        counter,
+        vector: VersionVector { tips: [(log, Tip { seq, id: [0; 8] })].into() },
+        chunks: Vec::new(),
+    };
+    Message::Receipts(vec![receipt.sign(ACCOUNT, &keeper.keys)])
+}
+
+fn found(peer: &Peer, keeper: &Peer) -> usize {
+    let found =
+        |output: &&Output| matches!(output, Output::Contradiction(of, _) if *of == keeper.id());
+    peer.seen.iter().filter(found).count()
+}
+
+#[test]
+fn two_witnesses_of_a_keeper_that_was_put_back_find_it_when_they_first_meet() {
+    let (mut phone, mut laptop, keeper) = (Peer::new(1), Peer::new(2), Peer::new(3));
+    phone.write(10);
+    phone.receive(at(0), keeper.id(), &receipt(&keeper, phone.log, 5, 10));
+    laptop.receive(at(0), keeper.id(), &receipt(&keeper, phone.log, 6, 7));
+    let mut peers = [phone, laptop];
+    for peer in &mut peers {
+        peer.turn(at(0));
+        assert_eq!(found(peer, &keeper), 0, "each alone cannot know");
+    }
+    let [phone, laptop] = &mut peers;
+    connect(phone, laptop);
+    run(&mut peers, at(0));
+    for peer in &peers {
+        assert_eq!(found(peer, &keeper), 1);
+        assert!(peer.replication.ledger().has_contradicted_itself(keeper.id()));
+    }
+    // The proof stands on its own, after a restart as well.
+    let proof = peers[0].seen.iter().find_map(|output| {
+        if let Output::Contradiction(_, proof) = output { Some(proof.clone()) } else { None }
+    });
+    let mut later = Peer::new(1);
+    later.replication.load_contradiction(proof.clone().unwrap());
+    assert!(later.replication.ledger().has_contradicted_itself(keeper.id()));
+    let Contradiction { known, .. } = proof.unwrap();
+    let mut harmless = Peer::new(1);
+    harmless.replication.load_contradiction(Contradiction { heard: known.clone(), known });
+    assert!(!harmless.replication.ledger().has_contradicted_itself(keeper.id()));
+}
+
+#[test]
+fn a_keeper_that_holds_less_than_it_had_acknowledged_falls_short_until_it_holds_it_again() {
+    let (mut phone, keeper) = (Peer::new(1), Peer::new(3));
+    phone.write(10);
+    phone.receive(at(0), keeper.id(), &receipt(&keeper, phone.log, 5, 10));
+    phone.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new());
+    let hello = Hello {
+        versions: (1, 1),
+        space: SPACE,
+        roster_heads: Vec::new(),
+        vector: VersionVector { tips: [(phone.log, Tip { seq: 8, id: [0; 8] })].into() },
+        holes: Vec::new(),
+        checkpoints: Vec::new(),
+        reachable: Vec::new(),
+    };
+    assert_eq!(phone.replication.shortfall(keeper.id()), None, "it has not said anything yet");
+    phone.receive(at(0), keeper.id(), &Message::Hello(hello));
+    let shortfall = phone.replication.shortfall(keeper.id()).unwrap();
+    assert_eq!((shortfall.withdrawn, shortfall.told_others_since_ms), (2, None));
+    assert_eq!(shortfall.undelivered, 0);
+    // An old word said again changes nothing; a true one does.
+    phone.receive(at(0), keeper.id(), &receipt(&keeper, phone.log, 4, 8));
+    assert!(phone.replication.shortfall(keeper.id()).is_some());
+    phone.receive(at(0), keeper.id(), &receipt(&keeper, phone.log, 6, 10));
+    assert_eq!(phone.replication.shortfall(keeper.id()), None);
+}
+
+#[test]
+fn a_keeper_that_tells_others_more_than_this_device_falls_short() {
+    let (mut laptop, phone, keeper) = (Peer::new(1), Peer::new(2), Peer::new(3));
+    laptop.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new());
+    let hello = Hello {
+        versions: (1, 1),
+        space: SPACE,
+        roster_heads: Vec::new(),
+        vector: VersionVector::default(),
+        holes: Vec::new(),
+        checkpoints: Vec::new(),
+        reachable: Vec::new(),
+    };
+    laptop.receive(at(0), keeper.id(), &Message::Hello(hello));
+    laptop.receive(at(0), keeper.id(), &receipt(&keeper, phone.log, 4, 8));
+    laptop.receive(at(70), phone.id(), &receipt(&keeper, phone.log, 5, 10));
+    let since = |laptop: &Peer| {
+        laptop.replication.shortfall(keeper.id()).and_then(|short| short.told_others_since_ms)
+    };
+    assert_eq!(since(&laptop), Some(70));
+    laptop.receive(at(80), keeper.id(), &receipt(&keeper, phone.log, 5, 10));
+    assert_eq!(since(&laptop), None);
+}
+
+#[test]
+fn who_claims_entries_and_sends_none_falls_short_by_them() {
+    let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
+    phone.replication.peer_up(at(40), laptop.id(), Vec::new(), Vec::new());
+    let hello = Hello {
+        versions: (1, 1),
+        space: SPACE,
+        roster_heads: Vec::new(),
+        vector: VersionVector { tips: [(laptop.log, Tip { seq: 2, id: [0; 8] })].into() },
+        holes: Vec::new(),
+        checkpoints: Vec::new(),
+        reachable: Vec::new(),
+    };
+    phone.receive(at(50), laptop.id(), &Message::Hello(hello));
+    let shortfall = |phone: &Peer| phone.replication.shortfall(laptop.id());
+    let short = shortfall(&phone).unwrap();
+    assert_eq!((short.undelivered, short.delivered_ms), (2, 50));
+    let first = laptop.entry(1, EntryId([0; 32]));
+    let second = laptop.entry(2, first.id());
+    let entries =
+        |entry: &Entry| Message::Entries { urgent: false, entries: vec![entry.bytes().to_vec()] };
+    phone.receive(at(60), laptop.id(), &entries(&first));
+    phone.turn(at(60));
+    let short = shortfall(&phone).unwrap();
+    assert_eq!((short.undelivered, short.delivered_ms), (1, 60));
+    phone.receive(at(70), laptop.id(), &entries(&second));
+    phone.turn(at(70));
+    assert_eq!(shortfall(&phone), None);
+}
+
+#[test]
+fn who_asks_for_the_same_logs_without_end_is_answered_so_often_and_then_breaks_the_rules() {
+    let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
+    phone.write(1);
+    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new());
+    let want = Message::Want { log: phone.log, after: 0 };
+    let offences = |peer: &Peer| {
+        let is_offence = |output: &&Output| matches!(output, Output::Offence(..));
+        peer.seen.iter().filter(is_offence).count()
+    };
+    for _ in 0..limits::WANTS_MAX {
+        phone.receive(at(0), laptop.id(), &want);
+    }
+    phone.turn(at(0));
+    assert_eq!(offences(&phone), 0);
+    phone.receive(at(0), laptop.id(), &want);
+    phone.turn(at(0));
+    assert_eq!(offences(&phone), 1);
+}
+
+#[test]
+fn who_asks_for_receipts_without_end_gets_one_a_second() {
+    let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
+    phone.write(1);
+    let mut peers = [phone, laptop];
+    let [one, other] = &mut peers;
+    connect(one, other);
+    run(&mut peers, at(0));
+    let [phone, laptop] = &mut peers;
+    let receipts = |phone: &mut Peer, now| {
+        phone.receive(now, laptop.id(), &Message::AskReceipt);
+        let is_receipt = |(_, message): &&(_, Message)| matches!(message, Message::Receipts(_));
+        phone.turn(now).iter().filter(is_receipt).count()
+    };
+    let pause = limits::RECEIPT_DELAY_MS_MAX as u64;
+    assert_eq!((1..500).map(|ms| receipts(phone, at(ms))).sum::<usize>(), 0);
+    assert_eq!(receipts(phone, at(pause)), 1);
+    phone.write(1);
+    assert_eq!(receipts(phone, at(pause + 1)), 1, "what is news is said at once");
+}
+
+#[test]
+fn who_names_entries_that_no_log_can_have_breaks_the_rules() {
+    let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
+    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new());
+    let beyond = limits::LOG_ENTRIES_MAX as u64 + 1;
+    let hello = Hello {
+        versions: (1, 1),
+        space: SPACE,
+        roster_heads: Vec::new(),
+        vector: VersionVector { tips: [(phone.log, Tip { seq: beyond, id: [0; 8] })].into() },
+        holes: Vec::new(),
+        checkpoints: Vec::new(),
+        reachable: Vec::new(),
+    };
+    let most = u32::try_from(limits::CREDIT_ENTRIES).unwrap();
+    let entry = laptop.entry(beyond, EntryId([1; 32]));
+    for message in [
+        Message::Hello(hello),
+        receipt(&laptop, phone.log, 1, beyond),
+        Message::Entries { urgent: false, entries: vec![entry.into_bytes()] },
+        Message::Credit { entries: most + 1, bytes: 0 },
+        Message::Credit { entries: 1, bytes: limits::FRAME_BYTES_MAX as u64 + 1 },
+    ] {
+        phone.receive(at(0), laptop.id(), &message);
+        phone.turn(at(0));
+        let offences = std::mem::take(&mut phone.seen);
+        assert!(
+            matches!(offences[..], [Output::Offence(by, _)] if by == laptop.id()),
+            "{message:?}"
+        );
+    }
+    assert_eq!(phone.replication.shortfall(laptop.id()), None, "nothing of it is believed");
 }

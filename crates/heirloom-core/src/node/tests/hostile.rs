@@ -6,11 +6,13 @@ use crate::input::HelloId;
 use heirloom_base::{Decode as _, Encode as _, EntryId, Hlc, Incarnation, RecordId, SpaceId};
 use heirloom_identity::{Keyring, Role, Signer, roster};
 use heirloom_sync::entry::kind;
-use heirloom_sync::{Body, EntryPlan, Header, Hello, Message, Origin, Part, VersionVector};
+use heirloom_sync::{
+    Body, EntryPlan, Header, Hello, Message, Origin, Part, Receipt, VersionVector,
+};
 use proptest::prelude::*;
 
 fn offences(house: &House, device: usize, by: usize) -> u64 {
-    house.node(device).offences.get(&house.id(by)).copied().unwrap_or_default()
+    house.node(device).conduct.offences(house.id(by))
 }
 
 fn keyring(house: &House, device: usize) -> Keyring {
@@ -71,6 +73,66 @@ fn garbage_is_an_offence_that_ends_the_connection_and_changes_nothing() {
     assert_eq!(house.devices[0].disconnects, [device]);
     assert_eq!((house.digest(0), house.devices[0].storage.frames.len()), before);
     assert!(house.status(0).problems.iter().any(|problem| problem.code == "offences"));
+}
+
+#[test]
+fn each_device_that_breaks_the_rules_is_named_and_counted() {
+    let mut house = House::of(&["phone", "desk", "guest", "honest"]);
+    for (by, times) in [(1, 1), (2, 3)] {
+        for _ in 0..times {
+            let ops = vec![vec![1; 60]];
+            house.hear(0, by, &Message::Roster(ops));
+        }
+    }
+    let status = house.status(0);
+    let counts: Vec<(&str, u64)> =
+        status.devices.iter().map(|row| (row.name.as_str(), row.offences)).collect();
+    for count in [("phone", 0), ("desk", 1), ("guest", 3), ("honest", 0)] {
+        assert!(counts.contains(&count), "{counts:?}");
+    }
+    let mut texts: Vec<&str> = status
+        .problems
+        .iter()
+        .filter(|problem| problem.code == "offences")
+        .map(|problem| problem.text.as_str())
+        .collect();
+    texts.sort_unstable();
+    let [desk, guest] = [1, 2].map(|device| house.id(device).short());
+    let told = [
+        format!("Device desk ({desk}) broke the rules once."),
+        format!("Device guest ({guest}) broke the rules 3 times."),
+    ];
+    assert_eq!(texts, told);
+}
+
+#[test]
+fn who_has_contradicted_itself_is_named_in_the_status_also_after_a_restart() {
+    let mut house = House::with(Role::BlindKeeper);
+    let keeper = 1;
+    let (account, space) = (house.node(0).account, house.node(0).space);
+    let receipt = |house: &House, counter, vector: VersionVector| {
+        let (keys, generation) = (house.devices[keeper].keys.clone(), Incarnation([9; 16]));
+        let device = keys.id();
+        let receipt = Receipt { device, space, generation, counter, vector, chunks: Vec::new() };
+        Message::Receipts(vec![receipt.sign(account, &keys)])
+    };
+    let took_back = |house: &mut House| {
+        let problems = house.status(0).problems;
+        let text = problems.into_iter().find(|problem| problem.code == "took-back");
+        text.map(|problem| problem.text)
+    };
+    house.add(0, "notes", &["title=x"]);
+    let held = house.node(0).replication.vector();
+    let message = receipt(&house, 1, held);
+    house.hear(0, keeper, &message);
+    assert_eq!(took_back(&mut house), None);
+    let message = receipt(&house, 2, VersionVector::default());
+    house.hear(0, keeper, &message);
+    for _ in 0..2 {
+        let text = took_back(&mut house).unwrap();
+        assert!(text.starts_with(&format!("Keeper box ({}) ", house.id(keeper).short())), "{text}");
+        house.boot(0);
+    }
 }
 
 #[test]

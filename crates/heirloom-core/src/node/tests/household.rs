@@ -223,8 +223,12 @@ impl House {
                 }
             }
             Effect::Fetch { id, device: from, chunks } => {
-                let chunks = self.transfer(device, from, &chunks);
-                self.inputs.push_back((device, Input::Fetched { id, chunks }));
+                let arrived = self.transfer(device, from, &chunks);
+                let is_linked = self.number(from).is_some_and(|from| self.is_linked(device, from));
+                let mut lacked = chunks;
+                lacked.retain(|chunk| is_linked && self.fetching && !arrived.contains(chunk));
+                let input = Input::Fetched { id, chunks: arrived, lacked, wrong: Vec::new() };
+                self.inputs.push_back((device, input));
             }
             Effect::Dial { device, addresses, .. } => machine.dials.push((device, addresses)),
             Effect::SetMembers { .. } | Effect::SetPairing { .. } => {}

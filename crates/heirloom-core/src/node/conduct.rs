@@ -1,0 +1,201 @@
+//! How other devices behave: who breaks the rules, and who does not keep its
+//! word about what it holds.
+
+use super::Node;
+use crate::command::{DeviceRow, Problem};
+use crate::input::EffectId;
+use crate::rows::{self, table};
+use crate::storage::{Storage, StorageError};
+use crate::view::{View, damaged};
+use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, limits};
+use heirloom_identity::RosterError;
+use heirloom_sync::{Contradiction, Shortfall};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Time for which what travels may look as if somebody did not keep its word.
+const USUAL_MS: u64 = 10_000;
+/// Part of the roster that one device may fill without a word: more than a
+/// household needs in its life.
+const ROSTER_SHARE: usize = limits::ROSTER_OPS_MAX / 16;
+
+/// What was seen of other devices since the node started.
+#[derive(Debug, Default)]
+pub(crate) struct Conduct {
+    offences: BTreeMap<DeviceId, u64>,
+    /// Chunks that a device had acknowledged and then said it lacks.
+    lacked: BTreeMap<DeviceId, BTreeSet<ChunkId>>,
+    /// Logs with two ends.
+    forked: BTreeSet<LogId>,
+}
+
+impl Conduct {
+    /// Returns how often a device broke the rules.
+    pub(crate) fn offences(&self, device: DeviceId) -> u64 {
+        self.offences.get(&device).copied().unwrap_or_default()
+    }
+}
+
+impl Node {
+    pub(super) fn offence(&mut self, device: DeviceId, what: &str) {
+        let count = self.conduct.offences.entry(device).or_default();
+        *count = count.saturating_add(1);
+        tracing::warn!(device = %device.short(), what, "a peer broke the rules");
+    }
+
+    /// Notes that somebody showed an operation that nobody takes.
+    pub(super) fn roster_refused(&mut self, from: Option<DeviceId>, error: &RosterError) {
+        let of_room = matches!(error, RosterError::Full | RosterError::WaitingFull);
+        match from.filter(|_| !of_room) {
+            Some(device) => self.offence(device, "a roster operation that is refused"),
+            None => tracing::warn!(%error, "a roster operation was refused"),
+        }
+    }
+
+    pub(super) fn forked(&mut self, log: LogId, seq: u64) {
+        tracing::warn!(log = %log.short(), seq, "two entries share one place in a log");
+        self.conduct.forked.insert(log);
+        let name = self.device_of(log).map_or_else(|| log.short(), |device| self.named(device));
+        let text = format!(
+            "A log of {name} has two different ends: its folder was copied or put back, or it \
+             tells devices different things."
+        );
+        self.warn("forked", &text);
+    }
+
+    /// Keeps the proof that a device does not keep its word.
+    pub(super) fn found_out(
+        &mut self,
+        storage: &mut dyn Storage,
+        device: DeviceId,
+        found: &Contradiction,
+    ) -> Result<(), StorageError> {
+        tracing::warn!(device = %device.short(), "two receipts cannot both be true");
+        let mut writer = Writer::new();
+        writer.bytes(&found.known);
+        writer.bytes(&found.heard);
+        let mut view = View::new(storage);
+        view.put_bytes(rows::key(table::CONTRADICTION, &[&device.0]), writer.into_bytes());
+        view.commit(None)?;
+        let text = contradiction_text(&self.named(device));
+        self.warn("took-back", &text);
+        Ok(())
+    }
+
+    /// Compares what came of a fetch with what the asked device had acknowledged.
+    pub(super) fn judge_fetch(
+        &mut self,
+        id: EffectId,
+        arrived: &[ChunkId],
+        lacked: &[ChunkId],
+        wrong: &[ChunkId],
+    ) {
+        let Some(device) = self.fetches.asked(id) else { return };
+        for _ in wrong {
+            self.offence(device, "a chunk with other bytes than its name");
+        }
+        let acknowledged = self.replication.chunks_acknowledged(device);
+        let lacking = self.conduct.lacked.entry(device).or_default();
+        lacking.extend(lacked.iter().filter(|chunk| acknowledged.contains(chunk)));
+        lacking.retain(|chunk| !arrived.contains(chunk));
+    }
+
+    /// Returns what is wrong with other devices, each by its name.
+    pub(super) fn conduct_problems(&self, now: Now, devices: &[DeviceRow]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for row in devices.iter().filter(|row| !row.this && !row.revoked) {
+            if let Ok(device) = row.id.parse() {
+                self.problems_with(now, device, &mut problems);
+            }
+        }
+        for log in &self.conduct.forked {
+            let Some(device) = self.device_of(*log).filter(|device| *device != self.device())
+            else {
+                continue;
+            };
+            let text = format!("A log of {} has two different ends.", self.named(device));
+            let fix = "If nobody copied its folder or put it back, take it out: \
+                       `heirloom devices revoke`.";
+            problems.push(Problem { code: "forked".into(), text, fix: fix.into() });
+        }
+        problems
+    }
+
+    fn problems_with(&self, now: Now, device: DeviceId, problems: &mut Vec<Problem>) {
+        let name = self.named(device);
+        let mut report = |code: &str, text: String, fix: &str| {
+            problems.push(Problem { code: code.into(), text, fix: fix.into() });
+        };
+        let distrust = "Do not count on its copies: look at its disk, or take it out with \
+                        `heirloom devices revoke`.";
+        if self.replication.ledger().has_contradicted_itself(device) {
+            report("took-back", contradiction_text(&name), distrust);
+        }
+        let shortfall = self.replication.shortfall(device);
+        for (code, text) in shortfall.iter().flat_map(|short| shortfall_texts(now, &name, short)) {
+            report(code, text, distrust);
+        }
+        let lacked = self.conduct.lacked.get(&device).map_or(0, BTreeSet::len);
+        if lacked > 0 {
+            let text = format!(
+                "{name} lacks pieces of pictures or long texts that it had acknowledged: {lacked}."
+            );
+            report("lacks-chunks", text, distrust);
+        }
+        let offences = self.conduct.offences(device);
+        if offences > 0 {
+            let times = if offences == 1 { "once".into() } else { format!("{offences} times") };
+            let text = format!("{name} broke the rules {times}.");
+            report("offences", text, "Look at the log of `heirloom up -v`.");
+        }
+        let signed = self.membership.operations_by(device);
+        if signed > ROSTER_SHARE {
+            let text = format!("{name} signed {signed} changes of who belongs to the account.");
+            let fix = "If nobody did that on it, take it out: `heirloom devices revoke`.";
+            report("roster-filled", text, fix);
+        }
+    }
+
+    /// Returns a device as a sentence names it.
+    fn named(&self, device: DeviceId) -> String {
+        let word = if self.membership.is_keeper(device) { "Keeper" } else { "Device" };
+        format!("{word} {} ({})", self.name_of(device), device.short())
+    }
+}
+
+fn contradiction_text(name: &str) -> String {
+    format!(
+        "{name} has signed receipts that cannot all be true: it no longer held what it had \
+         acknowledged, or it tells devices different things."
+    )
+}
+
+fn shortfall_texts(now: Now, name: &str, short: &Shortfall) -> Vec<(&'static str, String)> {
+    let is_long = |since_ms: u64| now.mono_ms >= since_ms.saturating_add(USUAL_MS);
+    let mut texts = Vec::new();
+    if short.withdrawn > 0 && is_long(short.delivered_ms) {
+        let text =
+            format!("{name} holds less than it had acknowledged, by entries: {}.", short.withdrawn);
+        texts.push(("holds-less", text));
+    }
+    if short.told_others_since_ms.is_some_and(is_long) {
+        let text = format!("{name} shows other devices receipts that it does not show this one.");
+        texts.push(("tells-others-more", text));
+    }
+    if short.undelivered > 0 && is_long(short.delivered_ms) {
+        let text = format!(
+            "{name} says that it holds entries that it does not send: {}.",
+            short.undelivered
+        );
+        texts.push(("withholds", text));
+    }
+    texts
+}
+
+/// Reads the proof back that two receipts make.
+pub(super) fn proof_from(bytes: &[u8]) -> Result<Contradiction, StorageError> {
+    let mut reader = Reader::new(bytes);
+    let mut receipt = || reader.bytes(limits::FRAME_BYTES_MAX).map(<[u8]>::to_vec);
+    let (known, heard) = (receipt().map_err(damaged)?, receipt().map_err(damaged)?);
+    reader.finish().map_err(damaged)?;
+    Ok(Contradiction { known, heard })
+}
