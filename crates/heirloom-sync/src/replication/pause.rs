@@ -30,6 +30,11 @@ impl Replication {
         self.paused_until_ms = Some(now.mono_ms + limits::REFUSED_PAUSE_MS as u64);
     }
 
+    /// Returns whether nothing is taken in.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused_until_ms.is_some()
+    }
+
     /// Drops entries that come in during a pause; returns whether there is one.
     pub(super) fn drops(&mut self, from: DeviceId, entries: &[Vec<u8>]) -> bool {
         let Some(session) = self.sessions.get_mut(&from) else { return true };
@@ -55,6 +60,7 @@ impl Replication {
         let held = |log: LogId| self.logs.get(&log).map_or(0, |state| state.staged);
         let mut messages = Vec::new();
         for (device, session) in &mut self.sessions {
+            session.delivered_ms = now.mono_ms;
             let entries = std::mem::take(&mut session.dropped_entries);
             let bytes = std::mem::take(&mut session.dropped_bytes);
             let known = session.theirs.tips.iter();

@@ -77,7 +77,8 @@ impl Replication {
     pub fn shortfall(&self, device: DeviceId) -> Option<Shortfall> {
         let session = self.sessions.get(&device).filter(|session| session.ready)?;
         let withdrawn = session.promised.entries_beyond(&session.theirs);
-        let undelivered = self.undelivered(&session.theirs);
+        // What is not taken in is not withheld.
+        let undelivered = if self.is_paused() { 0 } else { self.undelivered(&session.theirs) };
         let Session { told_others_since_ms, delivered_ms, .. } = *session;
         let falls_short = withdrawn > 0 || undelivered > 0 || told_others_since_ms.is_some();
         let shortfall = Shortfall { withdrawn, told_others_since_ms, undelivered, delivered_ms };

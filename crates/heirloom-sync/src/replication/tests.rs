@@ -349,6 +349,24 @@ fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
 }
 
 #[test]
+fn nobody_withholds_what_a_full_disk_does_not_take_in() {
+    let mut peers = [Peer::new(1), Peer::new(2)];
+    let [writer, reader] = &mut peers;
+    writer.write(3);
+    connect(writer, reader);
+    reader.replication.refused(at(0));
+    run(&mut peers, at(0));
+    let (log, writer) = (peers[0].log, peers[0].id());
+    assert_eq!(peers[1].replication.shortfall(writer), None);
+    let pause = limits::REFUSED_PAUSE_MS as u64;
+    peers[1].replication.resume(at(pause));
+    let short = peers[1].replication.shortfall(writer).unwrap();
+    assert_eq!((short.undelivered, short.delivered_ms), (3, pause), "it is given time again");
+    run(&mut peers, at(pause));
+    assert_eq!(peers[1].replication.log(log).map(|state| state.durable), Some(3));
+}
+
+#[test]
 fn what_could_not_be_stored_is_asked_for_again_of_who_showed_it() {
     let mut peers = [Peer::new(1), Peer::new(2), Peer::new(3)];
     let [one, other, third] = &mut peers;
