@@ -17,7 +17,7 @@ use heirloom_schema::{Content, Value, category, key};
 use heirloom_sync::Part;
 use identity::Identity;
 use queue::Place;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use work::{Offer, Work};
 
 /// The entry that carried changes.
@@ -35,6 +35,8 @@ pub(crate) struct Applied {
     pub(crate) changed: BTreeMap<i64, Vec<RecordId>>,
     /// What was kept aside and is worth a word.
     pub(crate) aside: Vec<Aside>,
+    /// Logs of which a change waits.
+    pub(crate) stuck: BTreeSet<LogId>,
     /// Records by entry that are listed as kept aside.
     listed: BTreeMap<(LogId, u64), usize>,
 }

@@ -244,7 +244,10 @@ impl<'a, 'v> Work<'a, 'v> {
     fn push(&mut self, class: Class, offer: &Offer) -> Result<(), StorageError> {
         let claim = || heirloom_doc::claim(&offer.change, offer.place.log, self.record);
         let part = match class {
-            Class::Own => None,
+            Class::Own => {
+                self.applied.stuck.insert(offer.place.log);
+                None
+            }
             Class::Birth => match claim() {
                 Claim::Birth { hash, .. } => Some(hash),
                 Claim::Own | Claim::Nothing => None,

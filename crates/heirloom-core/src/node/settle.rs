@@ -163,6 +163,7 @@ impl Node {
             self.journal.observe(header.hlc);
         }
         self.replication.durable(now, entry, missing);
+        self.heed(&applied);
         self.announce(storage, applied, entry)?;
         Ok(true)
     }
@@ -258,6 +259,7 @@ impl Node {
             view.commit(None)?;
         }
         self.membership.followed = self.membership.roster.heads();
+        self.heed(&changed);
         self.announce_changed(&changed, None);
         Ok(())
     }
@@ -285,9 +287,19 @@ impl Node {
             view.remove(key);
             let applied = self.apply_entry(&mut view, &entry)?;
             view.commit(None)?;
+            self.heed(&applied);
             self.announce(storage, applied, &entry)?;
         }
         Ok(())
+    }
+
+    /// Begins another log where a change of this device's own waits for one that
+    /// was lost: what is written next would not build on it, and two changes of
+    /// one author may not have one number.
+    fn heed(&mut self, applied: &Applied) {
+        if self.journal.log().is_some_and(|log| applied.stuck.contains(&log)) {
+            self.begin_incarnation();
+        }
     }
 
     /// Tells what an entry changed.

@@ -41,6 +41,13 @@ fn a_copied_change_does_not_drive_out_the_authors_own() {
     }
 }
 
+/// A device that had lost the end of its log edited a record whose change before
+/// was lost too: its own change waited, and the next one got the same number.
+#[test]
+fn an_edit_after_a_loss_does_not_use_a_number_twice() {
+    assert!(play(841).rotten > 0);
+}
+
 #[test]
 fn hostile_devices_and_copied_folders_are_part_of_the_stories() {
     let (mut copies, mut rotten, mut attacks) = (0, 0, BTreeSet::new());
