@@ -32,7 +32,8 @@ impl Story {
     /// and whose folder nothing happened to.
     fn check_named(&mut self) {
         let seed = self.report.seed;
-        if self.report.restores + self.report.copies + self.report.rotten > 0 {
+        let report = &self.report;
+        if report.restores + report.copies + report.rotten + report.decayed > 0 {
             return;
         }
         let name = |device: usize| self.world.devices.get(device).map(|machine| &machine.name);
