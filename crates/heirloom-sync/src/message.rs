@@ -209,6 +209,12 @@ impl Encode for Message {
 }
 
 impl Message {
+    /// Returns the credit for the entries of one message.
+    pub(crate) fn credit_for(entries: &[Vec<u8>]) -> Self {
+        let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
+        Self::Credit { entries: u32::try_from(entries.len()).unwrap_or(u32::MAX), bytes }
+    }
+
     fn tag(&self) -> u8 {
         match self {
             Self::Hello(_) => 1,

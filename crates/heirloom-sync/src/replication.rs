@@ -275,15 +275,14 @@ impl Replication {
         }
         let Some(session) = self.sessions.get_mut(&from) else { return };
         session.receipt_asked |= urgent;
-        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
+        let credit = Message::credit_for(&entries);
         for bytes in entries {
             match Entry::parse(bytes) {
                 Ok(entry) => self.receive_entry(now, from, entry, known),
                 Err(_) => self.offence(from, "an entry that is not well formed"),
             }
         }
-        self.send(from, Message::Credit { entries: count, bytes });
+        self.send(from, credit);
         if urgent {
             self.urgent = true;
         }

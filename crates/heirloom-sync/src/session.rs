@@ -1,6 +1,6 @@
 //! One conversation with one peer: what it holds and how much may travel.
 
-use crate::message::Hello;
+use crate::message::{Hello, Message};
 use crate::receipt::Receipt;
 use crate::vector::VersionVector;
 use heirloom_base::{Incarnation, LogId, Now, limits};
@@ -29,10 +29,8 @@ pub(crate) struct Session {
     pub(crate) awaited_since_ms: Option<u64>,
     /// When the last entry travelled.
     pub(crate) sent_ms: Option<u64>,
-    /// Entries that came while nothing was taken in: their credit is kept back.
-    pub(crate) dropped_entries: u32,
-    /// Their bytes.
-    pub(crate) dropped_bytes: u64,
+    /// The credit for messages that came while nothing was taken in.
+    pub(crate) owed: Vec<Message>,
     /// What the peer had acknowledged before the conversation.
     pub(crate) promised: VersionVector,
     /// The life of the peer's store in which it did.

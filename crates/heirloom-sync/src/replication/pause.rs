@@ -41,8 +41,10 @@ impl Replication {
         if self.paused_until_ms.is_none() {
             return false;
         }
-        session.dropped_entries += u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        session.dropped_bytes += entries.iter().map(|entry| entry.len() as u64).sum::<u64>();
+        // Whoever keeps to its window sends no more messages than that.
+        if session.owed.len() < limits::CREDIT_ENTRIES {
+            session.owed.push(Message::credit_for(entries));
+        }
         for entry in entries.iter().filter_map(|entry| Entry::parse(entry.clone()).ok()) {
             if session.dropped.len() < limits::LOGS_MAX {
                 session.dropped.insert(entry.header().log);
@@ -61,17 +63,13 @@ impl Replication {
         let mut messages = Vec::new();
         for (device, session) in &mut self.sessions {
             session.delivered_ms = now.mono_ms;
-            let entries = std::mem::take(&mut session.dropped_entries);
-            let bytes = std::mem::take(&mut session.dropped_bytes);
             let known = session.theirs.tips.iter();
             let ahead = known.filter(|(log, tip)| tip.seq > held(**log)).map(|(log, _)| *log);
             let mut logs = std::mem::take(&mut session.dropped);
             logs.extend(ahead);
-            if entries > 0 {
-                messages.push((*device, Message::Credit { entries, bytes }));
-            }
             let wants = logs.into_iter().map(|log| Message::Want { log, after: held(log) });
-            messages.extend(wants.map(|want| (*device, want)));
+            let owed = std::mem::take(&mut session.owed).into_iter();
+            messages.extend(owed.chain(wants).map(|message| (*device, message)));
         }
         for (device, message) in messages {
             self.send(device, message);

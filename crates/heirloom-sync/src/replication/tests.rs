@@ -40,6 +40,10 @@ impl Peer {
     }
 
     fn entry(&self, seq: u64, previous: EntryId) -> Entry {
+        self.entry_of(seq, previous, seq.to_le_bytes().repeat(40))
+    }
+
+    fn entry_of(&self, seq: u64, previous: EntryId, change: Vec<u8>) -> Entry {
         let origin = Origin { device: self.id(), incarnation: self.incarnation() };
         let header = Header {
             kind: kind::CHANGES,
@@ -54,7 +58,6 @@ impl Peer {
             seen: Vec::new(),
             chunks: Vec::new(),
         };
-        let change = seq.to_le_bytes().repeat(40);
         let body = Body { parts: vec![Part { record: RecordId([1; 16]), change }] };
         Entry::author(ACCOUNT, &self.keys, &[8; 32], &EntryPlan { header, body })
     }
@@ -65,12 +68,26 @@ impl Peer {
 
     fn write(&mut self, count: u64) {
         for _ in 0..count {
-            let state = self.replication.log(self.log).cloned();
-            let state = state.unwrap_or_else(|| LogState::empty(self.id()));
-            let entry = self.entry(state.staged + 1, state.staged_id);
-            self.replication.stage_own(self.log, entry.header().seq, entry.id());
-            self.store(&entry);
+            self.write_one(Self::entry);
         }
+    }
+
+    /// Writes an entry of bytes that cannot be compressed.
+    fn write_large(&mut self, bytes: usize) {
+        self.write_one(|peer, seq, previous| {
+            let blocks = (0..bytes as u64 / 32).map(|block| {
+                heirloom_base::hash::plain(&[seq.to_le_bytes(), block.to_le_bytes()].concat())
+            });
+            peer.entry_of(seq, previous, blocks.flatten().collect())
+        });
+    }
+
+    fn write_one(&mut self, make: impl FnOnce(&Self, u64, EntryId) -> Entry) {
+        let state = self.replication.log(self.log).cloned();
+        let state = state.unwrap_or_else(|| LogState::empty(self.id()));
+        let entry = make(self, state.staged + 1, state.staged_id);
+        self.replication.stage_own(self.log, entry.header().seq, entry.id());
+        self.store(&entry);
     }
 
     fn store(&mut self, entry: &Entry) {
@@ -346,6 +363,25 @@ fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
     run(&mut peers, at(1 + pause));
     let held = peers[1].replication.log(log).map(|state| state.durable);
     assert_eq!(held, Some(2 * limits::CREDIT_ENTRIES as u64));
+}
+
+#[test]
+fn what_a_pause_kept_back_of_a_whole_window_is_no_false_credit() {
+    let mut peers = [Peer::new(1), Peer::new(2)];
+    let [writer, reader] = &mut peers;
+    for _ in 0..6 {
+        writer.write_large(200_000);
+    }
+    connect(writer, reader);
+    reader.replication.refused(at(0));
+    run(&mut peers, at(0));
+    let pause = limits::REFUSED_PAUSE_MS as u64;
+    peers[1].replication.resume(at(pause));
+    run(&mut peers, at(pause));
+    let broke = |output: &Output| matches!(output, Output::Offence(..));
+    assert!(!peers[0].seen.iter().any(broke), "nobody broke the rules");
+    let log = peers[0].log;
+    assert_eq!(peers[1].replication.log(log).map(|state| state.durable), Some(6));
 }
 
 #[test]
