@@ -6,7 +6,7 @@
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::settings::Settings;
-use crate::{Edits, FieldEdit, FieldError, Projection, file_name};
+use crate::{Edits, FieldEdit, FieldError, Projection, encoding, file_name};
 use heirloom_schema::category::apps::APPS;
 use heirloom_schema::{CategorySpec, Content, Value};
 
@@ -24,7 +24,7 @@ impl Format for Apps {
     }
 
     fn accepts(&self, _name: &str, bytes: &[u8]) -> bool {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        let text = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
         text.first() == Some(&b'{')
     }
 

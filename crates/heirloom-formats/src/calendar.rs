@@ -17,7 +17,7 @@ use crate::item::{Item, ItemError, Part, RawItem, Skipped, Split};
 use crate::layout::{self, Unit};
 use crate::line::{self, Marker};
 use crate::merge::Lines;
-use crate::{Edits, FieldEdit, FieldError, Projection, file_name, merge, order, text};
+use crate::{Edits, FieldEdit, FieldError, Projection, encoding, file_name, merge, order, text};
 use compose::Parts;
 use cut::{Cut, ZONE};
 use heirloom_base::limits;
@@ -39,7 +39,7 @@ impl Format for Calendars {
     }
 
     fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        let bytes = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
         let head = bytes.get(..15);
         head.is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:VCALENDAR"))
             || file_name::ends_in(name, &["ics", "ical", "ifb"])
@@ -50,8 +50,8 @@ impl Format for Calendars {
     }
 
     fn parts<'a>(&self, name: &str, bytes: &'a [u8]) -> Box<dyn Iterator<Item = Part> + 'a> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut parts = Parts::of(name, bytes).peekable();
+        let (mark, bytes) = encoding::cut_mark(bytes);
+        let mut parts = Parts::of(name, bytes, mark).peekable();
         let nothing = Skipped { line: 1, reason: "the calendar holds no event".to_owned() };
         let nothing = parts.peek().is_none().then_some(Err(nothing));
         Box::new(parts.chain(nothing))

@@ -14,7 +14,7 @@ use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
 use crate::line;
 use crate::merge::Lines;
-use crate::{Edits, FieldEdit, FieldError, Projection, file_name, merge, order, text};
+use crate::{Edits, FieldEdit, FieldError, Projection, encoding, file_name, merge, order, text};
 use cut::{Nesting, cut_cards};
 use heirloom_base::limits;
 use heirloom_schema::category::contacts::CONTACTS;
@@ -40,13 +40,15 @@ impl Format for Contacts {
     }
 
     fn split(&self, name: &str, bytes: &[u8]) -> Split {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let (mark, bytes) = encoding::cut_mark(bytes);
         let cards = cut_cards(bytes);
-        let items = cards.found.into_iter().map(|card| RawItem {
+        let items = cards.found.into_iter().enumerate().map(|(index, card)| RawItem {
             category: &CONTACTS,
             name: name.to_owned(),
             line: card.line,
-            bytes: bytes.get(card.range).unwrap_or_default().to_vec(),
+            // The mark of a file goes with its first card.
+            bytes: [if index == 0 { mark } else { &[] }, bytes.get(card.range).unwrap_or_default()]
+                .concat(),
         });
         Split { items: items.collect(), skipped: cards.split.skipped }
     }
@@ -184,7 +186,7 @@ fn is_bookkeeping(line: &[u8]) -> bool {
 }
 
 fn begins_with_card(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let bytes = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
     bytes.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:VCARD"))
 }
 

@@ -1,16 +1,19 @@
 //! Character sets: which text the bytes of a foreign file mean.
 //!
 //! What is stored stays as it came; this is for reading only, with one
-//! exception: a file in UTF-16 is kept as the text that it holds, with
-//! [`KEY`] to write it out again byte for byte.
+//! exception: a file with a byte order mark, also one in UTF-16, is kept as
+//! the text that it holds, with [`KEY`] to write it out again byte for byte.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, REPLACEMENT, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 use heirloom_schema::{Content, Value};
 use std::borrow::Cow;
 
-/// Present in a record whose file is in UTF-16.
+/// Present in a record whose file has a byte order mark.
 pub(crate) const KEY: &str = "encoding";
+
+/// The mark of UTF-8.
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Hiragana and katakana in a text that is Japanese without doubt: one may be
 /// two signs of another set.
@@ -19,19 +22,22 @@ const SYLLABLES_MIN: usize = 2;
 /// Characters of a text that is too short for statistics.
 const SHORT_PAIRS_MAX: usize = 2;
 
-/// The two orders of bytes in UTF-16.
+/// What a byte order mark says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wide {
-    /// The low byte first.
+pub(crate) enum Mark {
+    /// UTF-8.
+    Utf8,
+    /// UTF-16, the low byte first.
     Little,
-    /// The high byte first.
+    /// UTF-16, the high byte first.
     Big,
 }
 
-impl Wide {
-    /// Returns the order that a record was read in.
+impl Mark {
+    /// Returns the mark of the file that a record was read from.
     pub(crate) fn of(content: &Content) -> Option<Self> {
         match content.get(KEY).and_then(Value::as_str) {
+            Some("utf-8") => Some(Self::Utf8),
             Some("utf-16le") => Some(Self::Little),
             Some("utf-16be") => Some(Self::Big),
             Some(_) | None => None,
@@ -41,22 +47,28 @@ impl Wide {
     /// Returns what a record says about its file.
     pub(crate) fn value(self) -> Value {
         let name = match self {
+            Self::Utf8 => "utf-8",
             Self::Little => "utf-16le",
             Self::Big => "utf-16be",
         };
         Value::Str(name.to_owned())
     }
 
-    /// Returns a text in UTF-16 with its byte order mark.
+    /// Returns a text in this encoding with its byte order mark.
     pub(crate) fn written(self, text: &[u8]) -> Vec<u8> {
+        let bytes_of = match self {
+            Self::Utf8 => return [MARK, text].concat(),
+            Self::Little => u16::to_le_bytes,
+            Self::Big => u16::to_be_bytes,
+        };
         let text = String::from_utf8_lossy(text);
-        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
-        let bytes = units.map(|unit| match self {
-            Self::Little => unit.to_le_bytes(),
-            Self::Big => unit.to_be_bytes(),
-        });
-        bytes.flatten().collect()
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(bytes_of).collect()
     }
+}
+
+/// Cuts a file into its mark of UTF-8, where it has one, and what is behind it.
+pub(crate) fn cut_mark(bytes: &[u8]) -> (&[u8], &[u8]) {
+    bytes.split_at(if bytes.starts_with(MARK) { MARK.len() } else { 0 })
 }
 
 /// Returns whether a file begins with the mark of UTF-16.
@@ -67,28 +79,33 @@ pub(crate) fn is_wide(bytes: &[u8]) -> bool {
 /// Returns a file's beginning in UTF-16 without the half of a character.
 pub(crate) fn whole_units(bytes: &[u8]) -> &[u8] {
     let even = bytes.get(..bytes.len() & !1).unwrap_or_default();
-    let (text, _) = plain(even);
+    let (text, _) = narrow(even);
     match (text, even.split_at_checked(even.len().saturating_sub(2))) {
         (Cow::Borrowed(_), Some((shorter, _))) => shorter,
         (Cow::Borrowed(_) | Cow::Owned(_), _) => even,
     }
 }
 
-/// Returns a file that is UTF-16 with a byte order mark as UTF-8; any other
-/// file, and one that is no whole UTF-16, as it is.
-pub(crate) fn plain(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Wide>) {
-    let (wide, rest) = match bytes {
-        [0xff, 0xfe, rest @ ..] => (Wide::Little, rest),
-        [0xfe, 0xff, rest @ ..] => (Wide::Big, rest),
+/// Returns a file without its byte order mark, as UTF-8 where it is UTF-16;
+/// any other file, and one that is no whole UTF-16, as it is.
+pub(crate) fn plain(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Mark>) {
+    match bytes.strip_prefix(MARK) {
+        Some(rest) => (Cow::Borrowed(rest), Some(Mark::Utf8)),
+        None => narrow(bytes),
+    }
+}
+
+/// As [`plain`], and a file with the mark of UTF-8 as it is too.
+pub(crate) fn narrow(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Mark>) {
+    let (mark, unit, rest): (_, fn([u8; 2]) -> u16, _) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (Mark::Little, u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => (Mark::Big, u16::from_be_bytes, rest),
         _ => return (Cow::Borrowed(bytes), None),
     };
     let (pairs, odd) = rest.as_chunks::<2>();
-    let units = pairs.iter().map(|pair| match wide {
-        Wide::Little => u16::from_le_bytes(*pair),
-        Wide::Big => u16::from_be_bytes(*pair),
-    });
+    let units = pairs.iter().map(|pair| unit(*pair));
     match char::decode_utf16(units).collect::<Result<String, _>>() {
-        Ok(text) if odd.is_empty() => (Cow::Owned(text.into_bytes()), Some(wide)),
+        Ok(text) if odd.is_empty() => (Cow::Owned(text.into_bytes()), Some(mark)),
         Ok(_) | Err(_) => (Cow::Borrowed(bytes), None),
     }
 }
@@ -258,11 +275,12 @@ mod tests {
     #[test]
     fn only_whole_utf_16_is_read_as_such() {
         let text = "BEGIN:VCARD\r\nFN:Zoë 🙂\r\n".as_bytes();
-        for wide in [Wide::Little, Wide::Big] {
-            let file = wide.written(text);
-            assert_eq!(plain(&file), (Cow::Owned(text.to_vec()), Some(wide)));
-            let content = Content::from([(KEY.to_owned(), wide.value())]);
-            assert_eq!(Wide::of(&content), Some(wide));
+        for mark in [Mark::Utf8, Mark::Little, Mark::Big] {
+            let file = mark.written(text);
+            assert_eq!(plain(&file), (Cow::Owned(text.to_vec()), Some(mark)));
+            assert_eq!(narrow(&file).1, Some(mark).filter(|mark| *mark != Mark::Utf8));
+            let content = Content::from([(KEY.to_owned(), mark.value())]);
+            assert_eq!(Mark::of(&content), Some(mark));
         }
         for odd in [&b"\xff\xfea"[..], b"\xff\xfe\x00\xd8", b"\xfe\xff\xdc\x00a\x00", b"text", b""]
         {
@@ -274,7 +292,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
         fn wide_files_come_back_byte_for_byte(units: Vec<u16>, big: bool) {
-            let wide = if big { Wide::Big } else { Wide::Little };
+            let wide = if big { Mark::Big } else { Mark::Little };
             let mut file = wide.written(b"");
             file.extend(units.iter().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }));
             if let (text, Some(found)) = plain(&file) {

@@ -60,7 +60,7 @@ const CONTENT_UID_PREFIX: &str = "h-";
 /// # Errors
 /// When the file is of no known kind, or not of the kind that was asked for.
 pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, NotRecognised> {
-    let (bytes, wide) = encoding_of(name, bytes);
+    let (bytes, wide) = narrow(name, bytes);
     let format = format::recognise(name, &bytes, category)?;
     let mut split = format.split(name, &bytes);
     if let Some(wide) = wide {
@@ -92,7 +92,7 @@ const WIDE_FILE_BYTES_MAX: usize = 2 * heirloom_base::limits::CARD_FILE_BUFFER_B
 pub fn reading(name: &str, head: &[u8], category: Option<&str>) -> Result<Reading, NotRecognised> {
     let is_wide = !is_attachment(name) && encoding::is_wide(head);
     let head = if is_wide { encoding::whole_units(head) } else { head };
-    let (text, _) = encoding_of(name, head);
+    let (text, _) = narrow(name, head);
     let format = format::recognise(name, &text, category)?;
     let bytes_max = format.file_bytes_max(name);
     Ok(match format.is_cut_while_read() {
@@ -117,11 +117,12 @@ pub fn parts<'a>(
     Ok(format::recognise(name, bytes, category)?.parts(name, bytes))
 }
 
-/// Returns the text of a file and what it was in; an attachment is no text.
-fn encoding_of<'a>(name: &str, bytes: &'a [u8]) -> (Cow<'a, [u8]>, Option<encoding::Wide>) {
+/// Returns the text of a file in UTF-16 and what it was in; an attachment is
+/// no text.
+fn narrow<'a>(name: &str, bytes: &'a [u8]) -> (Cow<'a, [u8]>, Option<encoding::Mark>) {
     match is_attachment(name) {
         true => (Cow::Borrowed(bytes), None),
-        false => encoding::plain(bytes),
+        false => encoding::narrow(bytes),
     }
 }
 
@@ -130,13 +131,16 @@ fn encoding_of<'a>(name: &str, bytes: &'a [u8]) -> (Cow<'a, [u8]>, Option<encodi
 /// # Errors
 /// When the item is not whole, or passes a limit.
 pub fn parse(raw: &RawItem) -> Result<Item, ItemError> {
-    let (bytes, wide) = encoding_of(&raw.name, &raw.bytes);
-    let Some(wide) = wide else {
+    let (bytes, mark) = match is_attachment(&raw.name) {
+        true => (Cow::Borrowed(raw.bytes.as_slice()), None),
+        false => encoding::plain(&raw.bytes),
+    };
+    let Some(mark) = mark else {
         return format_of(raw.category).parse(raw);
     };
     let bytes = bytes.into_owned();
     let mut item = format_of(raw.category).parse(&RawItem { bytes, ..raw.clone() })?;
-    item.content.insert(encoding::KEY.to_owned(), wide.value());
+    item.content.insert(encoding::KEY.to_owned(), mark.value());
     Ok(item)
 }
 
@@ -162,8 +166,8 @@ pub fn render(category: &CategorySpec, content: &Content, uid: &str) -> Vec<u8> 
     let determined =
         uid.starts_with(CONTENT_UID_PREFIX) && uid_of_content(category, content) == uid;
     let file = format_of(category).render(content, (!determined).then_some(uid));
-    match encoding::Wide::of(content) {
-        Some(wide) => wide.written(&file),
+    match encoding::Mark::of(content) {
+        Some(mark) => mark.written(&file),
         None => file,
     }
 }
@@ -284,10 +288,10 @@ pub fn times(category: &CategorySpec, content: &Content) -> Option<Times> {
 }
 
 /// Returns whether a key says how a file is written and nothing of what it
-/// says: its line ends.
+/// says: its line ends, its byte order mark.
 #[must_use]
 pub fn is_writing(category: &CategorySpec, key: &str) -> bool {
-    let is_name = matches!(key, layout::EOL | layout::OPEN_END);
+    let is_name = matches!(key, layout::EOL | layout::OPEN_END | encoding::KEY);
     is_name && field_of(category, key, &Value::Int(1)).is_none()
 }
 

@@ -45,7 +45,8 @@ fn end_of_line(bytes: &[u8], has_feeds: bool) -> usize {
     bytes.len()
 }
 
-fn begins_property(bytes: &[u8]) -> bool {
+/// Returns whether bytes begin as a property does: a name and what ends it.
+pub(crate) fn begins_property(bytes: &[u8]) -> bool {
     const NAME_BYTES_MAX: usize = 64;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let length = bytes.iter().take(NAME_BYTES_MAX).take_while(|byte| is_name(byte)).count();
@@ -177,7 +178,7 @@ pub(crate) fn folded(line: &str, eol: &str) -> Vec<u8> {
 /// Returns the name of a line's property in upper case, without its group.
 pub(crate) fn name_of(bytes: &[u8]) -> Option<String> {
     const NAME_BYTES_MAX: usize = 200;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes);
     let end = bytes.iter().take(NAME_BYTES_MAX).position(|byte| matches!(byte, b':' | b';'))?;
     let head = String::from_utf8(unfolded(bytes.get(..end)?)).ok()?;
     let name = head.rsplit_once('.').map_or(head.as_str(), |(_, name)| name).trim();
@@ -205,7 +206,7 @@ impl Property {
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let name = name_of(bytes)?;
         let mut line = unfolded(bytes);
-        if line.starts_with(b"\xef\xbb\xbf") {
+        if line.starts_with(encoding::MARK) {
             line.drain(..3);
         }
         let colon = outside_quotes(&line, b':').next()?;

@@ -47,9 +47,9 @@ pub(crate) fn settled(
     content: &Content,
     parse: impl FnOnce(&[u8]) -> Option<Content>,
 ) -> Option<Content> {
-    let (bytes, wide) = encoding::plain(content.get(key::IMPORT)?.as_raw()?);
+    let (bytes, mark) = encoding::plain(content.get(key::IMPORT)?.as_raw()?);
     let mut imported = parse(&bytes)?;
-    imported.extend(wide.map(|wide| (encoding::KEY.to_owned(), wide.value())));
+    imported.extend(mark.map(|mark| (encoding::KEY.to_owned(), mark.value())));
     let kept = |key: &str| lines.cut(key).is_none() && !key::is_reserved(key);
     let plain = content.iter().filter(|(key, _)| kept(key));
     let is_same = sorted_lines(lines, content) == sorted_lines(lines, &imported)

@@ -10,7 +10,7 @@ use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
 use crate::merge::{self, Lines};
-use crate::{Edits, FieldEdit, FieldError, Operation, Projection, file_name};
+use crate::{Edits, FieldEdit, FieldError, Operation, Projection, encoding, file_name};
 use heirloom_base::limits;
 use heirloom_schema::category::settings::SETTINGS;
 use heirloom_schema::{CategorySpec, Content, Value};
@@ -37,7 +37,7 @@ impl Format for Settings {
     }
 
     fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        let text = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
         let is_object = text.first() == Some(&b'{');
         let is_json = file_name::ends_in(name, &["json"]);
         let is_note = file_name::ends_in(name, &["md", "markdown", "txt"]);

@@ -90,6 +90,12 @@ fn equip(cut: &Cut, groups: &mut [Group]) {
 pub(super) struct Parts<'a> {
     name: String,
     bytes: &'a [u8],
+    /// The file's byte order mark, until the first record has taken it.
+    mark: &'a [u8],
+    /// How its first line ends.
+    eol: &'static str,
+    /// Whether any line ends in a line feed.
+    has_feeds: bool,
     cut: Cut,
     groups: std::vec::IntoIter<Group>,
     skipped: std::vec::IntoIter<Skipped>,
@@ -97,7 +103,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn of(name: &str, bytes: &'a [u8]) -> Self {
+    pub(super) fn of(name: &str, bytes: &'a [u8], mark: &'a [u8]) -> Self {
         let mut cut = Cut::of(bytes);
         let groups = groups(&cut);
         for calendar in cut.calendars.iter().filter(|calendar| !calendar.holds_any) {
@@ -108,6 +114,9 @@ impl<'a> Parts<'a> {
         Self {
             name: name.to_owned(),
             bytes,
+            mark,
+            eol: layout::eol_in(bytes),
+            has_feeds: bytes.contains(&b'\n'),
             is_one: is_whole && groups.len() == 1,
             cut,
             groups: groups.into_iter(),
@@ -115,7 +124,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn item(&self, group: &Group) -> RawItem {
+    fn item(&mut self, group: &Group) -> RawItem {
         let calendar = self.cut.calendars.first();
         let whole = calendar.filter(|_| self.is_one).and_then(|calendar| {
             let range = calendar.begin.start..calendar.end.as_ref()?.end;
@@ -125,6 +134,7 @@ impl<'a> Parts<'a> {
             let first = group.components.first().and_then(|at| self.cut.components.get(*at));
             (first.map_or(1, |first| first.line), self.composed(group))
         });
+        let bytes = [std::mem::take(&mut self.mark), &bytes].concat();
         RawItem { category: &CALENDAR, name: self.name.clone(), line, bytes }
     }
 
@@ -138,8 +148,8 @@ impl<'a> Parts<'a> {
         else {
             return Vec::new();
         };
-        let mut file =
-            File { bytes: self.bytes, eol: layout::eol_in(self.bytes), made: Vec::new() };
+        let (bytes, eol, has_feeds) = (self.bytes, self.eol, self.has_feeds);
+        let mut file = File { bytes, eol, has_feeds, made: Vec::new() };
         file.push(&calendar.begin);
         calendar.head.iter().for_each(|range| file.push(range));
         for guest in group.heads.iter().filter_map(|at| self.cut.calendars.get(*at)) {
@@ -190,13 +200,19 @@ impl Iterator for Parts<'_> {
 struct File<'a> {
     bytes: &'a [u8],
     eol: &'a str,
+    has_feeds: bool,
     made: Vec<u8>,
 }
 
 impl File<'_> {
-    /// Takes over a part of the file, with a line end behind it.
+    /// Takes over a part of the file, with a line end behind it. A lone
+    /// carriage return is one only where a property follows, so that what
+    /// comes behind another line than in the file may need a whole one.
     fn push(&mut self, range: &Range<usize>) {
         let line = self.bytes.get(range.clone()).unwrap_or_default();
+        if self.made.ends_with(b"\r") && self.has_feeds && !line::begins_property(line) {
+            self.made.push(b'\n');
+        }
         self.made.extend_from_slice(line);
         if !line.ends_with(b"\n") && !line.ends_with(b"\r") {
             self.made.extend_from_slice(self.eol.as_bytes());

@@ -8,6 +8,7 @@
 
 mod days;
 mod expansion;
+mod placing;
 pub(super) mod rule;
 pub(super) mod series;
 mod span;
@@ -22,16 +23,16 @@ pub use window::{Span, Window, WindowError};
 use super::fields::{self, Time};
 use crate::Projection;
 use crate::line;
-use crate::moment::{Moment, MomentKind, YEAR_10000_S};
+use crate::moment::MomentKind;
 use expansion::{Budget, Ending, Expansion};
 use heirloom_schema::{Content, Value};
+use placing::{DAY, Future, Gaps, Lasting, Name, Placed, text};
 use series::{Component, Length, Series};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::rc::Rc;
 use zone::{OwnZone, Zone};
 
-const DAY: i64 = 86_400;
 /// Steps for one record: less than 50 ms, which an example measures.
 const STEPS_MAX: u64 = 600_000;
 /// What an occurrence costs that is found and described.
@@ -130,105 +131,6 @@ impl Occurrences {
             });
         }
         self
-    }
-}
-
-/// A time with what is needed to place it.
-#[derive(Debug, Clone)]
-struct Placed {
-    local: i64,
-    kind: MomentKind,
-    zone: Zone,
-}
-
-impl Placed {
-    fn instant(&self) -> i64 {
-        self.zone.instant(self.local)
-    }
-
-    fn day(&self) -> i64 {
-        self.local.div_euclid(DAY)
-    }
-
-    /// Returns what names it in a series.
-    fn name(&self, instant: i64) -> Name {
-        match self.kind {
-            MomentKind::Date => Name { seconds: self.local, kind: MomentKind::Date },
-            MomentKind::Local | MomentKind::Utc => Name { seconds: instant, kind: MomentKind::Utc },
-        }
-    }
-}
-
-/// What names an occurrence of a series: the start that the rule gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Name {
-    seconds: i64,
-    kind: MomentKind,
-}
-
-fn text(seconds: i64, kind: MomentKind) -> String {
-    Moment::from_seconds(seconds, kind).to_extended()
-}
-
-/// How long something lasts, wherever it begins.
-#[derive(Debug, Clone)]
-struct Lasting {
-    days: i64,
-    seconds: i64,
-    /// The zone in which the end is shown; none where no end is written.
-    shown_in: Option<Zone>,
-}
-
-impl Lasting {
-    /// Returns when something ends, by its own clock and as an instant, and
-    /// the zone in which that is shown. What would end behind year 9999, which
-    /// cannot be written, takes no time, or the day on which it begins.
-    fn end(&self, start: &Placed, starts_s: i64) -> (i64, i64, Option<&Zone>) {
-        let local = start.local.saturating_add(self.days.saturating_mul(DAY));
-        let instant = start.zone.instant(local).saturating_add(self.seconds);
-        let shown = self.shown_in.as_ref().map_or(instant, |zone| zone.local(instant));
-        match [local, instant, shown].iter().all(|end| *end < YEAR_10000_S) {
-            true => (local, instant, self.shown_in.as_ref()),
-            false if start.kind == MomentKind::Date && self.days > 1 => {
-                Self { days: 1, seconds: 0, shown_in: None }.end(start, starts_s)
-            }
-            false => (start.local, starts_s, None),
-        }
-    }
-}
-
-/// What later exceptions make of the occurrences from one on.
-struct Future<'a> {
-    /// The instant from which it counts.
-    from: i64,
-    form: usize,
-    component: &'a Component,
-    shift: i64,
-    lasting: Lasting,
-    zone: Zone,
-    kind: MomentKind,
-}
-
-/// Occurrences of a series that are left out, by instant and by day.
-#[derive(Default)]
-struct Gaps {
-    instants: BTreeSet<i64>,
-    days: BTreeSet<i64>,
-}
-
-impl Gaps {
-    fn note(&mut self, placed: &Placed, series: MomentKind) {
-        match (series, placed.kind) {
-            (MomentKind::Date, _) | (_, MomentKind::Date) => self.days.insert(placed.day()),
-            (MomentKind::Local | MomentKind::Utc, MomentKind::Local | MomentKind::Utc) => {
-                self.instants.insert(placed.instant())
-            }
-        };
-    }
-
-    fn has(&self, placed: &Placed, instant: i64) -> bool {
-        self.days.contains(&placed.day())
-            || (placed.kind != MomentKind::Date && self.instants.contains(&instant))
     }
 }
 
@@ -335,10 +237,36 @@ impl<'a> Search<'a> {
         futures.sort_by_key(|future| future.from);
         let shift = futures.iter().map(|future| future.shift.abs()).max().unwrap_or(0);
         let longest = longest(&lasting, &futures);
-        let course = Course { form, start, lasting, gaps, futures, repeats };
-        let (from, to) = self.window.local(&course.start.zone);
+        let (from, to) = self.window.local(&start.zone);
         let reach = (from.saturating_sub(shift).saturating_sub(longest), to.saturating_add(shift));
+        self.exclude(component, &start, reach, &mut gaps);
+        let course = Course { form, start, lasting, gaps, futures, repeats };
         self.walk(&course, component, reach);
+    }
+
+    /// Notes what the rules of a component leave out, for at most half of the
+    /// work that is left.
+    fn exclude(
+        &mut self,
+        component: &Component,
+        start: &Placed,
+        reach: (i64, i64),
+        gaps: &mut Gaps,
+    ) {
+        let half = self.budget.left() / 2;
+        let mut budget = Budget::new(half);
+        for rule in &component.excluded_rules {
+            let mut note = |local| {
+                if rule.is_past(local, &|local| start.zone.instant(local)) {
+                    return ControlFlow::Break(());
+                }
+                gaps.note(&Placed { local, ..start.clone() }, start.kind);
+                ControlFlow::Continue(())
+            };
+            let ending = Expansion::new(rule, start.local).visit(reach, &mut budget, &mut note);
+            self.gave_up |= ending == Ending::GaveUp;
+        }
+        self.budget.spend(half - budget.left());
     }
 
     fn walk(&mut self, course: &Course<'_>, component: &Component, reach: (i64, i64)) {

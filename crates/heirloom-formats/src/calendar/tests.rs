@@ -466,3 +466,16 @@ fn hundreds_of_events_with_one_uid_are_told_apart_by_their_number() {
     let found = crate::occurrences(&CALENDAR, &content, &window, events);
     assert!(!found.list.is_empty() && !found.gave_up);
 }
+
+#[test]
+fn a_byte_order_mark_goes_with_the_first_event() {
+    let calendar = |events: &str| format!("BEGIN:VCALENDAR\r\n{events}END:VCALENDAR\r\n");
+    let event = |uid: &str| format!("BEGIN:VEVENT\r\nUID:{uid}\r\nEND:VEVENT\r\n");
+    let file = ["\u{feff}", &calendar(&[event("1"), event("2")].concat())].concat();
+    let items = split("a.ics", file.as_bytes(), None).unwrap().items;
+    let marked = ["\u{feff}", &calendar(&event("1"))].concat();
+    let bytes: Vec<&[u8]> = items.iter().map(|raw| raw.bytes.as_slice()).collect();
+    assert_eq!(bytes, [marked.as_bytes(), calendar(&event("2")).as_bytes()]);
+    let item = parse(&items[0]).unwrap();
+    assert_eq!(rendered(&item), marked.as_bytes());
+}

@@ -485,3 +485,23 @@ fn the_file_is_named_after_the_contact() {
     let name = file_name(&CONTACTS, &first(GOOGLE), "1");
     assert!(name.starts_with("Ada Lindqvist-") && name.ends_with(".vcf"), "{name}");
 }
+
+#[test]
+fn a_byte_order_mark_goes_with_the_first_card() {
+    let card = |name: &str| {
+        format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{name}\r\nFN:{name}\r\nEND:VCARD\r\n")
+    };
+    let file = ["\u{feff}", &card("a"), &card("b")].concat();
+    let items = split("a.vcf", file.as_bytes(), None).unwrap().items;
+    let marked = ["\u{feff}", &card("a")].concat();
+    let bytes: Vec<&[u8]> = items.iter().map(|raw| raw.bytes.as_slice()).collect();
+    assert_eq!(bytes, [marked.as_bytes(), card("b").as_bytes()]);
+    let content = parse(&items[0]).unwrap().content;
+    assert_eq!(render(&CONTACTS, &content, "a"), marked.as_bytes());
+    let edited = String::from_utf8(render(&CONTACTS, &set(&CONTACTS, &content, &["note=x"]), "a"));
+    let edited = edited.unwrap();
+    assert!(edited.starts_with("\u{feff}BEGIN:VCARD\r\n") && edited.contains("\r\nNOTE:x\r\n"));
+    let bare = parse(&split("a.vcf", card("a").as_bytes(), None).unwrap().items[0]).unwrap();
+    let edits = replace(&CONTACTS, &content, &content, &bare.content, "0badcafe");
+    assert_eq!(edits, [("encoding".to_owned(), None)], "a file without it takes it away");
+}

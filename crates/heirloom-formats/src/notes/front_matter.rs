@@ -11,7 +11,7 @@ pub(super) const TITLE: &str = "title";
 pub(super) fn length(bytes: &[u8]) -> usize {
     let mut length = 0;
     for (index, line) in line::physical_lines(bytes).enumerate() {
-        let text = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| index == 0).unwrap_or(line);
+        let text = line.strip_prefix(encoding::MARK).filter(|_| index == 0).unwrap_or(line);
         let text = text.trim_ascii_end();
         length += line.len();
         match (index, text) {
@@ -26,7 +26,7 @@ pub(super) fn length(bytes: &[u8]) -> usize {
 
 /// Returns whether a line is a fence.
 pub(super) fn is_fence(line: &[u8]) -> bool {
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let line = line.strip_prefix(encoding::MARK).unwrap_or(line);
     matches!(line.trim_ascii_end(), b"---" | b"...")
 }
 

@@ -151,14 +151,14 @@ fn an_attachment_is_kept_as_it_is() {
 
 #[test]
 fn a_note_in_another_character_set_is_read_and_kept() {
-    let wide = crate::encoding::Wide::Little.written("# Grüße\r\nText".as_bytes());
+    let wide = crate::encoding::Mark::Little.written("# Grüße\r\nText".as_bytes());
     for (bytes, shown) in [(wide.as_slice(), "Grüße"), (b"# Gr\xfc\xdfe\n", "Grüße")] {
         let item = one("x.txt", bytes);
         assert_eq!(title(&item.content), shown);
         assert_eq!(rendered(&item), bytes);
     }
     let edited = set(&NOTES, &one("x.txt", &wide).content, &["title=Neu"]);
-    let expected = crate::encoding::Wide::Little
+    let expected = crate::encoding::Mark::Little
         .written("---\ntitle: Neu\nid: 1\n---\n# Grüße\r\nText".as_bytes());
     assert_eq!(render(&NOTES, &edited, "1"), expected);
 }
@@ -326,6 +326,7 @@ fn a_mark_of_the_encoding_never_stands_inside_a_note() {
     assert_eq!(render(&NOTES, &content, &uid), marked.as_bytes(), "as it came");
     let edited = set(&NOTES, &content, &["title=Pears"]);
     let file = String::from_utf8(render(&NOTES, &edited, "u")).unwrap();
-    assert!(!file.contains('\u{feff}') && file.ends_with("# Plums\nx\n"), "{file:?}");
+    assert_eq!(file.rfind('\u{feff}'), Some(0), "{file:?}");
+    assert!(file.ends_with("---\n# Plums\nx\n"), "{file:?}");
     assert_eq!(title(&edited), "Pears");
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::split;
+use crate::{parse, split};
 
 /// Returns the calendars that a file is cut into, without its line ends.
 fn cut(file: &str) -> (Vec<String>, Vec<String>) {
@@ -82,4 +82,14 @@ fn a_file_of_very_many_parts_is_read_up_to_a_limit() {
         (items.len(), skipped),
         (1, vec!["1002: the calendar has too many lines of its own".to_owned()])
     );
+}
+
+#[test]
+fn a_lone_carriage_return_still_ends_a_line_before_what_is_no_property() {
+    let file = b"BEGIN:VCALENDAR\rEND:VCARD\r\n=C3=BC\r\nBEGIN:VEVENT\r\nEND:VEVENT\r\n";
+    let split = split("a.ics", file, None).unwrap();
+    let [item] = split.items.as_slice() else { panic!("{split:?}") };
+    let expected = b"BEGIN:VCALENDAR\r\n=C3=BC\r\nBEGIN:VEVENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r";
+    assert_eq!(item.bytes, expected, "{:?}", String::from_utf8_lossy(&item.bytes));
+    assert!(parse(item).is_ok());
 }

@@ -10,9 +10,9 @@ use crate::text;
 use heirloom_schema::Content;
 use std::collections::BTreeMap;
 
-/// Dates of one record that are named one by one; more make it a list that no
-/// person reads, and are left out with a remark.
-const DATES_MAX: usize = 10_000;
+/// Dates of one record that are named one by one: as many as fit into a record
+/// as times of day. More, as bare dates, are left out with a remark.
+const DATES_MAX: usize = 65_536;
 
 /// How long an occurrence lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) struct Component {
     pub(crate) rules: Vec<Rule>,
     pub(crate) extras: Vec<Extra>,
     pub(crate) excluded: Vec<Time>,
+    /// Rules of what is left out (EXRULE, RFC 2445).
+    pub(crate) excluded_rules: Vec<Rule>,
     /// Which occurrence of the series it replaces.
     pub(crate) replaces: Option<Time>,
     /// Whether it replaces all later ones too.
@@ -100,8 +102,18 @@ impl Series {
 }
 
 /// The properties that say when.
-pub(super) const TIMES: &[&str] =
-    &["DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "STATUS"];
+pub(super) const TIMES: &[&str] = &[
+    "DTSTART",
+    "DTEND",
+    "DUE",
+    "DURATION",
+    "RRULE",
+    "RDATE",
+    "EXDATE",
+    "EXRULE",
+    "RECURRENCE-ID",
+    "STATUS",
+];
 
 impl Component {
     fn take(&mut self, property: &Property, dates: &mut usize) {
@@ -116,6 +128,7 @@ impl Component {
             "EXDATE" => {
                 self.excluded.extend(listed(property, &text, dates).map(|extra| extra.time));
             }
+            "EXRULE" => self.excluded_rules.extend(Rule::parse(&text)),
             "RECURRENCE-ID" => {
                 self.replaces = time(property);
                 self.and_future = property.has("RANGE", "THISANDFUTURE");

@@ -173,6 +173,33 @@ fn dates_are_added_and_left_out() {
     assert_eq!(clocks(by_day, "2026-01-01", "2026-02-01").len(), 2);
 }
 
+#[test]
+fn a_rule_leaves_out_what_another_names() {
+    let lines = "DTSTART:20260105T120000Z\nRRULE:FREQ=DAILY;UNTIL=20260118T120000Z\n\
+        EXRULE:FREQ=WEEKLY;BYDAY=SA,SU;UNTIL=20260111T120000Z\nEXRULE:FREQ=DAILY;COUNT=2";
+    let days = |clocks: Vec<String>| -> Vec<String> {
+        clocks.iter().filter_map(|clock| Some(clock.get(8..10)?.to_owned())).collect()
+    };
+    let left = days(starts(lines, "2026-01-01", "2026-02-01"));
+    assert_eq!(left, ["07", "08", "09", "12", "13", "14", "15", "16", "17", "18"]);
+    let all = "DTSTART:20260105T120000Z\nRRULE:FREQ=DAILY;COUNT=9\nEXRULE:FREQ=SECONDLY";
+    let found = found(&record(&event(all)), "2026-01-06", "2027-01-01");
+    assert!(found.gave_up, "more is left out than anybody can look at");
+    let whole =
+        "DTSTART;VALUE=DATE:20260105\nRRULE:FREQ=DAILY;COUNT=4\nEXRULE:FREQ=DAILY;INTERVAL=2";
+    assert_eq!(days(starts(whole, "2026-01-01", "2026-02-01")), ["06", "08"]);
+}
+
+#[test]
+fn as_many_dates_are_left_out_as_fit_into_an_event() {
+    let day = |day: u32| format!("{:02}T{:02}{:02}{:02}Z", 1 + day / 3_000, day / 125 % 24, 0, 0);
+    let dates: Vec<String> = (0..60_000).map(|at| format!("202601{}", day(at))).collect();
+    let lines = format!("DTSTART:20260101T000000Z\nRRULE:FREQ=HOURLY\nEXDATE:{}", dates.join(","));
+    let found = found(&record(&event(&lines)), "2026-01-01", "2026-01-22");
+    assert_eq!((found.list.len(), found.gave_up), (23, false), "up to midnight in Berlin");
+    assert_eq!(found.list[0].start, "2026-01-21T00:00:00Z");
+}
+
 /// A weekly series with one occurrence moved, one cancelled.
 fn choir() -> Content {
     let exception =
