@@ -166,7 +166,7 @@ impl Client {
         // answer counts more than the broken pipe.
         let written = self.stream.get_mut().write_all(&bytes).await;
         match line::read(&mut self.stream, RESPONSE_BYTES_MAX).await {
-            Ok(Some(line)) => Ok(protocol::decode(&line)?),
+            Ok(Some(line)) => Ok(protocol::decode_response(&line)?),
             Ok(None) => Err(ClientError::Connection(
                 written.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()),
             )),

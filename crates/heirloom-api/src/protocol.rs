@@ -45,6 +45,14 @@ pub enum Response {
 #[error("unreadable line on the control socket")]
 pub struct LineError(#[from] serde_json::Error);
 
+/// Reads an answer from one line.
+///
+/// # Errors
+/// When the line is not the JSON form of a [`Response`].
+pub fn decode_response(line: &[u8]) -> Result<Response, LineError> {
+    Ok(serde_json::from_slice(line)?)
+}
+
 /// Reads a value from one line.
 ///
 /// The detour over a JSON tree is needed: numbers kept with arbitrary
@@ -96,6 +104,15 @@ mod tests {
         assert_eq!(&decode::<T>(&line).unwrap(), value);
     }
 
+    fn responds(response: &Response) {
+        survives(response);
+        assert_eq!(&decode_response(&encode(response).unwrap()).unwrap(), response);
+    }
+
+    fn answers(answer: Answer) {
+        responds(&Response::Answer(answer));
+    }
+
     #[test]
     fn requests_with_numbers_survive_their_lines() {
         survives(&Request::Watch);
@@ -117,7 +134,7 @@ mod tests {
             ..Default::default()
         };
         let (code, text) = ("quarantined".to_owned(), "A text.".to_owned());
-        survives(&Answer::Quarantine { rows: vec![row.clone()], next: Some("71".to_owned()) });
+        answers(Answer::Quarantine { rows: vec![row.clone()], next: Some("71".to_owned()) });
         survives(&Command::Quarantine { after: None, limit: 5 });
         for aside in [None, Some(Box::new(row))] {
             survives(&Event::Warning { code: code.clone(), text: text.clone(), aside });
@@ -127,7 +144,7 @@ mod tests {
     #[test]
     fn answers_with_every_kind_of_json_survive_their_lines() {
         let fields = json!({"n": 80, "f": 1.50, "s": "x", "l": [{"value": "v", "type": null}]});
-        survives(&Response::Answer(Answer::Record(RecordRow {
+        answers(Answer::Record(RecordRow {
             id: "ab".to_owned(),
             category: "settings".to_owned(),
             title: "display".to_owned(),
@@ -137,11 +154,11 @@ mod tests {
             updated_by: "cd".to_owned(),
             deleted: false,
             source: None,
-        })));
+        }));
         let author = Author { by: "cd".into(), by_name: "desk".into(), at: "2026".into() };
         let value =
             |number| ConcurrentValue { number, value: Some(json!(1.50)), author: author.clone() };
-        survives(&Response::Answer(Answer::Conflicts {
+        answers(Answer::Conflicts {
             rows: vec![ConflictRow {
                 id: "ab".to_owned(),
                 category: "settings".to_owned(),
@@ -152,18 +169,19 @@ mod tests {
                 author: author.clone(),
                 losers: vec![value(2), value(3)],
             }],
-        }));
+        });
         let edit = HistoryEdit { field: "n".to_owned(), before: None, after: Some(json!([1, 2])) };
-        survives(&Response::Answer(Answer::History {
+        answers(Answer::History {
             rows: vec![HistoryRow {
                 change: "ef".to_owned(),
                 author,
                 kind: "edited".to_owned(),
                 edits: vec![edit],
             }],
-        }));
-        survives(&Response::Failed(refusal("x", "y".to_owned(), "z")));
-        survives(&Response::Watching);
+        });
+        responds(&Response::Failed(refusal("x", "y".to_owned(), "z")));
+        responds(&Response::Watching);
+        answers(Answer::Done);
         survives(&skipped(7));
         survives(&Event::Progress { device_id: "d".to_owned(), receiving: 1, sending: 2 });
     }
@@ -172,6 +190,7 @@ mod tests {
     fn a_foreign_line_is_an_error() {
         for line in ["", "{", "null", "\"stop\"", "{\"command\":{\"command\":\"erase-all\"}}"] {
             assert!(decode::<Request>(line.as_bytes()).is_err(), "{line}");
+            assert!(decode_response(line.as_bytes()).is_err(), "{line}");
         }
     }
 }

@@ -80,9 +80,9 @@ pub(crate) fn system(what: &str, error: &io::Error) -> Failure {
 
 /// Builds the failure of an answer that does not fit its command.
 pub(crate) fn unexpected(answer: &Answer) -> Failure {
-    let kind = serde_json::to_value(answer)
-        .ok()
-        .and_then(|tree| tree.get("answer").and_then(|kind| kind.as_str().map(str::to_owned)));
+    let tree = serde_json::to_value(answer).unwrap_or_default();
+    let named = tree.as_object().and_then(|tree| tree.keys().next().cloned());
+    let kind = named.or_else(|| tree.as_str().map(str::to_owned));
     failure(
         Exit::Failed,
         "node-speaks-otherwise",

@@ -299,9 +299,10 @@ pub struct Failure {
     pub fix: String,
 }
 
-/// What the node answers.
+/// What the node answers. The tag stands around the answer and not in it, so
+/// that it is read straight from the text: lists are long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// To [`Command::Status`].
     Status(StatusReport),
