@@ -8,13 +8,13 @@ pub(crate) use reading::Reading;
 
 use crate::author::{self, Step, Texts};
 use crate::change::RawChange;
-use crate::chunk::writer::{self, Front, NewOperation, Place};
-use crate::chunk::{ACTION_MAKE_TEXT, ACTION_SET, RawValue};
+use crate::chunk::writer::{self, Front, NewOperation};
+use crate::chunk::{self, ACTION_MAKE_TEXT, ACTION_SET, Head, RawValue};
 use crate::error::DocError;
 use crate::text::Splice;
 use crate::value;
 use automerge::ScalarValue;
-use heirloom_base::{ActorId, RecordId, hash};
+use heirloom_base::{ActorId, ChangeHash, RecordId, hash};
 use heirloom_schema::{Content, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,14 +32,32 @@ pub fn birth(record: RecordId, content: &Content) -> Result<Vec<RawChange>, DocE
     for (key, value) in content {
         value::check(key, Some(value))?;
     }
-    let actor = birth_actor(record, content);
-    let steps = content.iter().flat_map(|(key, value)| steps(key, value)).collect();
-    Ok(written(actor, steps))
+    let changes = written(birth_actor(record, content), content);
+    Ok(changes.into_iter().map(|(change, _)| change).collect())
+}
+
+/// Returns the hash of a change, what it says and the front of it, where it is
+/// the whole birth of that content: the bytes that this device writes for it.
+pub(crate) fn recognised(
+    record: RecordId,
+    change: &RawChange,
+) -> Option<(ChangeHash, Head, Content)> {
+    let (head, seen) = chunk::glance(&change.0)?;
+    let content = reading::seen(&seen)?;
+    let is_sound = content.iter().all(|(key, value)| value::check(key, Some(value)).is_ok());
+    if !is_sound || birth_actor(record, &content) != head.actor {
+        return None;
+    }
+    match written(head.actor, &content).as_slice() {
+        [(anew, hash)] if anew == change => Some((*hash, head, content)),
+        _ => None,
+    }
 }
 
 /// Writes the changes without a document: nothing stands before them, so that
 /// every operation follows from its place alone.
-fn written(actor: ActorId, steps: Vec<Step>) -> Vec<RawChange> {
+fn written(actor: ActorId, content: &Content) -> Vec<(RawChange, ChangeHash)> {
+    let steps = content.iter().flat_map(|(key, value)| steps(key, value)).collect();
     let mut writing = Writing::default();
     let (mut after, mut changes) = (None, Vec::new());
     for (seq, steps) in (1..).zip(author::bounded(steps, &Texts::new())) {
@@ -48,7 +66,7 @@ fn written(actor: ActorId, steps: Vec<Step>) -> Vec<RawChange> {
         steps.iter().for_each(|step| writing.take(step, &mut operations));
         let (bytes, hash) = writer::write(front, &operations);
         after = Some(hash);
-        changes.push(RawChange(bytes));
+        changes.push((RawChange(bytes), hash));
     }
     changes
 }
@@ -71,28 +89,23 @@ impl Writing {
             Step::Put(key, scalar) => {
                 let (kind, value) = raw(scalar);
                 self.count += 1;
-                let place = Place::Key(key);
-                operations.push(NewOperation { place, action: ACTION_SET, kind, value });
+                operations.push(NewOperation::Key { key, action: ACTION_SET, kind, value });
             }
             Step::MakeText(key) => {
                 self.count += 1;
                 self.texts.insert(key.clone(), (self.count, 0));
-                let (place, value) = (Place::Key(key), Cow::Borrowed([].as_slice()));
-                let kind = RawValue::NULL;
-                operations.push(NewOperation { place, action: ACTION_MAKE_TEXT, kind, value });
+                let (action, kind) = (ACTION_MAKE_TEXT, RawValue::NULL);
+                let value = Cow::Borrowed([].as_slice());
+                operations.push(NewOperation::Key { key, action, kind, value });
             }
+            Step::Splice(_, splice) if splice.insert.is_empty() => {}
             Step::Splice(key, splice) => {
                 let (text, end) = self.texts.get_mut(key).expect("a text is made first");
-                for letter in splice.insert.split_inclusive(|_: char| true) {
-                    self.count += 1;
-                    let after = std::mem::replace(end, self.count);
-                    operations.push(NewOperation {
-                        place: Place::Letter { text: *text, after },
-                        action: ACTION_SET,
-                        kind: RawValue::STR,
-                        value: Cow::Borrowed(letter.as_bytes()),
-                    });
-                }
+                let (text, after, first) = (*text, *end, self.count + 1);
+                let letters = splice.insert.as_str();
+                self.count += letters.chars().count() as u64;
+                *end = self.count;
+                operations.push(NewOperation::Letters { text, after, first, letters });
             }
             Step::Delete(_) => {}
         }
@@ -178,11 +191,33 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(96))]
 
         #[test]
+        fn nothing_but_the_birth_itself_is_recognised(
+            content in proptest::collection::btree_map("[a-z]{1,4}", value(), 1..5),
+            cuts in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ) {
+            let record = RecordId([7; 16]);
+            let born = birth(record, &content).unwrap().remove(0);
+            let mut changed = born.clone();
+            for (at, byte) in cuts {
+                let at = at.index(changed.0.len());
+                changed.0[at] = byte;
+            }
+            prop_assert_eq!(recognised(record, &changed).is_some(), changed == born);
+        }
+
+        #[test]
         fn a_birth_is_what_a_new_document_writes(
             content in proptest::collection::btree_map("[a-z/0-9]{1,12}", value(), 1..12),
         ) {
             let record = RecordId([7; 16]);
-            prop_assert_eq!(birth(record, &content).unwrap(), edited(record, &content));
+            let born = birth(record, &content).unwrap();
+            prop_assert_eq!(&born, &edited(record, &content));
+            if let [born] = born.as_slice() {
+                let chunk = chunk::Chunk::parse(&born.0).unwrap();
+                let hash = chunk::hash_of(&born.0).unwrap();
+                prop_assert_eq!(recognised(record, born), Some((hash, chunk.head, content)));
+                prop_assert_eq!(recognised(RecordId([8; 16]), born), None);
+            }
         }
     }
 }

@@ -10,9 +10,11 @@
 
 mod column;
 mod cursor;
+mod glance;
 mod operation;
 pub(crate) mod writer;
 
+pub(crate) use glance::{Glimpse, glance};
 pub(crate) use operation::{ACTION_MAKE_TEXT, ACTION_SET, Action, Operation, RawValue};
 
 use crate::error::ChunkError;

@@ -18,6 +18,7 @@ mod graph;
 mod queues;
 mod trial;
 
+use crate::birth::recognised;
 use crate::change::{RawChange, actor_for, own_hash};
 use crate::chunk::{self, Chunk, Head};
 use crate::document::Document;
@@ -26,6 +27,7 @@ use crate::guard::guarded;
 use automerge::Change;
 use graph::Graph;
 use heirloom_base::{ActorId, ChangeHash, LogId, RecordId, limits};
+use heirloom_schema::Content;
 use queues::Queues;
 use std::collections::BTreeSet;
 use trial::Trials;
@@ -92,6 +94,9 @@ struct Candidate {
     /// The change as automerge reads it; a part of a birth is compared with
     /// what this device writes, and read only where it is applied.
     change: Option<Change>,
+    /// What it says, where it is a whole birth by itself: it was written anew
+    /// and is the same.
+    born: Option<Content>,
     hash: ChangeHash,
     /// The actor under which the log that carried it may write.
     actor: ActorId,
@@ -240,14 +245,20 @@ fn read_all(
 }
 
 fn read(record: RecordId, index: usize, offer: &Offered) -> Result<Candidate, GateError> {
-    let head = Chunk::parse(&offer.change.0)?.head;
-    let hash = chunk::hash_of(&offer.change.0)?;
+    let (raw, log) = (offer.change.clone(), offer.log);
+    let actor = actor_for(log, record);
+    let is_foreign = chunk::author(&raw.0) != Some(actor);
+    if let Some((hash, head, content)) = is_foreign.then(|| recognised(record, &raw)).flatten() {
+        let (change, born) = (None, Some(content));
+        return Ok(Candidate { index, log, head, raw, change, born, hash, actor });
+    }
+    let head = Chunk::parse(&raw.0)?.head;
+    let hash = chunk::hash_of(&raw.0)?;
     if head.time < 0 {
         return Err(GateError::Time(head.time));
     }
-    let (raw, actor) = (offer.change.clone(), actor_for(offer.log, record));
     let change = (head.actor == actor).then(|| opened(&raw, &hash)).transpose()?;
-    Ok(Candidate { index, log: offer.log, head, raw, change, hash, actor })
+    Ok(Candidate { index, log, head, raw, change, born: None, hash, actor })
 }
 
 /// Lets automerge read a change that was read without trust before.

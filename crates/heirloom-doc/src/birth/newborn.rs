@@ -1,8 +1,8 @@
 //! Records that nobody has edited yet.
 
-use super::Reading;
+use super::reading;
 use crate::change::RawChange;
-use crate::chunk::{self, Chunk, Head};
+use crate::chunk::{self, Head};
 use crate::document;
 use crate::error::{ChunkError, DocError};
 use automerge::{Automerge, Change};
@@ -38,14 +38,11 @@ impl Newborn {
     /// [`DocError::Damaged`].
     pub(crate) fn load(bytes: &[u8]) -> Result<Self, DocError> {
         let damaged = |error: ChunkError| DocError::Damaged(error.to_string());
+        // It was one when it was saved, and damage does not keep the checksum.
         let hash = chunk::hash_of(bytes).map_err(damaged)?;
-        let head = Chunk::parse(bytes).map_err(damaged)?.head;
-        let mut reading = Reading::default();
-        reading.take(bytes).map_err(damaged)?;
-        match head.time == 0 && head.seq == 1 && head.dependencies.is_empty() {
-            true => Ok(Self::of(RawChange(bytes.to_vec()), (hash, &head), reading.content)),
-            false => Err(damaged(ChunkError::Malformed("birth"))),
-        }
+        let read = chunk::glance(bytes).and_then(|(head, all)| Some((head, reading::seen(&all)?)));
+        let (head, content) = read.ok_or_else(|| damaged(ChunkError::Malformed("birth")))?;
+        Ok(Self::of(RawChange(bytes.to_vec()), (hash, &head), content))
     }
 
     /// Returns the bytes to be saved: the change itself.

@@ -1,7 +1,7 @@
 //! Reading the content of a birth from its changes, without a document.
 
 use crate::author::{Fill, NUMBER_COST};
-use crate::chunk::{Action, Chunk, Operation, RawValue};
+use crate::chunk::{Action, Chunk, Glimpse, Operation, RawValue};
 use crate::error::ChunkError;
 use crate::value;
 use heirloom_schema::{Content, Value};
@@ -55,6 +55,15 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+/// Returns the content that a glance saw.
+pub(crate) fn seen(glimpses: &[Glimpse<'_>]) -> Option<Content> {
+    let one = |glimpse: &Glimpse<'_>| match *glimpse {
+        Glimpse::Value(key, raw) => Some((key.to_owned(), known(raw)?)),
+        Glimpse::Text(key, text) => Some((key.to_owned(), Value::Text(text.to_owned()))),
+    };
+    glimpses.iter().map(one).collect()
 }
 
 fn known(raw: RawValue<'_>) -> Option<Value> {

@@ -4,51 +4,35 @@
 //! what makes a birth one on every device, and tests compare both.
 
 use super::column::Kind;
-use super::{KIND_CHANGE, MAGIC, hash};
+use super::{ACTION_SET, KIND_CHANGE, MAGIC, RawValue, hash};
 use heirloom_base::{ActorId, ChangeHash};
 use std::borrow::Cow;
 
-/// An operation of a birth, whose author made everything that it refers to.
+/// Operations of a birth, whose author made everything that they refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewOperation<'a> {
-    /// What it changes.
-    pub(crate) place: Place<'a>,
-    /// automerge's number for what it does.
-    pub(crate) action: u64,
-    /// automerge's number for the type of the value.
-    pub(crate) kind: u8,
-    /// The value's bytes.
-    pub(crate) value: Cow<'a, [u8]>,
-}
-
-/// What an operation of a birth changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place<'a> {
-    /// A key of the root.
-    Key(&'a str),
-    /// A new character of a text.
-    Letter {
+pub(crate) enum NewOperation<'a> {
+    /// One that sets a key of the root.
+    Key {
+        /// The key.
+        key: &'a str,
+        /// automerge's number for what it does.
+        action: u64,
+        /// automerge's number for the type of the value.
+        kind: u8,
+        /// The value's bytes.
+        value: Cow<'a, [u8]>,
+    },
+    /// One for each character that is put behind another.
+    Letters {
         /// The number of the operation that made the text.
         text: u64,
-        /// That of the character before it; zero for the first.
+        /// That of the character before the first; zero where there is none.
         after: u64,
+        /// That of the first character: the others follow.
+        first: u64,
+        /// The characters: at least one.
+        letters: &'a str,
     },
-}
-
-impl<'a> Place<'a> {
-    fn key(self) -> Option<&'a str> {
-        match self {
-            Self::Key(key) => Some(key),
-            Self::Letter { .. } => None,
-        }
-    }
-
-    fn letter(self) -> Option<(u64, u64)> {
-        match self {
-            Self::Key(_) => None,
-            Self::Letter { text, after } => Some((text, after)),
-        }
-    }
 }
 
 /// What stands before the operations.
@@ -92,110 +76,182 @@ pub(crate) fn write(front: Front, operations: &[NewOperation<'_>]) -> (Vec<u8>, 
     (bytes, hash)
 }
 
+/// The columns while they are written.
+#[derive(Default)]
+struct Writing<'a> {
+    object_actor: Runs<u64>,
+    object_counter: Runs<u64>,
+    key_actor: Runs<u64>,
+    key_counter: Runs<i64>,
+    /// What the differences of the last column count from.
+    last_counter: i64,
+    key: Runs<&'a str>,
+    insert: Flags,
+    action: Runs<u64>,
+    meta: Runs<u64>,
+    value: Vec<u8>,
+    count: u64,
+}
+
 /// Returns the columns that are not empty, in order.
 fn columns(operations: &[NewOperation<'_>]) -> Vec<(Kind, Vec<u8>)> {
-    let letters = || operations.iter().map(|one| one.place.letter());
-    let text = |letter: Option<(u64, u64)>| letter.map(|(text, _)| text);
-    let after = |letter: Option<(u64, u64)>| letter.map(|(_, after)| after);
-    let the_author = |_: u64| 0_u64;
-    let meta = |one: &NewOperation<'_>| (one.value.len() as u64) << 4 | u64::from(one.kind);
+    let mut writing = Writing::default();
+    operations.iter().for_each(|operation| writing.take(operation));
+    let mut predecessors = Runs::default();
+    predecessors.push(Some(0), writing.count);
     let all = [
-        (Kind::ObjectActor, runs(letters().map(|one| text(one).map(the_author)), number)),
-        (Kind::ObjectCounter, runs(letters().map(text), number)),
-        (
-            Kind::KeyActor,
-            runs(letters().map(|one| after(one).filter(|at| *at > 0).map(the_author)), number),
-        ),
-        (Kind::KeyCounter, runs(differences(letters().map(after)), difference)),
-        (Kind::KeyString, runs(operations.iter().map(|one| one.place.key()), key)),
-        (Kind::Insert, flags(letters().map(|one| one.is_some()))),
-        (Kind::Action, runs(operations.iter().map(|one| Some(one.action)), number)),
-        (Kind::ValueMeta, runs(operations.iter().map(|one| Some(meta(one))), number)),
-        (Kind::Value, operations.iter().flat_map(|one| one.value.iter().copied()).collect()),
-        (Kind::PredecessorGroup, runs(operations.iter().map(|_| Some(0)), number)),
+        (Kind::ObjectActor, writing.object_actor.written(unsigned)),
+        (Kind::ObjectCounter, writing.object_counter.written(unsigned)),
+        (Kind::KeyActor, writing.key_actor.written(unsigned)),
+        (Kind::KeyCounter, writing.key_counter.written(signed)),
+        (Kind::KeyString, writing.key.written(|out, key| prefixed(out, key.as_bytes()))),
+        (Kind::Insert, writing.insert.written()),
+        (Kind::Action, writing.action.written(unsigned)),
+        (Kind::ValueMeta, writing.meta.written(unsigned)),
+        (Kind::Value, writing.value),
+        (Kind::PredecessorGroup, predecessors.written(unsigned)),
     ];
     all.into_iter().filter(|(_, bytes)| !bytes.is_empty()).collect()
 }
 
-fn number(out: &mut Vec<u8>, value: u64) {
-    unsigned(out, value);
-}
-
-fn difference(out: &mut Vec<u8>, value: i64) {
-    signed(out, value);
-}
-
-fn key(out: &mut Vec<u8>, value: &str) {
-    prefixed(out, value.as_bytes());
-}
-
-/// Returns each number as the difference to the one before.
-fn differences(numbers: impl Iterator<Item = Option<u64>>) -> impl Iterator<Item = Option<i64>> {
-    let mut last = 0;
-    numbers.map(move |number| {
-        let number = i64::try_from(number?).unwrap_or(i64::MAX);
-        Some(number - std::mem::replace(&mut last, number))
-    })
-}
-
-/// Writes a column of runs: equal values with their number, different ones
-/// behind their negative number, and absent ones behind a zero. A column in
-/// which all are absent is empty.
-fn runs<T: Copy + PartialEq>(
-    items: impl Iterator<Item = Option<T>>,
-    write: fn(&mut Vec<u8>, T),
-) -> Vec<u8> {
-    let items: Vec<Option<T>> = items.collect();
-    let mut out = Vec::new();
-    if items.iter().all(Option::is_none) {
-        return out;
+impl<'a> Writing<'a> {
+    fn take(&mut self, operation: &NewOperation<'a>) {
+        match operation {
+            NewOperation::Key { key, action, kind, value } => {
+                self.count += 1;
+                self.object_actor.push(None, 1);
+                self.object_counter.push(None, 1);
+                self.key_actor.push(None, 1);
+                self.key_counter.push(None, 1);
+                self.key.push(Some(key), 1);
+                self.insert.push(false, 1);
+                self.action.push(Some(*action), 1);
+                self.meta.push(Some(meta(value.len(), *kind)), 1);
+                self.value.extend_from_slice(value);
+            }
+            NewOperation::Letters { text, after, first, letters } => {
+                letters.chars().for_each(|letter| {
+                    self.meta.push(Some(meta(letter.len_utf8(), RawValue::STR)), 1);
+                });
+                self.value.extend_from_slice(letters.as_bytes());
+                self.letters(*text, *after, *first, letters.chars().count() as u64);
+            }
+        }
     }
-    let mut rest = items.as_slice();
-    while let Some(first) = rest.first() {
-        let equal = rest.iter().take_while(|item| *item == first).count();
-        let length = match first {
-            None => {
-                signed(&mut out, 0);
-                unsigned(&mut out, equal as u64);
-                equal
-            }
-            Some(value) if equal > 1 => {
-                signed(&mut out, signed_length(equal));
-                write(&mut out, *value);
-                equal
-            }
-            Some(_) => {
-                let pairs = rest.windows(2).take_while(|pair| pair[0] != pair[1]);
-                let single = pairs.take_while(|pair| pair[0].is_some()).count();
-                // The last one of all has nobody to differ from.
-                let is_last = single + 1 == rest.len() && rest[single].is_some();
-                let length = single + usize::from(is_last);
-                signed(&mut out, -signed_length(length));
-                rest[..length].iter().flatten().for_each(|value| write(&mut out, *value));
-                length
-            }
-        };
-        rest = &rest[length..];
+
+    fn letters(&mut self, text: u64, after: u64, first: u64, count: u64) {
+        self.count += count;
+        self.object_actor.push(Some(0), count);
+        self.object_counter.push(Some(text), count);
+        self.key.push(None, count);
+        self.insert.push(true, count);
+        self.action.push(Some(ACTION_SET), count);
+        self.key_actor.push((after > 0).then_some(0), 1);
+        self.key_actor.push(Some(0), count - 1);
+        // Each stands behind the one before: what differs is one, but for the
+        // first two.
+        self.counter(after, 1);
+        if count > 1 {
+            self.counter(first, 1);
+            self.key_counter.push(Some(1), count - 2);
+            self.last_counter += signed_length(count - 2);
+        }
     }
-    out
+
+    fn counter(&mut self, counter: u64, count: u64) {
+        let counter = signed_length(counter);
+        self.key_counter.push(Some(counter - self.last_counter), count);
+        self.last_counter = counter;
+    }
 }
 
-fn signed_length(length: usize) -> i64 {
+/// Returns the type and length of a value as one number.
+fn meta(length: usize, kind: u8) -> u64 {
+    (length as u64) << 4 | u64::from(kind)
+}
+
+/// A column of runs: equal values with their number, different ones behind
+/// their negative number, and absent ones behind a zero.
+struct Runs<T> {
+    /// Neighbours differ.
+    runs: Vec<(Option<T>, u64)>,
+}
+
+impl<T> Default for Runs<T> {
+    fn default() -> Self {
+        Self { runs: Vec::new() }
+    }
+}
+
+impl<T: Copy + PartialEq> Runs<T> {
+    fn push(&mut self, value: Option<T>, count: u64) {
+        match self.runs.last_mut() {
+            Some((last, length)) if *last == value => *length += count,
+            Some(_) | None if count > 0 => self.runs.push((value, count)),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Returns the bytes; a column in which all are absent is empty.
+    fn written(&self, write: impl Fn(&mut Vec<u8>, T)) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.runs.iter().all(|(value, _)| value.is_none()) {
+            return out;
+        }
+        let mut rest = self.runs.as_slice();
+        while let Some(((value, count), others)) = rest.split_first() {
+            rest = others;
+            match value {
+                None => {
+                    signed(&mut out, 0);
+                    unsigned(&mut out, *count);
+                }
+                Some(value) if *count > 1 => {
+                    signed(&mut out, signed_length(*count));
+                    write(&mut out, *value);
+                }
+                Some(value) => {
+                    let is_single = |run: &&(Option<T>, u64)| run.0.is_some() && run.1 == 1;
+                    let more = others.iter().take_while(is_single).count();
+                    let (singles, behind) = others.split_at(more);
+                    signed(&mut out, -signed_length(1 + more as u64));
+                    write(&mut out, *value);
+                    singles.iter().for_each(|(value, _)| {
+                        value.iter().for_each(|value| write(&mut out, *value));
+                    });
+                    rest = behind;
+                }
+            }
+        }
+        out
+    }
+}
+
+fn signed_length(length: u64) -> i64 {
     i64::try_from(length).expect("a change is limited")
 }
 
-/// Writes a column of truth values: lengths of alternating runs, of false first.
-fn flags(items: impl Iterator<Item = bool>) -> Vec<u8> {
-    let (mut out, mut last, mut length) = (Vec::new(), false, 0);
-    for item in items {
-        if item != last {
-            unsigned(&mut out, length);
-            (last, length) = (item, 0);
+/// A column of truth values: lengths of alternating runs, of false first.
+#[derive(Default)]
+struct Flags {
+    out: Vec<u8>,
+    last: bool,
+    length: u64,
+}
+
+impl Flags {
+    fn push(&mut self, flag: bool, count: u64) {
+        if flag != self.last {
+            unsigned(&mut self.out, self.length);
+            (self.last, self.length) = (flag, 0);
         }
-        length += 1;
+        self.length += count;
     }
-    unsigned(&mut out, length);
-    out
+
+    fn written(mut self) -> Vec<u8> {
+        unsigned(&mut self.out, self.length);
+        self.out
+    }
 }
 
 fn prefixed(out: &mut Vec<u8>, bytes: &[u8]) {

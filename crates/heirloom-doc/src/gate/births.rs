@@ -26,10 +26,17 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// Returns the birth by itself, where it is one change.
-    pub(super) fn newborn(&self) -> Option<Newborn> {
-        let [part] = self.parts.as_slice() else { return None };
-        Some(Newborn::of(part.raw.clone(), (part.hash, &part.head), self.content.clone()))
+    /// Returns the birth by itself, where it is one change, else gives it back.
+    pub(super) fn into_newborn(mut self) -> Result<Newborn, Self> {
+        match self.parts.pop() {
+            Some(part) if self.parts.is_empty() => {
+                Ok(Newborn::of(part.raw, (part.hash, &part.head), self.content))
+            }
+            last => {
+                self.parts.extend(last);
+                Err(self)
+            }
+        }
     }
 }
 
@@ -104,7 +111,7 @@ impl Run {
     fn take(
         &mut self,
         record: RecordId,
-        part: Candidate,
+        mut part: Candidate,
         admission: &mut Admission,
     ) -> Option<Whole> {
         if self.has(&part.hash) {
@@ -112,6 +119,10 @@ impl Run {
             return None;
         }
         let actor = part.head.actor;
+        if let Some(content) = part.born.take() {
+            // Whatever the log began before was given up.
+            return Some(Whole { parts: vec![part], content });
+        }
         let continues = self
             .parts
             .last()

@@ -42,16 +42,16 @@ impl Trials {
     /// expected to fail; where it does, no birth comes in.
     pub(super) fn take_births(
         &mut self,
-        plan: Vec<Whole>,
+        mut plan: Vec<Whole>,
         operations_max: usize,
         admission: &mut Admission,
     ) {
-        let newborn = match plan.as_slice() {
-            [only] if self.heads.is_empty() => only.newborn(),
-            _ => None,
-        };
-        if let Some(newborn) = newborn {
-            return self.begin(newborn, admission);
+        if self.heads.is_empty() && plan.len() == 1 {
+            match plan.pop().map(Whole::into_newborn) {
+                Some(Ok(newborn)) => return self.begin(newborn, admission),
+                Some(Err(whole)) => plan.push(whole),
+                None => {}
+            }
         }
         let plan: Vec<Candidate> = plan.into_iter().flat_map(|whole| whole.parts).collect();
         let parts: Vec<&Candidate> = plan.iter().collect();
