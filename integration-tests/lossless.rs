@@ -59,6 +59,9 @@ fn is_marker(line: &[u8], marker: &str) -> bool {
     line.trim_ascii().eq_ignore_ascii_case(marker.as_bytes())
 }
 
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Returns the files in which lines count, by their kind.
 fn of_kind<'a>(files: &'a Files, ending: &str) -> Vec<(&'a str, &'a [u8])> {
     let found = files.iter().filter(|(name, _)| name.ends_with(ending));
@@ -95,12 +98,13 @@ fn cards_are_all_there(sources: &Files, exported: &Files, left_out: usize) {
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             continue; // UTF-16 is compared as a whole, below.
         }
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let (mark, bytes) = bytes.split_at(if bytes.starts_with(MARK) { MARK.len() } else { 0 });
         let mut cards: Vec<Vec<u8>> = Vec::new();
         let mut is_agent = false;
         for line in lines(bytes) {
             if is_marker(line, "BEGIN:VCARD") && !is_agent {
-                cards.push(Vec::new());
+                // The mark of a file stays with its first card.
+                cards.push(if cards.is_empty() { mark.to_vec() } else { Vec::new() });
             }
             is_agent = line.to_ascii_uppercase().starts_with(b"AGENT:");
             cards.last_mut().unwrap_or_else(|| panic!("{name}")).extend_from_slice(line);
@@ -136,7 +140,6 @@ fn calendars_are_all_there(sources: &Files, exported: &Files, left_out: &[&str])
     let mut known = BTreeSet::new();
     let calendars = of_kind(sources, ".ics").into_iter().chain(of_kind(sources, ".vcs"));
     for (name, bytes) in calendars.filter(|(name, _)| !left_out.contains(name)) {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let (given, outside) = components(bytes);
         assert!(!given.is_empty(), "{name}");
         for component in &given {
