@@ -123,14 +123,21 @@ impl Client {
     /// Connects to the node that runs for `home`; `None` when none does.
     ///
     /// # Errors
-    /// When a socket is there that may not be opened.
+    /// When a socket is there that may not be opened, or on which a user
+    /// answers whose business the folder is not.
     pub async fn connect(home: &Path) -> io::Result<Option<Self>> {
         let Ok(path) = socket::path(home) else { return Ok(None) };
-        match UnixStream::connect(path).await {
-            Ok(stream) => Ok(Some(Self { stream: BufReader::new(stream), wait: Wait::default() })),
-            Err(error) if is_absence(&error) => Ok(None),
-            Err(error) => Err(error),
+        let stream = match UnixStream::connect(path).await {
+            Ok(stream) => stream,
+            Err(error) if is_absence(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let user = stream.peer_cred()?.uid();
+        if !socket::may_answer(user, home)? {
+            let text = format!("user {user} answers on the control socket of another's folder");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
+        Ok(Some(Self { stream: BufReader::new(stream), wait: Wait::default() }))
     }
 
     /// Has a command carried out and returns the answer, however long it takes.

@@ -2,7 +2,7 @@
 
 use crate::line::{self, ReadLineError};
 use crate::protocol::{self, CONNECTIONS_MAX, RESPONSE_BYTES_MAX, Request, Response, WATCHERS_MAX};
-use crate::socket;
+use crate::socket::{self, Place};
 use heirloom_base::limits::API_REQUEST_BYTES_MAX;
 use heirloom_core::command::{Answer, Command, Event, Failure};
 use std::io;
@@ -51,7 +51,7 @@ pub enum BindError {
 #[derive(Debug)]
 pub struct Server {
     listener: UnixListener,
-    path: PathBuf,
+    place: Place,
 }
 
 impl Server {
@@ -63,25 +63,33 @@ impl Server {
     /// When another node answers there or the system refuses.
     pub fn bind(home: &Path) -> Result<Self, BindError> {
         let system = |source| BindError::System { home: home.to_owned(), source };
-        let path = socket::path(home).map_err(system)?;
-        let folder = path.parent().expect("a socket path ends in a file name").to_owned();
-        if !path.starts_with(home.canonicalize().map_err(system)?) {
+        let place = socket::place(home).map_err(system)?;
+        let folder = place.socket.parent().expect("a socket path ends in a file name").to_owned();
+        if place.link.is_some() {
             prepare_folder(&folder).map_err(system)?;
             if !is_own(&folder).map_err(system)? {
                 return Err(BindError::ForeignFolder { folder });
             }
         }
-        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+        let answers = |path: &Path| std::os::unix::net::UnixStream::connect(path).is_ok();
+        if let Some(path) = [socket::path(home).ok(), Some(place.socket.clone())]
+            .into_iter()
+            .flatten()
+            .find(|path| answers(path))
+        {
             return Err(BindError::InUse { path });
         }
-        let listener = bind_private(&path).map_err(system)?;
-        Ok(Self { listener, path })
+        let listener = bind_private(&place.socket).map_err(system)?;
+        if let Some(link) = &place.link {
+            link_anew(&place.socket, link).map_err(system)?;
+        }
+        Ok(Self { listener, place })
     }
 
     /// Returns the socket's path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.place.socket
     }
 
     /// Serves requests until the future is dropped, which removes the socket's file.
@@ -126,8 +134,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::debug!(%error, "the control socket was already gone");
+        for path in self.place.link.iter().chain([&self.place.socket]) {
+            if let Err(error) = std::fs::remove_file(path) {
+                tracing::debug!(%error, "the control socket was already gone");
+            }
         }
     }
 }
@@ -282,6 +292,15 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&fresh, path)?;
     Ok(listener)
+}
+
+/// Makes a link in place of whatever has its name.
+fn link_anew(target: &Path, link: &Path) -> io::Result<()> {
+    match std::fs::remove_file(link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    std::os::unix::fs::symlink(target, link)
 }
 
 fn prepare_folder(folder: &Path) -> io::Result<()> {

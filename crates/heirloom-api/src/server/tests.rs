@@ -227,8 +227,15 @@ async fn a_deep_folder_gets_its_socket_elsewhere_and_both_sides_find_it() {
     let home = folder.path().join("deep".repeat(30));
     std::fs::create_dir(&home).unwrap();
     let server = Server::bind(&home).unwrap();
-    assert!(!server.path().starts_with(folder.path()));
+    let socket = server.path().to_owned();
+    assert!(!socket.starts_with(folder.path()));
     assert!(Client::connect(&home).await.unwrap().is_some());
+    assert!(matches!(Server::bind(&home), Err(BindError::InUse { .. })));
+    drop(server);
+    let link = home.join(socket::NAME);
+    assert!(!socket.exists() && link.symlink_metadata().is_err());
+    std::fs::write(&link, "left over").unwrap();
+    drop(Server::bind(&home).unwrap());
 }
 
 #[tokio::test]
