@@ -264,7 +264,7 @@ impl Import {
         let Answer::Imported { mut report, reached } = answer else {
             return Err(exit::unexpected(&answer));
         };
-        for skipped in &mut report.skipped {
+        for skipped in report.skipped.iter_mut().chain(&mut report.kept) {
             if let Some(shown) = shown.get(&skipped.file) {
                 skipped.file.clone_from(shown);
             }
@@ -298,6 +298,8 @@ fn merge(whole: &mut ImportReport, part: ImportReport) {
     whole.updated += part.updated;
     whole.unchanged += part.unchanged;
     whole.skipped.extend(part.skipped);
+    let room = LISTED_MAX.saturating_sub(whole.kept.len());
+    whole.kept.extend(part.kept.into_iter().take(room));
 }
 
 /// Says of an import that broke off what was saved before.
@@ -342,18 +344,20 @@ fn tell<W: Write>(
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
     screen.json(report)?;
-    let ImportReport { accepted, updated, unchanged, skipped } = report;
+    let ImportReport { accepted, updated, unchanged, skipped, kept } = report;
     let would = if dry_run { "Would be: " } else { "" };
     screen.line(format_args!(
         "{would}{accepted} new, {updated} updated, {unchanged} unchanged, {} left out.",
         skipped.len()
     ))?;
     if screen.form() == Form::Human {
-        for item in skipped.iter().take(TOLD_MAX) {
-            remark(format_args!("{}:{}: {}", item.file, item.line, item.reason));
-        }
-        if skipped.len() > TOLD_MAX {
-            remark(format_args!("and {} more; --json tells all", skipped.len() - TOLD_MAX));
+        for list in [skipped, kept] {
+            for item in list.iter().take(TOLD_MAX) {
+                remark(format_args!("{}:{}: {}", item.file, item.line, item.reason));
+            }
+            if list.len() > TOLD_MAX {
+                remark(format_args!("and {} more; --json tells all", list.len() - TOLD_MAX));
+            }
         }
     }
     match shortfall(report, reached) {
@@ -368,7 +372,8 @@ mod tests {
 
     fn report(accepted: u64, unchanged: u64, skipped: usize) -> ImportReport {
         let item = SkippedItem { file: "a".to_owned(), line: 1, reason: "bad".to_owned() };
-        ImportReport { accepted, updated: 0, unchanged, skipped: vec![item; skipped] }
+        let skipped = vec![item; skipped];
+        ImportReport { accepted, unchanged, skipped, ..ImportReport::default() }
     }
 
     fn exit_of(report: &ImportReport, reached: bool) -> u8 {

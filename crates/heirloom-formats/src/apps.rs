@@ -5,6 +5,7 @@
 
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
+use crate::merge::Replacement;
 use crate::settings::Settings;
 use crate::{Edits, FieldEdit, FieldError, Projection, encoding, file_name};
 use heirloom_schema::category::apps::APPS;
@@ -76,7 +77,13 @@ impl Format for Apps {
         Settings.edit(content, edits, tie)
     }
 
-    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits {
+    fn replace(
+        &self,
+        base: &Content,
+        current: &Content,
+        imported: &Content,
+        tie: &str,
+    ) -> Replacement {
         Settings.replace(base, current, imported, tie)
     }
 

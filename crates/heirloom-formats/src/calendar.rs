@@ -16,7 +16,7 @@ use crate::format::Format;
 use crate::item::{Item, ItemError, Part, RawItem, Skipped, Split};
 use crate::layout::{self, Unit};
 use crate::line::{self, Marker};
-use crate::merge::Lines;
+use crate::merge::{Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Projection, encoding, file_name, merge, order, text};
 use compose::Parts;
 use cut::{Cut, ZONE};
@@ -123,7 +123,13 @@ impl Format for Calendars {
         edit::edit(content, edits)
     }
 
-    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits {
+    fn replace(
+        &self,
+        base: &Content,
+        current: &Content,
+        imported: &Content,
+        tie: &str,
+    ) -> Replacement {
         merge::replace(self, base, current, imported, tie)
     }
 

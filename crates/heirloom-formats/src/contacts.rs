@@ -13,7 +13,7 @@ use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
 use crate::line;
-use crate::merge::Lines;
+use crate::merge::{Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Projection, encoding, file_name, merge, order, text};
 use cut::{Nesting, cut_cards};
 use heirloom_base::limits;
@@ -115,7 +115,13 @@ impl Format for Contacts {
         edit::edit(content, edits, tie)
     }
 
-    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits {
+    fn replace(
+        &self,
+        base: &Content,
+        current: &Content,
+        imported: &Content,
+        tie: &str,
+    ) -> Replacement {
         merge::replace(self, base, current, imported, tie)
     }
 

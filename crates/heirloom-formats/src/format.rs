@@ -2,6 +2,7 @@
 
 use crate::file_name;
 use crate::item::{Item, ItemError, NotRecognised, Part, RawItem, Split};
+use crate::merge::Replacement;
 use crate::{Edits, FieldEdit, FieldError, Projection};
 use heirloom_base::limits;
 use heirloom_schema::{CategorySpec, Content, Value};
@@ -56,7 +57,13 @@ pub(crate) trait Format: Sync {
     /// As [`crate::edit`].
     fn edit(&self, content: &Content, edits: &[FieldEdit], tie: &str) -> Result<Edits, FieldError>;
     /// As [`crate::replace`].
-    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits;
+    fn replace(
+        &self,
+        base: &Content,
+        current: &Content,
+        imported: &Content,
+        tie: &str,
+    ) -> Replacement;
     /// As [`crate::project`].
     fn project(&self, content: &Content) -> Projection;
     /// As [`crate::field_of`].

@@ -46,6 +46,7 @@ use format::format_of;
 use heirloom_base::{hash, id};
 use heirloom_schema::{CategorySpec, Content, Value};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Changes of a record: new values by key, `None` removes the key.
 pub type Edits = Vec<(String, Option<Value>)>;
@@ -232,9 +233,20 @@ pub fn edit(
     format_of(category).edit(content, edits, tie)
 }
 
+/// What an import changes in a record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Replacement {
+    /// The keys that change.
+    pub edits: Edits,
+    /// Fields that the file changed, but that were changed here too since the
+    /// last import: they stay as they are here. Each once.
+    pub kept: BTreeSet<String>,
+}
+
 /// Returns what an import changes in a record: the differences between `base`
 /// (the last import) and `imported`, applied to `current`. What was edited
-/// since, and is the same in both imports, stays.
+/// since then stays, and what is the same in both imports; of a text that both
+/// changed, both changes count.
 #[must_use]
 pub fn replace(
     category: &CategorySpec,
@@ -242,8 +254,15 @@ pub fn replace(
     current: &Content,
     imported: &Content,
     tie: &str,
-) -> Edits {
-    format_of(category).replace(base, current, imported, tie)
+) -> Replacement {
+    let merge::Replacement { edits, kept } =
+        format_of(category).replace(base, current, imported, tie);
+    let shown = kept.iter().filter_map(|key| {
+        let value = current.get(key).or_else(|| base.get(key))?;
+        let field = field_of(category, key, value)?;
+        (!is_bookkeeping(category, key, value)).then_some(field)
+    });
+    Replacement { edits, kept: shown.collect() }
 }
 
 /// Returns what lists and searches show of a record. Chunked values are left out.

@@ -16,28 +16,30 @@ pub(crate) trait Lines {
     fn is_identity(&self, unit: &Unit<'_>) -> bool;
 }
 
-/// Returns the edits that bring what changed from `base` to `imported` into `current`.
+/// What a re-import does to a record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Replacement {
+    /// The keys that change.
+    pub(crate) edits: Edits,
+    /// Keys that the file changed, but that were edited here too since the last
+    /// import: they stay as they are here.
+    pub(crate) kept: Vec<String>,
+}
+
+/// Returns what brings the changes from `base` to `imported` into `current`.
 pub(crate) fn replace(
     lines: &dyn Lines,
     base: &Content,
     current: &Content,
     imported: &Content,
     tie: &str,
-) -> Edits {
-    let mut edits = replace_keys(lines, base, current, imported);
+) -> Replacement {
+    let mut replacement = replace_keys(lines, base, current, imported);
     let units = |content| crate::layout::units(content, |key| lines.cut(key));
-    let (base, current, imported) = (units(base), units(current), units(imported));
-    let merge = Merge {
-        to_current: matches(&base, &current),
-        from_import: matches(&imported, &base),
-        lines,
-        base,
-        current,
-        imported,
-    };
-    merge.removed(&mut edits);
-    merge.written(tie, &mut edits);
-    edits
+    let merge = Merge::of(lines, units(base), units(current), units(imported));
+    merge.removed(&mut replacement.edits);
+    merge.written(tie, &mut replacement);
+    replacement
 }
 
 /// Returns the last import where it holds exactly the lines of the record, in
@@ -64,31 +66,35 @@ fn sorted_lines<'a>(lines: &dyn Lines, content: &'a Content) -> Vec<(&'a str, &'
     all
 }
 
-/// Keys that are no lines: the import's change wins, what it left alone stays.
-fn replace_keys(lines: &dyn Lines, base: &Content, current: &Content, imported: &Content) -> Edits {
+/// Keys that are no lines: the import's change is taken, what it left alone or
+/// was edited here stays.
+fn replace_keys(
+    lines: &dyn Lines,
+    base: &Content,
+    current: &Content,
+    imported: &Content,
+) -> Replacement {
     let plain = |key: &&String| lines.cut(key).is_none() && !key::is_reserved(key);
     let gone = base.keys().filter(|key| !imported.contains_key(*key));
-    gone.chain(imported.keys())
-        .filter(plain)
-        .filter(|key| base.get(*key) != imported.get(*key))
-        .filter_map(|key| {
-            let value = merged(base.get(key), current.get(key), imported.get(key));
-            (value.as_ref() != current.get(key)).then(|| (key.clone(), value))
-        })
-        .collect()
-}
-
-fn merged(
-    base: Option<&Value>,
-    current: Option<&Value>,
-    imported: Option<&Value>,
-) -> Option<Value> {
-    if let (Some(Value::Text(base)), Some(Value::Text(current)), Some(Value::Text(imported))) =
-        (base, current, imported)
-    {
-        return Some(Value::Text(crate::diff::merge(base, current, imported)));
+    let changed = gone.chain(imported.keys()).filter(plain);
+    let mut replacement = Replacement::default();
+    for key in changed.filter(|key| base.get(*key) != imported.get(*key)) {
+        let sides = (base.get(key), current.get(key), imported.get(key));
+        match sides {
+            (_, now, then) if now == then => {}
+            (Some(Value::Text(was)), Some(Value::Text(now)), Some(Value::Text(then))) => {
+                let text = Value::Text(crate::diff::merge(was, now, then));
+                if Some(&text) != current.get(key) {
+                    replacement.edits.push((key.clone(), Some(text)));
+                }
+            }
+            (was, now, then) if was == now || now.is_none() => {
+                replacement.edits.push((key.clone(), then.cloned()));
+            }
+            (_, _, _) => replacement.kept.push(key.clone()),
+        }
     }
-    imported.cloned()
+    replacement
 }
 
 struct Merge<'a> {
@@ -100,9 +106,46 @@ struct Merge<'a> {
     to_current: Vec<Option<usize>>,
     /// For each line of the import, the line that it was in the base.
     from_import: Vec<Option<usize>>,
+    /// For each line of the import that the base has not, the line of the
+    /// record that is the same already.
+    here: Vec<Option<usize>>,
 }
 
 impl<'a> Merge<'a> {
+    /// Matches the lines: what the import left alone, then what it shares with
+    /// the record as it is now, and then what it changed.
+    fn of(
+        lines: &'a dyn Lines,
+        base: Vec<Unit<'a>>,
+        current: Vec<Unit<'a>>,
+        imported: Vec<Unit<'a>>,
+    ) -> Self {
+        let to_current = matches(&base, &current, vec![None; base.len()], &BTreeSet::new());
+        let mut from_import = vec![None; imported.len()];
+        matched(&imported, &base, &mut from_import, &BTreeSet::new(), exact);
+        let taken = from_import.iter().flatten().filter_map(|was: &usize| {
+            let now = to_current.get(*was).copied().flatten()?;
+            (current.get(now)?.value == base.get(*was)?.value).then_some(now)
+        });
+        let taken: BTreeSet<usize> = taken.collect();
+        let free = (0..current.len()).filter(|index| !taken.contains(index));
+        let mut spare = waiting(&current, free, exact);
+        let mut same = |unit: &Unit<'a>| spare.get_mut(&exact(unit)?)?.pop_front();
+        let new = imported.iter().zip(&from_import);
+        let here: Vec<Option<usize>> =
+            new.map(|(unit, from)| if from.is_none() { same(unit) } else { None }).collect();
+        let pairs = to_current.iter().enumerate();
+        let from_current: BTreeMap<usize, usize> =
+            pairs.filter_map(|(was, now)| Some(((*now)?, was))).collect();
+        for (from, here) in from_import.iter_mut().zip(&here) {
+            *from = from.or_else(|| from_current.get(&(*here)?).copied());
+        }
+        let known = here.iter().enumerate().filter(|(_, here)| here.is_some());
+        let known: BTreeSet<usize> = known.map(|(index, _)| index).collect();
+        let from_import = matches(&imported, &base, from_import, &known);
+        Self { lines, base, current, imported, to_current, from_import, here }
+    }
+
     /// Removes what the import no longer has, unless it was edited here.
     fn removed(&self, edits: &mut Edits) {
         let kept: BTreeSet<usize> = self.from_import.iter().copied().flatten().collect();
@@ -116,60 +159,58 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Writes what the import changed or added.
-    fn written(&self, tie: &str, edits: &mut Edits) {
+    /// Writes what the import changed or added; what was edited here too stays.
+    fn written(&self, tie: &str, replacement: &mut Replacement) {
         let mut places = Places::of(&self.current);
         let mut last: Option<String> = None;
-        let mut spare = self.spare();
-        for (unit, was) in self.imported.iter().zip(&self.from_import) {
+        for ((unit, was), here) in self.imported.iter().zip(&self.from_import).zip(&self.here) {
+            if let Some(here) = here.and_then(|here| self.current.get(here)) {
+                last = Some(here.order().to_owned());
+                continue;
+            }
             let was = was.and_then(|was| Some((was, self.base.get(was)?)));
             let now = was.and_then(|(was, _)| self.to_current.get(was).copied().flatten());
             let now = now.and_then(|now| self.current.get(now));
-            let is_changed = was.is_none_or(|(_, was)| was.value != unit.value);
-            if let Some(now) = now {
-                last = Some(now.order().to_owned());
-                if is_changed && now.value != unit.value {
-                    edits.push((now.key.to_owned(), Some(unit.value.clone())));
+            last = now.map(|now| now.order().to_owned()).or(last);
+            match (was, now) {
+                (_, Some(now)) if now.value == unit.value => {}
+                (Some((_, was)), _) if was.value == unit.value => {}
+                (Some((_, was)), Some(now)) if was.value == now.value => {
+                    replacement.edits.push((now.key.to_owned(), Some(unit.value.clone())));
                 }
-            } else if is_changed {
-                last = Some(self.added(unit, last, &mut spare, (&mut places, tie), edits));
+                (Some(_), Some(now)) => replacement.kept.push(now.key.to_owned()),
+                // As between two devices, a change outlives a removal.
+                (_, None) | (None, _) => {
+                    last = Some(self.added(unit, last, (&mut places, tie), replacement));
+                }
             }
         }
     }
 
-    /// Adds a line, unless the record has it already; returns its place.
+    /// Adds a line, unless it only carries the identifier; returns its place.
     fn added(
         &self,
         unit: &Unit<'a>,
         last: Option<String>,
-        spare: &mut Waiting<'a>,
         (places, tie): (&mut Places, &str),
-        edits: &mut Edits,
+        replacement: &mut Replacement,
     ) -> String {
-        let same = spare.get_mut(&(unit.sequence(), unit.value)).and_then(VecDeque::pop_front);
-        if let Some(now) = same.and_then(|same| self.current.get(same)) {
-            return now.order().to_owned();
-        }
         let mut lines = self.current.iter().chain(&self.base);
         let known = lines.any(|one| one.sequence() == unit.sequence());
         if known && self.lines.is_identity(unit) {
             return last.unwrap_or_default();
         }
         let order = places.after(last.as_deref(), tie);
-        edits.push((format!("{}{order}", unit.sequence()), Some(unit.value.clone())));
+        let key = format!("{}{order}", unit.sequence());
+        replacement.edits.push((key, Some(unit.value.clone())));
         order
-    }
-
-    /// Lines of the record that the base does not know.
-    fn spare(&self) -> Waiting<'a> {
-        let known: BTreeSet<usize> = self.to_current.iter().copied().flatten().collect();
-        let indexes = (0..self.current.len()).filter(|index| !known.contains(index));
-        waiting(&self.current, indexes, |unit| Some((unit.sequence(), unit.value)))
     }
 }
 
-/// Lines that wait for a match, by sequence and value.
-type Waiting<'a> = BTreeMap<(&'a str, &'a Value), VecDeque<usize>>;
+/// Lines are the same that have the same bytes in the same sequence.
+fn exact<'a>(unit: &Unit<'a>) -> Option<(&'a str, &'a Value)> {
+    Some((unit.sequence(), unit.value))
+}
 
 fn waiting<'a, K: Ord>(
     units: &[Unit<'a>],
@@ -185,13 +226,18 @@ fn waiting<'a, K: Ord>(
     waiting
 }
 
-/// Matches lines of the same sequence: by exact bytes, then by key and name,
-/// then by name and parameters in order.
-fn matches(from: &[Unit<'_>], to: &[Unit<'_>]) -> Vec<Option<usize>> {
-    let mut found = vec![None; from.len()];
-    matched(from, to, &mut found, |unit| Some((unit.sequence(), unit.value)));
-    matched(from, to, &mut found, |unit| Some((unit.key, unit.name()?)));
-    matched(from, to, &mut found, |unit| Some((unit.sequence(), signature(unit.raw())?)));
+/// Matches lines of the same sequence that are not matched yet: by exact bytes,
+/// then by key and name, then by name and parameters in order. Lines in
+/// `known` are left out.
+fn matches(
+    from: &[Unit<'_>],
+    to: &[Unit<'_>],
+    mut found: Vec<Option<usize>>,
+    known: &BTreeSet<usize>,
+) -> Vec<Option<usize>> {
+    matched(from, to, &mut found, known, exact);
+    matched(from, to, &mut found, known, |unit| Some((unit.key, unit.name()?)));
+    matched(from, to, &mut found, known, |unit| Some((unit.sequence(), signature(unit.raw())?)));
     found
 }
 
@@ -199,13 +245,16 @@ fn matched<'a, K: Ord>(
     from: &[Unit<'a>],
     to: &[Unit<'a>],
     found: &mut [Option<usize>],
+    known: &BTreeSet<usize>,
     key: impl Fn(&Unit<'a>) -> Option<K>,
 ) {
     let taken: BTreeSet<usize> = found.iter().copied().flatten().collect();
     let free = (0..to.len()).filter(|index| !taken.contains(index));
     let mut waiting = waiting(to, free, &key);
-    for (unit, found) in from.iter().zip(found).filter(|(_, found)| found.is_none()) {
-        *found = key(unit).and_then(|key| waiting.get_mut(&key)?.pop_front());
+    for (index, (unit, found)) in from.iter().zip(found).enumerate() {
+        if found.is_none() && !known.contains(&index) {
+            *found = key(unit).and_then(|key| waiting.get_mut(&key)?.pop_front());
+        }
     }
 }
 

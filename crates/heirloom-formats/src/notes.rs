@@ -13,7 +13,7 @@ use crate::encoding;
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Places, Unit};
-use crate::merge::Lines;
+use crate::merge::{Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Operation, Projection, file_name, line, merge, order};
 use front_matter::{ID, TITLE, entry, is_fence};
 use heirloom_base::limits;
@@ -188,7 +188,13 @@ impl Format for Notes {
         Ok(layout::difference(content, &note))
     }
 
-    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits {
+    fn replace(
+        &self,
+        base: &Content,
+        current: &Content,
+        imported: &Content,
+        tie: &str,
+    ) -> Replacement {
         let only_identity = [base, current].iter().all(|one| units(one).is_empty())
             && units(imported).iter().all(|unit| is_fence(unit.raw()) || self.is_identity(unit));
         let mut imported = imported.clone();

@@ -9,7 +9,7 @@ mod json;
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
-use crate::merge::{self, Lines};
+use crate::merge::{self, Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Operation, Projection, encoding, file_name};
 use heirloom_base::limits;
 use heirloom_schema::category::settings::SETTINGS;
@@ -142,7 +142,13 @@ impl Format for Settings {
         Ok(layout::difference(content, &edited))
     }
 
-    fn replace(&self, base: &Content, current: &Content, imported: &Content, tie: &str) -> Edits {
+    fn replace(
+        &self,
+        base: &Content,
+        current: &Content,
+        imported: &Content,
+        tie: &str,
+    ) -> Replacement {
         merge::replace(self, base, current, imported, tie)
     }
 

@@ -57,7 +57,7 @@ pub(crate) fn made(category: &'static CategorySpec, uid: &str, texts: &[&str]) -
 
 /// Imports `imported` over a record that was `base` when it was last imported.
 pub(crate) fn reimported(item: &Item, base: &Content, current: &Content) -> Content {
-    applied(current, replace(item.category, base, current, &item.content, TIE))
+    applied(current, replace(item.category, base, current, &item.content, TIE).edits)
 }
 
 /// Returns a field's values and their types.

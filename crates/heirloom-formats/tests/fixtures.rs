@@ -224,7 +224,8 @@ fn an_edit_leaves_every_other_byte_and_follows_the_habits_of_the_file() {
         let again = parse(&again.items[0]).unwrap();
         assert_eq!(value_of(item, &again.content, field), NEW, "{name}");
         assert_eq!(uid_of(&again), uid, "{name}");
-        let reverted = replace(item.category, &item.content, &after, &item.content, "0badcafe");
+        let reverted =
+            replace(item.category, &item.content, &after, &item.content, "0badcafe").edits;
         assert_eq!(reverted, [], "{name}: the old file takes nothing back");
     });
 }

@@ -133,7 +133,7 @@ fn read_all(category: &'static CategorySpec, content: &Content) {
         {
             let edited = applied(content, edits);
             drop((project(category, &edited), render(category, &edited, "uid")));
-            drop(replace(category, content, &edited, content, TIE));
+            drop(replace(category, content, &edited, content, TIE).edits);
         }
     }
 }
@@ -181,7 +181,7 @@ proptest! {
             new.insert(at.index(new.len() + 1), line);
         }
         let imported = item(&card(&new));
-        let once = replace(contacts(), &base.content, &base.content, &imported.content, TIE);
+        let once = replace(contacts(), &base.content, &base.content, &imported.content, TIE).edits;
         let merged = applied(&base.content, once);
         let sorted = |content: &Content| {
             let mut values: Vec<Value> = content.values().cloned().collect();
@@ -189,7 +189,7 @@ proptest! {
             values
         };
         prop_assert_eq!(sorted(&merged), sorted(&imported.content));
-        let twice = replace(contacts(), &base.content, &merged, &imported.content, TIE);
+        let twice = replace(contacts(), &base.content, &merged, &imported.content, TIE).edits;
         prop_assert_eq!(twice, vec![]);
     }
 
@@ -202,10 +202,102 @@ proptest! {
         let edits = parse_assignments(contacts(), &edits).unwrap();
         let current = applied(&base.content, edit(contacts(), &base.content, &edits, TIE).unwrap());
         let imported = item(&card(&[lines, vec![added]].concat()));
-        let merged = replace(contacts(), &base.content, &current, &imported.content, TIE);
+        let merged = replace(contacts(), &base.content, &current, &imported.content, TIE).edits;
         let merged = applied(&current, merged);
         let text = String::from_utf8(render(contacts(), &merged, "1")).unwrap();
         prop_assert!(text.contains("NOTE") && text.contains(":Mine alone\r\n"));
+    }
+}
+
+/// Changes of a card as a user makes them one after the other.
+const CARD_EDITS: &[&str] = &[
+    "phone=7",
+    "phone=",
+    "phone+=7",
+    "phone:work+=8",
+    "email=new@example.org",
+    "email=",
+    "address=;;Road 1;Town;;1;",
+    "birthday=2001-02-03",
+    "note=x",
+    "note=",
+    "url+=http://u",
+    "name=Other",
+    "organization=O",
+];
+
+/// Changes of an event.
+const EVENT_EDITS: &[&str] = &[
+    "timezone=Asia/Tokyo",
+    "timezone=America/New_York",
+    "timezone=",
+    "start=2026-06-02T10:00",
+    "end=2026-06-02T12:00",
+    "start=2026-06-02T10:00:00Z",
+    "all_day=true",
+    "all_day=false",
+    "title=Other",
+    "location=There",
+    "location=",
+    "rrule=FREQ=DAILY;COUNT=3",
+    "rrule=",
+    "description=d",
+];
+
+/// Returns a content after edits, but for those that do not fit it.
+fn edited(category: &'static CategorySpec, content: &Content, edits: &[&str]) -> Content {
+    let mut content = content.clone();
+    for (number, text) in edits.iter().enumerate() {
+        let edits = parse_assignments(category, &[(*text).to_owned()]).unwrap();
+        let tie = format!("0badca{number:02x}");
+        let changes = edit(category, &content, &edits, &tie).unwrap_or_default();
+        content = applied(&content, changes);
+    }
+    content
+}
+
+fn some_of(edits: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
+    prop::collection::vec(prop::sample::select(edits), 1..7)
+}
+
+/// Imports the file of a record into this record; returns what that changes.
+fn own_export(category: &'static CategorySpec, base: &Content, current: &Content) -> Edits {
+    let bytes = render(category, current, "1");
+    let again = parse(&RawItem { category, name: "a".into(), line: 1, bytes }).unwrap();
+    replace(category, base, current, &again.content, TIE).edits
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn an_own_export_of_a_card_changes_nothing(
+        lines in prop::collection::vec(card_line(), 0..8), edits in some_of(CARD_EDITS),
+    ) {
+        let base = item(&card(&lines)).content;
+        let current = edited(contacts(), &base, &edits);
+        prop_assert_eq!(own_export(contacts(), &base, &current), vec![]);
+    }
+
+    #[test]
+    fn an_own_export_of_an_event_changes_nothing(
+        start in prop::sample::select(vec![
+            "DTSTART:20260601T080000Z\r\nDTEND:20260601T090000Z\r\n",
+            "DTSTART:20260601T080000\r\nDURATION:PT1H\r\n",
+            "DTSTART;VALUE=DATE:20260601\r\n",
+            "DTSTART;TZID=Europe/Berlin:20260601T080000\r\nDTEND;TZID=Europe/Berlin:20260601T090000\r\n",
+        ]),
+        edits in some_of(EVENT_EDITS),
+    ) {
+        let calendar = heirloom_schema::by_id("calendar").unwrap();
+        let text = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:A\r\n{start}\
+             END:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        let items = split("a.ics", text.as_bytes(), None).unwrap().items;
+        let base = parse(&items[0]).unwrap().content;
+        let current = edited(calendar, &base, &edits);
+        prop_assert_eq!(own_export(calendar, &base, &current), vec![]);
     }
 }
 

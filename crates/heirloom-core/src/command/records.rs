@@ -157,6 +157,10 @@ pub struct ImportReport {
     pub unchanged: u64,
     /// Items left out.
     pub skipped: Vec<SkippedItem>,
+    /// Items of which a field was changed in the file and here, and stays as it
+    /// is here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<SkippedItem>,
 }
 
 /// A file of an export.

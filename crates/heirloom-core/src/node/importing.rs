@@ -9,9 +9,9 @@ use crate::storage::Storage;
 use base64::Engine as _;
 use heirloom_base::{Now, RecordId, hash, id};
 use heirloom_doc::Document;
-use heirloom_formats::{Item, RawItem};
+use heirloom_formats::{Item, RawItem, Replacement};
 use heirloom_schema::{Content, Value, key};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What importing one item did.
 enum Outcome {
@@ -19,6 +19,9 @@ enum Outcome {
     Updated,
     Unchanged,
 }
+
+/// Fields that stay as they are here, though the file changed them too.
+type Kept = BTreeSet<String>;
 
 impl Node {
     pub(super) fn import(
@@ -34,15 +37,17 @@ impl Node {
         let mut writing = Writing::default();
         let mut seen = BTreeMap::new();
         for item in items {
+            let about = |reason| SkippedItem { file: item.file.clone(), line: item.line, reason };
             match self.import_item(now, storage, item, &mut writing, &mut seen) {
-                Ok(Outcome::Accepted) => report.accepted += 1,
-                Ok(Outcome::Updated) => report.updated += 1,
-                Ok(Outcome::Unchanged) => report.unchanged += 1,
-                Err(Refusal::Failure(failure)) => report.skipped.push(SkippedItem {
-                    file: item.file.clone(),
-                    line: item.line,
-                    reason: failure.text,
-                }),
+                Ok((outcome, kept)) => {
+                    match outcome {
+                        Outcome::Accepted => report.accepted += 1,
+                        Outcome::Updated => report.updated += 1,
+                        Outcome::Unchanged => report.unchanged += 1,
+                    }
+                    report.kept.extend(kept_reason(kept).map(about));
+                }
+                Err(Refusal::Failure(failure)) => report.skipped.push(about(failure.text)),
                 Err(error @ Refusal::Storage(_)) => return Err(error),
             }
         }
@@ -60,7 +65,7 @@ impl Node {
         item: &ImportItem,
         writing: &mut Writing,
         seen: &mut BTreeMap<RecordId, [u8; 32]>,
-    ) -> Result<Outcome, Refusal> {
+    ) -> Result<(Outcome, Kept), Refusal> {
         let raw = raw_item(item)?;
         let parsed = heirloom_formats::parse(&raw).map_err(|error| {
             crate::failure::usage(error.reason.clone(), "Mend the item and import it again.")
@@ -70,7 +75,7 @@ impl Node {
         let bytes = hash::plain(&raw.bytes);
         if let Some(before) = seen.insert(record, bytes) {
             if before == bytes || parsed.uid.is_none() {
-                return Ok(Outcome::Unchanged);
+                return Ok((Outcome::Unchanged, Kept::new()));
             }
             let text = "another version of this item stands before it in this import".to_owned();
             return Err(crate::failure::usage(text, "Give the item a uid of its own.").into());
@@ -82,7 +87,7 @@ impl Node {
         match document.filter(is_it) {
             None => {
                 self.born(writing, raw.category, &uid, parsed.content)?;
-                Ok(Outcome::Accepted)
+                Ok((Outcome::Accepted, Kept::new()))
             }
             Some(document) => self.reimport(now, storage, document, record, &raw, &parsed, writing),
         }
@@ -100,10 +105,10 @@ impl Node {
         raw: &RawItem,
         parsed: &Item,
         writing: &mut Writing,
-    ) -> Result<Outcome, Refusal> {
+    ) -> Result<(Outcome, Kept), Refusal> {
         let base = self.last_imported(storage, &document, raw, writing)?;
         if base == parsed.content || document.is_deleted() {
-            return Ok(Outcome::Unchanged);
+            return Ok((Outcome::Unchanged, Kept::new()));
         }
         if !parsed.is_whole {
             let text = "the item has no end: what it lacks may be cut off".to_owned();
@@ -113,18 +118,19 @@ impl Node {
         }
         let current = self.resolved_with(storage, document.content(), writing)?;
         let tie = id::to_hex(&hash::plain(&raw.bytes)[..4]);
-        let mut edits =
+        let Replacement { mut edits, kept } =
             heirloom_formats::replace(raw.category, &base, &current, &parsed.content, &tie);
-        if edits.is_empty() {
-            return Ok(Outcome::Unchanged);
+        if edits.is_empty() && kept.is_empty() {
+            return Ok((Outcome::Unchanged, kept));
         }
+        let outcome = if edits.is_empty() { Outcome::Unchanged } else { Outcome::Updated };
         let text = match String::from_utf8(raw.bytes.clone()) {
             Ok(text) => Value::Str(text),
             Err(error) => Value::Bytes(error.into_bytes()),
         };
         edits.push((key::IMPORT.to_owned(), Some(text)));
         self.edit(now, writing, record, &mut document, edits)?;
-        Ok(Outcome::Updated)
+        Ok((outcome, kept))
     }
 
     /// Returns the content of the last import: the marked text, or the birth.
@@ -156,6 +162,12 @@ impl Node {
         birth.retain(|key, _| !key::is_reserved(key));
         Ok(birth)
     }
+}
+
+fn kept_reason(kept: Kept) -> Option<String> {
+    let verb = if kept.len() == 1 { "was" } else { "were" };
+    let fields = kept.into_iter().reduce(|all, field| format!("{all}, {field}"))?;
+    Some(format!("{fields} {verb} changed here too since the last import, and kept"))
 }
 
 fn raw_item(item: &ImportItem) -> Result<RawItem, Refusal> {

@@ -371,7 +371,7 @@ fn the_uid_is_written_out_where_the_lines_do_not_tell_it() {
         String::from_utf8(file).unwrap().contains(&format!("VERSION:3.0\r\nUID:{uid}\r\nFN:A"))
     );
     assert_eq!(
-        replace(&CONTACTS, &item.content, &edited, &again.content, TIE),
+        replace(&CONTACTS, &item.content, &edited, &again.content, TIE).edits,
         [],
         "an export changes nothing"
     );
@@ -401,7 +401,7 @@ fn a_later_import_applies_only_what_it_changed() {
     assert_eq!(shows(&merged, "phone").len(), 1, "a line that the import removed is gone");
     let file = String::from_utf8(file(&merged)).unwrap();
     assert!(file.contains("TITLE:Owner\r\nROLE:Boss\r\n"));
-    assert_eq!(replace(&CONTACTS, &base, &merged, &imported.content, TIE), []);
+    assert_eq!(replace(&CONTACTS, &base, &merged, &imported.content, TIE).edits, []);
 }
 
 #[test]
@@ -432,7 +432,21 @@ fn an_edit_here_survives_a_removal_there_and_the_other_way_round() {
     let merged = reimported(&imported, &base.content, &edited);
     assert_eq!(shows(&merged, "phone"), ["2"]);
     assert_eq!(shows(&merged, "email"), ["other"]);
-    assert_eq!(replace(&CONTACTS, &base.content, &merged, &imported.content, TIE), []);
+    assert_eq!(replace(&CONTACTS, &base.content, &merged, &imported.content, TIE).edits, []);
+}
+
+#[test]
+fn what_both_changed_stays_as_it_is_here_and_is_named() {
+    let version =
+        |lines: &str| one("a.vcf", format!("BEGIN:VCARD\nUID:1\n{lines}END:VCARD\n").as_bytes());
+    let base = version("FN:A\nNOTE:a\nTEL:1\nREV:1\n");
+    let edited = set(&CONTACTS, &base.content, &["note=mine", "phone=2"]);
+    let imported = version("FN:B\nNOTE:theirs\nTEL:2\nREV:2\n");
+    let replacement = replace(&CONTACTS, &base.content, &edited, &imported.content, TIE);
+    let kept: Vec<&str> = replacement.kept.iter().map(String::as_str).collect();
+    assert_eq!(kept, ["note"], "the phone is the same in both");
+    let merged = applied(&edited, replacement.edits);
+    assert_eq!([shows(&merged, "name"), shows(&merged, "note")], [["B"], ["mine"]]);
 }
 
 #[test]
@@ -502,6 +516,6 @@ fn a_byte_order_mark_goes_with_the_first_card() {
     let edited = edited.unwrap();
     assert!(edited.starts_with("\u{feff}BEGIN:VCARD\r\n") && edited.contains("\r\nNOTE:x\r\n"));
     let bare = parse(&split("a.vcf", card("a").as_bytes(), None).unwrap().items[0]).unwrap();
-    let edits = replace(&CONTACTS, &content, &content, &bare.content, "0badcafe");
+    let edits = replace(&CONTACTS, &content, &content, &bare.content, "0badcafe").edits;
     assert_eq!(edits, [("encoding".to_owned(), None)], "a file without it takes it away");
 }

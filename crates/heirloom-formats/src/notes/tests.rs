@@ -173,7 +173,7 @@ fn an_edited_export_is_known_again_and_changes_nothing() {
             let (file, bytes) = exported(&item, &edited);
             let again = one(&file, &bytes);
             assert_eq!(again.uid, Some(uid), "{name} {edits:?}");
-            let changes = replace(&NOTES, &item.content, &edited, &again.content, TIE);
+            let changes = replace(&NOTES, &item.content, &edited, &again.content, TIE).edits;
             assert_eq!(changes, [], "{name} {edits:?}");
         }
     }
@@ -269,7 +269,7 @@ fn edits_of_file_and_record_merge_line_by_line() {
     let titled = one("a.md", b"---\ntitle: T\nid: 1\n---\none\ntwo\nthree\n");
     let merged = reimported(&titled, &base.content, &current);
     assert_eq!(render(&NOTES, &merged, "1"), b"---\ntitle: T\nid: 1\n---\none\ntwo\nTHREE\n");
-    assert_eq!(replace(&NOTES, &base.content, &merged, &titled.content, TIE), []);
+    assert_eq!(replace(&NOTES, &base.content, &merged, &titled.content, TIE).edits, []);
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn a_later_import_applies_only_what_it_changed() {
     let imported = one("display.json", new.as_bytes());
     let merged = reimported(&imported, &base.content, &current);
     assert_eq!(file(&merged), new.replace("\"dark\": true", "\"dark\": false"));
-    assert_eq!(replace(&SETTINGS, &base.content, &merged, &imported.content, TIE), []);
+    assert_eq!(replace(&SETTINGS, &base.content, &merged, &imported.content, TIE).edits, []);
 }
 
 #[test]
