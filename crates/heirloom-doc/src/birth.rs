@@ -3,7 +3,7 @@
 mod newborn;
 mod reading;
 
-pub(crate) use newborn::Newborn;
+pub(crate) use newborn::{Newborn, Part};
 pub(crate) use reading::Reading;
 
 use crate::author::{self, Step, Texts};

@@ -85,6 +85,15 @@ pub(crate) fn is_change(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC) && bytes.get(MAGIC.len() + 4) == Some(&KIND_CHANGE)
 }
 
+/// Returns the change that bytes begin with, and what is behind it.
+pub(crate) fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(MAGIC.len() + 4 + 1).ok().filter(|_| is_change(bytes))?;
+    let length = cursor.unsigned().ok()?;
+    cursor.take_counted(length).ok()?;
+    bytes.split_at_checked(bytes.len() - cursor.remaining())
+}
+
 /// Returns the actor that a change names as its author, and reads nothing more.
 pub(crate) fn author(bytes: &[u8]) -> Option<ActorId> {
     let mut cursor = Cursor::new(bytes);

@@ -17,17 +17,13 @@ use std::sync::OnceLock;
 /// Saved bytes above which a document is compressed: below, it saves nothing.
 const COMPRESSED_FROM_BYTES: usize = 16 * 1024;
 
-/// Changes of a birth that are applied at one time: automerge takes half a
-/// kilobyte for every operation meanwhile, and a long text has a million.
-const BIRTH_CHANGES_AT_ONCE: usize = 16;
-
 /// A record's document, loaded.
 ///
 /// Texts are counted in Unicode code points. The actor that automerge draws at
 /// random for a new document never writes: every edit names its own.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
-    /// The birth, where it is one change and nothing has come since.
+    /// The birth, where nothing has come since.
     newborn: Option<Newborn>,
     /// The document, made when it is asked for.
     automerge: OnceLock<Automerge>,
@@ -54,19 +50,12 @@ impl Document {
     /// # Errors
     /// When the changes are not a birth.
     pub fn from_birth(changes: &[RawChange]) -> Result<Self, DocError> {
-        if let [change] = changes {
-            return Newborn::load(&change.0).map(Self::of_newborn);
-        }
-        let parsed: Result<Vec<automerge::Change>, _> =
-            changes.iter().map(|change| automerge::Change::from_bytes(change.0.clone())).collect();
-        let parsed = parsed.map_err(|error| DocError::Damaged(error.to_string()))?;
-        let mut automerge = empty();
-        for part in parsed.chunks(BIRTH_CHANGES_AT_ONCE) {
-            guarded(|| automerge.apply_changes(part.iter().cloned()))
-                .map_err(DocError::Damaged)?
-                .map_err(|error| DocError::Damaged(error.to_string()))?;
-        }
-        Ok(Self::of(automerge))
+        let newborn = match changes {
+            [change] => Newborn::load(&change.0)?,
+            _ => Newborn::load_all(changes.to_vec())
+                .map_err(|error| DocError::Damaged(error.to_string()))?,
+        };
+        Ok(Self::of_newborn(newborn))
     }
 
     /// Loads a document that [`Document::save`] saved.
@@ -101,7 +90,7 @@ impl Document {
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
         if let Some(newborn) = &self.newborn {
-            return newborn.save().to_vec();
+            return newborn.save();
         }
         let plain = self.automerge().save_nocompress();
         if plain.len() < COMPRESSED_FROM_BYTES { plain } else { self.automerge().save() }
@@ -118,8 +107,8 @@ impl Document {
         }
     }
 
-    /// Returns whether it is a birth of one change and nothing has come since:
-    /// then it costs little to load.
+    /// Returns whether it is a birth and nothing has come since: then it costs
+    /// little to load.
     #[must_use]
     pub fn is_newborn(&self) -> bool {
         self.newborn.is_some()

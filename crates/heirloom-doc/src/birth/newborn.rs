@@ -1,61 +1,129 @@
 //! Records that nobody has edited yet.
 
-use super::reading;
+use super::{Reading, reading};
+use crate::author::{self, Texts};
 use crate::change::RawChange;
-use crate::chunk::{self, Head};
+use crate::chunk::{self, Chunk};
 use crate::document;
 use crate::error::{ChunkError, DocError};
 use automerge::{Automerge, Change};
 use heirloom_base::{ActorId, ChangeHash};
 use heirloom_schema::{Content, Value, key};
 
-/// A birth of one change and what it says. Nearly all records of a household
-/// are such: they need no document before somebody edits them.
+/// A birth and what it says. Nearly all records of a household are such: they
+/// need no document before somebody edits them.
 #[derive(Debug, Clone)]
 pub(crate) struct Newborn {
-    change: RawChange,
-    hash: ChangeHash,
+    /// The changes in order, each building on the one before: at least one.
+    parts: Vec<Part>,
     actor: ActorId,
-    max_op: u64,
     content: Content,
 }
 
+/// One change of a birth.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// The change.
+    pub(crate) change: RawChange,
+    /// Its hash.
+    pub(crate) hash: ChangeHash,
+    /// The number of its last operation.
+    pub(crate) max_op: u64,
+}
+
 impl Newborn {
-    /// Returns the birth that a change is, which was read and says this.
-    pub(crate) fn of(change: RawChange, front: (ChangeHash, &Head), content: Content) -> Self {
-        let (hash, head) = front;
-        Self { change, hash, actor: head.actor, max_op: head.max_op(), content }
+    /// Returns the birth that changes of an actor are, which were read and say
+    /// this.
+    pub(crate) fn of(parts: Vec<Part>, actor: ActorId, content: Content) -> Self {
+        Self { parts, actor, content }
     }
 
-    /// Returns whether saved bytes are a change and no document.
+    /// Returns whether saved bytes are changes and no document.
     pub(crate) fn is_saved_in(bytes: &[u8]) -> bool {
         chunk::is_change(bytes)
     }
 
-    /// Reads a birth that was saved.
+    /// Reads a birth that was saved: its changes one behind the other.
     ///
     /// # Errors
     /// [`DocError::Damaged`].
     pub(crate) fn load(bytes: &[u8]) -> Result<Self, DocError> {
         let damaged = |error: ChunkError| DocError::Damaged(error.to_string());
-        // It was one when it was saved, and damage does not keep the checksum.
-        let hash = chunk::hash_of(bytes).map_err(damaged)?;
+        // It was one when it was saved, and damage does not keep a checksum.
+        match chunk::split(bytes) {
+            Some((only, [])) => Self::load_one(only).map_err(damaged),
+            Some(_) => {
+                let (mut changes, mut rest) = (Vec::new(), bytes);
+                while let Some((change, later)) = chunk::split(rest) {
+                    changes.push(RawChange(change.to_vec()));
+                    rest = later;
+                }
+                match rest {
+                    [] => Self::load_all(changes).map_err(damaged),
+                    _ => Err(damaged(ChunkError::Malformed("end"))),
+                }
+            }
+            None => Err(damaged(ChunkError::Malformed("end"))),
+        }
+    }
+
+    fn load_one(bytes: &[u8]) -> Result<Self, ChunkError> {
+        let hash = chunk::hash_of(bytes)?;
         let read = chunk::glance(bytes).and_then(|(head, all)| Some((head, reading::seen(&all)?)));
-        let (head, content) = read.ok_or_else(|| damaged(ChunkError::Malformed("birth")))?;
-        Ok(Self::of(RawChange(bytes.to_vec()), (hash, &head), content))
+        let (head, content) = read.ok_or(ChunkError::Malformed("birth"))?;
+        let change = RawChange(bytes.to_vec());
+        let part = Part { change, hash, max_op: head.max_op() };
+        Ok(Self::of(vec![part], head.actor, content))
     }
 
-    /// Returns the bytes to be saved: the change itself.
-    pub(crate) fn save(&self) -> &[u8] {
-        &self.change.0
+    /// Reads a birth of several changes.
+    ///
+    /// # Errors
+    /// When they are none.
+    pub(crate) fn load_all(changes: Vec<RawChange>) -> Result<Self, ChunkError> {
+        let mut reading = Reading::default();
+        let (mut parts, mut actor) = (Vec::<Part>::new(), None);
+        for (seq, change) in (1..).zip(changes) {
+            let head = Chunk::parse(&change.0)?.head;
+            let before: Vec<ChangeHash> = parts.last().map(|part| part.hash).into_iter().collect();
+            let is_next = head.time == 0 && head.seq == seq && head.dependencies == before;
+            if !is_next || actor.is_some_and(|actor| actor != head.actor) {
+                return Err(ChunkError::Malformed("birth"));
+            }
+            reading.take(&change.0)?;
+            let hash = chunk::hash_of(&change.0)?;
+            actor = Some(head.actor);
+            parts.push(Part { change, hash, max_op: head.max_op() });
+        }
+        let actor = actor.ok_or(ChunkError::Malformed("birth"))?;
+        Ok(Self::of(parts, actor, reading.content))
     }
 
-    /// Returns the document that the birth begins.
+    /// Returns the bytes to be saved: the changes themselves.
+    pub(crate) fn save(&self) -> Vec<u8> {
+        self.parts.iter().flat_map(|part| part.change.0.iter().copied()).collect()
+    }
+
+    /// Returns the changes in order.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Returns the document that the birth begins. A long one is written anew,
+    /// which costs less than to take its changes in one after the other.
     pub(crate) fn unfolded(&self) -> Automerge {
         let mut automerge = document::empty();
-        let change = Change::from_bytes(self.change.0.clone());
-        let applied = change.ok().map(|change| automerge.apply_changes([change]));
-        assert!(matches!(applied, Some(Ok(()))), "a birth is what this device writes itself");
+        if let [part] = self.parts.as_slice() {
+            let change = Change::from_bytes(part.change.0.clone());
+            let applied = change.ok().map(|change| automerge.apply_changes([change]));
+            assert!(matches!(applied, Some(Ok(()))), "a birth is what this device writes itself");
+            return automerge;
+        }
+        let steps = self.content.iter().flat_map(|(key, value)| super::steps(key, value));
+        let written = author::write(&mut automerge, self.actor, 0, steps.collect(), Texts::new());
+        let is_same = written
+            .is_ok_and(|written| written.iter().eq(self.parts.iter().map(|part| &part.change)));
+        assert!(is_same, "a birth is what this device writes itself");
         automerge
     }
 
@@ -63,17 +131,13 @@ impl Newborn {
         &self.content
     }
 
+    /// Returns the hash of the last change.
     pub(crate) fn hash(&self) -> ChangeHash {
-        self.hash
+        self.parts.last().map(|part| part.hash).expect("a birth has a change")
     }
 
     pub(crate) fn actor(&self) -> ActorId {
         self.actor
-    }
-
-    /// Returns the number of the last operation.
-    pub(crate) fn max_op(&self) -> u64 {
-        self.max_op
     }
 
     /// Returns the number of the category and the uid, where it names both.
@@ -111,6 +175,35 @@ mod tests {
             "[a-z/0-9]{1,12}",
         ];
         proptest::collection::btree_map(named, value(), 1..8)
+    }
+
+    #[test]
+    fn a_birth_of_several_changes_needs_no_document_either() {
+        let long = Value::Text("ä line of a löng text\n".repeat(600));
+        let content = Content::from([("a".to_owned(), Value::Int(7)), ("body".to_owned(), long)]);
+        let changes = birth(RecordId([7; 16]), &content).unwrap();
+        assert!(changes.len() > 2);
+        let document = Document::from_birth(&changes).unwrap();
+        let saved = document.save();
+        assert!(document.is_newborn() && Document::load(&saved).unwrap().is_newborn());
+        let mut applied = document::empty();
+        let opened = changes.iter().map(|change| Change::from_bytes(change.0.clone()).unwrap());
+        applied.apply_changes(opened).unwrap();
+        let mut unfolded = Document::load(&saved).unwrap();
+        assert_eq!(unfolded.automerge_mut().get_heads(), applied.get_heads());
+        for one in [&document, &unfolded] {
+            assert_eq!(one.content(), content);
+            assert_eq!(one.heads(), document.heads());
+            assert_eq!(one.history(), document.history());
+            assert_eq!(one.birth_content(), content);
+        }
+        let is_damaged = |bytes: &[u8]| matches!(Document::load(bytes), Err(DocError::Damaged(_)));
+        let swapped = [changes[1].0.as_slice(), &changes[0].0].concat();
+        let twice = [changes[0].0.as_slice(), &changes[0].0].concat();
+        assert!(
+            is_damaged(&saved[..saved.len() - 1]) && is_damaged(&[&saved, &saved[..9]].concat())
+        );
+        assert!(is_damaged(&swapped) && is_damaged(&twice));
     }
 
     proptest! {

@@ -7,7 +7,7 @@
 
 use super::graph::Graph;
 use super::{Admission, Awaited, Candidate};
-use crate::birth::{Newborn, Reading, birth, birth_actor};
+use crate::birth::{Newborn, Part, Reading, birth, birth_actor};
 use crate::chunk::Head;
 use crate::error::GateError;
 use heirloom_base::{ActorId, ChangeHash, LogId, RecordId, id};
@@ -26,17 +26,12 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// Returns the birth by itself, where it is one change, else gives it back.
-    pub(super) fn into_newborn(mut self) -> Result<Newborn, Self> {
-        match self.parts.pop() {
-            Some(part) if self.parts.is_empty() => {
-                Ok(Newborn::of(part.raw, (part.hash, &part.head), self.content))
-            }
-            last => {
-                self.parts.extend(last);
-                Err(self)
-            }
-        }
+    /// Returns the birth by itself.
+    pub(super) fn into_newborn(self) -> Option<Newborn> {
+        let actor = self.parts.first()?.head.actor;
+        let part =
+            |one: Candidate| Part { max_op: one.head.max_op(), hash: one.hash, change: one.raw };
+        Some(Newborn::of(self.parts.into_iter().map(part).collect(), actor, self.content))
     }
 }
 

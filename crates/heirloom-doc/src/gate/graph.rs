@@ -36,9 +36,12 @@ impl Graph {
     pub(super) fn of(document: &Document) -> Self {
         let mut graph = Self::default();
         if let Some(newborn) = document.newborn() {
-            let (hash, max_op) = (newborn.hash(), newborn.max_op());
-            graph.chains.insert(newborn.actor(), vec![Link { seq: 1, max_op, hash }]);
-            graph.nodes.insert(hash, Node { dependencies: Vec::new(), max_op });
+            let chain = graph.chains.entry(newborn.actor()).or_default();
+            for (seq, part) in (1..).zip(newborn.parts()) {
+                let dependencies = chain.last().map(|link| link.hash).into_iter().collect();
+                chain.push(Link { seq, max_op: part.max_op, hash: part.hash });
+                graph.nodes.insert(part.hash, Node { dependencies, max_op: part.max_op });
+            }
             return graph;
         }
         if document.heads().is_empty() {

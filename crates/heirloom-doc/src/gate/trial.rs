@@ -46,12 +46,11 @@ impl Trials {
         operations_max: usize,
         admission: &mut Admission,
     ) {
-        if self.heads.is_empty() && plan.len() == 1 {
-            match plan.pop().map(Whole::into_newborn) {
-                Some(Ok(newborn)) => return self.begin(newborn, admission),
-                Some(Err(whole)) => plan.push(whole),
-                None => {}
-            }
+        if self.heads.is_empty()
+            && plan.len() == 1
+            && let Some(newborn) = plan.pop().and_then(Whole::into_newborn)
+        {
+            return self.begin(newborn, admission);
         }
         let plan: Vec<Candidate> = plan.into_iter().flat_map(|whole| whole.parts).collect();
         let parts: Vec<&Candidate> = plan.iter().collect();
@@ -65,8 +64,8 @@ impl Trials {
     /// Begins the document with a birth.
     fn begin(&mut self, newborn: Newborn, admission: &mut Admission) {
         self.heads = BTreeSet::from([newborn.hash()]);
-        self.saved = Some(newborn.save().to_vec());
-        admission.applied.push(newborn.hash());
+        self.saved = Some(newborn.save());
+        admission.applied.extend(newborn.parts().iter().map(|part| part.hash));
         self.document = Document::of_newborn(newborn);
     }
 
