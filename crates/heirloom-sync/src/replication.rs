@@ -78,6 +78,9 @@ pub enum Output {
     Offence(DeviceId, &'static str),
     /// A peer does not answer any more: the conversation must begin anew.
     Stalled(DeviceId),
+    /// So much was asked for again that the next request would be an offence:
+    /// the conversation must begin anew, and its hello asks for everything.
+    AskedOut(DeviceId),
     /// A receipt of a device is news: keep it.
     Receipt(DeviceId, Vec<u8>),
     /// A device has signed what cannot be true: keep the proof.
@@ -399,7 +402,26 @@ impl Replication {
         let Some(session) = self.sessions.get_mut(&from) else { return };
         session.awaited_since_ms.get_or_insert(now.mono_ms);
         if session.wanted.insert(log, after) != Some(after) {
-            self.send(from, Message::Want { log, after });
+            self.ask_again(from, vec![(log, after)]);
+        }
+    }
+
+    /// Asks a peer for parts of logs again. Before that breaks the rules, the
+    /// conversation ends instead: the next one begins with a hello, which says
+    /// all of it at once, and what was kept back of credit falls away.
+    fn ask_again(&mut self, peer: DeviceId, logs: Vec<(LogId, u64)>) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if session.is_asked_out {
+            return;
+        }
+        if session.asked + logs.len() > limits::WANTS_SENT_MAX {
+            session.is_asked_out = true;
+            self.outputs.push_back(Output::AskedOut(peer));
+            return;
+        }
+        session.asked += logs.len();
+        for (log, after) in logs {
+            self.send(peer, Message::Want { log, after });
         }
     }
 

@@ -41,6 +41,10 @@ pub(crate) struct Session {
     pub(crate) delivered_ms: u64,
     /// How often the peer asked for a part of a log again.
     pub(crate) wants: usize,
+    /// How often this device asked the peer for a part of a log again.
+    pub(crate) asked: usize,
+    /// It asked so often that the conversation is to begin anew.
+    pub(crate) is_asked_out: bool,
 }
 
 /// In what a peer falls short of its own word. It is no proof: what travels

@@ -83,6 +83,10 @@ impl Node {
                     tracing::warn!(device = %device.short(), "a peer does not answer");
                     self.effect(Effect::Disconnect { device });
                 }
+                Output::AskedOut(device) => {
+                    tracing::debug!(device = %device.short(), "a conversation begins anew");
+                    self.effect(Effect::Disconnect { device });
+                }
                 Output::Receipt(device, bytes) => Self::keep_receipt(storage, device, bytes)?,
                 Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,
             }

@@ -1,3 +1,5 @@
+mod pauses;
+
 use super::*;
 use crate::Receipt;
 use crate::entry::{Body, EntryPlan, Header, Origin, Part, kind};
@@ -18,6 +20,8 @@ struct Peer {
     replication: Replication,
     entries: BTreeMap<(LogId, u64), Vec<u8>>,
     seen: Vec<Output>,
+    /// Its disk refuses every write.
+    is_full: bool,
 }
 
 impl Peer {
@@ -32,6 +36,7 @@ impl Peer {
             replication,
             entries: BTreeMap::new(),
             seen: Vec::new(),
+            is_full: false,
         }
     }
 
@@ -115,6 +120,10 @@ impl Peer {
                     self.seen.push(output);
                 }
             }
+            if self.is_full && !stored.is_empty() {
+                self.replication.refused(now);
+                stored.clear();
+            }
             for entry in stored {
                 self.store(&entry);
             }
@@ -144,9 +153,13 @@ impl Peer {
 }
 
 fn connect(one: &mut Peer, other: &mut Peer) {
+    connect_at(at(0), one, other);
+}
+
+fn connect_at(now: Now, one: &mut Peer, other: &mut Peer) {
     let (first, second) = (one.id(), other.id());
-    one.replication.peer_up(at(0), second, vec![OpId([5; 32])], Vec::new());
-    other.replication.peer_up(at(0), first, vec![OpId([5; 32])], Vec::new());
+    one.replication.peer_up(now, second, vec![OpId([5; 32])], Vec::new());
+    other.replication.peer_up(now, first, vec![OpId([5; 32])], Vec::new());
 }
 
 /// Exchanges messages until nobody has anything to say; returns how many there were.
@@ -315,115 +328,6 @@ fn an_entry_counts_as_held_only_together_with_its_chunks() {
     run(&mut peers, at(2_000));
     assert_eq!(held(&peers), 3);
     assert!(peers[1].replication.chunks_missing().is_empty());
-}
-
-#[test]
-fn what_could_not_be_stored_is_asked_for_again() {
-    let (mut writer, mut reader) = (Peer::new(1), Peer::new(2));
-    connect(&mut writer, &mut reader);
-    writer.write(2);
-    let entries: Vec<Vec<u8>> = writer.entries.values().cloned().collect();
-    reader.replication.receive_entries(at(0), writer.id(), false, entries, &|_| true);
-    while reader.replication.poll_output().is_some() {}
-    assert_eq!(reader.replication.log(writer.log).map(|state| state.staged), Some(2));
-    reader.replication.refused(at(0));
-    assert_eq!(reader.replication.log(writer.log), None);
-}
-
-#[test]
-fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
-    let mut peers = [Peer::new(1), Peer::new(2)];
-    let [writer, reader] = &mut peers;
-    connect(writer, reader);
-    run(&mut peers, at(0));
-    let log = peers[0].log;
-    let pause = limits::REFUSED_PAUSE_MS as u64;
-    peers[1].replication.refused(at(1));
-    // More than a window: the rest of it is not even sent.
-    peers[0].write(2 * limits::CREDIT_ENTRIES as u64);
-    let messages = run(&mut peers, at(2));
-    let count = |message: &Message| match message {
-        Message::Entries { entries, .. } => Some(entries.len()),
-        Message::Want { .. } => panic!("nothing is asked for yet"),
-        Message::Hello(_)
-        | Message::Roster(_)
-        | Message::Credit { .. }
-        | Message::Receipts(_)
-        | Message::AskReceipt
-        | Message::Reachable(_)
-        | Message::Unknown(_) => None,
-    };
-    let sent: usize = messages.iter().filter_map(count).sum();
-    assert_eq!(sent, limits::CREDIT_ENTRIES);
-    assert_eq!(peers[1].replication.log(log), None);
-    assert_eq!(peers[1].replication.poll_timeout(), Some(1 + pause));
-    peers[1].replication.resume(at(pause));
-    assert_eq!(run(&mut peers, at(pause)).len(), 0, "the pause is not over");
-    peers[1].replication.resume(at(1 + pause));
-    run(&mut peers, at(1 + pause));
-    let held = peers[1].replication.log(log).map(|state| state.durable);
-    assert_eq!(held, Some(2 * limits::CREDIT_ENTRIES as u64));
-}
-
-#[test]
-fn what_a_pause_kept_back_of_a_whole_window_is_no_false_credit() {
-    let mut peers = [Peer::new(1), Peer::new(2)];
-    let [writer, reader] = &mut peers;
-    for _ in 0..6 {
-        writer.write_large(200_000);
-    }
-    connect(writer, reader);
-    reader.replication.refused(at(0));
-    run(&mut peers, at(0));
-    let pause = limits::REFUSED_PAUSE_MS as u64;
-    peers[1].replication.resume(at(pause));
-    run(&mut peers, at(pause));
-    let broke = |output: &Output| matches!(output, Output::Offence(..));
-    assert!(!peers[0].seen.iter().any(broke), "nobody broke the rules");
-    let log = peers[0].log;
-    assert_eq!(peers[1].replication.log(log).map(|state| state.durable), Some(6));
-}
-
-#[test]
-fn nobody_withholds_what_a_full_disk_does_not_take_in() {
-    let mut peers = [Peer::new(1), Peer::new(2)];
-    let [writer, reader] = &mut peers;
-    writer.write(3);
-    connect(writer, reader);
-    reader.replication.refused(at(0));
-    run(&mut peers, at(0));
-    let (log, writer) = (peers[0].log, peers[0].id());
-    assert_eq!(peers[1].replication.shortfall(writer), None);
-    let pause = limits::REFUSED_PAUSE_MS as u64;
-    peers[1].replication.resume(at(pause));
-    let short = peers[1].replication.shortfall(writer).unwrap();
-    assert_eq!((short.undelivered, short.delivered_ms), (3, pause), "it is given time again");
-    run(&mut peers, at(pause));
-    assert_eq!(peers[1].replication.log(log).map(|state| state.durable), Some(3));
-}
-
-#[test]
-fn what_could_not_be_stored_is_asked_for_again_of_who_showed_it() {
-    let mut peers = [Peer::new(1), Peer::new(2), Peer::new(3)];
-    let [one, other, third] = &mut peers;
-    connect(one, other);
-    connect(other, third);
-    run(&mut peers, at(0));
-    peers[0].write(1);
-    let [writer, reader, _] = &mut peers;
-    let entries = vec![writer.entries[&(writer.log, 1)].clone()];
-    let (log, id) = (writer.log, writer.id());
-    reader.replication.receive_entries(at(0), id, false, entries, &|_| true);
-    while reader.replication.poll_output().is_some() {}
-    reader.replication.refused(at(5));
-    let again_ms = 5 + limits::REFUSED_PAUSE_MS as u64;
-    assert_eq!(reader.replication.poll_timeout(), Some(again_ms));
-    reader.replication.resume(at(again_ms - 1));
-    assert_eq!(reader.replication.poll_output(), None);
-    reader.replication.resume(at(again_ms));
-    let want = Message::Want { log, after: 0 };
-    assert_eq!(reader.replication.poll_output(), Some(Output::Send(id, want)));
-    assert_eq!(reader.replication.poll_output(), None, "the third never showed it");
 }
 
 #[test]
