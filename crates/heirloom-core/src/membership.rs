@@ -110,6 +110,11 @@ impl Membership {
             .collect()
     }
 
+    /// Returns whether a device is the only member.
+    pub(crate) fn is_alone(&self, own: DeviceId) -> bool {
+        self.is_peer(own) && self.peers(own).is_empty()
+    }
+
     pub(crate) fn is_peer(&self, device: DeviceId) -> bool {
         self.roster.state().is_member(device)
     }

@@ -126,7 +126,8 @@ impl Node {
         self.fetches.peer_up(device);
         let reachable = self.reachable_for(device);
         let heads = self.membership.roster.heads();
-        self.replication.peer_up(now, device, heads, reachable);
+        let holes = self.holes(storage)?;
+        self.replication.peer_up(now, device, heads, reachable, holes);
         self.event(Event::PeerUp { device_id: device.to_string() });
         self.keep_seen(now, storage, device)
     }

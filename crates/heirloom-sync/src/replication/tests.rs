@@ -1,3 +1,4 @@
+mod holes;
 mod pauses;
 
 use super::*;
@@ -158,8 +159,8 @@ fn connect(one: &mut Peer, other: &mut Peer) {
 
 fn connect_at(now: Now, one: &mut Peer, other: &mut Peer) {
     let (first, second) = (one.id(), other.id());
-    one.replication.peer_up(now, second, vec![OpId([5; 32])], Vec::new());
-    other.replication.peer_up(now, first, vec![OpId([5; 32])], Vec::new());
+    one.replication.peer_up(now, second, vec![OpId([5; 32])], Vec::new(), Vec::new());
+    other.replication.peer_up(now, first, vec![OpId([5; 32])], Vec::new(), Vec::new());
 }
 
 /// Exchanges messages until nobody has anything to say; returns how many there were.
@@ -398,7 +399,7 @@ fn a_keeper_that_holds_less_than_it_had_acknowledged_falls_short_until_it_holds_
     let (mut phone, keeper) = (Peer::new(1), Peer::new(3));
     phone.write(10);
     phone.receive(at(0), keeper.id(), &receipt(&keeper, phone.log, 5, 10));
-    phone.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new());
+    phone.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new(), Vec::new());
     let hello = Hello {
         versions: (1, 1),
         space: SPACE,
@@ -423,7 +424,7 @@ fn a_keeper_that_holds_less_than_it_had_acknowledged_falls_short_until_it_holds_
 #[test]
 fn a_keeper_that_tells_others_more_than_this_device_falls_short() {
     let (mut laptop, phone, keeper) = (Peer::new(1), Peer::new(2), Peer::new(3));
-    laptop.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new());
+    laptop.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new(), Vec::new());
     let hello = Hello {
         versions: (1, 1),
         space: SPACE,
@@ -447,7 +448,7 @@ fn a_keeper_that_tells_others_more_than_this_device_falls_short() {
 #[test]
 fn who_claims_entries_and_sends_none_falls_short_by_them() {
     let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
-    phone.replication.peer_up(at(40), laptop.id(), Vec::new(), Vec::new());
+    phone.replication.peer_up(at(40), laptop.id(), Vec::new(), Vec::new(), Vec::new());
     let hello = Hello {
         versions: (1, 1),
         space: SPACE,
@@ -478,7 +479,7 @@ fn who_claims_entries_and_sends_none_falls_short_by_them() {
 fn who_asks_for_the_same_logs_without_end_is_answered_so_often_and_then_breaks_the_rules() {
     let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
     phone.write(1);
-    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new());
+    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new(), Vec::new());
     let want = Message::Want { log: phone.log, after: 0 };
     let offences = |peer: &Peer| {
         let is_offence = |output: &&Output| matches!(output, Output::Offence(..));
@@ -518,7 +519,7 @@ fn who_asks_for_receipts_without_end_gets_one_a_second() {
 #[test]
 fn who_names_entries_that_no_log_can_have_breaks_the_rules() {
     let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
-    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new());
+    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new(), Vec::new());
     let beyond = limits::LOG_ENTRIES_MAX as u64 + 1;
     let hello = Hello {
         versions: (1, 1),

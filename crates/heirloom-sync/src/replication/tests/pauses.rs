@@ -96,7 +96,7 @@ fn more_logs_than_may_be_asked_for_are_asked_for_by_a_hello() {
 #[test]
 fn gaps_are_not_asked_for_without_end_either() {
     let (writer, mut reader) = (Peer::new(1), Peer::new(2));
-    reader.replication.peer_up(at(0), writer.id(), Vec::new(), Vec::new());
+    reader.replication.peer_up(at(0), writer.id(), Vec::new(), Vec::new(), Vec::new());
     let from = writer.id();
     // Each is of another unknown log, in its middle.
     let count = u8::try_from(limits::WANTS_SENT_MAX).unwrap() + 9;
