@@ -40,8 +40,10 @@ pub(crate) fn open(home: &Path, wait: Duration) -> Result<(Store, Zeroizing<[u8;
     if !has_account(home) {
         return Err(failure::no_account(home));
     }
-    let store = open_store(home, wait)?;
+    // First: what the store puts in order must not hide a key that lies under
+    // another name.
     let seed = keyfile::read(home).map(Zeroizing::new).map_err(|error| key(home, &error))?;
+    let store = open_store(home, wait)?;
     Ok((store, seed))
 }
 
