@@ -339,3 +339,95 @@ fn an_index_that_is_taken_away_from_a_running_node_is_made_again() {
     assert_eq!(digest(&home), shown);
     drop(node);
 }
+
+/// What is swapped, what becomes of it, and a word of the sentence if it is refused.
+fn swapped(one: &str, other: &str) -> Outcome {
+    let part = |file: &str| file.split('/').next().unwrap().to_owned();
+    match (part(one).as_str(), part(other).as_str()) {
+        ("device.key", _) => Outcome::Refused(5, "device.key"),
+        // The index knows it all, until the others have sent it again.
+        ("log", "packs" | "FORMAT") | ("packs" | "FORMAT", _) => Outcome::Whole,
+        ("log", "index") => Outcome::Refused(5, "log"),
+        pair => panic!("decision 17 does not say what happens to {pair:?}"),
+    }
+}
+
+fn swap(home: &Path, one: &str, other: &str) {
+    let (one, other, aside) = (home.join(one), home.join(other), home.join("aside"));
+    fs::rename(&one, &aside).unwrap();
+    fs::rename(&other, &one).unwrap();
+    fs::rename(&aside, &other).unwrap();
+}
+
+#[test]
+fn two_files_of_one_folder_that_were_swapped_show_nothing_false_and_are_kept() {
+    let house = House::new();
+    let phone = house.path("phone");
+    let all = files(&phone, "");
+    let find = |start: &str| all.iter().find(|file| file.starts_with(start)).unwrap().as_str();
+    let (log, chunk, index) = ("log/00000001.seg", find("packs/"), find("index/db"));
+    let pairs = [
+        ("device.key", "FORMAT"),
+        ("device.key", log),
+        (log, chunk),
+        (log, "FORMAT"),
+        (log, index),
+        (chunk, index),
+        (chunk, "FORMAT"),
+    ];
+    let laptop = Up::start(&house.path("laptop"), &[]);
+    for (number, (one, other)) in pairs.into_iter().enumerate() {
+        let case = format!("{one} and {other}");
+        let home = house.copied("phone", number);
+        swap(&home, one, other);
+        let ended = run_json(&home, &["digest"]);
+        assert!(!ended.stderr.contains("panicked"), "{case}: {}", ended.stderr);
+        match swapped(one, other) {
+            Outcome::Whole => {
+                assert_eq!(ended.code, 0, "{case}: {}", ended.stderr);
+                assert_eq!(ended.json()["digest"], house.digest.as_str(), "{case}");
+                let node = Up::start(&home, &["--peer", &laptop.address()]);
+                run_json(&home, &["notes", "add", "title=later", "--wait", "peer:1"]).expect(0);
+                assert_eq!(node.stop(), 0);
+                run_json(&laptop.home, &["sync"]);
+            }
+            Outcome::Refused(code, word) => {
+                assert_eq!(ended.code, code, "{case}: {}{}", ended.stdout, ended.stderr);
+                assert!(ended.stderr.contains(word), "{case}: {}", ended.stderr);
+            }
+        }
+        if one == "device.key" {
+            swap(&home, one, other);
+            assert_eq!(digest(&home), house.digest, "{case}: they were swapped back");
+        } else {
+            let kept = files(&home, "quarantine").len() + files(&home, "").len();
+            assert!(kept > all.len(), "{case}: what does not belong there is kept");
+        }
+        fs::remove_dir_all(home).unwrap();
+    }
+}
+
+/// Behind one rotten entry of a device without others, all that is sound is shown.
+#[test]
+fn one_rotten_entry_costs_a_lone_device_that_entry_and_no_other() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "lone");
+    for number in 0..9 {
+        run_json(&home, &["notes", "add", &format!("title=note {number}")]).expect(0);
+    }
+    let log = home.join("log/00000001.seg");
+    let mut bytes = fs::read(&log).unwrap();
+    let at = used(&bytes) * 6 / 10;
+    bytes[at] ^= 0x10;
+    fs::write(&log, bytes).unwrap();
+    let status = run_json(&home, &["status"]).expect(0).json();
+    assert!(status["problems"].to_string().contains("has lost one entry"), "{status}");
+    fs::remove_dir_all(home.join("index")).unwrap();
+    assert_eq!(run_json(&home, &["notes", "list"]).lines().len(), 8);
+    run_json(&home, &["notes", "add", "title=afterwards"]).expect(0);
+    fs::remove_dir_all(home.join("index")).unwrap();
+    assert_eq!(run_json(&home, &["notes", "list"]).lines().len(), 9);
+    let status = run_json(&home, &["status"]).expect(0).json();
+    assert!(status["problems"].to_string().contains("has lost one entry"), "{status}");
+}

@@ -8,6 +8,7 @@ mod common;
 mod completions;
 mod damage;
 mod files;
+mod full_disk;
 mod history;
 mod hostile;
 mod household;

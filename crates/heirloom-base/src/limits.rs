@@ -48,6 +48,7 @@ limits! {
     LOG_ENTRIES_MAX = 1 << 40, "Entries of one log: nobody writes so many, so who names a later one breaks the rules.";
     HOLES_MAX = 16, "Ranges of missing entries that a hello may name.";
     WANTS_MAX = 256, "Requests of one conversation to send a part of a log again; more are an offence.";
+    WANTS_SENT_MAX = 128, "Requests of one conversation to send a part of a log again after which a device begins it anew itself: the other side may count some that a lost one had made.";
     FRAME_BYTES_MAX = 512 * 1024, "One frame of the sync protocol, checked before allocation.";
     STRANGER_BYTES_MAX = 64 * 1024, "Everything a stranger may send on one connection.";
     STRANGERS_MAX = 4, "Connections of strangers at one time.";
@@ -114,6 +115,7 @@ mod tests {
         const { assert!(RECEIPT_DELAY_MS_MAX < STALL_MS_MAX && PING_TIMEOUT_MS < PING_MS) };
         const { assert!(ENTRY_BYTES_MAX <= CREDIT_BYTES && ENTRY_BYTES_MAX < SEGMENT_BYTES) };
         const { assert!(ROSTER_OP_BYTES_MAX < FRAME_BYTES_MAX) };
+        const { assert!(WANTS_SENT_MAX < WANTS_MAX && REFUSED_PAUSE_MS < STALL_MS_MAX) };
         // The largest card is one request, in base64, and its photo one entry's chunks.
         const PHOTO: usize = CARD_PHOTO_BYTES_MAX / 3 * 4 / 16 * 17;
         const { assert!((CARD_TEXT_BYTES_MAX + PHOTO) / 3 * 4 < API_REQUEST_BYTES_MAX) };

@@ -176,7 +176,7 @@ pub(crate) async fn recover(
         screen.line(format_args!("The newest change is of {as_of}."))?;
     }
     if !recovered.complete {
-        return Err(incomplete().into());
+        return Err(incomplete(recovered.disk_full).into());
     }
     screen.next("up")
 }
@@ -189,7 +189,15 @@ fn progress_bar() -> ProgressBar {
     ProgressBar::new(0).with_style(style)
 }
 
-fn incomplete() -> Failure {
+fn incomplete(disk_full: bool) -> Failure {
+    if disk_full {
+        return exit::failure(
+            Exit::NotYet,
+            "disk-full",
+            "the disk of this device is full, and not everything fitted",
+            "Free some space, then run `heirloom up`: the rest follows",
+        );
+    }
     exit::failure(
         Exit::NotYet,
         "incomplete",

@@ -66,6 +66,16 @@ pub(crate) trait Library {
     /// [`StorageError::Index`]: a part of the log was lost that the index counts on.
     fn open(&self, view: &View<'_>, log: LogId, seq: u64) -> Result<Opened, StorageError>;
 
+    /// Returns whether an entry that was taken in once was lost with a part of
+    /// the log.
+    ///
+    /// # Errors
+    /// [`StorageError::Index`].
+    fn is_lost(&self, view: &View<'_>, log: LogId, seq: u64) -> Result<bool, StorageError> {
+        let _ = (view, log, seq); // Where there is no log, none is lost.
+        Ok(false)
+    }
+
     /// Loads a document.
     ///
     /// # Errors

@@ -77,8 +77,10 @@ impl Membership {
 
     /// Follows a change of the roster; returns the members that are new.
     pub(crate) fn refresh(&mut self, device: &DeviceKeys) -> Vec<DeviceId> {
-        if let Ok(keyring) = Keyring::open(&self.roster, device) {
-            self.keyring = Some(keyring);
+        match &mut self.keyring {
+            // What was opened stays open; only what is new is looked for.
+            Some(keyring) => drop(keyring.refresh(&self.roster, device)),
+            None => self.keyring = Keyring::open(&self.roster, device).ok(),
         }
         let members: BTreeSet<DeviceId> = self
             .roster
@@ -106,6 +108,11 @@ impl Membership {
             .copied()
             .filter(|device| *device != own && state.is_member(*device))
             .collect()
+    }
+
+    /// Returns whether a device is the only member.
+    pub(crate) fn is_alone(&self, own: DeviceId) -> bool {
+        self.is_peer(own) && self.peers(own).is_empty()
     }
 
     pub(crate) fn is_peer(&self, device: DeviceId) -> bool {

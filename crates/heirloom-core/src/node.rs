@@ -14,7 +14,7 @@ use crate::rows;
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::waits::Waits;
 use conduct::Conduct;
-use heirloom_base::{AccountId, ChunkId, DeviceId, Now, SpaceId};
+use heirloom_base::{AccountId, ChunkId, DeviceId, LogId, Now, SpaceId};
 use heirloom_identity::{DeviceKeys, Role};
 use heirloom_sync::{Entry, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,6 +33,7 @@ mod records;
 mod report;
 mod settle;
 mod stalls;
+mod stranded;
 mod versions;
 
 pub use damage::Fit;
@@ -125,6 +126,10 @@ pub struct Node {
     pub(crate) last_seen: BTreeMap<DeviceId, u64>,
     pub(crate) conduct: Conduct,
     pub(crate) sources: BTreeSet<DeviceId>,
+    /// The logs of this device that its log named since the start.
+    pub(crate) own_logs: BTreeSet<LogId>,
+    /// The logs of which entries behind a hole are here.
+    pub(crate) holed: BTreeSet<LogId>,
     pub(crate) listening: Vec<String>,
     /// When progress was last told.
     pub(crate) progress_ms: u64,

@@ -4,7 +4,8 @@
 //! operation is admitted once everything it builds on is here, if its signature
 //! holds and its signer was entitled in the state of its parents; both depend
 //! on nothing that may come later. What concurrent operations amount to
-//! together is judged anew from the whole set.
+//! together depends on the whole set: one more is judged beside what was judged
+//! before, and the state is put together when somebody asks for it.
 
 mod author;
 mod bits;
@@ -24,9 +25,10 @@ use bits::Bits;
 use graph::Graph;
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{AccountId, DecodeError, DeviceId, EpochId, LogId, OpId, limits};
-use judge::{Right, Standing, judge, right};
+use judge::{Right, Standing, View, judge, right};
 use op::{Author, EpochKeys, Op, OpBody};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 /// Operations that may wait for their parents.
 const WAITING_MAX: usize = limits::ROSTER_OPS_MAX;
@@ -101,8 +103,11 @@ pub struct Roster {
     graph: Graph,
     waiting: BTreeMap<OpId, (usize, Signed<Op>)>,
     waiting_bytes: usize,
+    /// For each operation that is not here, those that wait for it.
+    awaited: BTreeMap<OpId, BTreeSet<OpId>>,
     standing: Standing,
-    state: RosterState,
+    /// Made when it is first asked for after a change.
+    state: OnceLock<RosterState>,
 }
 
 impl Roster {
@@ -114,8 +119,9 @@ impl Roster {
             graph: Graph::default(),
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
+            awaited: BTreeMap::new(),
             standing: Standing::default(),
-            state: RosterState::default(),
+            state: OnceLock::new(),
         }
     }
 
@@ -142,12 +148,11 @@ impl Roster {
         let parents = signed.unverified().parents.iter();
         let missing: Vec<OpId> = parents.filter(|id| !self.contains(id)).copied().collect();
         if !missing.is_empty() {
-            self.hold(id, bytes.len(), signed)?;
+            self.hold(id, bytes.len(), signed, &missing)?;
             return Ok(Inserted::Waiting { missing });
         }
         let mut admitted = vec![self.admit(signed)?];
         self.admit_waiting(&mut admitted);
-        self.state = RosterState::new(&self.graph, &self.standing);
         Ok(Inserted::New(admitted))
     }
 
@@ -234,7 +239,7 @@ impl Roster {
     /// Returns what all operations amount to.
     #[must_use]
     pub fn state(&self) -> &RosterState {
-        &self.state
+        self.state.get_or_init(|| RosterState::new(&self.graph, &self.standing))
     }
 
     pub(crate) fn rank(&self, id: &OpId) -> Option<(u32, u32, OpId)> {
@@ -260,7 +265,13 @@ impl Roster {
         epochs.filter_map(|vertex| Some((EpochId(vertex.id.0), vertex.body().epoch()?))).collect()
     }
 
-    fn hold(&mut self, id: OpId, size: usize, signed: Signed<Op>) -> Result<(), RosterError> {
+    fn hold(
+        &mut self,
+        id: OpId,
+        size: usize,
+        signed: Signed<Op>,
+        missing: &[OpId],
+    ) -> Result<(), RosterError> {
         if self.waiting.contains_key(&id) {
             return Ok(());
         }
@@ -269,26 +280,31 @@ impl Roster {
         }
         self.waiting_bytes += size;
         self.waiting.insert(id, (size, signed));
+        for parent in missing {
+            self.awaited.entry(*parent).or_default().insert(id);
+        }
         Ok(())
     }
 
-    /// Admits what waited only for operations that are here now.
+    /// Admits what waited only for operations that are here now: what was just
+    /// admitted, and what it brings.
     fn admit_waiting(&mut self, admitted: &mut Vec<OpId>) {
-        loop {
-            let ready: Vec<OpId> = self
-                .waiting
-                .iter()
-                .filter(|(_, (_, op))| op.unverified().parents.iter().all(|id| self.contains(id)))
-                .map(|(id, _)| *id)
-                .collect();
-            if ready.is_empty() {
-                return;
-            }
-            for id in ready {
+        let mut arrived = admitted.clone();
+        while let Some(parent) = arrived.pop() {
+            for id in self.awaited.remove(&parent).unwrap_or_default() {
+                let is_ready = |op: &Signed<Op>| {
+                    op.unverified().parents.iter().all(|parent| self.contains(parent))
+                };
+                if !self.waiting.get(&id).is_some_and(|(_, op)| is_ready(op)) {
+                    continue;
+                }
                 let Some((size, signed)) = self.waiting.remove(&id) else { continue };
                 self.waiting_bytes -= size;
                 // One that is refused now is refused by everybody.
-                admitted.extend(self.admit(signed).ok());
+                if let Ok(id) = self.admit(signed) {
+                    arrived.push(id);
+                    admitted.push(id);
+                }
             }
         }
     }
@@ -298,20 +314,28 @@ impl Roster {
         let verified = self.verify(signed)?;
         let op = verified.value();
         if !matches!(op.body, OpBody::Genesis(_)) {
-            let past = self.graph.closure(&op.parents);
-            let by_arrival = is_planted(Bug::RosterByArrival);
-            let standing = if by_arrival || past.len() == self.graph.len() {
-                self.standing.clone()
-            } else {
-                judge(&self.graph, &past)
-            };
             self.check_generation(op)?;
-            check_entitled(op, &standing)?;
-            self.check_body(op, &standing, &past)?;
+            self.check_author(op)?;
         }
         let id = self.graph.push(verified);
-        self.standing = judge(&self.graph, &Bits::below(self.graph.len()));
+        self.standing.extend(&self.graph, self.graph.len() - 1);
+        self.state = OnceLock::new();
         Ok(id)
+    }
+
+    /// Checks what an operation's author was entitled to and could know.
+    fn check_author(&self, op: &Op) -> Result<(), RosterError> {
+        let graph = &self.graph;
+        let past = graph.closure(&op.parents);
+        let all = Bits::below(if is_planted(Bug::RosterByArrival) { graph.len() } else { 0 });
+        let seen = if all.is_empty() { &past } else { &all };
+        let known = op.parents.iter().filter_map(|id| self.op(id)).map(|op| op.generation).max();
+        let is_at_hand =
+            seen.len() == graph.len() || self.standing.speaks_for(known.unwrap_or_default());
+        let judged = (!is_at_hand).then(|| judge(graph, seen));
+        let view = View { graph, standing: judged.as_ref().unwrap_or(&self.standing), past: seen };
+        check_entitled(op, view)?;
+        self.check_body(op, view, &past)
     }
 
     /// Keeps room for what ends an attack when a device fills the roster.
@@ -377,14 +401,14 @@ impl Roster {
         if follows { Ok(()) } else { Err(RosterError::Generation(op.generation)) }
     }
 
-    fn check_body(&self, op: &Op, standing: &Standing, past: &Bits) -> Result<(), RosterError> {
-        let known = |device: &DeviceId| match standing.devices.contains_key(device) {
+    fn check_body(&self, op: &Op, view: View<'_>, past: &Bits) -> Result<(), RosterError> {
+        let known = |device: &DeviceId| match view.knows(device) {
             true => Ok(()),
             false => Err(RosterError::UnknownDevice(*device)),
         };
         match &op.body {
             OpBody::AddDevice(add) => {
-                check_newcomer(add, standing, self.account)?;
+                check_newcomer(add, view, self.account)?;
                 self.check_epochs(add.wraps.keys(), past)?;
             }
             OpBody::SetCapabilities { device, .. }
@@ -422,27 +446,24 @@ impl Roster {
     }
 }
 
-fn check_entitled(op: &Op, standing: &Standing) -> Result<(), RosterError> {
+fn check_entitled(op: &Op, view: View<'_>) -> Result<(), RosterError> {
     let Author::Device(device) = op.author else { return Ok(()) };
     let entitled = match right(op.author, &op.body) {
         Right::Root => false,
-        Right::Member(needed) => standing
-            .devices
-            .get(&device)
-            .is_some_and(|member| !member.revoked && member.capabilities.contains(needed)),
+        Right::Member(needed) => view.rights(&device).is_some_and(|held| held.contains(needed)),
     };
     if entitled { Ok(()) } else { Err(RosterError::NotEntitled(op.author)) }
 }
 
 fn check_newcomer(
     add: &op::AddDevice,
-    standing: &Standing,
+    view: View<'_>,
     account: AccountId,
 ) -> Result<(), RosterError> {
-    if standing.devices.contains_key(&add.device) {
+    if view.knows(&add.device) {
         return Err(RosterError::KnownDevice(add.device));
     }
-    let members = standing.devices.values().filter(|member| !member.revoked).count();
+    let members = view.members();
     if members >= limits::DEVICES_MAX {
         return Err(RosterError::TooManyDevices(members));
     }

@@ -4,12 +4,14 @@
 //! conversation, a stranger's only `hello/1` and `pair/1`; what is offered
 //! changes on a live connection when the set does, so that a device that
 //! became a member need not connect anew. Only so many strangers are let in,
-//! and only so many connections at all.
+//! and one address with several of them gives way to another, so that it keeps
+//! nobody out; and only so many connections at all.
 
 mod handler;
 
 pub(crate) use handler::{Arrived, Handler, Order, Wanted};
 
+use crate::crowd::{self, Origin};
 use crate::limits::{PEER_CONNECTIONS_MAX, PENDING_CONNECTIONS_MAX};
 use crate::members::Members;
 use crate::protocol::Protocol;
@@ -18,7 +20,8 @@ use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure};
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler,
+    ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -51,7 +54,10 @@ enum TooMany {
 #[derive(Debug)]
 struct Connection {
     peer: PeerId,
-    inbound: bool,
+    /// Where it comes from, if it came in.
+    origin: Option<Origin>,
+    /// It is being closed, to make room for another stranger.
+    gives_way: bool,
 }
 
 /// The gate.
@@ -123,12 +129,32 @@ impl Gate {
         Handler::new(self.offers(peer), self.dropped.clone())
     }
 
-    /// Counts the connections that strangers opened.
-    fn strangers(&self) -> usize {
-        let strange = |connection: &&Connection| {
-            connection.inbound && !self.members.contains(&connection.peer)
-        };
-        self.connections.values().filter(strange).count()
+    /// Returns the connections that strangers opened, the oldest first.
+    fn strangers(&self) -> impl Iterator<Item = (ConnectionId, Origin)> + Clone {
+        let staying = self.connections.iter().filter(|(_, connection)| !connection.gives_way);
+        let strange = staying.filter(|(_, connection)| !self.members.contains(&connection.peer));
+        strange.filter_map(|(id, connection)| Some((*id, connection.origin?)))
+    }
+
+    /// Makes room for one more stranger: where all places are taken, the oldest
+    /// of the address with the most gives way, if that has more than the new
+    /// one's will have.
+    fn make_room(&mut self, origin: Origin) -> Result<(), TooMany> {
+        if self.strangers().count() < STRANGERS_MAX {
+            return Ok(());
+        }
+        let count = |origin| self.strangers().filter(|(_, other)| *other == origin).count();
+        let crowded = crowd::oldest_of_the_most(self.strangers()).filter(|id| {
+            let most = self.connections.get(id).and_then(|connection| connection.origin);
+            most.is_some_and(|most| count(most) > count(origin) + 1)
+        });
+        let id = crowded.ok_or(TooMany::Strangers)?;
+        if let Some(Connection { peer, gives_way, .. }) = self.connections.get_mut(&id) {
+            *gives_way = true;
+            let connection = CloseConnection::One(id);
+            self.orders.push_back(ToSwarm::CloseConnection { peer_id: *peer, connection });
+        }
+        Ok(())
     }
 
     /// Checks whether there is room for one more connection, with this peer.
@@ -153,13 +179,15 @@ impl NetworkBehaviour for Gate {
         _: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
-        _: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<Handler, ConnectionDenied> {
-        if !self.is_member(&peer) && self.strangers() >= STRANGERS_MAX {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(ConnectionDenied::new(TooMany::Strangers));
-        }
         self.check_room(&peer)?;
+        if !self.is_member(&peer) {
+            self.make_room(Origin::of(remote)).map_err(|reason| {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                ConnectionDenied::new(reason)
+            })?;
+        }
         Ok(self.handler(&peer))
     }
 
@@ -198,8 +226,12 @@ impl NetworkBehaviour for Gate {
             ..
         }) = event
         {
-            let inbound = matches!(endpoint, ConnectedPoint::Listener { .. });
-            self.connections.insert(connection_id, Connection { peer: peer_id, inbound });
+            let origin = match endpoint {
+                ConnectedPoint::Listener { send_back_addr, .. } => Some(Origin::of(send_back_addr)),
+                ConnectedPoint::Dialer { .. } => None,
+            };
+            let connection = Connection { peer: peer_id, origin, gives_way: false };
+            self.connections.insert(connection_id, connection);
         } else if let FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) = event {
             self.connections.remove(&connection_id);
         } else if let FromSwarm::DialFailure(DialFailure { connection_id, .. }) = event {
@@ -239,9 +271,14 @@ mod tests {
         "/ip4/10.0.0.1/tcp/1".parse().unwrap()
     }
 
+    /// Lets a peer connect, each from an address of its own.
     fn arrive(gate: &mut Gate, id: usize, seed: u8) -> bool {
+        arrive_from(gate, id, seed, &format!("/ip4/10.0.1.{seed}/tcp/1"))
+    }
+
+    fn arrive_from(gate: &mut Gate, id: usize, seed: u8, from: &str) -> bool {
         let id = ConnectionId::new_unchecked(id);
-        let (local, remote) = (address(), address());
+        let (local, remote) = (address(), from.parse().unwrap());
         let accepted =
             gate.handle_established_inbound_connection(id, peer(seed), &local, &remote).is_ok();
         if accepted {
@@ -268,6 +305,54 @@ mod tests {
         // A stranger that became a member makes room.
         gate.set_members(BTreeSet::from([peer(100), peer(0)]));
         assert!(arrive(&mut gate, 50, 50));
+    }
+
+    /// Returns which connections the gate closes.
+    fn closed(gate: &mut Gate) -> Vec<ConnectionId> {
+        let mut closed = Vec::new();
+        for order in gate.orders.drain(..) {
+            if let ToSwarm::CloseConnection { connection: CloseConnection::One(id), .. } = order {
+                closed.push(id);
+            }
+        }
+        closed
+    }
+
+    #[test]
+    fn strangers_of_one_address_give_way_to_one_from_elsewhere() {
+        let mut gate = gate_of(CONNECTIONS_MAX);
+        let id = ConnectionId::new_unchecked;
+        for at in 0..20 {
+            let from = format!("/ip6/2001:db8:0:1::{at}/tcp/1");
+            assert_eq!(arrive_from(&mut gate, at, at as u8, &from), at < STRANGERS_MAX);
+        }
+        assert_eq!(closed(&mut gate), [], "one network gives nothing to itself");
+        // A new phone comes, and tries again.
+        let phone = |gate: &mut Gate, at| arrive_from(gate, at, 30, "/ip4/192.168.1.7/tcp/5");
+        assert!(phone(&mut gate, 30));
+        assert_eq!(closed(&mut gate), [id(0)], "the oldest");
+        assert!(phone(&mut gate, 31));
+        assert_eq!(closed(&mut gate), [id(1)]);
+        assert!(!phone(&mut gate, 32), "both have as many");
+        assert!(!arrive_from(&mut gate, 33, 33, "/ip6/2001:db8:0:1::f/tcp/1"));
+        assert_eq!(closed(&mut gate), []);
+        assert_eq!(gate.refused.load(Ordering::Relaxed), 18);
+        assert_eq!(gate.strangers().count(), STRANGERS_MAX);
+    }
+
+    #[test]
+    fn strangers_who_have_one_place_each_keep_it() {
+        let mut gate = gate_of(CONNECTIONS_MAX);
+        let crowd = ["/ip4/10.0.0.2/tcp/1", "/ip4/10.0.0.3/tcp/1"];
+        for at in 0..STRANGERS_MAX {
+            assert!(arrive_from(&mut gate, at, at as u8, crowd[at % 2]));
+        }
+        assert!(arrive(&mut gate, 20, 20) && arrive(&mut gate, 21, 21));
+        let id = ConnectionId::new_unchecked;
+        assert_eq!(closed(&mut gate), [id(0), id(1)], "each crowd in its turn");
+        assert!(!arrive(&mut gate, 22, 22));
+        assert!(!arrive_from(&mut gate, 23, 23, crowd[0]));
+        assert_eq!(closed(&mut gate), []);
     }
 
     #[test]

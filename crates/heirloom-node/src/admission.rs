@@ -81,6 +81,7 @@ pub(crate) async fn by_invite(
 ) -> Result<Admitted, Failure> {
     folder::refuse_existing(&options.home)?;
     let code = parse(&options.code)?;
+    folder::check_room(&options.home)?;
     let mut wanted =
         Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
     if let Code::Link(link) = &code {
@@ -112,6 +113,7 @@ pub(crate) async fn by_phrase(
 ) -> Result<Admitted, Failure> {
     folder::refuse_existing(&options.home)?;
     let phrase = Phrase::parse(phrase).map_err(|error| failure::bad_phrase(&error))?;
+    folder::check_room(&options.home)?;
     let wanted = Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
     let seed = folder::seed(&options.home)?;
     let name = folder::device_name(options.device.as_deref());

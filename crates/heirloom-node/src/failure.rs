@@ -78,6 +78,31 @@ pub(crate) fn unusable(home: &Path, error: &dyn Display) -> Failure {
     )
 }
 
+pub(crate) fn full(home: &Path) -> Failure {
+    failure(
+        exit::FAILED,
+        "disk-full",
+        format!("The disk that holds {} is full.", home.display()),
+        "Free some space and run the same command again. An invite that was used up by it has to \
+         be opened anew: `heirloom invite`.",
+    )
+}
+
+pub(crate) fn no_room(home: &Path, free: u64, needed: u64) -> Failure {
+    const MIB: u64 = 1024 * 1024;
+    failure(
+        exit::FAILED,
+        "disk-full",
+        format!(
+            "The disk that holds {} is full: {} MiB are free, and an account begins with {}.",
+            home.display(),
+            free / MIB,
+            needed.div_ceil(MIB)
+        ),
+        "Free some space and run the same command again; nothing was changed or used up.",
+    )
+}
+
 pub(crate) fn no_randomness(error: &dyn Display) -> Failure {
     let text = format!("The system gave no random bytes: {error}.");
     failure(exit::FAILED, "no-randomness", text, "Try again; nothing was changed.")
@@ -239,6 +264,16 @@ pub(crate) fn first_sync_incomplete() -> Failure {
         "first-sync-incomplete",
         "This device has joined the account, but the first sync did not end.".to_owned(),
         "Run `heirloom up`: the rest follows as soon as another device is reachable.",
+    )
+}
+
+pub(crate) fn first_sync_full() -> Failure {
+    failure(
+        INCOMPLETE,
+        "disk-full",
+        "This device has joined the account, but its disk is full: not everything fitted."
+            .to_owned(),
+        "Free some space, then run `heirloom up`: the rest follows.",
     )
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Settled {
     pub(crate) newest_at: Option<String>,
     /// The devices that sent something.
     pub(crate) sources: Sources,
+    /// Whether the disk is full.
+    pub(crate) is_full: bool,
 }
 
 /// Runs the node of a fresh device until it is level, and stops it.
@@ -61,8 +63,8 @@ pub(crate) async fn run(
     let outcome = watch(&running, &mut events, inviter, goal, progress).await;
     let settled = describe(&running).await;
     let sources = running.stop().await?;
-    let (records, newest_at) = settled?;
-    Ok(Settled { complete: outcome?, records, newest_at, sources })
+    let State { records, newest_at, is_full } = settled?;
+    Ok(Settled { complete: outcome?, records, newest_at, sources, is_full })
 }
 
 /// Waits for the goal; returns whether it was reached.
@@ -145,13 +147,23 @@ impl Course {
     }
 }
 
-/// Returns the records by category and the time of the newest change.
-async fn describe(running: &Running) -> Result<(BTreeMap<String, u64>, Option<String>), Failure> {
+/// What a device holds in the end.
+struct State {
+    records: BTreeMap<String, u64>,
+    newest_at: Option<String>,
+    is_full: bool,
+}
+
+/// Returns the records by category, the time of the newest change, and whether
+/// there is room for more.
+async fn describe(running: &Running) -> Result<State, Failure> {
     let answer = running.request(Command::Status).await?;
     let Answer::Status(status) = answer else { return Err(failure::unexpected(&answer)) };
-    let newest = status.categories.iter().filter_map(|row| row.newest_at.clone()).max();
+    let is_full = status.problems.iter().any(|problem| problem.code == "disk-full");
+    let newest_at = status.categories.iter().filter_map(|row| row.newest_at.clone()).max();
     let counts = status.categories.into_iter().map(|row| (row.name, row.records));
-    Ok((counts.filter(|(_, count)| *count > 0).collect(), newest))
+    let records = counts.filter(|(_, count)| *count > 0).collect();
+    Ok(State { records, newest_at, is_full })
 }
 
 #[cfg(test)]

@@ -2,11 +2,15 @@
 
 use crate::failure;
 use crate::{home, randomness};
+use heirloom_base::limits;
 use heirloom_core::command::Failure;
 use heirloom_core::storage::Frame;
 use heirloom_core::{Place, founding};
 use heirloom_store::keyfile::{self, KeyError};
-use heirloom_store::{AppendRequest, LockError, OpenError, Store, StoreOptions};
+use heirloom_store::{
+    AppendError, AppendRequest, Disk as _, FileSystem, LockError, OpenError, Store, StoreOptions,
+};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -40,8 +44,10 @@ pub(crate) fn open(home: &Path, wait: Duration) -> Result<(Store, Zeroizing<[u8;
     if !has_account(home) {
         return Err(failure::no_account(home));
     }
-    let store = open_store(home, wait)?;
+    // First: what the store puts in order must not hide a key that lies under
+    // another name.
     let seed = keyfile::read(home).map(Zeroizing::new).map_err(|error| key(home, &error))?;
+    let store = open_store(home, wait)?;
     Ok((store, seed))
 }
 
@@ -52,6 +58,27 @@ pub(crate) fn open(home: &Path, wait: Duration) -> Result<(Store, Zeroizing<[u8;
 pub(crate) fn refuse_existing(home: &Path) -> Result<(), Failure> {
     if has_account(home) { Err(failure::account_exists(home)) } else { Ok(()) }
 }
+
+/// Refuses a folder on a disk on which an account cannot begin, before anybody
+/// is asked to let this device in.
+///
+/// # Errors
+/// When there is too little room.
+pub(crate) fn check_room(home: &Path) -> Result<(), Failure> {
+    let Some(existing) = home.ancestors().find(|folder| folder.is_dir()) else { return Ok(()) };
+    match FileSystem.available(existing) {
+        Ok(free) if free < ROOM_BYTES => Err(failure::no_room(home, free, ROOM_BYTES)),
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::debug!(%error, "it cannot be told how much room there is");
+            Ok(())
+        }
+    }
+}
+
+/// What an account begins with: a segment of the log, the reserve, and as much
+/// again for the index.
+const ROOM_BYTES: u64 = (limits::SEGMENT_BYTES + 2 * limits::DISK_RESERVE_BYTES) as u64;
 
 /// Returns the seed of the device that this folder will belong to: a new
 /// one, unless an earlier attempt ended after the key was made.
@@ -107,7 +134,13 @@ fn begin(
     }
     frames.extend(place(home).map(founding::placed));
     let written = store.append(AppendRequest { chunks: Vec::new(), frames });
-    written.map(|_| ()).map_err(|error| failure::unusable(home, &error))
+    written.map(|_| ()).map_err(|error| match error {
+        AppendError::Full => failure::full(home),
+        AppendError::FrameTooLong { .. }
+        | AppendError::WrongChunk { .. }
+        | AppendError::Chunk { .. }
+        | AppendError::Closed { .. } => failure::unusable(home, &error),
+    })
 }
 
 /// Removes what the founding of an account left that the disk refused: nobody
@@ -145,8 +178,8 @@ fn refusal(home: &Path, error: &OpenError) -> Failure {
     match error {
         OpenError::Lock(LockError::Held { pid }) => failure::held(home, *pid),
         OpenError::Newer { .. } => failure::newer(failure::causes(error)),
-        OpenError::Lock(LockError::Io { .. }) | OpenError::Io { .. } => {
-            failure::unusable(home, &failure::causes(error))
+        OpenError::Lock(LockError::Io { source, .. }) | OpenError::Io { source, .. } => {
+            unusable(home, source, &failure::causes(error))
         }
     }
 }
@@ -157,8 +190,15 @@ fn key(home: &Path, error: &KeyError) -> Failure {
         KeyError::Missing { .. } | KeyError::Damaged { .. } => {
             failure::damaged(failure::causes(error))
         }
-        KeyError::Exposed { .. } | KeyError::Exists { .. } | KeyError::Io { .. } => {
+        KeyError::Exposed { .. } | KeyError::Exists { .. } => {
             failure::unusable(home, &failure::causes(error))
         }
+        KeyError::Io { source, .. } => unusable(home, source, &failure::causes(error)),
     }
+}
+
+fn unusable(home: &Path, source: &io::Error, causes: &str) -> Failure {
+    let is_full =
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    if is_full { failure::full(home) } else { failure::unusable(home, &causes) }
 }

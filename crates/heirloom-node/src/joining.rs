@@ -24,6 +24,9 @@ pub async fn join(options: JoinOptions) -> Result<Joined, Failure> {
         ..UpOptions::default()
     };
     let settled = first_sync::run(admitted, &node, Goal::Inviter, &mut |_, _| {}).await?;
+    if !settled.complete && settled.is_full {
+        return Err(failure::first_sync_full());
+    }
     if !settled.complete {
         return Err(failure::first_sync_incomplete());
     }
@@ -59,6 +62,7 @@ pub async fn recover(
         restored_from: settled.sources.iter().map(ToString::to_string).collect(),
         records: settled.records,
         complete: settled.complete,
+        disk_full: settled.is_full,
         as_of: settled.newest_at,
     })
 }

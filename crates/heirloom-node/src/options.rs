@@ -155,6 +155,8 @@ pub struct Recovered {
     pub records: BTreeMap<String, u64>,
     /// Whether everything arrived that the reachable devices hold.
     pub complete: bool,
+    /// Whether the disk of this device is full.
+    pub disk_full: bool,
     /// RFC 3339 time of the newest change that arrived.
     pub as_of: Option<String>,
 }

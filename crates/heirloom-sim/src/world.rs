@@ -99,6 +99,8 @@ pub struct Device {
     frozen_ms: u64,
     /// Until when its disk is full.
     full_ms: u64,
+    /// Of 100 writes, so many do not fit then.
+    full_percent: u64,
     /// Whether its next sync fails.
     sync_fails: bool,
     /// What it does to the others, if it is not honest.
@@ -207,6 +209,7 @@ impl World {
             damage: Damage::Nothing,
             frozen_ms: 0,
             full_ms: 0,
+            full_percent: 0,
             sync_fails: false,
             malice: None,
             said: VecDeque::new(),

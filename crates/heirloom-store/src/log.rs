@@ -19,6 +19,7 @@ use std::sync::Arc;
 pub use reader::{Frames, LogReader};
 pub use recovery::{Damage, DamagedFile, Recovery};
 
+mod misplaced;
 mod reader;
 mod recovery;
 

@@ -30,6 +30,8 @@ pub(crate) struct Reserve {
     scratch: PathBuf,
     bytes: u64,
     held: Mutex<bool>,
+    /// What the last ordinary write needed, if it was refused.
+    refused_bytes: Mutex<Option<u64>>,
 }
 
 impl Reserve {
@@ -41,7 +43,14 @@ impl Reserve {
         bytes: u64,
     ) -> io::Result<Self> {
         let (home, scratch) = (home.to_owned(), scratch.to_owned());
-        let reserve = Self { disk, home, scratch, bytes, held: Mutex::new(true) };
+        let reserve = Self {
+            disk,
+            home,
+            scratch,
+            bytes,
+            held: Mutex::new(true),
+            refused_bytes: Mutex::default(),
+        };
         let present = std::fs::metadata(reserve.path()).is_ok_and(|file| file.len() >= bytes);
         if !present {
             match reserve.make() {
@@ -52,14 +61,17 @@ impl Reserve {
         Ok(reserve)
     }
 
-    /// Whether the disk was not full when it was last looked at.
-    pub(crate) fn is_held(&self) -> bool {
-        *self.held()
+    /// Whether the disk is full: the reserve is used, or what was refused last
+    /// would not fit now either.
+    pub(crate) fn is_needed(&self) -> bool {
+        let refused = *self.refused();
+        let fits = |bytes| self.available() >= self.bytes.saturating_add(bytes);
+        !*self.held() || !refused.is_none_or(fits)
     }
 
     /// Refuses what the disk has no room for.
     pub(crate) fn admit(&self, urgency: Urgency) -> Result<(), AppendError> {
-        let available = self.disk.available(&self.home).unwrap_or(u64::MAX);
+        let available = self.available();
         match urgency {
             Urgency::Small => {
                 if available < self.bytes {
@@ -73,7 +85,9 @@ impl Reserve {
                     *held = self.make().is_ok();
                 }
                 let room = available >= bytes.saturating_add(self.bytes);
-                if *held && room { Ok(()) } else { Err(AppendError::Full) }
+                let fits = *held && room;
+                *self.refused() = (!fits).then_some(bytes);
+                if fits { Ok(()) } else { Err(AppendError::Full) }
             }
         }
     }
@@ -100,6 +114,14 @@ impl Reserve {
             disk::discard(self.disk.as_ref(), &path);
         }
         made
+    }
+
+    fn available(&self) -> u64 {
+        self.disk.available(&self.home).unwrap_or(u64::MAX)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<u64>> {
+        self.refused_bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self) -> PathBuf {
@@ -133,16 +155,19 @@ mod tests {
 
         disk.set_available(BYTES - 1);
         assert_eq!(reserve.admit(Urgency::Ordinary(10)), Err(AppendError::Full));
-        assert!(reserve.is_held());
+        assert!(reserve.is_needed() && file.exists());
+        disk.set_available(BYTES + 10);
+        assert!(!reserve.is_needed(), "it would fit now");
+        disk.set_available(BYTES - 1);
         reserve.admit(Urgency::Small).unwrap();
-        assert!(!reserve.is_held() && !file.exists());
+        assert!(reserve.is_needed() && !file.exists());
         assert!(!reserve.release());
 
         disk.set_available(2 * BYTES - 1);
         assert_eq!(reserve.admit(Urgency::Ordinary(10)), Err(AppendError::Full));
         disk.set_available(10 * BYTES);
         reserve.admit(Urgency::Ordinary(10)).unwrap();
-        assert!(reserve.is_held() && file.exists());
+        assert!(!reserve.is_needed() && file.exists());
     }
 
     #[test]
@@ -151,7 +176,7 @@ mod tests {
         let disk = FaultyDisk::sound();
         disk.fill();
         let reserve = reserve(&disk, home.path());
-        assert!(!reserve.is_held());
+        assert!(reserve.is_needed());
         assert_eq!(reserve.admit(Urgency::Ordinary(0)), Err(AppendError::Full));
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }
@@ -162,7 +187,7 @@ mod tests {
         let disk = FaultyDisk::sound();
         drop(reserve(&disk, home.path()));
         let operations = disk.operations();
-        assert!(reserve(&disk, home.path()).is_held());
+        assert!(!reserve(&disk, home.path()).is_needed());
         assert_eq!(disk.operations(), operations);
     }
 }

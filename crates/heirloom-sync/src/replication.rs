@@ -2,7 +2,7 @@
 
 use crate::entry::Entry;
 use crate::ledger::{Contradiction, Ledger};
-use crate::message::{Hello, Message, Reachable, VERSIONS};
+use crate::message::{Hello, Hole, Message, Reachable, VERSIONS};
 use crate::session::{Conversation, Session};
 use crate::vector::{Tip, VersionVector};
 use heirloom_base::planted::{Bug, is_planted};
@@ -78,6 +78,9 @@ pub enum Output {
     Offence(DeviceId, &'static str),
     /// A peer does not answer any more: the conversation must begin anew.
     Stalled(DeviceId),
+    /// So much was asked for again that the next request would be an offence:
+    /// the conversation must begin anew, and its hello asks for everything.
+    AskedOut(DeviceId),
     /// A receipt of a device is news: keep it.
     Receipt(DeviceId, Vec<u8>),
     /// A device has signed what cannot be true: keep the proof.
@@ -189,22 +192,25 @@ impl Replication {
         VersionVector { tips: tips.collect() }
     }
 
-    /// Begins a conversation: queues our hello.
+    /// Begins a conversation: queues our hello. `holes` are those behind which
+    /// this device has entries that do not count yet.
     pub fn peer_up(
         &mut self,
         now: Now,
         device: DeviceId,
         roster_heads: Vec<OpId>,
         reachable: Vec<Reachable>,
+        holes: Vec<Hole>,
     ) {
-        let session = Session::begun(now).promised(self.ledger.receipt(device));
+        let mut session = Session::begun(now).promised(self.ledger.receipt(device));
+        session.told_holes = holes.iter().map(|hole| hole.log).collect();
         self.sessions.insert(device, session);
         let hello = Hello {
             versions: VERSIONS,
             space: self.space,
             roster_heads,
             vector: self.vector(),
-            holes: Vec::new(),
+            holes,
             checkpoints: Vec::new(),
             reachable,
         };
@@ -399,7 +405,26 @@ impl Replication {
         let Some(session) = self.sessions.get_mut(&from) else { return };
         session.awaited_since_ms.get_or_insert(now.mono_ms);
         if session.wanted.insert(log, after) != Some(after) {
-            self.send(from, Message::Want { log, after });
+            self.ask_again(from, vec![(log, after)]);
+        }
+    }
+
+    /// Asks a peer for parts of logs again. Before that breaks the rules, the
+    /// conversation ends instead: the next one begins with a hello, which says
+    /// all of it at once, and what was kept back of credit falls away.
+    fn ask_again(&mut self, peer: DeviceId, logs: Vec<(LogId, u64)>) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if session.is_asked_out {
+            return;
+        }
+        if session.asked + logs.len() > limits::WANTS_SENT_MAX {
+            session.is_asked_out = true;
+            self.outputs.push_back(Output::AskedOut(peer));
+            return;
+        }
+        session.asked += logs.len();
+        for (log, after) in logs {
+            self.send(peer, Message::Want { log, after });
         }
     }
 
@@ -423,6 +448,21 @@ impl Replication {
             return self.offence(from, "the same logs asked for again and again");
         }
         session.next.insert(log, after);
+        session.stops.remove(&log);
+    }
+
+    /// Tells those who send no more than a hole of a log that it is filled, and
+    /// how far the log is held now.
+    pub fn filled(&mut self, log: LogId) {
+        let Some(after) = self.logs.get(&log).map(|state| state.durable) else { return };
+        let told: Vec<DeviceId> = self
+            .sessions
+            .iter_mut()
+            .filter_map(|(device, session)| session.told_holes.remove(&log).then_some(*device))
+            .collect();
+        for device in told {
+            self.ask_again(device, vec![(log, after)]);
+        }
     }
 
     /// Makes what is sent next urgent: somebody here waits for receipts.
@@ -538,7 +578,7 @@ impl Replication {
         let mut entries = Vec::new();
         let mut size = 0;
         for (log, state) in &self.logs {
-            while session.next(*log) < state.durable {
+            while session.next(*log) < state.durable.min(session.stop(*log)) {
                 let seq = session.next(*log) + 1;
                 let Some(bytes) = read(*log, seq) else { break };
                 let length = bytes.len() as u64;

@@ -41,6 +41,14 @@ pub(crate) struct Session {
     pub(crate) delivered_ms: u64,
     /// How often the peer asked for a part of a log again.
     pub(crate) wants: usize,
+    /// How often this device asked the peer for a part of a log again.
+    pub(crate) asked: usize,
+    /// Logs of which the peer was told of a hole.
+    pub(crate) told_holes: BTreeSet<LogId>,
+    /// Where the peer's holes end: it has what comes next, until it asks.
+    pub(crate) stops: BTreeMap<LogId, u64>,
+    /// It asked so often that the conversation is to begin anew.
+    pub(crate) is_asked_out: bool,
 }
 
 /// In what a peer falls short of its own word. It is no proof: what travels
@@ -108,6 +116,7 @@ impl Session {
         self.ready = true;
         self.theirs = hello.vector.clone();
         self.next = hello.vector.tips.iter().map(|(log, tip)| (*log, tip.seq)).collect();
+        self.stops = hello.holes.iter().map(|hole| (hole.log, hole.last)).collect();
     }
 
     /// Returns whether an entry of `bytes` may travel now. One entry may
@@ -151,6 +160,11 @@ impl Session {
     /// Returns up to where `log` needs not be sent.
     pub(crate) fn next(&self, log: LogId) -> u64 {
         self.next.get(&log).copied().unwrap_or(0)
+    }
+
+    /// Returns behind which entry of `log` nothing is sent for now.
+    pub(crate) fn stop(&self, log: LogId) -> u64 {
+        self.stops.get(&log).copied().unwrap_or(u64::MAX)
     }
 
     /// Notes that the peer itself showed an entry.

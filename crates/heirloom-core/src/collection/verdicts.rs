@@ -196,6 +196,10 @@ impl Court<'_> {
             let place = key.get(RecordId::SIZE..).and_then(rows::entry_of_key);
             let lost = || StorageError::Index("a place in a log is damaged".to_owned());
             let (log, seq) = place.ok_or_else(lost)?;
+            if self.library.is_lost(view, log, seq)? {
+                // What builds on it waits until the others have sent it again.
+                continue;
+            }
             let opened = self.library.open(view, log, seq)?;
             let changes = (0..).zip(weighed(opened.parts));
             let changes = changes.filter(|(_, (part, _))| part.record == record);

@@ -15,7 +15,7 @@ use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::view::{View, decode_row};
 use heirloom_base::{AccountId, ChunkId, Decode, EntryId, LogId, Now, Reader, limits};
 use heirloom_sync::Entry;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether an index was made from the log beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Node {
         let mut fit = Fit::Same;
         for (key, bytes) in all_rows(storage, &[table::LOG])? {
             let row: LogRow = decode_row(&bytes)?;
-            let Some(log) = log_of_key(&key) else { continue };
+            let Some(log) = log_of_key(&key).filter(|_| row.seq > 0) else { continue };
             match read(storage, log, row.seq)? {
                 Found::Entry(entry) if entry.id() == row.id => {}
                 Found::Nothing => fit = Fit::Gaps,
@@ -89,7 +89,7 @@ impl Node {
     }
 
     /// Lets the index hold each log only up to the first entry whose frame is
-    /// gone. The records stay. Returns the frames that say how far the logs
+    /// gone. The records stay, and so does what it knows of sound entries behind. Returns the frames that say how far the logs
     /// were held, for status to count what does not come back.
     /// `last` is the log's last frame: what is appended behind it is new.
     ///
@@ -116,6 +116,9 @@ impl Node {
                 None => view.remove(key),
             }
             for seq in first_lost..=row.seq {
+                if matches!(read(view.storage(), log, seq)?, Found::Entry(_)) {
+                    continue; // Sound, behind a hole: see `stranded`.
+                }
                 view.remove(rows::entry_key(table::ENTRY, log, seq));
                 view.remove(rows::entry_key(table::CHUNKS, log, seq));
                 view.remove(rows::entry_key(table::SEALED, log, seq));
@@ -128,12 +131,18 @@ impl Node {
 
     /// Counts the entries that were held once, were lost, and are not back.
     pub(super) fn entries_lost(&self, storage: &dyn Storage) -> Result<u64, StorageError> {
-        let mut missing = 0;
+        let mut ends: BTreeMap<LogId, u64> =
+            self.replication.logs().map(|(log, state)| (log, state.durable)).collect();
         for (_, bytes) in all_rows(storage, &rows::key(table::LOCAL, &[b"lost/"]))? {
             if let LocalState::Lost { log, seq } = decode_row(&bytes)? {
-                let held = self.replication.log(log).map_or(0, |state| state.durable);
-                missing += seq.saturating_sub(held);
+                let end = ends.entry(log).or_default();
+                *end = seq.max(*end);
             }
+        }
+        let mut missing = 0;
+        for (log, end) in ends {
+            let held = self.replication.log(log).map_or(0, |state| state.durable);
+            missing += Self::entries_missing(storage, log, held, end)?;
         }
         Ok(missing)
     }

@@ -83,6 +83,10 @@ impl Node {
                     tracing::warn!(device = %device.short(), "a peer does not answer");
                     self.effect(Effect::Disconnect { device });
                 }
+                Output::AskedOut(device) => {
+                    tracing::debug!(device = %device.short(), "a conversation begins anew");
+                    self.effect(Effect::Disconnect { device });
+                }
                 Output::Receipt(device, bytes) => Self::keep_receipt(storage, device, bytes)?,
                 Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,
             }
@@ -122,7 +126,8 @@ impl Node {
         self.fetches.peer_up(device);
         let reachable = self.reachable_for(device);
         let heads = self.membership.roster.heads();
-        self.replication.peer_up(now, device, heads, reachable);
+        let holes = self.holes(storage)?;
+        self.replication.peer_up(now, device, heads, reachable, holes);
         self.event(Event::PeerUp { device_id: device.to_string() });
         self.keep_seen(now, storage, device)
     }

@@ -57,6 +57,7 @@ impl Node {
         node.load_local(now, storage)?;
         node.load_roster(storage)?;
         node.load_logs(storage)?;
+        node.load_holes(storage)?;
         node.membership_changed(now);
         Ok(node)
     }
@@ -103,6 +104,8 @@ impl Node {
             last_seen: BTreeMap::new(),
             conduct: super::Conduct::default(),
             sources: BTreeSet::new(),
+            own_logs: BTreeSet::new(),
+            holed: BTreeSet::new(),
             listening: Vec::new(),
             progress_ms: 0,
             next_effect: 0,
@@ -126,6 +129,7 @@ impl Node {
                 let log = origin.log(self.space);
                 self.journal.resume(incarnation, log);
                 self.replication.set_own_log(log);
+                self.own_logs.insert(log);
             }
             LocalState::Route { device, addresses } => {
                 self.membership.note_route(device, addresses.clone());
@@ -159,7 +163,7 @@ impl Node {
         for (log, seq, chunks) in entries_with_chunks(storage)? {
             let missing: BTreeSet<ChunkId> =
                 chunks.into_iter().filter(|chunk| !storage.has_chunk(*chunk)).collect();
-            if let Some(state) = logs.get_mut(&log)
+            if let Some(state) = logs.get_mut(&log).filter(|state| seq <= state.durable)
                 && !missing.is_empty()
             {
                 state.incomplete.insert(seq, missing);
@@ -205,6 +209,7 @@ impl Node {
         self.replication.set_receipts(generation, starts << RECEIPTS_PER_START);
         self.follow_roster(storage)?;
         self.retry_sealed(now, storage)?;
+        self.show_stranded(storage)?;
         self.membership_changed(now);
         if self.config.networked {
             let frames = vec![PendingFrame::Local(LocalState::Starts(starts))];

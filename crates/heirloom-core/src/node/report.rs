@@ -295,9 +295,12 @@ fn kept_seen(storage: &dyn Storage, device: DeviceId) -> Result<Option<u64>, Ref
 fn lost_problem(entries: u64) -> Option<Problem> {
     (entries > 0).then(|| Problem {
         code: "entries-lost".into(),
-        text: format!("This device's disk has lost {entries} entries, which are not back yet."),
-        fix: "Connect to another device, which sends them again; until then, keep a copy: \
-              `heirloom export`."
+        text: match entries {
+            1 => "This device's disk has lost one entry, which is not back yet.".to_owned(),
+            more => format!("This device's disk has lost {more} entries, which are not back yet."),
+        },
+        fix: "Connect to another device, which sends again what is missing; until then, keep a \
+              copy: `heirloom export`."
             .into(),
     })
 }

@@ -111,7 +111,13 @@ impl Node {
         frame: PendingFrame,
     ) -> Result<bool, StorageError> {
         match frame {
-            PendingFrame::Entry(entry) => self.settle_entry(now, storage, lsn, &entry),
+            PendingFrame::Entry(entry) => {
+                let counts = self.settle_entry(now, storage, Some(lsn), &entry)?;
+                if counts {
+                    self.rejoin(now, storage, entry.header().log)?;
+                }
+                Ok(counts)
+            }
             PendingFrame::RosterOp(bytes) => {
                 let mut view = View::new(storage);
                 view.put_bytes(rows::key(table::ROSTER, &[&lsn.0.to_be_bytes()]), bytes);
@@ -130,11 +136,12 @@ impl Node {
         }
     }
 
-    fn settle_entry(
+    /// Takes in an entry that lies at `lsn`, or where the index knows already.
+    pub(super) fn settle_entry(
         &mut self,
         now: Now,
         storage: &mut dyn Storage,
-        lsn: Lsn,
+        lsn: Option<Lsn>,
         entry: &Entry,
     ) -> Result<bool, StorageError> {
         let header = entry.header();
@@ -144,7 +151,10 @@ impl Node {
             if self.journal.log() == Some(header.log) {
                 self.begin_incarnation();
             }
-            return view.commit(Some(lsn)).map(|()| false);
+            if let Some(lsn) = lsn {
+                self.strand(&mut view, lsn, entry);
+            }
+            return view.commit(lsn).map(|()| false);
         }
         let missing: BTreeSet<ChunkId> = header
             .chunks
@@ -158,7 +168,7 @@ impl Node {
             true => Applied::default(),
             false => self.apply_entry(&mut view, entry)?,
         };
-        view.commit(Some(lsn))?;
+        view.commit(lsn)?;
         if self.device_of(header.log) == Some(self.device()) {
             self.journal.observe(header.hlc);
         }
@@ -169,7 +179,7 @@ impl Node {
     }
 
     /// Returns whether an entry continues what is durable of its log.
-    fn follows(&self, entry: &Entry) -> bool {
+    pub(super) fn follows(&self, entry: &Entry) -> bool {
         let header = entry.header();
         match self.replication.log(header.log) {
             Some(state) if state.durable > 0 => {
@@ -181,17 +191,25 @@ impl Node {
         }
     }
 
-    fn index_entry(&self, view: &mut View<'_>, lsn: Lsn, entry: &Entry) {
+    fn index_entry(&self, view: &mut View<'_>, lsn: Option<Lsn>, entry: &Entry) {
         let header = entry.header();
-        view.put_bytes(
-            rows::entry_key(table::ENTRY, header.log, header.seq),
-            lsn.0.to_be_bytes().to_vec(),
-        );
+        if let Some(lsn) = lsn {
+            self.place_entry(view, lsn, entry);
+        }
         let device = header.origin.map(|origin| origin.device);
         if let Some(device) = self.device_of(header.log).or(device) {
             let row = LogRow { device, seq: header.seq, id: entry.id() };
             view.put(rows::key(table::LOG, &[&header.log.0]), &row);
         }
+    }
+
+    /// Notes where an entry lies, and which chunks it names.
+    pub(super) fn place_entry(&self, view: &mut View<'_>, lsn: Lsn, entry: &Entry) {
+        let header = entry.header();
+        view.put_bytes(
+            rows::entry_key(table::ENTRY, header.log, header.seq),
+            lsn.0.to_be_bytes().to_vec(),
+        );
         if !header.chunks.is_empty() {
             let mut writer = Writer::new();
             writer.list(&header.chunks);
@@ -201,7 +219,11 @@ impl Node {
     }
 
     /// Opens an entry and applies its changes, where this device may and can.
-    fn apply_entry(&self, view: &mut View<'_>, entry: &Entry) -> Result<Applied, StorageError> {
+    pub(super) fn apply_entry(
+        &self,
+        view: &mut View<'_>,
+        entry: &Entry,
+    ) -> Result<Applied, StorageError> {
         let header = entry.header();
         let Some(keyring) = &self.membership.keyring else { return Ok(Applied::default()) };
         if header.kind != kind::CHANGES {
@@ -420,13 +442,8 @@ impl Node {
     /// Shows the records of an entry whose chunks have all arrived.
     fn show_again(&self, view: &mut View<'_>, log: LogId, seq: u64) -> Result<(), StorageError> {
         let Some(keyring) = &self.membership.keyring else { return Ok(()) };
-        let entry = read_entry(view.storage(), log, seq).and_then(|bytes| Entry::parse(bytes).ok());
-        let body = entry.and_then(|entry| {
-            let key = keyring.epoch_key(&entry.header().epoch)?;
-            entry.open(key).ok()
-        });
-        for part in body.unwrap_or_default().parts {
-            collection::refresh(view, keyring.account_key(), part.record)?;
+        for record in touched_records(view.storage(), keyring, log, seq) {
+            collection::refresh(view, keyring.account_key(), record)?;
         }
         Ok(())
     }
@@ -480,6 +497,10 @@ impl Library for Shelves<'_> {
         self.documents.keep(saved, document);
     }
 
+    fn is_lost(&self, view: &View<'_>, log: LogId, seq: u64) -> Result<bool, StorageError> {
+        Ok(view.get(&rows::entry_key(table::ENTRY, log, seq))?.is_none())
+    }
+
     fn open(&self, view: &View<'_>, log: LogId, seq: u64) -> Result<Opened, StorageError> {
         let lost = || StorageError::Index("an entry that waits is not in the log".to_owned());
         let lsn = view.get(&rows::entry_key(table::ENTRY, log, seq))?.ok_or_else(lost)?;
@@ -509,6 +530,21 @@ fn behind_sealed(view: &View<'_>, entry: &Entry) -> bool {
     let first = view.scan(&rows::key(table::SEALED, &[&header.log.0]), None, 1);
     let first = first.ok().and_then(|rows| rows::entry_of_key(&rows.first()?.0));
     first.is_some_and(|(_, seq)| seq < header.seq)
+}
+
+/// Returns the records of which an entry holds something, as far as it opens.
+fn touched_records(
+    storage: &dyn Storage,
+    keyring: &Keyring,
+    log: LogId,
+    seq: u64,
+) -> BTreeSet<RecordId> {
+    let entry = read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok());
+    let body = entry.and_then(|entry| {
+        let key = keyring.epoch_key(&entry.header().epoch)?;
+        entry.open(key).ok()
+    });
+    body.unwrap_or_default().parts.into_iter().map(|part| part.record).collect()
 }
 
 /// Reads a durable entry's bytes.

@@ -18,4 +18,5 @@ mod life;
 mod pairing;
 mod stalls;
 mod starts;
+mod stranded;
 mod versions;

@@ -36,6 +36,11 @@ impl Bits {
         }
     }
 
+    /// Returns whether no number is in the set.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
     /// Returns how many numbers are in the set.
     pub(crate) fn len(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()

@@ -15,6 +15,8 @@ pub(crate) struct Vertex {
     pub(crate) depth: u32,
     /// The places of everything its author knew.
     pub(crate) past: Bits,
+    /// The places of the epochs whose keys it hands on.
+    pub(crate) predecessors: Vec<usize>,
 }
 
 impl Vertex {
@@ -86,7 +88,10 @@ impl Graph {
         }
         self.heads.insert(id);
         self.places.insert(id, self.vertices.len());
-        self.vertices.push(Vertex { id, op, depth, past });
+        let handed_on =
+            op.value().body.epoch().into_iter().flat_map(|keys| keys.predecessors.keys());
+        let predecessors = handed_on.filter_map(|epoch| self.epoch_place(epoch)).collect();
+        self.vertices.push(Vertex { id, op, depth, past, predecessors });
         id
     }
 }

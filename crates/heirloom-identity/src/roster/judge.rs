@@ -9,22 +9,36 @@
 //! - Anything else counts only if every revocation of its signer had seen it,
 //!   and if its signer is entitled by what counts among what it had seen.
 //! - Concurrent statements about one device leave it the rights of both.
+//!
+//! One operation more is judged by itself ([`Standing::extend`]), unless it
+//! makes others void: who signs thousands costs thousands of steps, and not
+//! their square.
 
 use super::bits::Bits;
 use super::graph::Graph;
-use super::op::{AddDevice, Author, OpBody, RootReset};
+use super::op::{Author, OpBody};
 use super::state::Member;
 use crate::Capabilities;
+use about::About;
 use heirloom_base::{DeviceId, LogId, OpId};
 use std::collections::BTreeMap;
 
+mod about;
+mod look;
+mod view;
+
+pub(crate) use view::View;
+
 /// What a set of operations amounts to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) generation: u32,
     pub(crate) devices: BTreeMap<DeviceId, Member>,
     /// The places of the operations that count.
     pub(crate) counting: Bits,
+    /// Whether an operation of the highest generation does not count.
+    has_void: bool,
+    about: BTreeMap<DeviceId, About>,
 }
 
 /// What an author needs for an operation.
@@ -61,191 +75,151 @@ pub(crate) fn right(author: Author, body: &OpBody) -> Right {
 /// Judges the operations at the places of `mask`, which holds every parent of
 /// its members.
 pub(crate) fn judge(graph: &Graph, mask: &Bits) -> Standing {
-    let mut judge = Judge::new(graph, mask);
-    for place in judge.current.clone() {
-        if judge.counts(place) {
-            judge.counting.insert(place);
-            judge.note_grants(place);
+    #[cfg(test)]
+    JUDGEMENTS.set(JUDGEMENTS.get() + 1);
+    let generation_of = |place: usize| graph.vertex(place).op.value().generation;
+    let generation = mask.iter().map(generation_of).max().unwrap_or(0);
+    let current: Vec<usize> =
+        mask.iter().filter(|place| generation_of(*place) == generation).collect();
+    let mut standing = Standing { generation, ..Standing::default() };
+    for place in &current {
+        standing.note_removals(graph, *place);
+    }
+    for place in current {
+        standing.weigh(graph, place);
+    }
+    for place in mask.iter() {
+        standing.describe(graph, place);
+    }
+    let devices: Vec<DeviceId> = standing.devices.keys().copied().collect();
+    for device in devices {
+        standing.settle_removals(device);
+        standing.settle_rights(graph, device);
+    }
+    standing
+}
+
+impl Standing {
+    /// Takes in the last operation of the graph, of which all others are in.
+    pub(crate) fn extend(&mut self, graph: &Graph, place: usize) {
+        let op = graph.vertex(place).op.value();
+        if op.generation > self.generation || self.makes_void(graph, place) {
+            *self = judge(graph, &Bits::below(graph.len()));
+            return;
+        }
+        let mut touched = Vec::new();
+        if op.generation == self.generation {
+            touched = self.note_removals(graph, place);
+            self.weigh(graph, place);
+        }
+        let described = self.describe(graph, place);
+        for device in &touched {
+            self.settle_removals(*device);
+        }
+        // Whoever is let in or gets other rights is described with it.
+        touched.extend(described);
+        for device in touched {
+            self.settle_rights(graph, device);
         }
     }
-    judge.standing(mask)
-}
 
-/// One statement that lets a device in or changes what it may do.
-#[derive(Debug, Clone, Copy)]
-struct Statement {
-    place: usize,
-    capabilities: Capabilities,
-    lets_in: bool,
-}
-
-/// One statement that takes a device out.
-#[derive(Debug, Clone, Copy)]
-struct Removal<'a> {
-    place: usize,
-    cuts: &'a BTreeMap<LogId, u64>,
-}
-
-struct Judge<'a> {
-    graph: &'a Graph,
-    generation: u32,
-    /// Places of the highest generation, parents first.
-    current: Vec<usize>,
-    removals: BTreeMap<DeviceId, Vec<Removal<'a>>>,
-    statements: BTreeMap<DeviceId, Vec<Statement>>,
-    counting: Bits,
-}
-
-impl<'a> Judge<'a> {
-    fn new(graph: &'a Graph, mask: &Bits) -> Self {
-        let generation_of = |place: usize| graph.vertex(place).op.value().generation;
-        let generation = mask.iter().map(generation_of).max().unwrap_or(0);
-        let current: Vec<usize> =
-            mask.iter().filter(|place| generation_of(*place) == generation).collect();
-        let mut removals: BTreeMap<DeviceId, Vec<Removal<'_>>> = BTreeMap::new();
-        for place in &current {
-            for (device, cuts) in removed_by(graph.vertex(*place).body()) {
-                removals.entry(device).or_default().push(Removal { place: *place, cuts });
-            }
-        }
-        let (statements, counting) = (BTreeMap::new(), Bits::default());
-        Self { graph, generation, current, removals, statements, counting }
+    /// Returns whether the operation takes out somebody who signed what it had
+    /// not seen: others may be void from now on.
+    fn makes_void(&self, graph: &Graph, place: usize) -> bool {
+        let past = &graph.vertex(place).past;
+        removed_by(graph.vertex(place).body()).into_iter().any(|(device, _)| {
+            let signed = self.about.get(&device).map_or(&[][..], |about| &about.signed);
+            signed.iter().rev().any(|place| !past.contains(*place))
+        })
     }
 
-    fn counts(&self, place: usize) -> bool {
-        let vertex = self.graph.vertex(place);
+    fn note_removals(&mut self, graph: &Graph, place: usize) -> Vec<DeviceId> {
+        let vertex = graph.vertex(place);
+        let removed = removed_by(vertex.body());
+        for (device, cuts) in &removed {
+            let about = self.about.entry(*device).or_default();
+            about.remove(place, vertex.id, cuts);
+        }
+        removed.into_iter().map(|(device, _)| device).collect()
+    }
+
+    /// Decides whether an operation of the highest generation counts, all
+    /// earlier ones being decided.
+    fn weigh(&mut self, graph: &Graph, place: usize) {
+        let vertex = graph.vertex(place);
+        if !self.counts(graph, place) {
+            self.has_void = true;
+            return;
+        }
+        self.counting.insert(place);
+        if let Author::Device(author) = vertex.op.value().author
+            && !matches!(vertex.body(), OpBody::Revoke(_))
+        {
+            self.about.entry(author).or_default().signed.push(place);
+        }
+        if let OpBody::Accept { device, cuts } = vertex.body() {
+            self.accept(*device, cuts);
+        }
+        for (device, capabilities, lets_in) in grants(vertex.body()) {
+            let about = self.about.entry(device).or_default();
+            about.state(graph, place, capabilities, lets_in);
+        }
+    }
+
+    fn counts(&self, graph: &Graph, place: usize) -> bool {
+        let vertex = graph.vertex(place);
         let Author::Device(author) = vertex.op.value().author else { return true };
         if matches!(vertex.body(), OpBody::Revoke(_)) {
             return true;
         }
-        let mut removals = self.removals.get(&author).into_iter().flatten();
-        if !removals.all(|removal| self.graph.vertex(removal.place).past.contains(place)) {
+        let Some(about) = self.about.get(&author) else { return false };
+        let knew = |removal: &usize| graph.vertex(*removal).past.contains(place);
+        if !about.removals.iter().all(knew) {
             return false;
         }
         match right(Author::Device(author), vertex.body()) {
             Right::Root => false,
-            Right::Member(needed) => self
-                .entitled(author, |place| vertex.past.contains(place))
+            Right::Member(needed) => about
+                .entitled(graph, |place| vertex.past.contains(place))
                 .is_some_and(|held| held.contains(needed)),
         }
     }
 
-    fn note_grants(&mut self, place: usize) {
-        let mut note = |device: DeviceId, capabilities, lets_in| {
-            let statements = self.statements.entry(device).or_default();
-            statements.push(Statement { place, capabilities, lets_in });
+    fn accept(&mut self, device: DeviceId, cuts: &BTreeMap<LogId, u64>) {
+        raise(&mut self.about.entry(device).or_default().accepted, cuts);
+        if let Some(member) = self.devices.get_mut(&device) {
+            raise(&mut member.cuts, cuts);
+        }
+    }
+
+    fn settle_rights(&mut self, graph: &Graph, device: DeviceId) {
+        let Some(member) = self.devices.get_mut(&device) else { return };
+        let about = self.about.get(&device).filter(|about| about.removals.is_empty());
+        let held = about.and_then(|about| about.entitled(graph, |_| true));
+        member.revoked = held.is_none();
+        member.capabilities = held.unwrap_or_default();
+    }
+
+    fn settle_removals(&mut self, device: DeviceId) {
+        let (Some(member), Some(about)) = (self.devices.get_mut(&device), self.about.get(&device))
+        else {
+            return;
         };
-        match self.graph.vertex(place).body() {
-            OpBody::AddDevice(add) => note(add.device, add.capabilities, true),
-            OpBody::SetCapabilities { device, capabilities } => note(*device, *capabilities, false),
-            OpBody::RootReset(reset) => {
-                for (device, member) in &reset.members {
-                    note(*device, member.capabilities, true);
-                }
-            }
-            OpBody::Genesis(_)
-            | OpBody::Revoke(_)
-            | OpBody::Epoch(_)
-            | OpBody::Accept { .. }
-            | OpBody::Erase { .. }
-            | OpBody::EraseReceipt { .. }
-            | OpBody::Policy(_)
-            | OpBody::Name { .. }
-            | OpBody::Unknown { .. } => {}
-        }
-    }
-
-    /// Returns what the counting statements about a device within a view leave
-    /// it: the rights that all of the latest ones give; `None` if nothing let
-    /// it in.
-    fn entitled(&self, device: DeviceId, in_view: impl Fn(usize) -> bool) -> Option<Capabilities> {
-        let all = self.statements.get(&device)?.iter();
-        let seen: Vec<&Statement> = all.filter(|statement| in_view(statement.place)).collect();
-        if !seen.iter().any(|statement| statement.lets_in) {
-            return None;
-        }
-        let outdated = |place: usize| {
-            seen.iter().any(|other| self.graph.vertex(other.place).past.contains(place))
-        };
-        let latest = seen.iter().filter(|statement| !outdated(statement.place));
-        let rights = latest.map(|statement| statement.capabilities);
-        Some(rights.fold(Capabilities::ALL, Capabilities::intersection))
-    }
-
-    fn standing(self, mask: &Bits) -> Standing {
-        let mut devices: BTreeMap<DeviceId, Member> = BTreeMap::new();
-        for place in mask.iter() {
-            self.describe(place, &mut devices);
-        }
-        for (device, member) in &mut devices {
-            let removals = self.removals.get(device).map_or(&[][..], Vec::as_slice);
-            let held = self.entitled(*device, |_| true).filter(|_| removals.is_empty());
-            member.revoked = held.is_none();
-            member.capabilities = held.unwrap_or_default();
-            member.cuts = combine(removals);
-            let ids = removals.iter().map(|removal| self.graph.vertex(removal.place).id);
-            member.revoked_by = ids.collect();
-            member.revoked_by.sort_unstable();
-        }
-        for place in self.counting.iter() {
-            if let OpBody::Accept { device, cuts } = self.graph.vertex(place).body()
-                && let Some(member) = devices.get_mut(device)
-            {
-                for (log, seq) in cuts {
-                    let cut = member.cuts.entry(*log).or_default();
-                    *cut = (*cut).max(*seq);
-                }
-            }
-        }
-        Standing { generation: self.generation, devices, counting: self.counting }
-    }
-
-    /// Takes in what an operation says about the look of a device. A counting
-    /// statement beats a void one; among equals the higher rank is shown.
-    fn describe(&self, place: usize, devices: &mut BTreeMap<DeviceId, Member>) {
-        let vertex = self.graph.vertex(place);
-        let weight: Weight = (self.counting.contains(place), vertex.depth, vertex.id);
-        let believed = weight.0 || vertex.op.value().generation < self.generation;
-        let writes =
-            |capabilities: Capabilities| believed && capabilities.contains(Capabilities::WRITE);
-        match vertex.body() {
-            OpBody::AddDevice(add) => {
-                let AddDevice { encryption_public, sealed_name, capabilities, .. } = add;
-                let member = devices.entry(add.device).or_default();
-                member.describe(weight, *encryption_public);
-                member.rename(weight, sealed_name);
-                member.may_ever_write |= writes(*capabilities);
-            }
-            OpBody::SetCapabilities { device, capabilities } => {
-                let member = devices.entry(*device).or_default();
-                member.may_ever_write |= writes(*capabilities);
-            }
-            OpBody::Name { device, sealed } => {
-                devices.entry(*device).or_default().rename(weight, sealed);
-            }
-            OpBody::RootReset(RootReset { members, revoked, .. }) => {
-                for (device, stated) in members {
-                    let member = devices.entry(*device).or_default();
-                    member.describe(weight, stated.encryption_public);
-                    member.rename(weight, &stated.sealed_name);
-                    member.may_ever_write |= writes(stated.capabilities);
-                }
-                for device in revoked.keys() {
-                    devices.entry(*device).or_default();
-                }
-            }
-            OpBody::Genesis(_)
-            | OpBody::Revoke(_)
-            | OpBody::Epoch(_)
-            | OpBody::Accept { .. }
-            | OpBody::Erase { .. }
-            | OpBody::EraseReceipt { .. }
-            | OpBody::Policy(_)
-            | OpBody::Unknown { .. } => {}
-        }
+        member.cuts = about.cuts.clone();
+        raise(&mut member.cuts, &about.accepted);
+        member.revoked_by = about.revoked_by.clone();
     }
 }
 
+/// Raises cuts to others that are higher.
+fn raise(cuts: &mut BTreeMap<LogId, u64>, others: &BTreeMap<LogId, u64>) {
+    for (log, seq) in others {
+        let cut = cuts.entry(*log).or_default();
+        *cut = (*cut).max(*seq);
+    }
+}
+
+/// Returns the devices that an operation takes out.
 fn removed_by(body: &OpBody) -> Vec<(DeviceId, &BTreeMap<LogId, u64>)> {
     match body {
         OpBody::Revoke(revoke) => vec![(revoke.device, &revoke.cuts)],
@@ -265,13 +239,34 @@ fn removed_by(body: &OpBody) -> Vec<(DeviceId, &BTreeMap<LogId, u64>)> {
     }
 }
 
-/// Combines cuts by minimum; a log that one of them does not name has cut 0.
-fn combine(removals: &[Removal<'_>]) -> BTreeMap<LogId, u64> {
-    let Some((first, others)) = removals.split_first() else { return BTreeMap::new() };
-    let lowest = |log: &LogId, seq: u64| {
-        let others = others.iter().map(|other| other.cuts.get(log).copied().unwrap_or_default());
-        others.fold(seq, u64::min)
-    };
-    let cuts = first.cuts.iter().map(|(log, seq)| (*log, lowest(log, *seq)));
-    cuts.filter(|(_, seq)| *seq > 0).collect()
+/// Returns what an operation lets devices do, and whether it lets them in.
+fn grants(body: &OpBody) -> Vec<(DeviceId, Capabilities, bool)> {
+    match body {
+        OpBody::AddDevice(add) => vec![(add.device, add.capabilities, true)],
+        OpBody::SetCapabilities { device, capabilities } => vec![(*device, *capabilities, false)],
+        OpBody::RootReset(reset) => {
+            let members = reset.members.iter();
+            members.map(|(device, member)| (*device, member.capabilities, true)).collect()
+        }
+        OpBody::Genesis(_)
+        | OpBody::Revoke(_)
+        | OpBody::Epoch(_)
+        | OpBody::Accept { .. }
+        | OpBody::Erase { .. }
+        | OpBody::EraseReceipt { .. }
+        | OpBody::Policy(_)
+        | OpBody::Name { .. }
+        | OpBody::Unknown { .. } => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    static JUDGEMENTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Returns how often a test has judged many operations at once.
+#[cfg(test)]
+pub(crate) fn judgements() -> usize {
+    JUDGEMENTS.get()
 }

@@ -1,5 +1,6 @@
 //! What the roster says: who is in, and under which key to write.
 
+use super::bits::Bits;
 use super::graph::Graph;
 use super::judge::{Standing, Weight};
 use super::op::{Author, OpBody};
@@ -81,8 +82,8 @@ pub struct Epoch {
     pub depth: u32,
     /// Commits to the key.
     pub commitment: [u8; 32],
-    /// Every device that can know the key: its author, those it was wrapped
-    /// to, and those who know a later key under which it is sealed.
+    /// Every device of the roster that can know the key: its author, those it
+    /// was wrapped to, and those who know a later key under which it is sealed.
     pub recipients: BTreeSet<DeviceId>,
     /// Whether it may be written under: the operation counts, and no device
     /// that is out or may not read can know the key.
@@ -124,7 +125,7 @@ impl RosterState {
         let mut state = Self {
             generation: standing.generation,
             devices: standing.devices.clone(),
-            epochs: epochs(graph),
+            epochs: epochs(graph, &standing.devices),
             ..Self::default()
         };
         for vertex in graph.vertices() {
@@ -138,7 +139,7 @@ impl RosterState {
         for (id, epoch) in &mut state.epochs {
             let place = graph.epoch_place(id);
             let counts = place.is_some_and(|place| standing.counting.contains(place));
-            epoch.clean = counts && epoch.recipients.is_subset(&readers);
+            epoch.clean &= counts && epoch.recipients.is_subset(&readers);
             epoch.complete = epoch.recipients.is_superset(&readers);
         }
         state
@@ -215,36 +216,59 @@ impl RosterState {
 
 /// Returns every epoch with all who can know its key. Void operations are
 /// included: what they gave away, they gave away.
-fn epochs(graph: &Graph) -> BTreeMap<EpochId, Epoch> {
-    let mut epochs: BTreeMap<EpochId, Epoch> = BTreeMap::new();
-    for vertex in graph.vertices() {
+///
+/// Devices that nobody let in are left out and only remembered as such, so that
+/// whoever makes some up cannot make this grow with the square of the epochs.
+fn epochs(graph: &Graph, devices: &BTreeMap<DeviceId, Member>) -> BTreeMap<EpochId, Epoch> {
+    let recipients = recipients(graph, devices);
+    let mut epochs = BTreeMap::new();
+    for (vertex, known) in graph.vertices().iter().zip(&recipients) {
+        let Some(keys) = vertex.body().epoch() else { continue };
+        let of_known = devices.keys().enumerate();
+        let of_known = of_known.filter(|(number, _)| known.contains(number + 1));
+        let epoch = Epoch {
+            depth: vertex.depth,
+            commitment: keys.commitment,
+            recipients: of_known.map(|(_, device)| *device).collect(),
+            clean: !known.contains(STRANGER),
+            complete: false,
+        };
+        epochs.insert(EpochId(vertex.id.0), epoch);
+    }
+    epochs
+}
+
+/// Stands for every device that nobody let in, in a set of recipients.
+const STRANGER: usize = 0;
+
+/// Returns for each place who can know the key of the epoch there: the devices
+/// by their number from one, in the order of their ids.
+fn recipients(graph: &Graph, devices: &BTreeMap<DeviceId, Member>) -> Vec<Bits> {
+    let numbers: BTreeMap<DeviceId, usize> = devices.keys().copied().zip(1..).collect();
+    let number = |device: &DeviceId| numbers.get(device).copied().unwrap_or(STRANGER);
+    let mut recipients = vec![Bits::default(); graph.len()];
+    for (place, vertex) in graph.vertices().iter().enumerate() {
         if let Some(keys) = vertex.body().epoch() {
-            let mut recipients: BTreeSet<DeviceId> = keys.wraps.keys().copied().collect();
+            let own = keys.wraps.keys().map(&number);
+            own.for_each(|device| recipients[place].insert(device));
             if let Author::Device(author) = vertex.op.value().author {
-                recipients.insert(author);
+                recipients[place].insert(number(&author));
             }
-            let (depth, commitment) = (vertex.depth, keys.commitment);
-            let (clean, complete) = (false, false);
-            let epoch = Epoch { depth, commitment, recipients, clean, complete };
-            epochs.insert(EpochId(vertex.id.0), epoch);
         }
         if let OpBody::AddDevice(add) = vertex.body() {
-            for epoch in add.wraps.keys() {
-                if let Some(epoch) = epochs.get_mut(epoch) {
-                    epoch.recipients.insert(add.device);
-                }
+            for epoch in add.wraps.keys().filter_map(|epoch| graph.epoch_place(epoch)) {
+                recipients[epoch].insert(number(&add.device));
             }
         }
     }
     // Predecessors have lower places, so that one backward pass hands on everything.
-    for vertex in graph.vertices().iter().rev() {
-        let Some(keys) = vertex.body().epoch() else { continue };
-        let later = epochs.get(&EpochId(vertex.id.0)).map(|epoch| epoch.recipients.clone());
-        for predecessor in keys.predecessors.keys() {
-            if let (Some(epoch), Some(later)) = (epochs.get_mut(predecessor), &later) {
-                epoch.recipients.extend(later.iter().copied());
+    for (place, vertex) in graph.vertices().iter().enumerate().rev() {
+        let (earlier, later) = recipients.split_at_mut(place);
+        for predecessor in &vertex.predecessors {
+            if let (Some(epoch), Some(later)) = (earlier.get_mut(*predecessor), later.first()) {
+                epoch.union_with(later);
             }
         }
     }
-    epochs
+    recipients
 }

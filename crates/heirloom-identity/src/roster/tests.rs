@@ -4,6 +4,7 @@ use crate::{Capabilities, DeviceKeys, Keyring, Phrase, Role, RootKeys};
 use heirloom_base::{DeviceId, LogId};
 
 mod conflicts;
+mod flood;
 mod orders;
 
 const READ: Capabilities = Capabilities::READ;

@@ -8,9 +8,18 @@ use heirloom_core::input::{AppendError, EffectId, Input};
 impl World {
     /// Fills a device's disk for a while: some writes still fit.
     pub fn fill_disk(&mut self, device: usize, milliseconds: u64) {
+        self.fill(device, milliseconds, FULL_PERCENT);
+    }
+
+    /// Fills a device's disk for a while, so that nothing fits.
+    pub fn fill_disk_wholly(&mut self, device: usize, milliseconds: u64) {
+        self.fill(device, milliseconds, 100);
+    }
+
+    fn fill(&mut self, device: usize, milliseconds: u64, percent: u64) {
         let until = self.now_ms + milliseconds;
         if let Some(machine) = self.devices.get_mut(device) {
-            machine.full_ms = until;
+            (machine.full_ms, machine.full_percent) = (until, percent);
         }
     }
 
@@ -110,7 +119,8 @@ impl World {
             }
             return true;
         }
-        if machine.full_ms <= self.now_ms || !self.rng.chance(FULL_PERCENT) {
+        let percent = machine.full_percent;
+        if machine.full_ms <= self.now_ms || !self.rng.chance(percent) {
             return false;
         }
         machine.disk.abandon(id);

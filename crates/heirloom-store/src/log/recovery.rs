@@ -1,7 +1,7 @@
 //! What is done to a log before it is used: the tail of the last segment is
 //! repaired, and damage anywhere else is found, kept aside and reported.
 
-use super::{Current, Folders, LogReader, Tail, path};
+use super::{Current, Folders, LogReader, Tail, misplaced, path};
 use crate::disk::{self, Disk};
 use crate::segment::{self, HEADER_BYTES, Header, Span};
 use heirloom_base::hash;
@@ -83,6 +83,7 @@ pub(super) struct Recovered {
 
 /// Reads all segments and repairs the tail of the last.
 pub(super) fn recover(disk: &dyn Disk, folders: &Folders) -> io::Result<Recovered> {
+    misplaced::put_back(disk, &folders.log)?;
     let numbers = list(&folders.log)?;
     let mut recovered = Recovered {
         report: Recovery::default(),

@@ -1,3 +1,5 @@
+mod misplaced;
+
 use super::*;
 use crate::disk::faulty::{Crash, Fault, FaultyDisk};
 use heirloom_core::storage::StorageError;

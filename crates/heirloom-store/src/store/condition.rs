@@ -73,7 +73,7 @@ impl Store {
                 fix: "Check the disk, then start the node again.".to_owned(),
             });
         }
-        if !self.reserve.is_held() {
+        if self.reserve.is_needed() {
             problems.push(Problem {
                 code: "disk-full",
                 text: "The disk is full: only deletions and other small changes are saved."

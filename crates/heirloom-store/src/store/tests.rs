@@ -288,6 +288,7 @@ fn a_full_disk_takes_small_writes_and_refuses_the_rest_untouched() {
     assert_eq!(store.append(large.clone()), Err(AppendError::Full));
     assert_eq!(store.write_chunk(id, &bytes), Err(AppendError::Full));
     assert_eq!(disk.operations(), operations);
+    assert_eq!(codes(&store), ["disk-full"], "it is said before the reserve is used");
     store.append(request(3, 10)).unwrap();
     assert!(!home.path().join("reserve").exists());
     assert_eq!(codes(&store), ["disk-full"]);

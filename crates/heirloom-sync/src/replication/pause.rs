@@ -1,7 +1,9 @@
 //! Taking nothing in for a while, because the disk refused it.
 //!
 //! What arrives meanwhile is dropped and its credit kept back, so that a peer
-//! sends no more than its window. Afterwards it is asked for again.
+//! sends no more than its window. Afterwards it is asked for again; a disk that
+//! stays full for long makes a conversation begin anew now and then, since
+//! nobody may ask without end.
 
 use super::Replication;
 use crate::entry::Entry;
@@ -60,19 +62,19 @@ impl Replication {
         }
         self.paused_until_ms = None;
         let held = |log: LogId| self.logs.get(&log).map_or(0, |state| state.staged);
-        let mut messages = Vec::new();
+        let mut asking = Vec::new();
         for (device, session) in &mut self.sessions {
             session.delivered_ms = now.mono_ms;
             let known = session.theirs.tips.iter();
             let ahead = known.filter(|(log, tip)| tip.seq > held(**log)).map(|(log, _)| *log);
             let mut logs = std::mem::take(&mut session.dropped);
             logs.extend(ahead);
-            let wants = logs.into_iter().map(|log| Message::Want { log, after: held(log) });
-            let owed = std::mem::take(&mut session.owed).into_iter();
-            messages.extend(owed.chain(wants).map(|message| (*device, message)));
+            let wants: Vec<(LogId, u64)> = logs.into_iter().map(|log| (log, held(log))).collect();
+            asking.push((*device, std::mem::take(&mut session.owed), wants));
         }
-        for (device, message) in messages {
-            self.send(device, message);
+        for (device, owed, wants) in asking {
+            owed.into_iter().for_each(|credit| self.send(device, credit));
+            self.ask_again(device, wants);
         }
     }
 }

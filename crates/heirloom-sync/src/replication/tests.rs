@@ -1,3 +1,6 @@
+mod holes;
+mod pauses;
+
 use super::*;
 use crate::Receipt;
 use crate::entry::{Body, EntryPlan, Header, Origin, Part, kind};
@@ -18,6 +21,8 @@ struct Peer {
     replication: Replication,
     entries: BTreeMap<(LogId, u64), Vec<u8>>,
     seen: Vec<Output>,
+    /// Its disk refuses every write.
+    is_full: bool,
 }
 
 impl Peer {
@@ -32,6 +37,7 @@ impl Peer {
             replication,
             entries: BTreeMap::new(),
             seen: Vec::new(),
+            is_full: false,
         }
     }
 
@@ -115,6 +121,10 @@ impl Peer {
                     self.seen.push(output);
                 }
             }
+            if self.is_full && !stored.is_empty() {
+                self.replication.refused(now);
+                stored.clear();
+            }
             for entry in stored {
                 self.store(&entry);
             }
@@ -144,9 +154,13 @@ impl Peer {
 }
 
 fn connect(one: &mut Peer, other: &mut Peer) {
+    connect_at(at(0), one, other);
+}
+
+fn connect_at(now: Now, one: &mut Peer, other: &mut Peer) {
     let (first, second) = (one.id(), other.id());
-    one.replication.peer_up(at(0), second, vec![OpId([5; 32])], Vec::new());
-    other.replication.peer_up(at(0), first, vec![OpId([5; 32])], Vec::new());
+    one.replication.peer_up(now, second, vec![OpId([5; 32])], Vec::new(), Vec::new());
+    other.replication.peer_up(now, first, vec![OpId([5; 32])], Vec::new(), Vec::new());
 }
 
 /// Exchanges messages until nobody has anything to say; returns how many there were.
@@ -318,115 +332,6 @@ fn an_entry_counts_as_held_only_together_with_its_chunks() {
 }
 
 #[test]
-fn what_could_not_be_stored_is_asked_for_again() {
-    let (mut writer, mut reader) = (Peer::new(1), Peer::new(2));
-    connect(&mut writer, &mut reader);
-    writer.write(2);
-    let entries: Vec<Vec<u8>> = writer.entries.values().cloned().collect();
-    reader.replication.receive_entries(at(0), writer.id(), false, entries, &|_| true);
-    while reader.replication.poll_output().is_some() {}
-    assert_eq!(reader.replication.log(writer.log).map(|state| state.staged), Some(2));
-    reader.replication.refused(at(0));
-    assert_eq!(reader.replication.log(writer.log), None);
-}
-
-#[test]
-fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
-    let mut peers = [Peer::new(1), Peer::new(2)];
-    let [writer, reader] = &mut peers;
-    connect(writer, reader);
-    run(&mut peers, at(0));
-    let log = peers[0].log;
-    let pause = limits::REFUSED_PAUSE_MS as u64;
-    peers[1].replication.refused(at(1));
-    // More than a window: the rest of it is not even sent.
-    peers[0].write(2 * limits::CREDIT_ENTRIES as u64);
-    let messages = run(&mut peers, at(2));
-    let count = |message: &Message| match message {
-        Message::Entries { entries, .. } => Some(entries.len()),
-        Message::Want { .. } => panic!("nothing is asked for yet"),
-        Message::Hello(_)
-        | Message::Roster(_)
-        | Message::Credit { .. }
-        | Message::Receipts(_)
-        | Message::AskReceipt
-        | Message::Reachable(_)
-        | Message::Unknown(_) => None,
-    };
-    let sent: usize = messages.iter().filter_map(count).sum();
-    assert_eq!(sent, limits::CREDIT_ENTRIES);
-    assert_eq!(peers[1].replication.log(log), None);
-    assert_eq!(peers[1].replication.poll_timeout(), Some(1 + pause));
-    peers[1].replication.resume(at(pause));
-    assert_eq!(run(&mut peers, at(pause)).len(), 0, "the pause is not over");
-    peers[1].replication.resume(at(1 + pause));
-    run(&mut peers, at(1 + pause));
-    let held = peers[1].replication.log(log).map(|state| state.durable);
-    assert_eq!(held, Some(2 * limits::CREDIT_ENTRIES as u64));
-}
-
-#[test]
-fn what_a_pause_kept_back_of_a_whole_window_is_no_false_credit() {
-    let mut peers = [Peer::new(1), Peer::new(2)];
-    let [writer, reader] = &mut peers;
-    for _ in 0..6 {
-        writer.write_large(200_000);
-    }
-    connect(writer, reader);
-    reader.replication.refused(at(0));
-    run(&mut peers, at(0));
-    let pause = limits::REFUSED_PAUSE_MS as u64;
-    peers[1].replication.resume(at(pause));
-    run(&mut peers, at(pause));
-    let broke = |output: &Output| matches!(output, Output::Offence(..));
-    assert!(!peers[0].seen.iter().any(broke), "nobody broke the rules");
-    let log = peers[0].log;
-    assert_eq!(peers[1].replication.log(log).map(|state| state.durable), Some(6));
-}
-
-#[test]
-fn nobody_withholds_what_a_full_disk_does_not_take_in() {
-    let mut peers = [Peer::new(1), Peer::new(2)];
-    let [writer, reader] = &mut peers;
-    writer.write(3);
-    connect(writer, reader);
-    reader.replication.refused(at(0));
-    run(&mut peers, at(0));
-    let (log, writer) = (peers[0].log, peers[0].id());
-    assert_eq!(peers[1].replication.shortfall(writer), None);
-    let pause = limits::REFUSED_PAUSE_MS as u64;
-    peers[1].replication.resume(at(pause));
-    let short = peers[1].replication.shortfall(writer).unwrap();
-    assert_eq!((short.undelivered, short.delivered_ms), (3, pause), "it is given time again");
-    run(&mut peers, at(pause));
-    assert_eq!(peers[1].replication.log(log).map(|state| state.durable), Some(3));
-}
-
-#[test]
-fn what_could_not_be_stored_is_asked_for_again_of_who_showed_it() {
-    let mut peers = [Peer::new(1), Peer::new(2), Peer::new(3)];
-    let [one, other, third] = &mut peers;
-    connect(one, other);
-    connect(other, third);
-    run(&mut peers, at(0));
-    peers[0].write(1);
-    let [writer, reader, _] = &mut peers;
-    let entries = vec![writer.entries[&(writer.log, 1)].clone()];
-    let (log, id) = (writer.log, writer.id());
-    reader.replication.receive_entries(at(0), id, false, entries, &|_| true);
-    while reader.replication.poll_output().is_some() {}
-    reader.replication.refused(at(5));
-    let again_ms = 5 + limits::REFUSED_PAUSE_MS as u64;
-    assert_eq!(reader.replication.poll_timeout(), Some(again_ms));
-    reader.replication.resume(at(again_ms - 1));
-    assert_eq!(reader.replication.poll_output(), None);
-    reader.replication.resume(at(again_ms));
-    let want = Message::Want { log, after: 0 };
-    assert_eq!(reader.replication.poll_output(), Some(Output::Send(id, want)));
-    assert_eq!(reader.replication.poll_output(), None, "the third never showed it");
-}
-
-#[test]
 fn a_waiting_writer_gets_its_receipt_at_once() {
     let mut peers = [Peer::new(1), Peer::new(2)];
     let [one, other] = &mut peers;
@@ -494,7 +399,7 @@ fn a_keeper_that_holds_less_than_it_had_acknowledged_falls_short_until_it_holds_
     let (mut phone, keeper) = (Peer::new(1), Peer::new(3));
     phone.write(10);
     phone.receive(at(0), keeper.id(), &receipt(&keeper, phone.log, 5, 10));
-    phone.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new());
+    phone.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new(), Vec::new());
     let hello = Hello {
         versions: (1, 1),
         space: SPACE,
@@ -519,7 +424,7 @@ fn a_keeper_that_holds_less_than_it_had_acknowledged_falls_short_until_it_holds_
 #[test]
 fn a_keeper_that_tells_others_more_than_this_device_falls_short() {
     let (mut laptop, phone, keeper) = (Peer::new(1), Peer::new(2), Peer::new(3));
-    laptop.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new());
+    laptop.replication.peer_up(at(0), keeper.id(), Vec::new(), Vec::new(), Vec::new());
     let hello = Hello {
         versions: (1, 1),
         space: SPACE,
@@ -543,7 +448,7 @@ fn a_keeper_that_tells_others_more_than_this_device_falls_short() {
 #[test]
 fn who_claims_entries_and_sends_none_falls_short_by_them() {
     let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
-    phone.replication.peer_up(at(40), laptop.id(), Vec::new(), Vec::new());
+    phone.replication.peer_up(at(40), laptop.id(), Vec::new(), Vec::new(), Vec::new());
     let hello = Hello {
         versions: (1, 1),
         space: SPACE,
@@ -574,7 +479,7 @@ fn who_claims_entries_and_sends_none_falls_short_by_them() {
 fn who_asks_for_the_same_logs_without_end_is_answered_so_often_and_then_breaks_the_rules() {
     let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
     phone.write(1);
-    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new());
+    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new(), Vec::new());
     let want = Message::Want { log: phone.log, after: 0 };
     let offences = |peer: &Peer| {
         let is_offence = |output: &&Output| matches!(output, Output::Offence(..));
@@ -614,7 +519,7 @@ fn who_asks_for_receipts_without_end_gets_one_a_second() {
 #[test]
 fn who_names_entries_that_no_log_can_have_breaks_the_rules() {
     let (mut phone, laptop) = (Peer::new(1), Peer::new(2));
-    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new());
+    phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new(), Vec::new());
     let beyond = limits::LOG_ENTRIES_MAX as u64 + 1;
     let hello = Hello {
         versions: (1, 1),

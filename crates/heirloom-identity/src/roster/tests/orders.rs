@@ -128,6 +128,8 @@ fn play(start: &Household, history: &[(u8, Act, Vec<Index>)]) -> Roster {
         let bytes = author::sign(roster.account(), signer, &op);
         if let Ok(Inserted::New(new)) = roster.insert(&bytes) {
             ids.extend(new);
+            let all = Bits::below(roster.len());
+            assert!(roster.standing == judge(&roster.graph, &all), "one more differs from all");
         }
     }
     roster

@@ -4,6 +4,7 @@
 use super::*;
 use crate::hostile::{Malice, ROSTER_FLOOD, Ruse};
 use crate::scenario::{card, encode_base64};
+use heirloom_base::limits;
 use heirloom_core::command::{ImportItem, Problem, StatusReport};
 
 const PHONE: usize = 0;
@@ -223,4 +224,24 @@ fn a_keeper_that_acknowledges_what_does_not_exist_is_named_and_its_word_counts_f
         assert_eq!(codes(&mut world, device, "keeper"), ["withholds"]);
     }
     only_the_third_is_named(&mut world);
+}
+
+#[test]
+fn a_keeper_whose_disk_is_full_for_hours_is_accused_of_nothing_and_goes_on_afterwards() {
+    const HOURS_MS: u64 = 3 * 3_600_000;
+    let mut world = house(45, "keeper", Role::Keeper);
+    world.fill_disk_wholly(OTHER, HOURS_MS);
+    for hour in 0..3 {
+        add(&mut world, PHONE, &format!("hour {hour}"), Level::Local);
+        world.run(HOURS_MS / 3 - 1_000);
+        for device in [PHONE, LAPTOP] {
+            assert_eq!(codes(&mut world, device, "keeper"), [""; 0], "hour {hour}");
+        }
+    }
+    assert_eq!(titles(&mut world, OTHER), [""; 0]);
+    assert!(world.tally.count(Fault::DiskFull) > limits::WANTS_MAX as u64);
+    world.run(A_WHILE_MS);
+    assert_eq!(titles(&mut world, OTHER).len(), 3);
+    assert!(are_level(&mut world));
+    assert_eq!(codes(&mut world, PHONE, "keeper"), [""; 0]);
 }

@@ -1,0 +1,151 @@
+//! Sound entries behind a hole in their log.
+
+use super::super::*;
+use super::alone::{Alone, NOW};
+use crate::storage::{Frame, MemoryStorage};
+use heirloom_sync::Entry;
+use heirloom_sync::message::Hole;
+
+/// A lone device with four notes, one entry each, of which some rotted; with
+/// the lost frames, and its log.
+fn rotten(lost: &[usize]) -> (Alone, MemoryStorage, Vec<Frame>, LogId) {
+    let mut alone = Alone::new();
+    for title in ["title=a", "title=b", "title=c", "title=d"] {
+        alone.add("notes", &[title]);
+    }
+    let mut storage = alone.storage.clone();
+    let is_entry = |frame: &Frame| frame.kind == settle::FRAME_ENTRY;
+    let frames = storage.frames.iter().filter(|(_, frame)| is_entry(frame));
+    let entries: Vec<Lsn> = frames.map(|(lsn, _)| *lsn).collect();
+    let frames = lost.iter().map(|place| storage.frames.remove(&entries[*place]).unwrap());
+    let frames = frames.collect();
+    let log = alone.node.journal.log().unwrap();
+    (alone, storage, frames, log)
+}
+
+fn titles(alone: &mut Alone) -> Vec<String> {
+    let mut titles: Vec<String> =
+        alone.list("notes", None).into_iter().map(|row| row.title).collect();
+    titles.sort();
+    titles
+}
+
+fn end(alone: &Alone, log: LogId) -> u64 {
+    alone.node.replication.log(log).map_or(0, |state| state.durable)
+}
+
+/// Notes a loss as a start does that finds it.
+fn forget(storage: &mut MemoryStorage) {
+    let last = *storage.frames.keys().next_back().unwrap();
+    let lost = Node::forget_lost(storage, last).unwrap();
+    append(storage, lost.into_iter().chain(crate::founding::reborn([7; 32], None)));
+}
+
+fn append(storage: &mut MemoryStorage, frames: impl IntoIterator<Item = Frame>) -> Lsn {
+    for frame in frames {
+        let next = Lsn(storage.frames.keys().next_back().unwrap().0 + 1);
+        storage.frames.insert(next, frame);
+    }
+    *storage.frames.keys().next_back().unwrap()
+}
+
+/// Lets an entry become durable that another device sent again.
+fn bring_back(alone: &mut Alone, frame: Frame) {
+    let lsn = append(&mut alone.storage, [frame.clone()]);
+    alone.node.replay(NOW, &mut alone.storage, lsn, frame).unwrap();
+}
+
+#[test]
+fn what_a_lone_device_has_behind_a_hole_is_shown_also_when_its_index_was_lost() {
+    for (lost, shown) in
+        [(0, ["b", "c", "d"]), (1, ["a", "c", "d"]), (2, ["a", "b", "d"]), (3, ["a", "b", "c"])]
+    {
+        let (_, mut storage, _, log) = rotten(&[lost]);
+        storage.index.clear();
+        let mut alone = Alone::open(storage);
+        assert_eq!(titles(&mut alone), shown);
+        assert_eq!(end(&alone, log), lost as u64, "only what is in order is held");
+        // Of an end that is gone nothing tells.
+        let missing = u64::from(lost < 3);
+        assert_eq!(alone.node.entries_lost(&alone.storage), Ok(missing));
+        if lost < 3 {
+            assert_ne!(alone.node.journal.log(), Some(log), "it is not continued");
+        }
+        alone.add("notes", &["title=later"]);
+        let again = Alone::open(alone.storage.clone());
+        assert_eq!(again.node.entries_lost(&again.storage), Ok(missing), "after another start");
+    }
+}
+
+#[test]
+fn entries_behind_a_hole_count_again_as_soon_as_it_is_filled() {
+    for is_index_lost in [false, true] {
+        let (mut whole, mut storage, frames, log) = rotten(&[1]);
+        if is_index_lost {
+            storage.index.clear();
+        } else {
+            forget(&mut storage);
+        }
+        let mut alone = Alone::open(storage);
+        assert_eq!(end(&alone, log), 1);
+        let hole = Hole { log, first: 2, last: 2 };
+        assert_eq!(alone.node.holes(&alone.storage), Ok(vec![hole]));
+        let before = alone.storage.frames.len();
+        bring_back(&mut alone, frames[0].clone());
+        assert_eq!(end(&alone, log), 4);
+        assert_eq!(alone.storage.frames.len(), before + 1, "nothing else was written again");
+        assert_eq!(alone.node.holes(&alone.storage), Ok(vec![]));
+        assert_eq!(alone.node.entries_lost(&alone.storage), Ok(0));
+        assert_eq!(alone.digest(), whole.digest());
+        for seq in 1..=4 {
+            let bytes = settle::read_entry(&alone.storage, log, seq).unwrap();
+            assert_eq!(Entry::parse(bytes).unwrap().header().seq, seq);
+        }
+        assert_eq!(Node::fit(&alone.storage), Ok(Fit::Same));
+        let mut storage = alone.storage.clone();
+        let mut again = Alone::open(storage.clone());
+        assert_eq!((end(&again, log), again.digest()), (4, whole.digest()));
+        storage.index.clear();
+        let mut again = Alone::open(storage);
+        assert_eq!((end(&again, log), again.digest()), (4, whole.digest()));
+        assert_eq!(again.node.entries_lost(&again.storage), Ok(0));
+    }
+}
+
+#[test]
+fn of_two_holes_each_is_filled_by_itself() {
+    let (mut whole, mut storage, frames, log) = rotten(&[0, 2]);
+    forget(&mut storage);
+    let mut alone = Alone::open(storage);
+    assert_eq!(alone.node.entries_lost(&alone.storage), Ok(2));
+    bring_back(&mut alone, frames[0].clone());
+    assert_eq!(end(&alone, log), 2);
+    assert_eq!(alone.node.entries_lost(&alone.storage), Ok(1));
+    let mut alone = Alone::open(alone.storage.clone());
+    bring_back(&mut alone, frames[1].clone());
+    assert_eq!((end(&alone, log), alone.digest()), (4, whole.digest()));
+}
+
+#[test]
+fn an_entry_that_does_not_follow_what_fills_its_hole_does_not_count() {
+    let (mut alone, mut storage, _, log) = rotten(&[1]);
+    forget(&mut storage);
+    // The same log went on differently elsewhere: its folder was put back.
+    let entries = alone.storage.frames.values().filter(|frame| frame.kind == settle::FRAME_ENTRY);
+    let entries: Vec<Frame> = entries.cloned().collect();
+    let (mut mended, mut other) = (Alone::open(storage), Alone::new());
+    other.add("notes", &["title=a"]);
+    other.add("notes", &["title=elsewhere"]);
+    let frames = other.storage.frames.values().filter(|frame| frame.kind == settle::FRAME_ENTRY);
+    let elsewhere = frames.cloned().nth(1).unwrap();
+    assert_ne!(elsewhere.payload, entries[1].payload);
+    assert_eq!(other.node.journal.log(), Some(log));
+    let first = |frame: &Frame| Entry::parse(frame.payload.clone()).unwrap();
+    if first(&elsewhere).header().previous == first(&entries[0]).id() {
+        bring_back(&mut mended, elsewhere);
+        assert_eq!(end(&mended, log), 2, "what was behind the old one is not taken for its own");
+    } else {
+        panic!("both must begin alike");
+    }
+    assert_eq!(titles(&mut alone).len(), 4);
+}
