@@ -57,6 +57,18 @@ impl Zone {
     }
 }
 
+impl PartialEq for Zone {
+    /// Whether both are one clock; two readings of one definition are two.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Utc, Self::Utc) => true,
+            (Self::Named(one), Self::Named(other)) => one == other,
+            (Self::Own(one), Self::Own(other)) => Rc::ptr_eq(one, other),
+            (Self::Utc | Self::Named(_) | Self::Own(_), _) => false,
+        }
+    }
+}
+
 fn civil(local: i64) -> Option<DateTime> {
     let (year, month, day) = civil_from_days(local.div_euclid(86_400));
     let clock = local.rem_euclid(86_400);
