@@ -259,8 +259,11 @@ impl Card {
         let before_end = lines.iter().rev().find(|unit| end.is_none_or(|end| unit.order() < end));
         let low = alike.or(before_end).map(|unit| unit.order());
         let is_single = matches!(name, "FN" | "N" | "BDAY");
-        let tie = if is_single { layout::single_tie(name) } else { self.tie.clone() };
-        let place = Places::of(&lines).after(low, &tie);
+        let mut places = Places::of(&lines);
+        let place = match is_single {
+            true => places.after(low, &layout::single_tie(name)),
+            false => places.of_line(low, &line, &self.tie),
+        };
         self.content.insert(format!("{SEQUENCE}{place}"), line);
     }
 
