@@ -154,7 +154,8 @@ impl<'a> Search<'a> {
     }
 
     /// Returns the zone of a local time: that of the database, else the one
-    /// that the calendar defines, else wherever the user is.
+    /// that the calendar defines, else the one that Windows names so, else
+    /// wherever the user is.
     fn zone_of(&mut self, time: &Time) -> Zone {
         let series = self.series;
         let Some(name) = time.zone.as_ref().or(series.default_zone.as_ref()) else {
@@ -164,7 +165,7 @@ impl<'a> Search<'a> {
             return zone;
         }
         if !self.own.contains_key(name) {
-            let zone = self.own_zone(name);
+            let zone = self.own_zone(name).or_else(|| self.window.of_windows(name));
             self.own.insert(name.clone(), zone);
         }
         self.own.get(name).cloned().flatten().unwrap_or_else(|| self.window.home())

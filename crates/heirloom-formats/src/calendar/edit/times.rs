@@ -3,7 +3,7 @@
 
 use super::{Event, HEAD, written};
 use crate::calendar::fields::{CALENDAR_ZONE, Time, time};
-use crate::calendar::occurrences::zone::{Zone, named, own_zone};
+use crate::calendar::occurrences::zone::{Zone, named, of_windows, own_zone};
 use crate::moment::{Moment, MomentKind};
 use crate::{FieldError, text};
 use jiff::tz::TimeZoneDatabase;
@@ -240,13 +240,15 @@ impl Event {
     }
 
     /// Returns a zone of the database, else the one that the record defines,
-    /// as far as a time needs it.
+    /// as far as a time needs it, else the one that Windows names so.
     fn zone_of(&self, name: &str, moment: Moment) -> Option<Zone> {
-        let known = named(&TimeZoneDatabase::bundled(), name).map(Zone::Named);
-        known.or_else(|| {
+        let database = TimeZoneDatabase::bundled();
+        let known = named(&database, name).map(Zone::Named);
+        let defined = || {
             let (_, definition) = self.zone(name)?;
             own_zone(definition.as_raw()?, moment.local_seconds().saturating_add(DEFINED_AHEAD_S))
-        })
+        };
+        known.or_else(defined).or_else(|| of_windows(&database, name).map(Zone::Named))
     }
 }
 

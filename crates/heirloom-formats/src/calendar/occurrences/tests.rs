@@ -131,6 +131,27 @@ fn a_time_of_no_zone_is_where_the_user_is() {
 }
 
 #[test]
+fn a_zone_that_windows_names_needs_no_definition_and_gives_way_to_one() {
+    for (name, start) in [
+        ("India Standard Time", "2026-07-05T06:30:00Z"),
+        ("Eastern Standard Time", "2026-07-05T16:00:00Z"),
+        ("GMT Standard Time", "2026-07-05T11:00:00Z"),
+        ("w. europe standard time", "2026-07-05T10:00:00Z"),
+    ] {
+        let lines = format!("DTSTART;TZID=\"{name}\":20260705T120000");
+        let tokyo = Window::parse(Some("2026-07-05"), Some("2026-07-07"), "Asia/Tokyo", 0).unwrap();
+        assert_eq!(within(&record(&event(&lines)), &tokyo, 9).list[0].start, start, "{name}");
+        let calendar = format!("X-WR-TIMEZONE:{name}\n{}", event("DTSTART:20260705T120000"));
+        assert_eq!(within(&record(&calendar), &tokyo, 9).list[0].start, start, "{name}");
+    }
+    let zone = "BEGIN:VTIMEZONE\nTZID:India Standard Time\nBEGIN:STANDARD\n\
+        DTSTART:16010101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\nEND:STANDARD\nEND:VTIMEZONE\n";
+    let own = event("DTSTART;TZID=India Standard Time:20260705T120000");
+    let found = found(&record(&format!("{zone}{own}")), "2026-07-01", "2026-08-01");
+    assert_eq!(found.list[0].start, "2026-07-05T11:00:00Z");
+}
+
+#[test]
 fn a_zone_that_nobody_knows_is_taken_from_the_calendar() {
     let zone = "BEGIN:VTIMEZONE\nTZID:Customized\nBEGIN:STANDARD\nDTSTART:16010101T030000\n\
         TZOFFSETFROM:-0300\nTZOFFSETTO:-0400\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=11\nEND:STANDARD\n\

@@ -272,3 +272,15 @@ fn no_edit_of_any_event_leaves_two_kinds() {
     }
     assert!(checked > 600, "{checked}");
 }
+
+#[test]
+fn a_zone_that_windows_names_is_a_zone() {
+    let india = "DTSTART;TZID=India Standard Time:20240601T120000\n";
+    let expected = "DTSTART;TZID=India Standard Time:20240601T153000";
+    assert_eq!(after(india, &["start=2024-06-01T10:00Z"]), expected);
+    let named = made(&CALENDAR, "1", &["start=2024-06-01T10:00Z", "timezone=India Standard Time"]);
+    assert_eq!(times(&named), expected);
+    let file = String::from_utf8(render(&CALENDAR, &named, "1")).unwrap();
+    assert!(file.contains("TZID:India Standard Time\r\nBEGIN:STANDARD"), "{file}");
+    assert!(file.contains("TZOFFSETTO:+0530"), "{file}");
+}
