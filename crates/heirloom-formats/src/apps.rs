@@ -62,6 +62,10 @@ impl Format for Apps {
         Settings.file_stem(content, uid)
     }
 
+    fn preferred_stem(&self, content: &Content) -> Option<String> {
+        Settings.preferred_stem(content)
+    }
+
     fn create(&self, edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError> {
         if !is_app_record(uid) {
             return Err(FieldError::Value {

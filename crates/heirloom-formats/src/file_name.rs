@@ -40,7 +40,7 @@ pub(crate) fn readable(text: &str) -> String {
 /// Returns a name of a file as it may stand in a folder again: nothing but
 /// what no system takes is changed, so that links to the file hold.
 pub(crate) fn kept(name: &str) -> String {
-    let turns = |letter: &char| matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let turns = |letter: &char| matches!(letter, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let letters = name.chars().filter(|letter| !turns(letter)).map(|letter| match letter {
         '/' | '\\' => '-',
         control if control.is_control() => ' ',
@@ -76,7 +76,7 @@ pub(crate) fn ending_of(path: &str) -> Option<&str> {
 fn is_invisible(letter: char) -> bool {
     matches!(
         letter,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
     )
 }
 
@@ -102,6 +102,7 @@ mod tests {
         assert_ne!(stem("Ada", "1"), stem("Ada", "2"));
         assert_eq!(readable("../../etc/passwd"), "-..-etc-passwd");
         assert_eq!(readable("a\u{202e}b\r\nc: d"), "ab  c- d");
+        assert_eq!(readable("a\u{61c}b"), "ab");
         assert_eq!(readable(" .. "), "untitled");
     }
 
@@ -122,6 +123,7 @@ mod tests {
             assert_eq!(kept(name), name);
         }
         assert_eq!(kept("..\u{202e}a\nb\\c"), "a b-c");
+        assert_eq!(kept("a\u{61c}b"), "ab");
         assert_eq!(kept(".."), "untitled");
     }
 

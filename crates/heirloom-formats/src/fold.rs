@@ -42,7 +42,7 @@ pub fn search_text(text: &str) -> String {
 fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for letter in text.nfkd() {
-        if is_dropped(letter) {
+        if is_dropped(letter) || is_apostrophe(letter) {
             continue;
         }
         if letter == '\n' || letter.is_ascii_graphic() {
@@ -100,6 +100,12 @@ fn is_dropped(letter: char) -> bool {
         )
 }
 
+/// Returns whether a letter is an apostrophe: `O’Brien` is looked for as it is
+/// spoken too, and which of the signs was typed says nothing.
+fn is_apostrophe(letter: char) -> bool {
+    matches!(letter, '\'' | '’' | '‘' | 'ʼ' | 'ʻ')
+}
+
 /// Returns what people type for a letter that has no decomposition.
 fn plain_form(letter: char) -> Option<&'static str> {
     Some(match letter {
@@ -112,7 +118,6 @@ fn plain_form(letter: char) -> Option<&'static str> {
         'œ' | 'Œ' => "oe",
         'þ' | 'Þ' => "th",
         'ẞ' => "ss",
-        '’' | '‘' | 'ʼ' => "'",
         '‐'..='―' | '−' => "-",
         _ => return None,
     })
@@ -273,6 +278,10 @@ mod tests {
             ("ann", "ＡＮＮ"),
             ("カタカナ", "ｶﾀｶﾅ"),
             ("o'neill", "O’Neill"),
+            ("obrien", "O’Brien"),
+            ("O'Brien", "OBrien"),
+            ("o‘brien", "O'Brien"),
+            ("Oʻahu", "oahu"),
             ("fi", "eﬃcient"),
             ("Елка", "ёлка"),
         ] {

@@ -151,12 +151,24 @@ impl Places {
 
     /// Takes the place right behind `low`.
     pub(crate) fn after(&mut self, low: Option<&str>, tie: &str) -> String {
+        let order = self.behind(low, tie);
+        self.taken.insert(order.clone());
+        order
+    }
+
+    /// Takes the place of a line right behind `low`: two devices that add the
+    /// same line there meet in one key. `tie` is for a place that is taken.
+    pub(crate) fn of_line(&mut self, low: Option<&str>, line: &Value, tie: &str) -> String {
+        let own = line_tie(line);
+        let is_taken = self.taken.contains(&self.behind(low, &own));
+        self.after(low, if is_taken { tie } else { &own })
+    }
+
+    fn behind(&self, low: Option<&str>, tie: &str) -> String {
         use std::ops::Bound::{Excluded, Unbounded};
         let start = low.map_or(Unbounded, Excluded);
         let high = self.taken.range::<str, _>((start, Unbounded)).next();
-        let order = order::between(low, high.map(String::as_str), tie);
-        self.taken.insert(order.clone());
-        order
+        order::between(low, high.map(String::as_str), tie)
     }
 }
 
@@ -166,9 +178,17 @@ pub(crate) fn single_tie(property: &str) -> String {
     id::to_hex(&hash::truncate::<4>(hash::content("line key", &[property.as_bytes()])))
 }
 
+/// Returns the tie of a line that a record may have several of: what two
+/// devices add is one line where it is the same, and two where it is not.
+fn line_tie(line: &Value) -> String {
+    let raw = line.as_raw().unwrap_or_default();
+    id::to_hex(&hash::truncate::<4>(hash::content("added line", &[raw])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TIE;
     use proptest::prelude::*;
 
     #[test]
@@ -186,6 +206,20 @@ mod tests {
         let last = places.after(Some(&first), "00000000");
         let between = places.after(Some(&first), "00000000");
         assert!(first < between && between < last);
+    }
+
+    #[test]
+    fn the_place_of_a_line_follows_from_the_line_unless_it_is_taken() {
+        let line = Value::Str("TEL:2".into());
+        let places =
+            |taken: &[&str]| Places { taken: taken.iter().map(ToString::to_string).collect() };
+        let own = places(&["5"]).of_line(Some("5"), &line, TIE);
+        assert_eq!(own, "a.3c4d1980");
+        assert_ne!(places(&["5"]).of_line(Some("5"), &Value::Str("TEL:3".into()), TIE), own);
+        // Only a foreign hand makes keys between which the same place comes twice.
+        let foreign = ["5", "5/", "57.3c4d1980"];
+        assert_eq!(places(&foreign[..2]).of_line(Some("5"), &line, TIE), foreign[2]);
+        assert_eq!(places(&foreign).of_line(Some("5"), &line, TIE), format!("57.{TIE}"));
     }
 
     proptest! {

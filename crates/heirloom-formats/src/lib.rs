@@ -218,8 +218,9 @@ pub fn create(
 }
 
 /// Returns the smallest changes that carry out `edits`: only lines of the
-/// fields named change. `tie` (eight hex digits) tells apart what two devices
-/// insert at one place.
+/// fields named change. The key of a line that is added follows from the line
+/// and its place, so that two devices which add the same line meet in it;
+/// `tie` (eight hex digits) is for a place that is taken.
 ///
 /// # Errors
 /// When a field is unknown, refuses its value, or cannot be removed.

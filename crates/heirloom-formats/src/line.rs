@@ -370,7 +370,8 @@ pub(crate) fn marker(bytes: &[u8]) -> Option<Marker> {
 /// Names of properties whose value may be a picture, a sound or a file.
 const LARGE: &[&str] = &["PHOTO", "LOGO", "SOUND", "KEY", "ATTACH", "IMAGE"];
 
-/// Letters of base64 that the largest photos take, with names and parameters.
+/// Letters of base64 that the largest photos take, with names and parameters:
+/// what a line may have beside the photo is limited too.
 const LARGE_LETTERS_MAX: usize = limits::CARD_PHOTO_BYTES_MAX.div_ceil(3) * 4 + 4_096;
 /// Of so many bytes one may be for the folds of a line.
 const FOLDS: usize = 16;
@@ -381,6 +382,8 @@ pub(crate) struct Size {
     lines: usize,
     text: usize,
     large: usize,
+    /// The bytes that the large values stand for.
+    pictures: usize,
 }
 
 impl Size {
@@ -397,6 +400,7 @@ impl Size {
             true => {
                 let folds = line.iter().filter(|byte| byte.is_ascii_whitespace()).count();
                 self.large += line.len() - folds.min(line.len() / FOLDS);
+                self.pictures += picture_bytes(line);
             }
             false => self.text += line.len(),
         }
@@ -410,10 +414,40 @@ impl Size {
         if self.text > limits::CARD_TEXT_BYTES_MAX {
             return Err("its text is larger than 1 MiB");
         }
-        match self.large > LARGE_LETTERS_MAX {
+        let is_large = self.pictures > limits::CARD_PHOTO_BYTES_MAX;
+        match is_large || self.large > LARGE_LETTERS_MAX {
             true => Err("its photo is larger than 10 MiB"),
             false => Ok(()),
         }
+    }
+}
+
+/// Returns how many bytes the value of a line stands for: those of the picture
+/// where it is in base64, without the folds.
+fn picture_bytes(line: &[u8]) -> usize {
+    const INLINE: &[u8] = b";base64,";
+    const INLINE_HEAD_BYTES: usize = 200;
+    let mut is_quoted = false;
+    let mut ends_head = |byte: &u8| {
+        is_quoted ^= *byte == b'"';
+        *byte == b':' && !is_quoted
+    };
+    let head = line.iter().position(&mut ends_head).map_or(0, |colon| colon + 1);
+    let value = line.get(head..).unwrap_or_default();
+    let is_uri = value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"));
+    let start = value.get(..value.len().min(INLINE_HEAD_BYTES)).filter(|_| is_uri);
+    let inline = start.and_then(|start| {
+        let at = start.windows(INLINE.len()).position(|part| part.eq_ignore_ascii_case(INLINE))?;
+        value.get(at + INLINE.len()..)
+    });
+    let is_base64 = inline.is_some() || Transfer::of(line) == Transfer::Base64;
+    let value = inline.unwrap_or(value);
+    let padding = if is_base64 { b'=' } else { b' ' };
+    let letters =
+        value.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != padding).count();
+    match is_base64 {
+        true => letters / 4 * 3 + letters % 4 * 3 / 4,
+        false => letters,
     }
 }
 

@@ -56,9 +56,8 @@ impl Moment {
         let Some(clock) = clock else {
             return Some(Self { days, seconds: 0, kind: MomentKind::Date });
         };
-        let moment = Self::parse_time(days, clock)?;
-        // An offset or a leap second may lead out of the years of four digits.
-        (YEAR_0_S..YEAR_10000_S).contains(&moment.local_seconds()).then_some(moment)
+        // An offset or a leap second may lead out of the years.
+        Self::parse_time(days, clock)?.in_years()
     }
 
     fn parse_time(days: i64, clock: &str) -> Option<Self> {
@@ -70,6 +69,11 @@ impl Moment {
             "Z" | "z" => Some(Self::from_seconds(seconds, MomentKind::Utc)),
             offset => Some(Self::from_seconds(seconds - parse_offset(offset)?, MomentKind::Utc)),
         }
+    }
+
+    /// Returns the moment where its year has four digits and can be written.
+    pub(crate) fn in_years(self) -> Option<Self> {
+        (YEAR_0_S..YEAR_10000_S).contains(&self.local_seconds()).then_some(self)
     }
 
     /// Returns the seconds since 1970 that its clock shows.

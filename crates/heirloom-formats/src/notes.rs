@@ -113,7 +113,8 @@ impl Format for Notes {
         let front = units(content);
         let mut file = Vec::new();
         if let (Some(uid), true) = (uid, front.is_empty()) {
-            let eol = if body.contains(&b'\n') { layout::eol_in(body) } else { USUAL_EOL };
+            let has_ends = body.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+            let eol = if has_ends { layout::eol_in(body) } else { USUAL_EOL };
             let id = front_matter::written(ID, uid);
             file.extend(format!("---{eol}{id}{eol}---{eol}").into_bytes());
         }
@@ -313,16 +314,23 @@ fn text_of(value: Option<&Value>) -> String {
     encoding::guessed(raw)
 }
 
+/// Returns the first line that is not blank. A lone carriage return ends a
+/// line where there is no line feed.
+fn first_filled(body: &str) -> Option<&str> {
+    let end = if body.contains('\n') { '\n' } else { '\r' };
+    let mut lines = body.trim_start_matches('\u{feff}').split(end);
+    lines.find(|line| !line.trim().is_empty())
+}
+
 fn first_line(body: &str) -> Option<String> {
     const TITLE_LETTERS_MAX: usize = 80;
-    let line = body.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty())?;
+    let line = first_filled(body)?;
     Some(line.trim().chars().take(TITLE_LETTERS_MAX).collect())
 }
 
 /// Returns the heading that a text begins with.
 fn heading(body: &str) -> Option<String> {
-    let first = body.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty())?;
-    let title = first.strip_prefix("# ")?.trim().trim_end_matches('#').trim();
+    let title = first_filled(body)?.strip_prefix("# ")?.trim().trim_end_matches('#').trim();
     (!title.is_empty()).then(|| title.to_owned())
 }
 

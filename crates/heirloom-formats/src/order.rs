@@ -1,8 +1,8 @@
 //! Keys that sort in the order of lines, with room between any two of them.
 //!
 //! A key is a prefix, hex digits that are read as a fraction, and for a line
-//! that came later `.` and eight digits that tell apart what two devices
-//! insert at one place. `.` sorts before every digit, so a key sorts right
+//! that came later `.` and eight digits that tell apart what is inserted at
+//! one place. `.` sorts before every digit, so a key sorts right
 //! behind the key that it extends.
 
 /// Room between the keys of two lines of one birth.

@@ -27,6 +27,9 @@ const SOURCE: &str = "source";
 /// Bytes of a namespace as it stands in a file's name.
 const NAMESPACE_BYTES_MAX: usize = 90;
 
+/// Bytes of a file's name that most systems take, less an ending.
+const STEM_BYTES_MAX: usize = 220;
+
 /// Settings.
 #[derive(Debug)]
 pub(crate) struct Settings;
@@ -91,8 +94,16 @@ impl Format for Settings {
         }
     }
 
+    /// Without capitals: to some systems they are the small letters.
     fn file_stem(&self, _content: &Content, uid: &str) -> String {
-        encoded(uid)
+        let is_capital = |letter: char| !letter.to_lowercase().eq([letter]);
+        let stem = encoded(uid, is_capital);
+        if stem.len() > STEM_BYTES_MAX { encoded(uid, |_| false) } else { stem }
+    }
+
+    fn preferred_stem(&self, content: &Content) -> Option<String> {
+        let name = content.get(NAME).and_then(Value::as_str)?;
+        is_namespace(name).then(|| encoded(name, |_| false))
     }
 
     fn create(&self, edits: &[FieldEdit], uid: &str, _now_ms: u64) -> Result<Content, FieldError> {
@@ -241,19 +252,20 @@ fn style(content: &Content) -> Style {
 fn is_namespace(name: &str) -> bool {
     !name.trim().is_empty()
         && !name.chars().any(char::is_control)
-        && encoded(name).len() <= NAMESPACE_BYTES_MAX
+        && encoded(name, |_| false).len() <= NAMESPACE_BYTES_MAX
 }
 
 /// Returns a namespace as a file's name: what some system does not take there
-/// is written as `%` and two hex digits.
-fn encoded(name: &str) -> String {
+/// is written as `%` and two hex digits, and so is what is to be avoided.
+fn encoded(name: &str, is_avoided: impl Fn(char) -> bool) -> String {
     let is_device = ["CON", "PRN", "AUX", "NUL"].iter().any(|one| one.eq_ignore_ascii_case(name));
     let last = name.chars().count().saturating_sub(1);
     let mut encoded = String::with_capacity(name.len());
     for (index, letter) in name.chars().enumerate() {
         let is_edge = (index == 0 || index == last) && matches!(letter, '.' | ' ');
         let is_safe = file_name::readable(&format!("a{letter}a")).chars().nth(1) == Some(letter);
-        if letter == '%' || is_edge || !is_safe || (is_device && index == 0) {
+        let is_odd = letter == '%' || !is_safe || is_avoided(letter);
+        if is_odd || is_edge || (is_device && index == 0) {
             let mut bytes = [0; 4];
             let bytes = letter.encode_utf8(&mut bytes).bytes();
             bytes.for_each(|byte| encoded.push_str(&format!("%{byte:02X}")));

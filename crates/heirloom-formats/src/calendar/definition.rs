@@ -5,7 +5,7 @@
 //! these two rules since they hold. What lies between an earlier event and
 //! their begin, and a zone without rules, is written as single changes.
 
-use super::occurrences::zone::{Zone, named};
+use super::occurrences::zone::{Zone, named, of_windows};
 use crate::moment::{Moment, MomentKind};
 use crate::{line, text};
 use heirloom_base::time::{civil_from_days, days_from_civil};
@@ -21,9 +21,10 @@ const CHANGES_MAX: usize = 240;
 const RULE_YEARS: usize = 28;
 
 /// Returns the definition of a zone for something that begins at a local time.
-/// A name that the database does not know has none.
+/// A name that neither the database nor Windows knows has none.
 pub(super) fn definition(name: &str, start: Moment, eol: &str) -> Option<Vec<u8>> {
-    let zone = named(&TimeZoneDatabase::bundled(), name)?;
+    let database = TimeZoneDatabase::bundled();
+    let zone = named(&database, name).or_else(|| of_windows(&database, name))?;
     let instant = Zone::Named(zone.clone()).instant(start.local_seconds());
     let observances = observances(&zone, instant);
     let mut lines = vec!["BEGIN:VTIMEZONE".to_owned(), format!("TZID:{}", text::escaped(name))];

@@ -199,11 +199,13 @@ impl Event {
         Some((found.key.to_owned(), found.value.clone()))
     }
 
-    /// Returns a zone that a user names: one of the database, or one that the
-    /// record itself names or defines already.
+    /// Returns a zone that a user names: one of the database or of Windows, or
+    /// one that the record itself names or defines already.
     fn known_zone(&self, value: &str) -> Result<String, FieldError> {
+        let database = TimeZoneDatabase::bundled();
         let is_known = || {
-            zone::named(&TimeZoneDatabase::bundled(), value).is_some()
+            zone::named(&database, value).is_some()
+                || zone::of_windows(&database, value).is_some()
                 || self.zone(value).is_some()
                 || self.times().iter().flatten().any(|time| time.zone.as_deref() == Some(value))
         };

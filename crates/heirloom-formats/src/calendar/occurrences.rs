@@ -154,7 +154,8 @@ impl<'a> Search<'a> {
     }
 
     /// Returns the zone of a local time: that of the database, else the one
-    /// that the calendar defines, else wherever the user is.
+    /// that the calendar defines, else the one that Windows names so, else
+    /// wherever the user is.
     fn zone_of(&mut self, time: &Time) -> Zone {
         let series = self.series;
         let Some(name) = time.zone.as_ref().or(series.default_zone.as_ref()) else {
@@ -164,7 +165,7 @@ impl<'a> Search<'a> {
             return zone;
         }
         if !self.own.contains_key(name) {
-            let zone = self.own_zone(name);
+            let zone = self.own_zone(name).or_else(|| self.window.of_windows(name));
             self.own.insert(name.clone(), zone);
         }
         self.own.get(name).cloned().flatten().unwrap_or_else(|| self.window.home())
@@ -231,7 +232,7 @@ impl<'a> Search<'a> {
             let replaced = self.placed(replaced);
             gaps.note(&replaced, start.kind);
             if exception.and_future {
-                futures.extend(self.future(form, exception, &replaced));
+                futures.extend(self.future(form, exception, &replaced, &start));
             }
         }
         futures.sort_by_key(|future| future.from);
@@ -301,10 +302,16 @@ impl<'a> Search<'a> {
         form: usize,
         component: &'a Component,
         replaced: &Placed,
+        series: &Placed,
     ) -> Option<Future<'a>> {
         let start = self.placed(component.start.as_ref()?);
         let lasting = self.lasting(&start, component.length.as_ref());
-        let shift = start.local - replaced.local;
+        let zone = &series.zone;
+        let shift = match series.kind {
+            // A day is on the clock of what stands for it.
+            MomentKind::Date => start.local - replaced.local,
+            MomentKind::Local | MomentKind::Utc => start.local_in(zone) - replaced.local_in(zone),
+        };
         let Placed { kind, zone, .. } = start;
         Some(Future { from: replaced.instant(), form, component, shift, lasting, zone, kind })
     }
@@ -326,8 +333,7 @@ impl<'a> Search<'a> {
             if future.component.is_cancelled {
                 return ControlFlow::Continue(());
             }
-            let local = placed.local + future.shift;
-            let placed = Placed { local, kind: future.kind, zone: future.zone.clone() };
+            let placed = future.placed(&placed, &course.start);
             return self.take(&placed, &future.lasting, name, future.form);
         }
         let own = length.map(|length| self.lasting(&placed, Some(length)));

@@ -252,11 +252,11 @@ fn times_keep_together_in_kind_and_zone() {
         (&["end="], "DTSTART;TZID=Europe/Berlin;X-KEPT=1:20260106T190000"),
         (
             &["start=2026-01-06T18:00:00Z", "end=2026-01-06T20:00+01:00"],
-            "DTSTART;X-KEPT=1:20260106T180000Z DTEND:20260106T190000Z",
+            "DTSTART;TZID=Europe/Berlin;X-KEPT=1:20260106T190000 DTEND;TZID=Europe/Berlin:20260106T200000",
         ),
         (
-            &["start=2026-01-06T18:00:00Z", "end=2026-01-06T19:00:00Z", "timezone=Europe/Berlin"],
-            "X-WR-TIMEZONE:Europe/Berlin DTSTART;X-KEPT=1:20260106T180000Z DTEND:20260106T190000Z",
+            &["start=2026-01-06T18:00:00Z", "end=2026-01-06T19:00:00Z", "timezone=Asia/Tokyo"],
+            "DTSTART;TZID=Asia/Tokyo;X-KEPT=1:20260107T030000 DTEND;TZID=Asia/Tokyo:20260107T040000",
         ),
     ] {
         let after = set(&CALENDAR, &before, edits);
@@ -362,7 +362,7 @@ fn the_zones_of_an_event_made_here_follow_its_times() {
     let made = made(&CALENDAR, "1", &["start=2026-12-24T18:00", "timezone=Europe/Berlin"]);
     assert_eq!(zones(&set(&CALENDAR, &made, &["timezone=Asia/Tokyo"])), ["Asia/Tokyo"]);
     assert_eq!(zones(&set(&CALENDAR, &made, &["timezone="])), [""; 0]);
-    assert_eq!(zones(&set(&CALENDAR, &made, &["start=2026-12-24T18:00:00Z"])), [""; 0]);
+    assert_eq!(zones(&set(&CALENDAR, &made, &["start=2026-12-24T18:00:00Z"])), ["Europe/Berlin"]);
     assert_eq!(zones(&set(&CALENDAR, &made, &["title=x"])), ["Europe/Berlin"]);
     let early = set(&CALENDAR, &made, &["start=1980-07-01T10:00"]);
     assert!(text(&render(&CALENDAR, &early, "1")).contains("DTSTART:19800406T020000"));

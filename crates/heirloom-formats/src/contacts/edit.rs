@@ -4,6 +4,7 @@ use super::fields::{self, kind_of, labels, shown};
 use super::{SEQUENCE, USUAL_EOL, units};
 use crate::layout::{self, Places};
 use crate::line::{self, Property, Size};
+use crate::moment::Moment;
 use crate::rewrite::Habits;
 use crate::{Edits, FieldEdit, FieldError, Operation, order, text};
 use heirloom_schema::category::contacts::CONTACTS;
@@ -259,8 +260,11 @@ impl Card {
         let before_end = lines.iter().rev().find(|unit| end.is_none_or(|end| unit.order() < end));
         let low = alike.or(before_end).map(|unit| unit.order());
         let is_single = matches!(name, "FN" | "N" | "BDAY");
-        let tie = if is_single { layout::single_tie(name) } else { self.tie.clone() };
-        let place = Places::of(&lines).after(low, &tie);
+        let mut places = Places::of(&lines);
+        let place = match is_single {
+            true => places.after(low, &layout::single_tie(name)),
+            false => places.of_line(low, &line, &self.tie),
+        };
         self.content.insert(format!("{SEQUENCE}{place}"), line);
     }
 
@@ -348,17 +352,13 @@ fn normal(field: &str, value: &str) -> Result<String, FieldError> {
         return Ok(value.to_owned());
     }
     let date = fields::birthday(value);
-    let digits =
-        |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
-    let in_range =
-        |part: &str, max| part.parse().is_ok_and(|number: u8| (1..=max).contains(&number));
-    let rest = match date.strip_prefix("--") {
-        Some(rest) => Some(rest),
-        None => date.split_once('-').filter(|(year, _)| digits(year, 4)).map(|(_, rest)| rest),
+    // Every day of a year that has them all, where the year is not named.
+    let whole = match date.strip_prefix("--") {
+        Some(day) => format!("2000-{day}"),
+        None => date.clone(),
     };
-    let is_date = rest.and_then(|rest| rest.split_once('-')).is_some_and(|(month, day)| {
-        digits(month, 2) && digits(day, 2) && in_range(month, 12) && in_range(day, 31)
-    });
+    let is_date = whole.len() == 10
+        && Moment::parse(&whole).is_some_and(|moment| moment.to_extended() == whole);
     match is_date {
         true => Ok(date),
         false => Err(FieldError::Value {

@@ -60,7 +60,7 @@ pub(super) fn shown(property: &Property) -> String {
     let text = match property.name.as_str() {
         "ORG" | "ADR" => joined(text::components(&raw), ", "),
         "N" => full_name(&raw),
-        "BDAY" => birthday(&text::unescaped(&raw)),
+        "BDAY" => without_omitted_year(property, birthday(&text::unescaped(&raw))),
         "TEL" => {
             let number = text::unescaped(&raw);
             let is_uri = number.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("tel:"));
@@ -99,6 +99,13 @@ pub(super) fn birthday(text: &str) -> String {
     let bytes = date.as_bytes();
     let is_date = bytes.len() == 10 && bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-');
     if is_date { date.to_owned() } else { text.to_owned() }
+}
+
+/// Returns a date without the year that stands for none in Apple's programs.
+fn without_omitted_year(property: &Property, date: String) -> String {
+    let mut omitted = property.parameter("X-APPLE-OMIT-YEAR");
+    let day = date.split_once('-').filter(|(year, _)| omitted.any(|omitted| omitted == *year));
+    day.map(|(_, day)| format!("--{day}")).unwrap_or(date)
 }
 
 /// Returns the type of a value: its first type that says something, or the

@@ -479,6 +479,32 @@ fn a_birthday_added_on_two_devices_meets_in_one_key() {
 }
 
 #[test]
+fn the_same_line_added_on_two_devices_is_one() {
+    let card = first(ANDROID);
+    let on = |texts: &[&str], tie: &str| {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let edits = parse_assignments(&CONTACTS, &texts).unwrap();
+        edit(&CONTACTS, &card, &edits, tie).unwrap()
+    };
+    let before = shows(&card, "phone").len();
+    for (texts, field, more) in [
+        (&["phone+=2"][..], "phone", before + 1),
+        (&["url=http://u"], "url", 1),
+        (&["email:work+=a@b", "email:work+=c@d"], "email", 2),
+        (&["url=http://u", "url=http://u"], "url", 2),
+    ] {
+        let (one, other) = (on(texts, "aaaaaaaa"), on(texts, "bbbbbbbb"));
+        assert_eq!(one, other, "one key with one value, so no conflict");
+        let emails = if field == "email" { shows(&card, field).len() } else { 0 };
+        let both = applied(&applied(&card, one), other);
+        assert_eq!(shows(&both, field).len(), more + emails, "{texts:?}");
+    }
+    let (one, other) = (on(&["phone:cell+=2"], "aaaaaaaa"), on(&["phone:home+=2"], "bbbbbbbb"));
+    let both = applied(&applied(&card, one), other);
+    assert_eq!(shows(&both, "phone").len(), before + 2, "lines that differ stay apart");
+}
+
+#[test]
 fn keys_tell_their_field_and_whether_they_matter() {
     let line = |text: &str| Value::Str(text.into());
     let field = |text: &str| field_of(&CONTACTS, "l000010", &line(text));

@@ -136,6 +136,21 @@ fn an_item_that_passes_a_limit_says_which() {
     let mut size = Size::default();
     assert_eq!(size.count(&photo), Ok(()));
     assert_eq!(size.count(&photo), Err("its photo is larger than 10 MiB"));
+    let limit = heirloom_base::limits::CARD_PHOTO_BYTES_MAX;
+    for head in ["PHOTO;ENCODING=b;X=\"a:b\":", "PHOTO;BASE64:", "PHOTO:data:image/png;base64,"] {
+        for (bytes, expected) in
+            [(limit, Ok(())), (limit + 1, Err("its photo is larger than 10 MiB"))]
+        {
+            let (threes, rest) = (bytes / 3, bytes % 3);
+            let end = ["", "AA==", "AAA="][rest];
+            let folded = "\r\n ".to_owned() + &"A".repeat(72);
+            let letters = 4 * threes;
+            let value =
+                [folded.repeat(letters / 72), "A".repeat(letters % 72), end.into()].concat();
+            let line = format!("{head}{value}\r\n");
+            assert_eq!(Size::default().count(line.as_bytes()), expected, "{head} {bytes}");
+        }
+    }
     let mut size = Size::default();
     let counted = (0..1001).map(|_| size.count(b"TEL:1")).filter(Result::is_err).count();
     assert_eq!(counted, 1);

@@ -117,6 +117,7 @@ fn joined(head: &str, more: &[String]) -> String {
 
 /// Returns the text of a simple YAML value.
 fn scalar(text: &str) -> String {
+    let text = quoted(text).unwrap_or(text);
     if text.starts_with('"') {
         return serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches('"').to_owned());
     }
@@ -126,7 +127,34 @@ fn scalar(text: &str) -> String {
     if text.starts_with(['|', '>', '[', '{', '&', '*']) {
         return String::new();
     }
-    text.split(" #").next().unwrap_or_default().trim().to_owned()
+    let plain = text.split(" #").next().unwrap_or_default().trim();
+    match plain {
+        "null" | "Null" | "NULL" | "~" => String::new(),
+        plain => plain.to_owned(),
+    }
+}
+
+/// Returns a quoted value with its quotes, where nothing but a comment is
+/// behind it.
+fn quoted(text: &str) -> Option<&str> {
+    let quote = text.chars().next().filter(|letter| matches!(letter, '"' | '\''))?;
+    let mut letters = text.char_indices().skip(1).peekable();
+    let end = loop {
+        let (at, letter) = letters.next()?;
+        let next = letters.peek().map(|(_, next)| *next);
+        let is_escape = match quote {
+            '"' => letter == '\\',
+            _ => letter == quote && next == Some(quote),
+        };
+        if is_escape {
+            letters.next();
+        } else if letter == quote {
+            break at + 1;
+        }
+    };
+    let (text, rest) = text.split_at_checked(end)?;
+    let is_comment = rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
+    (rest.trim().is_empty() || is_comment).then_some(text)
 }
 
 /// Returns an entry as it stands in a file, without a line end.
@@ -174,6 +202,17 @@ mod tests {
             ("title: Plain text # comment", Some(("title", "Plain text"))),
             ("Title: \"with \\\"quotes\\\"\"", Some(("title", "with \"quotes\""))),
             ("uid: 'it''s'", Some(("id", "it's"))),
+            ("title: 'a' # c", Some(("title", "a"))),
+            ("title: \"Q: x\"  # c", Some(("title", "Q: x"))),
+            ("title: 'It''s # \"q\"' # comment", Some(("title", "It's # \"q\""))),
+            ("title: \"a \\\" # b\"\t# \"c\"", Some(("title", "a \" # b"))),
+            ("title: 'a'#b'", Some(("title", "a'#b"))),
+            ("title: ''", Some(("title", ""))),
+            ("title: '", Some(("title", "'"))),
+            ("title: null", Some(("title", ""))),
+            ("title: ~ # none", Some(("title", ""))),
+            ("title: \"null\"", Some(("title", "null"))),
+            ("title: nullable", Some(("title", "nullable"))),
             ("tags: [a, b]", Some(("tags", ""))),
             ("title:", Some(("title", ""))),
             ("  nested: x", None),
@@ -194,6 +233,8 @@ mod tests {
             ("title:\n  below\nid: 1\n", (2, "below")),
             ("title: \"a\\\n  b\n\tc: \\\"d\\\"\"\n", (3, "ab c: \"d\"")),
             ("title: 'it''s\n  two'\n", (2, "it's two")),
+            ("title: 'one\n  two' # 'three'\n", (2, "one two")),
+            ("title: ~\ntitle: second\n", (1, "second")),
             ("title: [a,\n  b]\n", (2, "")),
             ("title:\n- a\n  b\n-\nid: 1\n", (4, "")),
             ("title:\n  nested: x\n", (2, "")),

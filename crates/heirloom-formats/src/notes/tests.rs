@@ -68,6 +68,20 @@ fn the_title_stands_in_front_matter_heading_or_name() {
 }
 
 #[test]
+fn a_lone_carriage_return_ends_a_line_where_there_is_no_line_feed() {
+    let title_of = |text: &str| title(&made(&NOTES, "1", &[&format!("body={text}")]));
+    assert_eq!(title_of("\rCR only\rline2"), "CR only");
+    assert_eq!(title_of("# Heading #\rtext"), "Heading");
+    assert_eq!(title_of("a\rb\r\nc"), "a\rb", "within other lines it is a letter");
+    let front = one("x.md", b"---\rtitle: In front\r---\rtext");
+    assert_eq!(title(&front.content), "In front");
+    let note = one("x.md", b"CR only\rline2");
+    let named = render(&NOTES, &note.content, "7d0c9f5e");
+    assert_eq!(named, b"---\rid: 7d0c9f5e\r---\rCR only\rline2");
+    assert_eq!(one("x.md", &named).uid.as_deref(), Some("7d0c9f5e"));
+}
+
+#[test]
 fn notes_of_one_text_and_two_names_are_two() {
     let uid = |name: &str, text: &str| content_uid(&one(name, text.as_bytes()));
     assert_ne!(uid("a.md", ""), uid("b.md", ""));

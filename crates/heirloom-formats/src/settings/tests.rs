@@ -1,6 +1,7 @@
 use crate::testing::{TIE, made, one, reimported, rendered, set, shown};
 use crate::{
-    edit, field_of, file_name, is_bookkeeping, parse_assignments, project, render, replace, split,
+    edit, field_of, file_name, is_bookkeeping, parse_assignments, preferred_file_name, project,
+    render, replace, split,
 };
 use heirloom_schema::category::settings::SETTINGS;
 use heirloom_schema::{Content, Value};
@@ -161,15 +162,39 @@ fn a_hostile_style_makes_no_broken_file() {
     assert_eq!(file(&content), "{\n  \"a\": 1\n}\n");
 }
 
+#[test]
+fn namespaces_that_differ_by_case_have_files_that_differ_by_more() {
+    let (capital, small) = (made(&SETTINGS, "A", &["a=1"]), made(&SETTINGS, "a", &["a=1"]));
+    let preferred = |content: &Content| preferred_file_name(&SETTINGS, content).unwrap();
+    assert_eq!([preferred(&capital), preferred(&small)], ["A.json", "a.json"]);
+    let names = [file_name(&SETTINGS, &capital, "A"), file_name(&SETTINGS, &small, "a")];
+    assert_eq!(names, ["%41.json", "a.json"]);
+    assert_eq!(file_name(&SETTINGS, &capital, "Über.B"), "%C3%9Cber.%42.json");
+    for (path, content) in [("A.json", &capital), ("%41.json", &capital), ("a.json", &small)] {
+        assert_eq!(&one(path, &render(&SETTINGS, content, "")).content, content, "{path}");
+    }
+    let long = "A".repeat(90);
+    assert_eq!(
+        file_name(&SETTINGS, &made(&SETTINGS, &long, &["a=1"]), &long),
+        format!("{long}.json")
+    );
+    let hostile = Content::from([("name".into(), Value::Str("a\u{1}".into()))]);
+    assert_eq!(preferred_file_name(&SETTINGS, &hostile), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn any_namespace_survives_its_file_name(name in "[\\PC%/.: ]{1,20}") {
         if let Ok(content) = crate::create(&SETTINGS, &[], &name, 0) {
             let file_name = file_name(&SETTINGS, &content, &name);
-            prop_assert!(!file_name.contains(['/', '\\']) && !file_name.starts_with('.') && file_name.len() <= 100);
-            let again = one(&format!("settings/{file_name}"), &render(&SETTINGS, &content, &name));
-            prop_assert_eq!(again.uid, Some(name));
+            prop_assert!(!file_name.contains(['/', '\\']) && !file_name.starts_with('.') && file_name.len() <= 225);
+            let preferred = preferred_file_name(&SETTINGS, &content).unwrap();
+            prop_assert!(preferred.len() <= 100);
+            for path in [file_name, preferred] {
+                let again = one(&format!("settings/{path}"), &render(&SETTINGS, &content, &name));
+                prop_assert_eq!(again.uid.as_deref(), Some(name.as_str()));
+            }
         }
     }
 

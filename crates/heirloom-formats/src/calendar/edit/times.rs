@@ -3,7 +3,7 @@
 
 use super::{Event, HEAD, written};
 use crate::calendar::fields::{CALENDAR_ZONE, Time, time};
-use crate::calendar::occurrences::zone::{Zone, named, own_zone};
+use crate::calendar::occurrences::zone::{Zone, named, of_windows, own_zone};
 use crate::moment::{Moment, MomentKind};
 use crate::{FieldError, text};
 use jiff::tz::TimeZoneDatabase;
@@ -36,10 +36,55 @@ impl Wish {
             false => Ok(day.next_day()),
         }
     }
+
+    /// Makes start and end of one kind, where one stands on a clock and the
+    /// other wherever one is, or where whole days have become times: an end
+    /// that nobody named is as much later as it was, and one that was named
+    /// otherwise than the start is refused.
+    fn join(&self, start: &Time, end: &mut Time, old: &Times) -> Result<(), FieldError> {
+        let is_free = |time: &Time| time.moment.kind == MomentKind::Local && time.zone.is_none();
+        let is_date = |time: &Time| time.moment.kind == MomentKind::Date;
+        let is_split = is_free(start) != is_free(end) && !is_date(start);
+        let had_days = self.start.is_some() && old.1.as_ref().is_some_and(is_date);
+        match self.end {
+            None if is_split || (had_days && !is_date(start)) => {
+                let (was, to) = (moment(&old.0), moment(&old.1));
+                let length = was.zip(to).map(|(was, to)| to.local_seconds() - was.local_seconds());
+                let later = start.moment.later(length.unwrap_or(0).max(0));
+                *end = Time { moment: later.unwrap_or(start.moment), zone: start.zone.clone() };
+                Ok(())
+            }
+            Some(_) if is_split => Err(FieldError::Value {
+                field: "end".to_owned(),
+                value: end.moment.to_extended(),
+                expected: "a time with Z or an offset where the start has one, and without where it has none",
+            }),
+            None | Some(_) => Ok(()),
+        }
+    }
 }
 
 /// The times of an event: start and end.
 type Times = (Option<Time>, Option<Time>);
+
+/// What holds for both times of an event.
+struct Frame {
+    /// The zone that is named with them, if any is.
+    zone: Option<Option<String>>,
+    is_whole: bool,
+    /// Whether the event was in UTC, and stays so.
+    is_utc: bool,
+    /// Whether the two differ in kind.
+    is_mixed: bool,
+}
+
+/// A time of an event before the edit.
+struct Before<'a> {
+    was: Option<&'a Time>,
+    /// The event's other time: its end beside the start.
+    other: Option<&'a Time>,
+    is_named: bool,
+}
 
 impl Event {
     /// Gives the event the times that a user wants.
@@ -60,11 +105,10 @@ impl Event {
         let line = |time: &Option<Time>| {
             time.as_ref().map(|time| written(time.moment, time.zone.as_deref()))
         };
-        if wish.start.is_some() || wish.all_day.is_some() || wish.zone.is_some() {
+        if wish.start.is_some() || start != old.0 {
             self.set(&main, "DTSTART", line(&start));
         }
-        let is_moved = moment(&end) != moment(&old.1);
-        if wish.end.is_some() || is_moved || wish.zone.is_some() {
+        if wish.end.is_some() || end != old.1 {
             self.set(&main, end_name, line(&end));
         }
         if wish.end.is_some() {
@@ -84,23 +128,27 @@ impl Event {
     fn wanted(&self, wish: &Wish, old: &Times) -> Result<Times, FieldError> {
         let start = wish.start.unwrap_or(moment(&old.0));
         let end = wish.end.unwrap_or(moment(&old.1));
-        let is_whole = wish
-            .all_day
-            .unwrap_or_else(|| start.or(end).is_some_and(|moment| moment.kind == MomentKind::Date));
-        let fit = |moment: Moment| if is_whole { moment.date() } else { moment.time() };
-        let old_zone = |time: &Option<Time>| time.as_ref().and_then(|time| time.zone.clone());
-        let start_zone = wish.zone.clone().unwrap_or_else(|| old_zone(&old.0));
-        let end_zone =
-            wish.zone.clone().unwrap_or_else(|| old_zone(&old.1).or_else(|| start_zone.clone()));
-        let timed = |moment: Option<Moment>, zone: Option<String>| {
-            moment.map(|moment| Time { moment: fit(moment), zone })
+        let kind = |moment: Option<Moment>| moment.map(|moment| moment.kind);
+        let mut clocks = [&old.0, &old.1].into_iter().flatten();
+        let frame = Frame {
+            zone: wish.zone.clone(),
+            is_whole: wish.all_day.unwrap_or(kind(start.or(end)) == Some(MomentKind::Date)),
+            is_utc: wish.zone.is_none()
+                && (old.0.is_some() || old.1.is_some())
+                && clocks.all(|time| time.moment.kind == MomentKind::Utc),
+            is_mixed: start.is_some() && end.is_some() && kind(start) != kind(end),
         };
-        let mut times = (timed(start, start_zone), timed(end, end_zone));
+        let start = start.map(|start| {
+            let (was, other) = (old.0.as_ref(), old.1.as_ref());
+            self.placed(&frame, start, Before { was, other, is_named: wish.start.is_some() })
+        });
+        let end = end.map(|end| {
+            let (was, other) = (old.1.as_ref(), old.0.as_ref());
+            self.placed(&frame, end, Before { was, other, is_named: wish.end.is_some() })
+        });
+        let mut times = (start, end);
         if let (Some(start), Some(end)) = (&mut times.0, &mut times.1) {
-            if wish.zone.is_some() && start.moment.kind != end.moment.kind {
-                self.enter_zone(start, old.0.as_ref().filter(|_| wish.start.is_none()));
-                self.enter_zone(end, old.1.as_ref().filter(|_| wish.end.is_none()));
-            }
+            wish.join(start, end, old)?;
             self.verify_order(start, end)?;
             if start.moment == end.moment && start.moment.kind == MomentKind::Date {
                 end.moment = wish.day_after(end.moment, moment(&old.1))?;
@@ -109,18 +157,55 @@ impl Event {
         Ok(times)
     }
 
-    /// Makes a time one of its zone, where one of start and end is in UTC and
-    /// the other is not. What a user did not name stays at its instant.
-    fn enter_zone(&self, time: &mut Time, old: Option<&Time>) {
-        let instant = match time.moment.kind {
-            MomentKind::Date => None,
-            MomentKind::Utc => Some(time.moment.local_seconds()),
-            MomentKind::Local => old.and_then(|old| self.instant(old)),
+    /// Returns a time in the form that the event's times have: in the zone
+    /// that is named with it or that the event has, or in UTC where the event
+    /// is. What a user did not name is not moved.
+    fn placed(&self, frame: &Frame, moment: Moment, before: Before<'_>) -> Time {
+        let name = frame.zone.clone().unwrap_or_else(|| self.zone_near(&before));
+        let zone = name.as_deref().and_then(|name| self.zone_of(name, moment));
+        let in_zone = |instant: i64| {
+            // In the last days of year 9999 the zones of the database end.
+            Moment::from_seconds(instant, MomentKind::Utc).later(2 * 86_400)?;
+            let local = zone.as_ref()?.local(instant);
+            Moment::from_seconds(local, MomentKind::Local).in_years()
         };
-        let zone = time.zone.as_deref().and_then(|name| self.zone_of(name, time.moment));
-        if let (Some(instant), Some(zone)) = (instant, zone) {
-            time.moment = Moment::from_seconds(zone.local(instant), MomentKind::Local);
+        if frame.is_whole {
+            let is_absolute = moment.kind == MomentKind::Utc;
+            let local = in_zone(moment.local_seconds()).filter(|_| is_absolute);
+            return Time { moment: local.unwrap_or(moment).date(), zone: None };
         }
+        let moment = moment.time();
+        if moment.kind == MomentKind::Utc {
+            let is_kept = frame.is_utc || (frame.zone.is_none() && !before.is_named);
+            return match in_zone(moment.local_seconds()).filter(|_| !is_kept) {
+                Some(moment) => Time { moment, zone: name },
+                None => Time { moment, zone: None },
+            };
+        }
+        let instant = match before.is_named {
+            true => zone.as_ref().map(|zone| zone.instant(moment.local_seconds())),
+            false => before.was.and_then(|was| self.instant(was)),
+        };
+        let is_fixed = frame.is_mixed && frame.zone.is_some() && !before.is_named;
+        let utc = |instant| Moment::from_seconds(instant, MomentKind::Utc).in_years();
+        let moved = match instant {
+            Some(instant) if frame.is_utc || (is_fixed && name.is_none()) => utc(instant),
+            Some(instant) if is_fixed => in_zone(instant),
+            Some(_) | None => None,
+        };
+        let moment = moved.unwrap_or(moment);
+        Time { moment, zone: name.filter(|_| moment.kind == MomentKind::Local) }
+    }
+
+    /// Returns the zone that a time is meant in where it names none: its own
+    /// until now, that of the event's other time, or that of the calendar.
+    fn zone_near(&self, before: &Before<'_>) -> Option<String> {
+        let mut times = [before.was, before.other].into_iter().flatten();
+        times.find_map(|time| time.zone.clone()).or_else(|| {
+            let (_, property) = self.find(HEAD, CALENDAR_ZONE);
+            let name = text::unescaped(&property?.text()).trim().to_owned();
+            self.zone_of(&name, Moment::from_wall_ms(0)).map(|_| name)
+        })
     }
 
     /// Checks that an end is not before its start. Times of two zones are
@@ -155,13 +240,15 @@ impl Event {
     }
 
     /// Returns a zone of the database, else the one that the record defines,
-    /// as far as a time needs it.
+    /// as far as a time needs it, else the one that Windows names so.
     fn zone_of(&self, name: &str, moment: Moment) -> Option<Zone> {
-        let known = named(&TimeZoneDatabase::bundled(), name).map(Zone::Named);
-        known.or_else(|| {
+        let database = TimeZoneDatabase::bundled();
+        let known = named(&database, name).map(Zone::Named);
+        let defined = || {
             let (_, definition) = self.zone(name)?;
             own_zone(definition.as_raw()?, moment.local_seconds().saturating_add(DEFINED_AHEAD_S))
-        })
+        };
+        known.or_else(defined).or_else(|| of_windows(&database, name).map(Zone::Named))
     }
 }
 

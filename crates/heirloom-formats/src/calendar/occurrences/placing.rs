@@ -21,6 +21,15 @@ impl Placed {
         self.zone.instant(self.local)
     }
 
+    /// Returns what the clock of a zone shows at this time. A whole day has no
+    /// clock; a time that its own clock leaves out is not moved by asking it.
+    pub(super) fn local_in(&self, zone: &Zone) -> i64 {
+        match self.kind == MomentKind::Date || self.zone == *zone {
+            true => self.local,
+            false => zone.local(self.instant()),
+        }
+    }
+
     pub(super) fn day(&self) -> i64 {
         self.local.div_euclid(DAY)
     }
@@ -78,10 +87,26 @@ pub(super) struct Future<'a> {
     pub(super) from: i64,
     pub(super) form: usize,
     pub(super) component: &'a Component,
+    /// How much later it is, by the clock of the series.
     pub(super) shift: i64,
     pub(super) lasting: Lasting,
     pub(super) zone: Zone,
     pub(super) kind: MomentKind,
+}
+
+impl Future<'_> {
+    /// Returns where an occurrence of a series that begins at `start` goes: as
+    /// much later by the clock of the series, whatever clocks name the two.
+    pub(super) fn placed(&self, placed: &Placed, start: &Placed) -> Placed {
+        let local = placed.local_in(&start.zone).saturating_add(self.shift);
+        let is_timed = start.kind != MomentKind::Date && self.kind != MomentKind::Date;
+        let (kind, zone) = (self.kind, self.zone.clone());
+        let local = match is_timed {
+            true => Placed { local, ..start.clone() }.local_in(&zone),
+            false => local,
+        };
+        Placed { local, kind, zone }
+    }
 }
 
 /// Occurrences of a series that are left out, by instant and by day.

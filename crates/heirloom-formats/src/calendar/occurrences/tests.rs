@@ -131,6 +131,27 @@ fn a_time_of_no_zone_is_where_the_user_is() {
 }
 
 #[test]
+fn a_zone_that_windows_names_needs_no_definition_and_gives_way_to_one() {
+    for (name, start) in [
+        ("India Standard Time", "2026-07-05T06:30:00Z"),
+        ("Eastern Standard Time", "2026-07-05T16:00:00Z"),
+        ("GMT Standard Time", "2026-07-05T11:00:00Z"),
+        ("w. europe standard time", "2026-07-05T10:00:00Z"),
+    ] {
+        let lines = format!("DTSTART;TZID=\"{name}\":20260705T120000");
+        let tokyo = Window::parse(Some("2026-07-05"), Some("2026-07-07"), "Asia/Tokyo", 0).unwrap();
+        assert_eq!(within(&record(&event(&lines)), &tokyo, 9).list[0].start, start, "{name}");
+        let calendar = format!("X-WR-TIMEZONE:{name}\n{}", event("DTSTART:20260705T120000"));
+        assert_eq!(within(&record(&calendar), &tokyo, 9).list[0].start, start, "{name}");
+    }
+    let zone = "BEGIN:VTIMEZONE\nTZID:India Standard Time\nBEGIN:STANDARD\n\
+        DTSTART:16010101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\nEND:STANDARD\nEND:VTIMEZONE\n";
+    let own = event("DTSTART;TZID=India Standard Time:20260705T120000");
+    let found = found(&record(&format!("{zone}{own}")), "2026-07-01", "2026-08-01");
+    assert_eq!(found.list[0].start, "2026-07-05T11:00:00Z");
+}
+
+#[test]
 fn a_zone_that_nobody_knows_is_taken_from_the_calendar() {
     let zone = "BEGIN:VTIMEZONE\nTZID:Customized\nBEGIN:STANDARD\nDTSTART:16010101T030000\n\
         TZOFFSETFROM:-0300\nTZOFFSETTO:-0400\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=11\nEND:STANDARD\n\
@@ -272,6 +293,44 @@ fn an_exception_may_stand_for_all_that_follow() {
         ]
     );
     assert_eq!(shown(&content, "2026-01-10", "2026-01-11").len(), 1);
+}
+
+/// Returns the starts of a daily event at ten o'clock in Berlin, around the
+/// change of the clock on 29 March, whose third occurrence and all later ones
+/// are moved.
+fn moved(extra: &str, replaced: &str, start: &str) -> Vec<String> {
+    let series = "DTSTART;TZID=Europe/Berlin:20260326T100000\nRRULE:FREQ=DAILY;COUNT=5";
+    let id = format!("RECURRENCE-ID;RANGE=THISANDFUTURE{replaced}");
+    let exception = event(&format!("{id}\nDTSTART{start}\nDURATION:PT2H"));
+    let content = record(&[event(&format!("{series}{extra}")), exception].concat());
+    let list = found(&content, "2026-01-01", "2026-12-01").list;
+    list.into_iter().map(|one| one.start).skip(2).collect()
+}
+
+#[test]
+fn what_moves_all_that_follow_is_measured_by_the_clock_of_the_series() {
+    let expected = ["2026-03-28T11:00:00Z", "2026-03-29T10:00:00Z", "2026-03-30T10:00:00Z"];
+    for (replaced, start) in [
+        (";TZID=Europe/Berlin:20260328T100000", ";TZID=Europe/Berlin:20260328T120000"),
+        (":20260328T090000Z", ":20260328T110000Z"),
+        (":20260328T090000Z", ";TZID=Europe/Berlin:20260328T120000"),
+        (";TZID=Europe/Berlin:20260328T100000", ":20260328T110000Z"),
+        (";TZID=Asia/Tokyo:20260328T180000", ";TZID=Asia/Tokyo:20260328T200000"),
+    ] {
+        assert_eq!(moved("", replaced, start), expected, "{replaced} {start}");
+    }
+    let days = ["2026-03-28", "2026-03-29", "2026-03-30"];
+    assert_eq!(moved("", ":20260328T090000Z", ";VALUE=DATE:20260328"), days);
+}
+
+#[test]
+fn a_date_in_utc_moves_with_the_series_that_names_it() {
+    let moved = moved(
+        "\nRDATE:20260410T090000Z",
+        ";TZID=Europe/Berlin:20260328T100000",
+        ";TZID=Europe/Berlin:20260328T120000",
+    );
+    assert_eq!(moved.last().unwrap(), "2026-04-10T11:00:00Z");
 }
 
 #[test]

@@ -122,6 +122,11 @@ impl Window {
         found.map(Zone::Named)
     }
 
+    /// Returns the zone that Windows names so.
+    pub(super) fn of_windows(&self, name: &str) -> Option<Zone> {
+        self.named(zone::name_of_windows(name)?)
+    }
+
     /// Returns the zone of a time that needs no definition.
     pub(super) fn plain_zone(&self, time: &Time) -> Option<Zone> {
         match time.moment.kind {

@@ -1,5 +1,7 @@
 //! Time zones: from the IANA database, or as a calendar defines them itself.
 
+mod windows;
+
 use super::expansion::{Budget, Expansion};
 use super::rule::Rule;
 use crate::line::{self, Marker, Property};
@@ -57,6 +59,18 @@ impl Zone {
     }
 }
 
+impl PartialEq for Zone {
+    /// Whether both are one clock; two readings of one definition are two.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Utc, Self::Utc) => true,
+            (Self::Named(one), Self::Named(other)) => one == other,
+            (Self::Own(one), Self::Own(other)) => Rc::ptr_eq(one, other),
+            (Self::Utc | Self::Named(_) | Self::Own(_), _) => false,
+        }
+    }
+}
+
 fn civil(local: i64) -> Option<DateTime> {
     let (year, month, day) = civil_from_days(local.div_euclid(86_400));
     let clock = local.rem_euclid(86_400);
@@ -99,6 +113,17 @@ pub(crate) fn named(zones: &TimeZoneDatabase, name: &str) -> Option<TimeZone> {
         let tail = parts.get(parts.len() - count..)?.join("/");
         zones.get(&tail).ok()
     })
+}
+
+/// Returns the zone that a name of Windows stands for: for a calendar that
+/// does not define it.
+pub(crate) fn of_windows(zones: &TimeZoneDatabase, name: &str) -> Option<TimeZone> {
+    named(zones, windows::iana(name)?)
+}
+
+/// Returns the IANA name of a zone that Windows names.
+pub(super) fn name_of_windows(name: &str) -> Option<&'static str> {
+    windows::iana(name)
 }
 
 /// Reads `+0100`, `-0530`, `+01:00` or `+010000` as seconds.

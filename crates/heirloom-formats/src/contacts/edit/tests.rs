@@ -51,3 +51,39 @@ fn an_edit_makes_no_card_that_an_import_would_leave_out() {
     let more = format!("note+={}", "y".repeat(60_000));
     assert!(matches!(refused(&long, &more), FieldError::Full { .. }));
 }
+
+#[test]
+fn a_birthday_is_a_day_that_there_is() {
+    let plain = card("4.0", "FN:A\r\n");
+    for day in
+        ["2000-02-30", "1900-02-29", "2001-04-31", "--02-30", "--00-10", "2000-2-3", "+200-01-01"]
+    {
+        let edits = parse_assignments(&CONTACTS, &[format!("birthday={day}")]).unwrap();
+        let refused = edit(&CONTACTS, &plain, &edits, TIE).unwrap_err();
+        assert!(refused.to_string().starts_with("birthday is a date like"), "{refused}");
+    }
+    for day in ["2000-02-29", "1900-02-28", "--02-29"] {
+        assert_eq!(
+            texts(&CONTACTS, &set(&CONTACTS, &plain, &[&format!("birthday={day}")]), "birthday"),
+            [day]
+        );
+    }
+}
+
+#[test]
+fn a_year_that_stands_for_none_is_not_shown() {
+    let omitted = "BDAY;VALUE=date;X-APPLE-OMIT-YEAR=1604:1604-05-06\r\n";
+    let before = card("3.0", &format!("FN:A\r\n{omitted}"));
+    assert_eq!(texts(&CONTACTS, &before, "birthday"), ["--05-06"]);
+    assert_eq!(set(&CONTACTS, &before, &["birthday=--05-06"]), before);
+    let named = set(&CONTACTS, &before, &["birthday=1984-05-06"]);
+    assert_eq!(texts(&CONTACTS, &named, "birthday"), ["1984-05-06"]);
+}
+
+#[test]
+fn a_number_of_one_type_is_taken_out_by_itself() {
+    let both = card("3.0", "FN:A\r\nTEL;TYPE=home:1\r\nTEL;TYPE=work:1\r\n");
+    let home = text(&set(&CONTACTS, &both, &["phone:home-=1"]));
+    assert!(home.contains("TEL;TYPE=work:1") && !home.contains("TYPE=home"), "{home}");
+    assert!(!text(&set(&CONTACTS, &both, &["phone-=1"])).contains("TEL"));
+}

@@ -1,4 +1,4 @@
-use crate::testing::{TIE, one, set};
+use crate::testing::{TIE, made, one, set};
 use crate::{edit, parse_assignments, render};
 use heirloom_schema::Content;
 use heirloom_schema::category::calendar::CALENDAR;
@@ -19,10 +19,22 @@ fn event(lines: &str) -> Content {
 
 /// Returns the lines of start and end after an edit.
 fn after(lines: &str, edits: &[&str]) -> String {
-    let file = render(&CALENDAR, &set(&CALENDAR, &event(lines), edits), "1");
-    let file = String::from_utf8(file).unwrap();
+    times(&set(&CALENDAR, &event(lines), edits))
+}
+
+/// As [`after`], where the calendar says that its zone is Berlin.
+fn after_in_berlin(lines: &str, edits: &[&str]) -> String {
+    let file = format!(
+        "BEGIN:VCALENDAR\nX-WR-TIMEZONE:Europe/Berlin\nBEGIN:VEVENT\nUID:1\n{lines}END:VEVENT\nEND:VCALENDAR\n"
+    );
+    times(&set(&CALENDAR, &one("a.ics", file.as_bytes()).content, edits))
+}
+
+fn times(content: &Content) -> String {
+    let file = String::from_utf8(render(&CALENDAR, content, "1")).unwrap();
     let (_, own) = file.split_once("BEGIN:VEVENT").unwrap();
     let times = own.lines().filter(|line| line.starts_with("DT") || line.starts_with("DUE"));
+    let times = times.filter(|line| !line.starts_with("DTSTAMP"));
     times.collect::<Vec<_>>().join(" ")
 }
 
@@ -38,7 +50,7 @@ fn times_of_two_zones_are_compared_as_instants() {
     assert_eq!(refused(BERLIN, &["start=2024-06-01T12:00Z"]), expected);
     assert_eq!(
         after(BERLIN, &["start=2024-06-01T11:00Z"]),
-        "DTSTART:20240601T110000Z DTEND;TZID=Europe/Berlin:20240601T130000"
+        "DTSTART;TZID=Europe/Berlin:20240601T130000 DTEND;TZID=Europe/Berlin:20240601T130000"
     );
     let flight =
         "DTSTART;TZID=Asia/Tokyo:20240601T120000\nDTEND;TZID=Europe/Berlin:20240601T130000\n";
@@ -107,4 +119,168 @@ fn a_whole_day_that_would_end_on_itself_is_refused() {
         let expected = format!("DTSTART;VALUE=DATE:{start} DTEND;VALUE=DATE:{end}");
         assert_eq!(after(lines, edits), expected, "{edits:?}");
     }
+}
+
+#[test]
+fn a_time_with_an_offset_and_a_zone_beside_it_is_a_time_of_the_zone() {
+    let edits = [
+        "start=2025-03-17T09:00:00+01:00",
+        "end=2025-03-17T09:00:00Z",
+        "timezone=Europe/Berlin",
+        "rrule=FREQ=WEEKLY;COUNT=4",
+    ];
+    let weekly = made(&CALENDAR, "1", &edits);
+    let expected =
+        "DTSTART;TZID=Europe/Berlin:20250317T090000 DTEND;TZID=Europe/Berlin:20250317T100000";
+    assert_eq!(times(&weekly), expected);
+    let file = String::from_utf8(render(&CALENDAR, &weekly, "1")).unwrap();
+    assert!(file.contains("BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin"), "{file}");
+    assert!(!file.contains("X-WR-TIMEZONE"), "{file}");
+    let window = crate::Window::parse(Some("2025-03-01"), Some("2025-05-01"), "UTC", 0).unwrap();
+    let found = crate::occurrences(&CALENDAR, &weekly, &window, 9).list;
+    let starts: Vec<&str> = found.iter().map(|one| one.start.as_str()).collect();
+    assert_eq!(starts[1..3], ["2025-03-24T08:00:00Z", "2025-03-31T07:00:00Z"]);
+    let utc = "DTSTART:20250317T080000Z\nDTEND:20250317T090000Z\n";
+    assert_eq!(after(utc, &["timezone=Europe/Berlin"]), expected);
+    let last = made(&CALENDAR, "1", &["start=9999-12-31T23:30Z", "timezone=Asia/Tokyo"]);
+    assert_eq!(times(&last), "DTSTART:99991231T233000Z", "year 10000 cannot be written");
+    assert_eq!(
+        after(utc, &["all_day=true"]),
+        "DTSTART;VALUE=DATE:20250317 DTEND;VALUE=DATE:20250318"
+    );
+    let late = "DTSTART:20250317T230000Z\nDTEND:20250318T000000Z\n";
+    let day = "DTSTART;VALUE=DATE:20250318 DTEND;VALUE=DATE:20250319";
+    assert_eq!(after_in_berlin(late, &["all_day=true"]), day, "the day is that of the zone");
+}
+
+#[test]
+fn a_whole_day_that_becomes_a_time_lasts_as_long_in_the_same_kind() {
+    let day = "DTSTART;VALUE=DATE:20250501\nDTEND;VALUE=DATE:20250502\n";
+    for (edits, expected) in [
+        (&["start=2025-05-01T09:30:00Z"][..], "DTSTART:20250501T093000Z DTEND:20250502T093000Z"),
+        (&["start=2025-05-01T09:30"], "DTSTART:20250501T093000 DTEND:20250502T093000"),
+        (
+            &["start=2025-05-01T09:30Z", "end=2025-05-01T10:00Z"],
+            "DTSTART:20250501T093000Z DTEND:20250501T100000Z",
+        ),
+        (
+            &["start=2025-05-01T09:30Z", "timezone=Asia/Tokyo"],
+            "DTSTART;TZID=Asia/Tokyo:20250501T183000 DTEND;TZID=Asia/Tokyo:20250502T183000",
+        ),
+        (&["all_day=false"], "DTSTART:20250501T000000 DTEND:20250502T000000"),
+    ] {
+        assert_eq!(after(day, edits), expected, "{edits:?}");
+    }
+    let own = after_in_berlin(day, &["start=2025-05-01T09:30"]);
+    let expected =
+        "DTSTART;TZID=Europe/Berlin:20250501T093000 DTEND;TZID=Europe/Berlin:20250502T093000";
+    assert_eq!(own, expected);
+}
+
+#[test]
+fn a_time_without_a_zone_is_one_of_the_calendar() {
+    let utc = "DTSTART:20240601T080000Z\nDTEND:20240601T090000Z\n";
+    for (edits, expected) in [
+        (&["start=2024-06-01T09:00"][..], "DTSTART:20240601T070000Z DTEND:20240601T090000Z"),
+        (&["end=2024-06-01T12:00"], "DTSTART:20240601T080000Z DTEND:20240601T100000Z"),
+        (&["start=2024-06-01T08:30Z"], "DTSTART:20240601T083000Z DTEND:20240601T090000Z"),
+        (
+            &["start=2024-06-01T09:00", "end=2024-06-01T10:00"],
+            "DTSTART:20240601T070000Z DTEND:20240601T080000Z",
+        ),
+    ] {
+        assert_eq!(after_in_berlin(utc, edits), expected, "{edits:?}");
+    }
+    let free = "DTSTART:20240601T100000\nDTEND:20240601T110000\n";
+    let expected =
+        "DTSTART;TZID=Europe/Berlin:20240601T103000 DTEND;TZID=Europe/Berlin:20240601T110000";
+    assert_eq!(after_in_berlin(free, &["start=2024-06-01T08:30Z"]), expected);
+    assert_eq!(after_in_berlin(free, &["start=2024-06-01T10:30"]), expected);
+}
+
+#[test]
+fn start_and_end_are_never_of_two_kinds() {
+    let utc = "DTSTART:20240601T080000Z\nDTEND:20240601T093000Z\n";
+    let free = "DTSTART:20240601T100000\nDTEND:20240601T110000\n";
+    for (lines, edits, expected) in [
+        (utc, &["start=2024-06-01T09:00"][..], "DTSTART:20240601T090000 DTEND:20240601T103000"),
+        (free, &["start=2024-06-01T09:00Z"], "DTSTART:20240601T090000Z DTEND:20240601T100000Z"),
+        (
+            free,
+            &["start=2024-06-01T09:00Z", "timezone=Europe/Berlin"],
+            "DTSTART;TZID=Europe/Berlin:20240601T110000 DTEND;TZID=Europe/Berlin:20240601T110000",
+        ),
+        (
+            MIXED,
+            &["start=2024-06-01T11:00"],
+            "DTSTART;TZID=Europe/Berlin:20240601T110000 DTEND;TZID=Europe/Berlin:20240601T130000",
+        ),
+        (MIXED, &["timezone="], "DTSTART:20240601T080000Z DTEND:20240601T110000Z"),
+        (
+            "DTSTART:20240601T080000Z\nDTEND:20240601T110000\n",
+            &["start=2024-06-01T09:00Z"],
+            "DTSTART:20240601T090000Z DTEND:20240601T120000Z",
+        ),
+    ] {
+        assert_eq!(after(lines, edits), expected, "{edits:?}");
+    }
+    let expected =
+        "end is a time with Z or an offset where the start has one, and without where it has none";
+    assert!(refused(utc, &["end=2024-06-01T10:00"]).starts_with(expected));
+    assert!(refused(free, &["end=2024-06-01T12:00Z"]).starts_with(expected));
+    assert!(
+        refused(utc, &["start=2024-06-01T10:00", "end=2024-06-01T12:00Z"]).starts_with(expected)
+    );
+}
+
+#[test]
+fn no_edit_of_any_event_leaves_two_kinds() {
+    let day = "DTSTART;VALUE=DATE:20240601\nDTEND;VALUE=DATE:20240602\n";
+    let utc = "DTSTART:20240601T080000Z\nDTEND:20240601T093000Z\n";
+    let free = "DTSTART:20240601T100000\nDTEND:20240601T110000\n";
+    let odd = ["DTSTART:20240601T080000Z\nDTEND:20240602T110000\n", "DTSTART:20240601T080000Z\n"];
+    let unknown = "DTSTART;TZID=Mars/Olympus:20240601T100000\nDTEND:20240602T110000\n";
+    let ways = ["", "=2024-06-01", "=2024-06-01T07:00", "=2024-06-01T07:00Z"];
+    let zones = ["", "timezone=", "timezone=Asia/Tokyo"];
+    let days = ["", "all_day=true", "all_day=false"];
+    let mut checked = 0;
+    for lines in [day, utc, free, BERLIN, MIXED, odd[0], odd[1], unknown] {
+        for (start, end) in ways.iter().flat_map(|one| ways.iter().map(move |other| (one, other))) {
+            for (zone, day) in zones.iter().flat_map(|one| days.iter().map(move |day| (*one, *day)))
+            {
+                let end = end.replace("06-01", "06-03");
+                let (start, end) = (format!("start{start}"), format!("end{end}"));
+                let named = [&start, &end, zone, day].into_iter().filter(|text| text.contains('='));
+                let edits: Vec<String> = named.map(ToString::to_string).collect();
+                let edits = parse_assignments(&CALENDAR, &edits).unwrap();
+                let content = event(lines);
+                let Ok(found) = edit(&CALENDAR, &content, &edits, TIE) else { continue };
+                let lines = times(&crate::testing::applied(&content, found));
+                let kinds: std::collections::BTreeSet<_> = lines
+                    .split(' ')
+                    .filter(|line| line.starts_with("DT"))
+                    .map(|line| match line.contains("VALUE=DATE:") {
+                        true => "date",
+                        false if line.contains("TZID=") || line.ends_with('Z') => "clock",
+                        false => "free",
+                    })
+                    .collect();
+                assert!(edits.is_empty() || kinds.len() == 1, "{edits:?}: {lines}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 600, "{checked}");
+}
+
+#[test]
+fn a_zone_that_windows_names_is_a_zone() {
+    let india = "DTSTART;TZID=India Standard Time:20240601T120000\n";
+    let expected = "DTSTART;TZID=India Standard Time:20240601T153000";
+    assert_eq!(after(india, &["start=2024-06-01T10:00Z"]), expected);
+    let named = made(&CALENDAR, "1", &["start=2024-06-01T10:00Z", "timezone=India Standard Time"]);
+    assert_eq!(times(&named), expected);
+    let file = String::from_utf8(render(&CALENDAR, &named, "1")).unwrap();
+    assert!(file.contains("TZID:India Standard Time\r\nBEGIN:STANDARD"), "{file}");
+    assert!(file.contains("TZOFFSETTO:+0530"), "{file}");
 }
