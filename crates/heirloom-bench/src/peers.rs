@@ -123,7 +123,11 @@ impl Peers {
             if let Err(error) = self.done(peer.as_ref(), work, &mut seen) {
                 self.remarks.push(format!("{name} failed at {work}: {error}"));
             }
-            self.remarks.extend(seen.remarks);
+            for remark in seen.remarks {
+                if !self.remarks.contains(&remark) {
+                    self.remarks.push(remark);
+                }
+            }
             all.extend(seen.figures.into_iter().map(|figure| (name, figure)));
         }
         let mut rows = Vec::new();
@@ -149,8 +153,9 @@ impl Peers {
             "idle" => peer.idle(&ground, seen),
             _ => Ok(()),
         };
-        std::fs::remove_dir_all(&ground.folder)?;
-        done
+        let removed = std::fs::remove_dir_all(&ground.folder);
+        done?;
+        Ok(removed?)
     }
 
     /// Returns who was not found, what to know of the others, and what failed.

@@ -97,6 +97,8 @@ pub(super) fn run(command: Command, log: &Path, deadline: Deadline) -> Result<En
     let cpu = || ticks_of("self", ENDED_CHILDREN).unwrap_or_default();
     let (before, began) = (cpu(), Instant::now());
     let mut spawned = Spawned::start(command, log, deadline)?;
+    // What asks for an answer gets none, and ends.
+    drop(spawned.child.stdin.take());
     let mut output = String::new();
     while let Some(line) = spawned.next_line()? {
         output.push_str(&line);
@@ -274,6 +276,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (log, deadline) = (folder.path().join("log"), Deadline::after(Duration::from_secs(20)));
         assert_eq!(run(shell("echo one; echo two"), &log, deadline).unwrap().output, "one\ntwo\n");
+        assert_eq!(run(shell("read answer; echo end"), &log, deadline).unwrap().output, "end\n");
         let error = run(shell("echo no room >&2; exit 1"), &log, deadline).unwrap_err();
         assert_eq!(error.to_string(), "it ended: no room");
     }
