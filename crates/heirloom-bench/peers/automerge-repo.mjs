@@ -48,13 +48,14 @@ class Device {
   }
 
   async import(records) {
-    const content = {}
+    this.handle = this.repo.create({ records: {} })
+    // A change for each: of a short history the whole is sent again and again.
     for (const [name, { text, ...fields }] of records) {
       const values = Object.entries(fields).map(([key, value]) => [key, new ImmutableString(value)])
-      content[name] = Object.fromEntries(values)
-      if (text) content[name].text = text
+      const record = Object.fromEntries(values)
+      if (text) record.text = text
+      this.handle.change((content) => (content.records[name] = record))
     }
-    this.handle = this.repo.create({ records: content })
     writeFileSync(this.path, this.handle.url)
     await this.repo.flush()
     return this.handle.url

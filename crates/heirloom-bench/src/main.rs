@@ -1,7 +1,7 @@
 //! Measures the figures of a household, in one run on one machine: real
 //! processes of the release build over the loopback.
 //!
-//! `cargo run --release -p heirloom-bench [-- [--records N] [--peers] [WORK]...]`,
+//! `cargo run --release -p heirloom-bench [-- [--records N] [--peers | --peer NAME...] [WORK]...]`,
 //! with the works `disk`, `edit`, `many`, `idle` and `throughput`. With
 //! `--peers`, other programs that are installed do the same works beside ours.
 
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use works::Bench;
 
-const USAGE: &str = "usage: heirloom-bench [--records N] [--peers] [--node-modules DIR] \
+const USAGE: &str = "usage: heirloom-bench [--records N] [--peers | --peer NAME...] [--node-modules DIR] \
      [disk | edit | many | idle | throughput]...";
 const WORKS: [&str; 5] = ["disk", "edit", "many", "idle", "throughput"];
 /// Where the folder of the packages for Node may stand as well.
@@ -28,17 +28,24 @@ const MODULES: &str = "HEIRLOOM_BENCH_NODE_MODULES";
 struct Wanted {
     records: usize,
     peers: bool,
+    /// The peers that are wanted alone; all where none is named.
+    names: Vec<String>,
     modules: Option<PathBuf>,
     works: Vec<String>,
 }
 
 impl Wanted {
     fn parsed(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        let mut wanted = Self { records: 10_000, peers: false, modules: None, works: Vec::new() };
+        let (names, works) = (Vec::new(), Vec::new());
+        let mut wanted = Self { records: 10_000, peers: false, names, modules: None, works };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--records" => wanted.records = arguments.next()?.parse().ok()?,
                 "--peers" => wanted.peers = true,
+                "--peer" => {
+                    wanted.names.push(arguments.next()?);
+                    wanted.peers = true;
+                }
                 "--node-modules" => wanted.modules = Some(arguments.next()?.into()),
                 work if WORKS.contains(&work) => wanted.works.push(argument),
                 _ => return None,
@@ -70,8 +77,11 @@ async fn main() -> ExitCode {
 async fn measure(wanted: &Wanted) -> Result<(), Failure> {
     let bench =
         Bench { program: program()?, folder: tempfile::tempdir()?, records: wanted.records };
-    let modules = wanted.modules.as_deref();
-    let mut peers = wanted.peers.then(|| Peers::new(bench.folder.path(), wanted.records, modules));
+    let mut peers = None;
+    if wanted.peers {
+        let modules = wanted.modules.as_deref();
+        peers = Some(Peers::new(bench.folder.path(), wanted.records, modules, &wanted.names)?);
+    }
     say(match peers {
         None => "| work | ours | to reach |\n|---|---|---|",
         Some(_) => "| work | ours | peer | its | times ours |\n|---|---|---|---|---|",
@@ -138,11 +148,13 @@ mod tests {
         assert_eq!((wanted.records, wanted.peers), (7, true));
         assert_eq!(wanted.modules, Some(PathBuf::from("there")));
         assert_eq!(wanted.works, ["edit", "many"]);
+        let wanted = parsed("--peer rsync --peer syncthing").unwrap();
+        assert_eq!((wanted.peers, wanted.names.len()), (true, 2));
     }
 
     #[test]
     fn what_is_not_known_or_not_complete_is_refused() {
-        for line in ["--records", "--records many", "--node-modules", "--peer", "sleep"] {
+        for line in ["--records", "--records many", "--node-modules", "--peer", "--pear", "sleep"] {
             assert_eq!(parsed(line), None, "{line}");
         }
     }

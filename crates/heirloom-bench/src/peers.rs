@@ -5,6 +5,7 @@
 //! folder, one after the other, each for a limited time.
 
 mod dav;
+mod http;
 mod node;
 mod rsync;
 mod spawned;
@@ -96,11 +97,22 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Looks for peers; those for Node are looked for in a folder of packages.
-    pub(crate) fn new(folder: &Path, records: usize, modules: Option<&Path>) -> Self {
+    /// Looks for peers, or for those that are named; those for Node are looked
+    /// for in a folder of packages.
+    pub(crate) fn new(
+        folder: &Path,
+        records: usize,
+        modules: Option<&Path>,
+        names: &[String],
+    ) -> Result<Self, Failure> {
         let mut all: Vec<Box<dyn Peer>> =
             vec![Box::new(rsync::Rsync), Box::new(syncthing::Syncthing), Box::new(dav::Dav)];
         all.extend(node::all(modules).map(|peer| Box::new(peer) as Box<dyn Peer>));
+        if let Some(name) = names.iter().find(|name| all.iter().all(|peer| peer.name() != **name)) {
+            let known = all.iter().map(|peer| peer.name()).collect::<Vec<_>>().join(", ");
+            return Err(format!("no peer is named {name:?}, but {known}").into());
+        }
+        all.retain(|peer| names.is_empty() || names.iter().any(|name| name == peer.name()));
         let (mut found, mut remarks) = (Vec::new(), Vec::new());
         for peer in all {
             match peer.missing() {
@@ -111,7 +123,7 @@ impl Peers {
         for peer in &found {
             remarks.push(format!("{}: {}; {}", peer.name(), peer.version(), peer.remark()));
         }
-        Self { found, folder: folder.to_owned(), records, remarks }
+        Ok(Self { found, folder: folder.to_owned(), records, remarks })
     }
 
     /// Has every peer do a work, one after the other; returns the lines of the
@@ -201,7 +213,7 @@ mod tests {
     #[test]
     fn what_a_peer_measured_before_it_failed_is_kept_and_the_reason_is_said() {
         let folder = tempfile::tempdir().unwrap();
-        let mut peers = Peers::new(folder.path(), 10, None);
+        let mut peers = Peers::new(folder.path(), 10, None, &[]).unwrap();
         peers.found = vec![Box::new(Half)];
         let rows = peers.beside("many", &[figure(Work::Start), figure(Work::Restore)]);
         let expected =
@@ -214,11 +226,24 @@ mod tests {
     #[test]
     fn a_peer_without_its_packages_is_said_to_be_missing() {
         let folder = tempfile::tempdir().unwrap();
-        let peers = Peers::new(folder.path(), 10, Some(folder.path()));
+        let peers = Peers::new(folder.path(), 10, Some(folder.path()), &[]).unwrap();
         let said = |name: &str| {
             let start = format!("not found: {name} (");
             peers.remarks().iter().any(|remark| remark.starts_with(&start))
         };
         assert!(said("y-websocket") && said("automerge-repo"), "{:?}", peers.remarks());
+    }
+
+    #[test]
+    fn only_named_peers_are_looked_for_and_a_name_of_none_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            Peers::new(folder.path(), 10, None, &names)
+        };
+        let peers = named(&["pouchdb", "hocuspocus"]).unwrap();
+        assert_eq!(peers.remarks().len(), 2, "{:?}", peers.remarks());
+        let error = named(&["pouchdb", "couch"]).err().unwrap().to_string();
+        assert!(error.starts_with("no peer is named \"couch\", but rsync, syncthing"), "{error}");
     }
 }
