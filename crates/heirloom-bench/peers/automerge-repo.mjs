@@ -6,8 +6,11 @@ import { ImmutableString, Repo } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter, WebSocketServerAdapter } from '@automerge/automerge-repo-network-websocket'
 import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { WebSocketServer } from 'ws'
 import { HOST, run, until } from './device.mjs'
+
+const RETRY_MS = 20
 
 async function serve(folder) {
   const socket = new WebSocketServer({ host: HOST, port: 0 })
@@ -44,7 +47,10 @@ class Device {
     await until(() => this.repo.peers.length > 0)
     if (this.handle || !document) return
     writeFileSync(this.path, document)
-    this.handle = await this.repo.find(document)
+    // The server may not have the document yet.
+    while (!this.handle) {
+      this.handle = await this.repo.find(document).catch(() => pause(RETRY_MS))
+    }
   }
 
   async import(records) {
