@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 pub(super) const LOOK: Duration = Duration::from_millis(1);
 /// Longest piece of a peer's errors that is shown.
 const REASON_CHARS_MAX: usize = 300;
-/// Words of a line that name a program and its version.
-const VERSION_WORDS: usize = 3;
+/// Words of a line in which a version is looked for.
+const VERSION_WORDS_MAX: usize = 4;
 /// Lines of output in which a reason is looked for.
 const LINES_KEPT: usize = 10;
 /// Places of the processor time of ended children in the line of a process.
@@ -70,8 +70,20 @@ pub(super) fn version_of(program: &str) -> String {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
     let text = output.map(|output| output.stdout).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().next().unwrap_or_default();
-    line.split_whitespace().take(VERSION_WORDS).collect::<Vec<_>>().join(" ")
+    version_in(&text)
+}
+
+/// Returns the name and the version at the beginning of a text.
+fn version_in(text: &str) -> String {
+    let words = text.lines().next().unwrap_or_default().split_whitespace();
+    let mut named = Vec::new();
+    for word in words.take(VERSION_WORDS_MAX) {
+        named.push(word);
+        if word.chars().any(|digit| digit.is_ascii_digit()) {
+            break;
+        }
+    }
+    named.join(" ")
 }
 
 /// Returns a port of the loopback that nobody listens at.
@@ -298,6 +310,16 @@ mod tests {
             Ok(text.map_or(true, |text| text.contains(") Z ")))
         };
         gone.wait(LOOK, is_gone).unwrap();
+    }
+
+    #[test]
+    fn a_version_ends_with_the_first_word_that_has_a_digit() {
+        assert_eq!(
+            version_in("rsync  version 3.2.7  protocol version 31\nmore"),
+            "rsync version 3.2.7"
+        );
+        assert_eq!(version_in("syncthing v1.27.2 \"Gold\" (go1.21)"), "syncthing v1.27.2");
+        assert_eq!(version_in(""), "");
     }
 
     #[test]
