@@ -15,6 +15,7 @@ mod wire;
 use crate::figure::{Amount, Figure, Work};
 use crate::household::Failure;
 use spawned::Deadline;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -132,6 +133,8 @@ impl Peers {
         let mut all = Vec::new();
         for peer in &self.found {
             let (name, mut seen) = (peer.name(), Seen::default());
+            // The table comes when all have done the work, which may take long.
+            drop(writeln!(std::io::stderr(), "{work}: {name}"));
             if let Err(error) = self.done(peer.as_ref(), work, &mut seen) {
                 self.remarks.push(format!("{name} failed at {work}: {error}"));
             }
