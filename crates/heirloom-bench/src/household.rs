@@ -93,11 +93,7 @@ impl Node {
 
     /// Returns the resident memory in MiB.
     pub(crate) fn memory_mib(&self) -> f64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let text = text.unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();
-        kib / 1024.0
+        memory_mib_of(self.child.id())
     }
 
     /// Returns the bytes that travelled in conversations, both ways.
@@ -132,9 +128,23 @@ pub(crate) fn measured(mut command: Command) -> Result<(Duration, Duration), Fai
 }
 
 /// Returns the processor time of a process and its threads.
-fn cpu_of(id: u32) -> Option<Duration> {
+pub(crate) fn cpu_of(id: u32) -> Option<Duration> {
+    ticks_of(&id.to_string(), [11, 12])
+}
+
+/// Returns the time that stands at two places in the line of a process, after its name.
+pub(crate) fn ticks_of(id: &str, places: [usize; 2]) -> Option<Duration> {
     let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |place: usize| fields.get(place)?.parse::<f64>().ok();
-    Some(Duration::from_secs_f64((ticks(11)? + ticks(12)?) / TICKS))
+    let [user, system] = places;
+    Some(Duration::from_secs_f64((ticks(user)? + ticks(system)?) / TICKS))
+}
+
+/// Returns the resident memory of a process in MiB.
+pub(crate) fn memory_mib_of(id: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();
+    kib / 1024.0
 }

@@ -1,5 +1,6 @@
 //! The figures, each by a real household on the loopback.
 
+use crate::figure::{Amount, Figure, Work};
 use crate::files;
 use crate::household::{Failure, Node, Program, measured};
 use heirloom_api::command::{Command, Event, Wait};
@@ -10,27 +11,21 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Edits whose way is timed.
-const EDITS: usize = 300;
+pub(crate) const EDITS: usize = 300;
 /// Longest wait for an edit to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Changes that the other device has missed.
-const CHANGED: usize = 100;
+pub(crate) const CHANGED: usize = 100;
 /// Small edits that go to two devices, and the connections that give them.
 const SMALL_EDITS: usize = 20_000;
 const WRITERS: usize = 32;
+/// Time after which a pair has nothing more to say.
+pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 /// Time for which an idle pair is watched.
-const IDLE: Duration = Duration::from_secs(60);
+pub(crate) const IDLE: Duration = Duration::from_secs(60);
 
-/// One line of the table.
-#[derive(Debug)]
-pub(crate) struct Figure {
-    pub(crate) work: String,
-    pub(crate) ours: String,
-    pub(crate) goal: &'static str,
-}
-
-fn figure(work: &str, ours: String, goal: &'static str) -> Figure {
-    Figure { work: work.to_owned(), ours, goal }
+fn figure(work: Work, title: &str, ours: Vec<Amount>, goal: &'static str) -> Figure {
+    Figure { work, title: title.to_owned(), ours, goal }
 }
 
 /// Where the works are done, and how large.
@@ -82,7 +77,8 @@ impl Bench {
             file.sync_data()?;
             times.push(began.elapsed());
         }
-        Ok(vec![figure("one fdatasync of this disk, p50 / p99", percentiles(times), "-")])
+        let title = "one fdatasync of this disk, p50 / p99";
+        Ok(vec![figure(Work::Disk, title, Amount::percentiles(times), "-")])
     }
 
     /// An edit on one device, until it is durable on the other and said there.
@@ -101,8 +97,13 @@ impl Bench {
         let again = edited(pair, ids.get(..1).unwrap_or_default()).await?;
         let goal = "2 fdatasyncs + 1 ms / 10 ms";
         Ok(vec![
-            figure("edit on A readable on B, each of another note, p50 / p99", each, goal),
-            figure("the same, all of one note", again, goal),
+            figure(
+                Work::Edit,
+                "edit on A readable on B, each of another note, p50 / p99",
+                each,
+                goal,
+            ),
+            figure(Work::EditOneNote, "the same, all of one note", again, goal),
         ])
     }
 
@@ -135,8 +136,9 @@ impl Bench {
         let cards = self.file("cards.vcf", &files::cards(count))?;
         let (after, cpu) = measured(self.program.command(&one, &["import", &cards]))?;
         figures.push(figure(
+            Work::Import,
             &format!("import of {count} cards, durable: wall / CPU"),
-            format!("{} / {}", seconds(after), seconds(cpu)),
+            vec![Amount::seconds(after), Amount::seconds(cpu)],
             "3 s",
         ));
         let events = self.file("events.ics", &files::events(count / 5))?;
@@ -145,8 +147,9 @@ impl Bench {
 
         let first = self.program.up(&one, &[])?;
         figures.push(figure(
+            Work::Start,
             &format!("start with {} records: ready / RSS", count + 2 * (count / 5)),
-            format!("{} / {:.0} MiB", seconds(first.after), first.memory_mib()),
+            vec![Amount::seconds(first.after), Amount::Mebibytes(first.memory_mib())],
             "1 s / 150 MiB (100,000)",
         ));
         figures.push(self.restore(&first, &phrase)?);
@@ -163,8 +166,9 @@ impl Bench {
         let (after, cpu) = measured(self.program.command(&home, &arguments))?;
         let bytes = first.bytes(&self.program)? - before;
         Ok(figure(
+            Work::Restore,
             "restore of all of them on a new device: wall / CPU / bytes",
-            format!("{} / {} / {}", seconds(after), seconds(cpu), kilobytes(bytes)),
+            vec![Amount::seconds(after), Amount::seconds(cpu), Amount::Bytes(bytes)],
             "1 s / 1.5 s / 2.2 MB",
         ))
     }
@@ -174,14 +178,16 @@ impl Bench {
         let mut figures = Vec::new();
         let home = self.path("many-restored");
         let (_, bytes) = self.level(first, &home)?;
-        figures.push(figure("both level: a reconnection", kilobytes(bytes), "2 kB"));
+        let title = "both level: a reconnection, bytes";
+        figures.push(figure(Work::Level, title, vec![Amount::Bytes(bytes)], "2 kB"));
         for id in self.ids(&first.home, "contacts")?.iter().take(CHANGED) {
             self.program.run(&first.home, &["contacts", "set", id, "note=changed"])?;
         }
         let (after, bytes) = self.level(first, &home)?;
         figures.push(figure(
+            Work::Changed,
             &format!("{CHANGED} changed while B was off: after ready / bytes"),
-            format!("{} / {}", seconds(after), kilobytes(bytes)),
+            vec![Amount::seconds(after), Amount::Bytes(bytes)],
             "0.2 s / 25 kB",
         ));
         Ok(figures)
@@ -209,20 +215,15 @@ impl Bench {
         self.joined(&first, &other, "other")?;
         let second = self.beside(&first, &other)?;
         self.program.run(&other, &["sync", "--timeout", "30"])?;
-        std::thread::sleep(Duration::from_secs(10));
+        std::thread::sleep(SETTLED);
         let (bytes, cpu) = (second.bytes(&self.program)?, second.cpu());
         std::thread::sleep(IDLE);
         let cpu = second.cpu() - cpu;
         let bytes = second.bytes(&self.program)? - bytes;
-        let hours = 3_600.0 / IDLE.as_secs_f64();
         Ok(vec![figure(
+            Work::Idle,
             &format!("idle with {} records, an hour: bytes / CPU / RSS", self.records),
-            format!(
-                "{:.1} kB / {:.1} s / {:.0} MiB",
-                as_f64(bytes) * hours / 1_000.0,
-                cpu.as_secs_f64() * hours,
-                second.memory_mib()
-            ),
+            hourly(bytes, cpu, second.memory_mib()),
             "30 kB / 1 s / 40 MiB",
         )])
     }
@@ -263,13 +264,13 @@ impl Bench {
         self.program.run(one, &["sync", "--timeout", "120"])?;
         let rate = SMALL_EDITS as f64 / began.elapsed().as_secs_f64();
         let work = format!("{SMALL_EDITS} small edits to two others, each answered when durable");
-        Ok(vec![figure(&work, format!("{rate:.0}/s"), "5,000/s")])
+        Ok(vec![figure(Work::Throughput, &work, vec![Amount::PerSecond(rate)], "5,000/s")])
     }
 }
 
 /// Edits notes in turn on one device; returns how long it took until each edit
 /// was durable on the other and said there.
-async fn edited((first, second): (&Node, &Node), ids: &[String]) -> Result<String, Failure> {
+async fn edited((first, second): (&Node, &Node), ids: &[String]) -> Result<Vec<Amount>, Failure> {
     let mut client = first.client().await?;
     let mut events = second.client().await?.watch().await?;
     let mut times = Vec::new();
@@ -288,24 +289,12 @@ async fn edited((first, second): (&Node, &Node), ids: &[String]) -> Result<Strin
         times.push(began.elapsed());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Ok(percentiles(times))
+    Ok(Amount::percentiles(times))
 }
 
-fn percentiles(mut times: Vec<Duration>) -> String {
-    times.sort_unstable();
-    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1_000.0;
-    format!("{:.2} / {:.2} ms", milliseconds(at(50)), milliseconds(at(99)))
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:.2} s", time.as_secs_f64())
-}
-
-fn kilobytes(bytes: u64) -> String {
-    format!("{:.1} kB", as_f64(bytes) / 1_000.0)
-}
-
-fn as_f64(bytes: u64) -> f64 {
-    u32::try_from(bytes).map_or(f64::MAX, f64::from)
+/// Returns what an hour costs by what was seen while a pair was watched.
+pub(crate) fn hourly(bytes: u64, cpu: Duration, memory_mib: f64) -> Vec<Amount> {
+    let hours = 3_600 / IDLE.as_secs();
+    let cpu = cpu * u32::try_from(hours).expect("an hour has few minutes");
+    vec![Amount::Bytes(bytes * hours), Amount::seconds(cpu), Amount::Mebibytes(memory_mib)]
 }
