@@ -2,8 +2,9 @@
 
 use super::{Outcome, words};
 use heirloom_formats::{
-    Edits, Item, content_uid, edit, field_of, file_name, is_bookkeeping, occurrences, parse,
-    parse_assignments, preferred_file_name, project, render, replace, search_text, span, split,
+    Edits, Item, Replacement, content_uid, edit, field_of, file_name, is_bookkeeping, occurrences,
+    parse, parse_assignments, preferred_file_name, project, render, replace, search_text, span,
+    split,
 };
 use heirloom_formats::{RawItem, Window};
 use heirloom_schema::{CategorySpec, Content};
@@ -53,7 +54,8 @@ fn one(raw: &RawItem, item: &Item, texts: &[&str]) -> String {
     for (key, value) in content {
         drop((field_of(category, key, value), is_bookkeeping(category, key, value)));
     }
-    assert_eq!(replace(category, content, content, content, TIE), [], "an import changes nothing");
+    let same = replace(category, content, content, content, TIE);
+    assert_eq!(same, Replacement::default(), "an import changes nothing");
     times(category, content);
     // One edit for each item: which one, its bytes decide.
     if let Some(text) = texts.get(raw.bytes.len() % texts.len().max(1)) {
@@ -86,7 +88,9 @@ fn edited(category: &'static CategorySpec, content: &Content, text: &str, uid: &
     let raw = RawItem { category, name, line: 1, bytes };
     if let Ok(again) = parse(&raw) {
         let merged = replace(category, content, &after, content, TIE);
-        assert_eq!(merged, [], "an import takes back what it did not change");
+        assert_eq!(merged.edits, [], "an import takes back what it did not change");
+        let own = replace(category, content, &after, &again.content, TIE);
+        assert_eq!(own.edits, [], "the own export changes something");
         let uid = again.uid.clone().unwrap_or_else(|| content_uid(&again));
         assert_eq!(render(category, &again.content, &uid), raw.bytes, "an edit comes out");
     }

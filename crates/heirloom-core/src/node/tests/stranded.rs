@@ -136,8 +136,9 @@ fn an_entry_that_does_not_follow_what_fills_its_hole_does_not_count() {
     let (mut mended, mut other) = (Alone::open(storage), Alone::new());
     other.add("notes", &["title=a"]);
     other.add("notes", &["title=elsewhere"]);
-    let frames = other.storage.frames.values().filter(|frame| frame.kind == settle::FRAME_ENTRY);
-    let elsewhere = frames.cloned().nth(1).unwrap();
+    let mut frames =
+        other.storage.frames.values().filter(|frame| frame.kind == settle::FRAME_ENTRY);
+    let elsewhere = frames.nth(1).cloned().unwrap();
     assert_ne!(elsewhere.payload, entries[1].payload);
     assert_eq!(other.node.journal.log(), Some(log));
     let first = |frame: &Frame| Entry::parse(frame.payload.clone()).unwrap();
