@@ -248,7 +248,7 @@ const EVENT_EDITS: &[&str] = &[
 fn edited(category: &'static CategorySpec, content: &Content, edits: &[&str]) -> Content {
     let mut content = content.clone();
     for (number, text) in edits.iter().enumerate() {
-        let edits = parse_assignments(category, &[(*text).to_owned()]).unwrap();
+        let edits = parse_assignments(category, &[(*text).to_owned()]).expect("a known field");
         let tie = format!("0badca{number:02x}");
         let changes = edit(category, &content, &edits, &tie).unwrap_or_default();
         content = applied(&content, changes);
@@ -263,7 +263,8 @@ fn some_of(edits: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static
 /// Imports the file of a record into this record; returns what that changes.
 fn own_export(category: &'static CategorySpec, base: &Content, current: &Content) -> Edits {
     let bytes = render(category, current, "1");
-    let again = parse(&RawItem { category, name: "a".into(), line: 1, bytes }).unwrap();
+    let again = parse(&RawItem { category, name: "a".into(), line: 1, bytes });
+    let again = again.expect("what was rendered is read");
     replace(category, base, current, &again.content, TIE).edits
 }
 
