@@ -11,6 +11,8 @@ import { WebSocketServer } from 'ws'
 import { HOST, run, until } from './device.mjs'
 
 const RETRY_MS = 20
+// Records that are imported by one change.
+const CHANGE_RECORDS = 20
 
 async function serve(folder) {
   const socket = new WebSocketServer({ host: HOST, port: 0 })
@@ -55,12 +57,16 @@ class Device {
 
   async import(records) {
     this.handle = this.repo.create({ records: {} })
-    // A change for each: of a short history the whole is sent again and again.
-    for (const [name, { text, ...fields }] of records) {
+    const entries = records.map(([name, { text, ...fields }]) => {
       const values = Object.entries(fields).map(([key, value]) => [key, new ImmutableString(value)])
       const record = Object.fromEntries(values)
       if (text) record.text = text
-      this.handle.change((content) => (content.records[name] = record))
+      return [name, record]
+    })
+    // Of a history of one change the whole would be sent again and again.
+    for (let at = 0; at < entries.length; at += CHANGE_RECORDS) {
+      const some = Object.fromEntries(entries.slice(at, at + CHANGE_RECORDS))
+      this.handle.change((content) => void Object.assign(content.records, some))
     }
     writeFileSync(this.path, this.handle.url)
     await this.repo.flush()
