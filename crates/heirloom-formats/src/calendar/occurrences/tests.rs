@@ -324,6 +324,18 @@ fn what_moves_all_that_follow_is_measured_by_the_clock_of_the_series() {
 }
 
 #[test]
+fn a_time_that_the_clock_leaves_out_moves_as_far_as_the_others() {
+    let series = event("DTSTART;TZID=Europe/Berlin:20260328T023000\nRRULE:FREQ=DAILY;COUNT=2");
+    let exception = event(
+        "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260328T023000\n\
+         DTSTART;TZID=Europe/Berlin:20260328T043000",
+    );
+    let content = record(&[series, exception].concat());
+    let list = found(&content, "2026-03-29", "2026-03-30").list;
+    assert_eq!(list[0].field_start, "2026-03-29T04:30:00");
+}
+
+#[test]
 fn a_date_in_utc_moves_with_the_series_that_names_it() {
     let moved = moved(
         "\nRDATE:20260410T090000Z",
