@@ -282,3 +282,60 @@ fn the_same_card_without_a_uid_twice_is_one_and_no_failure() {
     assert_eq!((&report["accepted"], &report["unchanged"]), (&1.into(), &1.into()));
     assert_eq!(run_json(&home, &["contacts", "show", ""]).code, 2);
 }
+
+/// S9, S13: also of what is strange, edited here, and lies in another order than
+/// before.
+#[test]
+fn the_own_export_of_edited_records_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let (input, home) = (folder.path().join("in"), folder.path().join("home"));
+    write_all(&input);
+    std::fs::write(input.join("cut.vcf"), "BEGIN:VCARD\r\nUID:cut\r\nFN:Cut off\r\nTEL:1\r\n")
+        .unwrap();
+    std::fs::write(input.join("front.md"), "---\nid: front\ntitle: Front\n---").unwrap();
+    init(&home, "one");
+    let import =
+        |path: &Path| run_json(&home, &["import", path.to_str().unwrap()]).expect(0).json();
+    assert_eq!(import(&input)["accepted"], FILES.len() + 2);
+    for edit in [
+        ["contacts", "set", "urn:uuid:1", "phone+=7", "email=a@example.org", "note="].as_slice(),
+        &["contacts", "set", "cut", "phone=2", "note=x"],
+        &["calendar", "set", "e1", "timezone=Asia/Tokyo"],
+        &["notes", "set", "front", "body=Text"],
+        &["notes", "set", "note-1", "title=Other"],
+        &["settings", "set", "display", "theme=\"light\"", "more=1"],
+    ] {
+        run(&home, edit).expect(0);
+    }
+    let out = folder.path().join("out");
+    run(&home, &["export", out.to_str().unwrap()]).expect(0);
+    let before = digest(&home);
+    let report = import(&out);
+    assert_eq!((&report["unchanged"], &report["updated"]), (&(FILES.len() + 2).into(), &0.into()));
+    assert_eq!(digest(&home), before);
+}
+
+/// S9, S14: a folder of notes that is imported again after somebody wrote in it.
+#[test]
+fn a_note_without_an_identifier_that_changed_is_the_same_note() {
+    let folder = TempDir::new().unwrap();
+    let (vault, home) = (folder.path().join("vault"), folder.path().join("home"));
+    std::fs::create_dir_all(vault.join("sub")).unwrap();
+    init(&home, "one");
+    let write = |name: &str, text: &str| std::fs::write(vault.join(name), text).unwrap();
+    let import =
+        || run_json(&home, &["import", vault.to_str().unwrap()]).expect(0).json().to_string();
+    let counts = |accepted: u32, updated: u32, unchanged: u32| {
+        format!(
+            "{{\"accepted\":{accepted},\"updated\":{updated},\"unchanged\":{unchanged},\"skipped\":[]}}"
+        )
+    };
+    write("p.md", "# P\n\na\n");
+    write("sub/p.md", "# P\n\nb\n");
+    assert_eq!(import(), counts(2, 0, 0));
+    write("p.md", "# P\n\na\n\nmore\n");
+    assert_eq!(import(), counts(0, 1, 1));
+    assert_eq!(import(), counts(0, 0, 2), "and is known again");
+    write("p.md", "Something else altogether.\n");
+    assert_eq!(import(), counts(1, 0, 1), "another text is another note");
+}

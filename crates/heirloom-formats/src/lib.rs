@@ -151,6 +151,12 @@ pub fn content_uid(item: &Item) -> String {
     uid_of_content(item.category, &item.content)
 }
 
+/// Returns whether a uid is a hash over an item's lines.
+#[must_use]
+pub fn is_content_uid(uid: &str) -> bool {
+    uid.starts_with(CONTENT_UID_PREFIX)
+}
+
 fn uid_of_content(category: &CategorySpec, content: &Content) -> String {
     let lines = format_of(category).fingerprint(content);
     let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
@@ -188,6 +194,15 @@ pub fn file_name(category: &CategorySpec, content: &Content, uid: &str) -> Strin
 pub fn preferred_file_name(category: &CategorySpec, content: &Content) -> Option<String> {
     let format = format_of(category);
     Some(format.file_path(content, &format.preferred_stem(content)?))
+}
+
+/// Returns whether two notes are likely one, changed: at least half of the
+/// lines of the shorter one stand in the other, blank ones not counted.
+/// Records of other categories carry what identifies them.
+#[must_use]
+pub fn is_likely_one(category: &CategorySpec, one: &Content, other: &Content) -> bool {
+    category.number == heirloom_schema::category::notes::NOTES.number
+        && notes::is_likely_one(one, other)
 }
 
 /// Returns whether a file is a note by its name.

@@ -200,7 +200,7 @@ impl<'a> Merge<'a> {
         if known && self.lines.is_identity(unit) {
             return last.unwrap_or_default();
         }
-        let order = places.after(last.as_deref(), tie);
+        let order = places.of_line(last.as_deref(), unit.value, tie);
         let key = format!("{}{order}", unit.sequence());
         replacement.edits.push((key, Some(unit.value.clone())));
         order

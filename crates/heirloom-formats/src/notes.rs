@@ -21,6 +21,7 @@ use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{CategorySpec, Content, Value};
 use place::{ENDING, FOLDER, NAME, NOTE_ENDINGS};
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
 const FRONT: &str = "f";
 const BODY: &str = "body";
@@ -125,7 +126,9 @@ impl Format for Notes {
             }
             layout::write(unit.value, eol, &mut file);
         }
-        layout::close(content, eol, &mut file);
+        if body.is_empty() {
+            layout::close(content, eol, &mut file);
+        }
         file.extend_from_slice(body);
         file
     }
@@ -294,6 +297,26 @@ fn bytes_max(name: &str) -> (usize, &'static str) {
         true => (limits::CARD_PHOTO_BYTES_MAX, "the attachment is larger than 10 MiB"),
         false => (limits::CARD_TEXT_BYTES_MAX, "the note is larger than 1 MiB"),
     }
+}
+
+/// As [`crate::is_likely_one`].
+pub(crate) fn is_likely_one(one: &Content, other: &Content) -> bool {
+    if [one, other].into_iter().any(attachment::is_in) {
+        return false;
+    }
+    let lines = |content: &Content| {
+        let body = text_of(content.get(BODY));
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for line in body.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            *counts.entry(line.to_owned()).or_default() += 1;
+        }
+        counts
+    };
+    let (one, other) = (lines(one), lines(other));
+    let common: usize =
+        one.iter().map(|(line, count)| other.get(line).map_or(0, |found| *found.min(count))).sum();
+    let shorter = one.values().sum::<usize>().min(other.values().sum());
+    common > 0 && common * 2 >= shorter
 }
 
 /// Returns why a file is too large, if it is.

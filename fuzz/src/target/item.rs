@@ -89,8 +89,6 @@ fn edited(category: &'static CategorySpec, content: &Content, text: &str, uid: &
     if let Ok(again) = parse(&raw) {
         let merged = replace(category, content, &after, content, TIE);
         assert_eq!(merged.edits, [], "an import takes back what it did not change");
-        let own = replace(category, content, &after, &again.content, TIE);
-        assert_eq!(own.edits, [], "the own export changes something");
         let uid = again.uid.clone().unwrap_or_else(|| content_uid(&again));
         assert_eq!(render(category, &again.content, &uid), raw.bytes, "an edit comes out");
     }

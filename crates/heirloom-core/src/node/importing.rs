@@ -10,6 +10,7 @@ use base64::Engine as _;
 use heirloom_base::{Now, RecordId, hash, id};
 use heirloom_doc::Document;
 use heirloom_formats::{Item, RawItem, Replacement};
+use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{Content, Value, key};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,9 @@ enum Outcome {
     Updated,
     Unchanged,
 }
+
+/// Notes by the places of their files.
+type Places = BTreeMap<String, Vec<RecordId>>;
 
 /// Fields that stay as they are here, though the file changed them too.
 type Kept = BTreeSet<String>;
@@ -35,10 +39,10 @@ impl Node {
     ) -> Result<Option<Answer>, Refusal> {
         let mut report = ImportReport::default();
         let mut writing = Writing::default();
-        let mut seen = BTreeMap::new();
+        let (mut seen, mut places) = (BTreeMap::new(), None);
         for item in items {
             let about = |reason| SkippedItem { file: item.file.clone(), line: item.line, reason };
-            match self.import_item(now, storage, item, &mut writing, &mut seen) {
+            match self.import_item(now, storage, item, &mut writing, &mut seen, &mut places) {
                 Ok((outcome, kept)) => {
                     match outcome {
                         Outcome::Accepted => report.accepted += 1,
@@ -58,6 +62,7 @@ impl Node {
         self.write(now, storage, writing, id, answer, wait)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what one import keeps between its items")]
     fn import_item(
         &mut self,
         now: Now,
@@ -65,13 +70,20 @@ impl Node {
         item: &ImportItem,
         writing: &mut Writing,
         seen: &mut BTreeMap<RecordId, [u8; 32]>,
+        places: &mut Option<Places>,
     ) -> Result<(Outcome, Kept), Refusal> {
         let raw = raw_item(item)?;
         let parsed = heirloom_formats::parse(&raw).map_err(|error| {
             crate::failure::usage(error.reason.clone(), "Mend the item and import it again.")
         })?;
         let uid = parsed.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&parsed));
-        let record = self.record_id(raw.category, &uid)?;
+        let mut record = self.record_id(raw.category, &uid)?;
+        let mut document = self.collection.document(storage, record)?;
+        if let (None, None) = (&document, &parsed.uid)
+            && let Some(changed) = self.changed_note(storage, &raw, &parsed, places)?
+        {
+            (record, document) = (changed, self.collection.document(storage, changed)?);
+        }
         let bytes = hash::plain(&raw.bytes);
         if let Some(before) = seen.insert(record, bytes) {
             if before == bytes || parsed.uid.is_none() {
@@ -80,7 +92,6 @@ impl Node {
             let text = "another version of this item stands before it in this import".to_owned();
             return Err(crate::failure::usage(text, "Give the item a uid of its own.").into());
         }
-        let document = self.collection.document(storage, record)?;
         let account_key = self.keyring()?.account_key();
         // What somebody put under this id without a birth of this item is not it.
         let is_it = |document: &Document| Identity::of(account_key, record, document).is_proven;
@@ -91,6 +102,47 @@ impl Node {
             }
             Some(document) => self.reimport(now, storage, document, record, &raw, &parsed, writing),
         }
+    }
+
+    /// Returns the note that an item without an identifier is a changed version
+    /// of: the only one without an identifier of its own whose file stands in
+    /// the same place, where their texts are alike.
+    fn changed_note(
+        &self,
+        storage: &dyn Storage,
+        raw: &RawItem,
+        parsed: &Item,
+        places: &mut Option<Places>,
+    ) -> Result<Option<RecordId>, Refusal> {
+        if raw.category.number != NOTES.number {
+            return Ok(None);
+        }
+        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content);
+        let places = match places {
+            Some(places) => places,
+            None => places.insert(self.places(storage)?),
+        };
+        let Some([record]) = place.and_then(|place| places.get(&place)).map(Vec::as_slice) else {
+            return Ok(None);
+        };
+        let content = self.existing(storage, *record)?.content();
+        let is_one = heirloom_formats::is_likely_one(raw.category, &content, &parsed.content);
+        Ok(is_one.then_some(*record))
+    }
+
+    /// Returns the notes that are known by their first text alone, by the
+    /// places of their files.
+    fn places(&self, storage: &dyn Storage) -> Result<Places, Refusal> {
+        let mut places = Places::new();
+        Self::each_row(storage, &NOTES, None, &mut |record, row| {
+            if !row.deleted && heirloom_formats::is_content_uid(&row.uid) {
+                let content = self.existing(storage, record)?.content();
+                let place = heirloom_formats::preferred_file_name(&NOTES, &content);
+                places.entry(place.unwrap_or_default()).or_default().push(record);
+            }
+            Ok(true)
+        })?;
+        Ok(places)
     }
 
     /// Takes over what the file changed since it was last imported, and
@@ -110,13 +162,18 @@ impl Node {
         if base == parsed.content || document.is_deleted() {
             return Ok((Outcome::Unchanged, Kept::new()));
         }
+        let current = self.resolved_with(storage, document.content(), writing)?;
+        let uid = document.uid().unwrap_or_default();
+        if heirloom_formats::render(raw.category, &current, &uid) == raw.bytes {
+            // The own export, whatever its lines are read as.
+            return Ok((Outcome::Unchanged, Kept::new()));
+        }
         if !parsed.is_whole {
             let text = "the item has no end: what it lacks may be cut off".to_owned();
             return Err(
                 crate::failure::usage(text, "Import the whole file; nothing changed.").into()
             );
         }
-        let current = self.resolved_with(storage, document.content(), writing)?;
         let tie = id::to_hex(&hash::plain(&raw.bytes)[..4]);
         let Replacement { mut edits, kept } =
             heirloom_formats::replace(raw.category, &base, &current, &parsed.content, &tie);

@@ -344,3 +344,22 @@ fn a_mark_of_the_encoding_never_stands_inside_a_note() {
     assert!(file.ends_with("---\n# Plums\nx\n"), "{file:?}");
     assert_eq!(title(&edited), "Pears");
 }
+
+#[test]
+fn a_text_that_is_given_to_a_note_of_front_matter_alone_begins_a_line() {
+    let item = one("a.md", b"---\ntitle: Plums\n---");
+    assert_eq!(rendered(&item), b"---\ntitle: Plums\n---");
+    let edited = set(&NOTES, &item.content, &["body=Ripe."]);
+    let file = String::from_utf8(render(&NOTES, &edited, &crate::content_uid(&item))).unwrap();
+    assert!(file.ends_with("\n---\nRipe."), "{file:?}");
+}
+
+#[test]
+fn a_changed_note_is_told_from_another_of_the_same_name() {
+    let note = |text: &str| one("p.md", text.as_bytes()).content;
+    let is_one = |one: &str, other: &str| crate::is_likely_one(&NOTES, &note(one), &note(other));
+    assert!(is_one("# P\n\na\n", "# P\n\na\nb\n"));
+    assert!(is_one("one\ntwo\nthree\n", "zero\r\n two\r\nthree\r\nfour\r\nfive\r\n"));
+    assert!(!is_one("# P\n\nthis\nand that\n", "# P\n\nof something\nelse\n"));
+    assert!(!is_one("a\n", "b\n") && !is_one("\n", "\n"));
+}
