@@ -45,8 +45,8 @@ fn an_invite_is_used_once() {
 }
 
 #[test]
-fn wrong_words_are_counted_and_burn_the_invite() {
-    let mut house = House::founded(&["phone", "desk"]);
+fn the_words_of_the_neighbours_do_not_burn_an_invite() {
+    let mut house = House::founded(&["phone", "desk", "third"]);
     let (link, _) = house.invite(0, Role::Member);
     let wrong = Invite::new(InvitePlan {
         random: [77; 32],
@@ -57,13 +57,13 @@ fn wrong_words_are_counted_and_burn_the_invite() {
         ttl_ms: 1_000,
         now_mono_ms: 0,
     });
-    for tries_left in [2, 1] {
-        let result = house.join_by(1, 0, &wrong.words());
-        assert_eq!(result, Err(PairingError::WrongCode { tries_left }));
+    let refused = PairingError::WrongCode { tries_left: u8::MAX };
+    for _ in 0..20 {
+        assert_eq!(house.join_by(1, 0, &wrong.words()), Err(refused.clone()));
     }
-    assert_eq!(house.join_by(1, 0, &wrong.words()), Err(PairingError::Burned));
-    assert_eq!(house.join_by(1, 0, &link), Err(PairingError::Burned));
     assert_eq!(names(&mut house, 0), ["phone"]);
+    house.join_by(1, 0, &link).unwrap();
+    assert_eq!(house.join_by(2, 0, &wrong.words()), Err(PairingError::UsedUp));
 }
 
 #[test]
