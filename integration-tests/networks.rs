@@ -105,6 +105,20 @@ fn two_hosts_of_one_lan_find_each_other_and_follow_each_other_to_new_addresses()
 }
 
 #[test]
+fn two_hosts_of_a_lan_without_ipv4_pair_by_words_and_follow_each_other() {
+    in_namespaces("two_hosts_of_a_lan_without_ipv4_pair_by_words_and_follow_each_other", |lan| {
+        let house = House::new();
+        let (desk, laptop) = (lan.host("desk", "fd00:7::1/64"), lan.host("laptop", "fd00:7::2/64"));
+        let (_desk_up, _laptop_up) = house.pair(desk, laptop);
+        let (one, other) = (house.path("one"), house.path("other"));
+        desk.readdress("fd00:7::1/64", "fd00:8::1/64");
+        laptop.readdress("fd00:7::2/64", "fd00:8::2/64");
+        house.travels("both have new addresses", &one, &other, RECOVERY_MAX);
+        house.travels("and back", &other, &one, RECOVERY_MAX);
+    });
+}
+
+#[test]
 fn a_laptop_that_slept_while_the_other_moved_wakes_up_connected() {
     in_namespaces("a_laptop_that_slept_while_the_other_moved_wakes_up_connected", |lan| {
         let house = House::new();
