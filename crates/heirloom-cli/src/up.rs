@@ -169,16 +169,27 @@ fn sentence(event: &Event) -> Option<String> {
         Event::RecordsChanged { category, ids, .. } => {
             Some(format!("{category}: {} changed", ids.len()))
         }
-        Event::PeerUp { device_id } => Some(format!("{} is connected", short(device_id))),
-        Event::PeerDown { device_id } => Some(format!("{} is gone", short(device_id))),
-        Event::Progress { device_id, receiving, sending } if receiving + sending > 0 => {
-            let device = short(device_id);
+        Event::PeerUp { device_id, device } => {
+            Some(format!("{} is connected", called(device, device_id)))
+        }
+        Event::PeerDown { device_id, device } => {
+            Some(format!("{} is gone", called(device, device_id)))
+        }
+        Event::Progress { device_id, device, receiving, sending } if receiving + sending > 0 => {
+            let device = called(device, device_id);
             Some(format!("{device}: {receiving} entries to receive, {sending} to send"))
         }
         Event::Progress { .. } => None,
-        Event::DeviceJoined { device_id } => Some(format!("{} joined", short(device_id))),
+        Event::DeviceJoined { device_id, device } => {
+            Some(format!("{} joined", called(device, device_id)))
+        }
         Event::Warning { text, .. } => Some(format!("Warning: {text}")),
     }
+}
+
+/// Returns what a device is called, or the beginning of its id where that is not known.
+fn called<'a>(name: &'a str, device_id: &'a str) -> &'a str {
+    if name.is_empty() { short(device_id) } else { name }
 }
 
 /// Carries out `watch`.
@@ -214,13 +225,6 @@ mod tests {
         assert_ne!(log_directives(0), log_directives(1));
     }
 
-    #[test]
-    fn a_finished_progress_is_no_line() {
-        let progress = |receiving| Event::Progress { device_id: "d".into(), receiving, sending: 0 };
-        assert_eq!(sentence(&progress(0)), None);
-        assert!(sentence(&progress(2)).unwrap().contains("2 entries to receive"));
-    }
-}
     /// A place to print to that can be looked at.
     #[derive(Clone, Default)]
     struct Printed(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
@@ -258,3 +262,26 @@ mod tests {
         assert_eq!(printed(2).lines().count(), 3);
     }
 
+    #[test]
+    fn a_finished_progress_is_no_line() {
+        let progress = |receiving| Event::Progress {
+            device_id: "d".into(),
+            device: "desk".into(),
+            receiving,
+            sending: 0,
+        };
+        assert_eq!(sentence(&progress(0)), None);
+        assert!(sentence(&progress(2)).unwrap().starts_with("desk: 2 entries to receive"));
+    }
+
+    #[test]
+    fn a_device_is_called_by_its_name_and_by_its_id_where_it_has_none() {
+        let device_id = "abababababab".to_owned();
+        let named = |device: &str| Event::PeerUp {
+            device_id: device_id.clone(),
+            device: device.to_owned(),
+        };
+        assert_eq!(sentence(&named("desk")).unwrap(), "desk is connected");
+        assert_eq!(sentence(&named("")).unwrap(), "abababab is connected");
+    }
+}

@@ -22,8 +22,8 @@ fn a_device_comes_in_by_a_link_and_gets_everything() {
     let mut known = names(&mut house, 1);
     known.sort();
     assert_eq!(known, ["desk", "phone"]);
-    let joined = house.id(1).to_string();
-    assert!(house.devices[0].events.contains(&Event::DeviceJoined { device_id: joined }));
+    let (device_id, device) = (house.id(1).to_string(), "desk".to_owned());
+    assert!(house.devices[0].events.contains(&Event::DeviceJoined { device_id, device }));
 }
 
 #[test]
