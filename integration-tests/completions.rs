@@ -55,6 +55,10 @@ fn every_shell_has_completions_and_reads_them() {
         for category in ["contacts", "notes", "calendar", "settings", "apps"] {
             assert!(generated.contains(category), "{shell}: {category}");
         }
+        if shell == "fish" {
+            let own = "using_subcommand completions\" -f -a \"bash elvish fish powershell zsh\"";
+            assert!(generated.contains(own), "fish offers the shells");
+        }
         let script = folder.path().join(shell);
         std::fs::write(&script, generated).unwrap();
         let Some([program, flag]) = check else { continue };

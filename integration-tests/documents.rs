@@ -236,6 +236,57 @@ fn the_protocol_names_every_conversation_and_the_port() {
     assert!(text.contains(&format!("TCP port {DEFAULT_PORT}")), "the port {DEFAULT_PORT}");
 }
 
+/// Returns the items of an enum or struct, one indent deep, in snake case.
+fn items_of(source: &str, definition: &str, indent: usize) -> Vec<String> {
+    let (_, body) = source.split_once(definition).unwrap();
+    let body = body.split("\n}").next().unwrap();
+    let lines = body.lines().filter(|line| line.len() - line.trim_start().len() == indent);
+    let names = lines.map(|line| line.trim_start().trim_start_matches("pub "));
+    let names = names.filter(|line| line.starts_with(|first: char| first.is_alphabetic()));
+    let words = names.map(|line| line.split(|end: char| !end.is_alphanumeric() && end != '_'));
+    words.map(|mut line| words_of(line.next().unwrap()).join("_")).map(trimmed).collect()
+}
+
+fn trimmed(name: String) -> String {
+    name.trim_matches('_').to_owned()
+}
+
+/// Returns the names in back ticks of a cell.
+fn names_in(cell: &str) -> Vec<String> {
+    cell.split(", ").filter_map(quoted).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_protocol_lists_every_command_with_its_fields_and_every_answer() {
+    let path = root().join("crates/heirloom-core/src/command.rs");
+    let source = std::fs::read_to_string(path).unwrap();
+    let (_, commands) = source.split_once("pub enum Command {").unwrap();
+    let commands = commands.split("\n}").next().unwrap();
+    let text = document("protocol.md");
+    let table = text.split("| command | fields | answer |").nth(1).unwrap();
+    let table = rows(table.split("\n\n").next().unwrap());
+    let told: Vec<String> = table.iter().flat_map(|row| names_in(&row[0])).collect();
+    assert_eq!(told, items_of(&source, "pub enum Command {", 4));
+    for row in &table {
+        let mut name: String = row[0].trim_matches('`').to_owned();
+        name[..1].make_ascii_uppercase();
+        let fields = match commands.split_once(&format!("\n    {name} {{")) {
+            Some((_, body)) => {
+                items_of(&format!("{{{}", body.split("\n    }").next().unwrap()), "{", 8)
+            }
+            None if name == "Occurrences" => items_of(&source, "pub struct OccurrenceQuery {", 4),
+            None => Vec::new(),
+        };
+        assert_eq!(names_in(&row[1]), fields, "the fields of {name}");
+    }
+    let answers: BTreeSet<String> = table.iter().flat_map(|row| names_in(&row[2])).collect();
+    let known = items_of(&source, "pub enum Answer {", 4);
+    assert_eq!(answers, known.into_iter().collect());
+    for event in items_of(&source, "pub enum Event {", 4) {
+        assert!(text.contains(&format!("`{event}`")), "the event {event}");
+    }
+}
+
 /// Returns the first text in quotes among a call's arguments, if there is one.
 fn first_literal(arguments: &str) -> Option<&str> {
     let end = arguments.find([';', '{']).unwrap_or(arguments.len());

@@ -1,6 +1,6 @@
 //! A member that breaks every rule, among real processes.
 
-use crate::common::{Up, digest, eventually, init, run, run_json};
+use crate::common::{Up, digest, eventually, init, log_of, run, run_json};
 use crate::forged::{Forged, Target, hash_of};
 use heirloom_core::Node;
 use heirloom_core::storage::Frame;
@@ -164,6 +164,10 @@ fn a_hostile_member_is_named_and_harms_no_record() {
     eventually("other records travel", || digest(&phone) == digest(&desk));
     assert_eq!((first.stop(), second.stop(), third.stop()), (0, 0, 0));
     for home in [&phone, &desk] {
+        // What the gate catches is told in our own words, with its author, and is no crash.
+        let log = std::fs::read_to_string(log_of(home)).unwrap();
+        assert!(!log.contains("panicked") && !log.contains("automerge::"), "{log}");
+        assert!(log.contains("an entry was kept aside"), "{log}");
         check(home, &id, &shown, count);
     }
     first = Up::start(&phone, &[]);

@@ -1,7 +1,7 @@
 //! The networks of a home, in network namespaces: devices find each other by
 //! themselves, and again after whatever happened to addresses and links.
 
-use crate::common::{PATIENCE, Up, eventually, init, run_json};
+use crate::common::{PATIENCE, Up, eventually, init, log_of, run_json};
 use lan::{Host, in_namespaces};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
@@ -101,6 +101,38 @@ fn two_hosts_of_one_lan_find_each_other_and_follow_each_other_to_new_addresses()
         house.travels("a link was down for a moment", &other, &one, RECOVERY_MAX);
         online(&one, 2);
         online(&other, 2);
+    });
+}
+
+#[test]
+fn two_hosts_of_a_lan_without_ipv4_pair_by_words_and_follow_each_other() {
+    in_namespaces("two_hosts_of_a_lan_without_ipv4_pair_by_words_and_follow_each_other", |lan| {
+        let house = House::new();
+        let (desk, laptop) = (lan.host("desk", "fd00:7::1/64"), lan.host("laptop", "fd00:7::2/64"));
+        let (_desk_up, _laptop_up) = house.pair(desk, laptop);
+        let (one, other) = (house.path("one"), house.path("other"));
+        desk.readdress("fd00:7::1/64", "fd00:8::1/64");
+        laptop.readdress("fd00:7::2/64", "fd00:8::2/64");
+        house.travels("both have new addresses", &one, &other, RECOVERY_MAX);
+        house.travels("and back", &other, &one, RECOVERY_MAX);
+    });
+}
+
+#[test]
+fn a_blocked_multicast_is_said_once_and_in_our_own_words() {
+    in_namespaces("a_blocked_multicast_is_said_once_and_in_our_own_words", |lan| {
+        let house = House::new();
+        let desk = lan.host("desk", "10.0.0.1/24");
+        desk.mute("224.0.0.0/4", true);
+        let home = house.path("one");
+        init(&home, "one");
+        let up = desk.up(&home, &[]);
+        // Long enough for the queries that a node begins with.
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(up.stop(), 0);
+        let log = std::fs::read_to_string(log_of(&home)).unwrap();
+        assert_eq!(log.matches("multicast").count(), 1, "{log}");
+        assert!(!log.contains("ERROR") && !log.contains("not permitted"), "{log}");
     });
 }
 

@@ -33,6 +33,10 @@ pub struct Trial {
 /// itself are not shown.
 #[must_use]
 pub fn run(target: &Target, bytes: &[u8]) -> Trial {
+    run_within(TIME_MAX, target, bytes)
+}
+
+fn run_within(time_max: Duration, target: &Target, bytes: &[u8]) -> Trial {
     listen();
     QUIET.set(true);
     let measure = Measure::begin();
@@ -43,7 +47,7 @@ pub fn run(target: &Target, bytes: &[u8]) -> Trial {
     QUIET.set(false);
     let result = match ended {
         Err(_) => Err(LAST.with_borrow(Clone::clone)),
-        Ok(_) if time > TIME_MAX => Err(format!("it took {} ms", time.as_millis())),
+        Ok(_) if time > time_max => Err(format!("it took {} ms", time.as_millis())),
         Ok(_) if peak_bytes > MEMORY_BYTES_MAX => Err(format!("it took {peak_bytes} bytes")),
         Ok(outcome) => Ok(outcome),
     };
@@ -51,7 +55,7 @@ pub fn run(target: &Target, bytes: &[u8]) -> Trial {
 }
 
 /// Returns how long this thread has worked.
-fn worked() -> Duration {
+pub(crate) fn worked() -> Duration {
     let clock = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(clock.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(clock.tv_nsec).unwrap_or(0))
@@ -70,4 +74,18 @@ fn listen() {
             }
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_that_takes_too_long_counts_as_a_failure() {
+        let broken = crate::target::by_name("broken").unwrap();
+        let slow = run_within(Duration::from_millis(20), broken, b"time");
+        assert!(slow.time >= Duration::from_millis(100), "{:?}", slow.time);
+        assert_eq!(slow.result.unwrap_err(), format!("it took {} ms", slow.time.as_millis()));
+        assert!(run(broken, b"time").result.is_ok(), "it is not too long for a soak");
+    }
 }

@@ -4,7 +4,7 @@
 //! namespaces of its own: nothing of this machine's network is touched, and
 //! what was left running ends with it.
 
-use crate::common::{Up, heirloom};
+use crate::common::{Up, eventually, heirloom};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -67,6 +67,10 @@ impl Lan {
         run(&format!("ip -n {name} link set eth0 up"));
         let host = Host { name };
         host.ip(&format!("address add {address} dev eth0"));
+        eventually("no address is on trial", || {
+            let arguments = ["-n", name, "-6", "address", "show", "tentative"];
+            Command::new("ip").args(arguments).output().unwrap().stdout.is_empty()
+        });
         host
     }
 }

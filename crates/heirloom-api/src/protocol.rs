@@ -183,7 +183,12 @@ mod tests {
         responds(&Response::Watching);
         answers(Answer::Done);
         survives(&skipped(7));
-        survives(&Event::Progress { device_id: "d".to_owned(), receiving: 1, sending: 2 });
+        survives(&Event::Progress {
+            device_id: "d".to_owned(),
+            device: "desk".to_owned(),
+            receiving: 1,
+            sending: 2,
+        });
     }
 
     #[test]

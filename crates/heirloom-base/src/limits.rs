@@ -54,7 +54,7 @@ limits! {
     STRANGERS_MAX = 4, "Connections of strangers at one time.";
     STRANGER_MS_MAX = 10_000, "Life of a stranger's connection.";
     PAIRING_MS_MAX = 300_000, "Life of an invite unless it was given another.";
-    PAIRING_TRIES_MAX = 3, "Wrong tries that burn an invite.";
+    PAIRING_TRIES_MAX = 4_096, "Wrong tries that burn an invite: newcomers of a whole network knock with the words of others.";
     CREDIT_BYTES = 1024 * 1024, "Bytes of entries that may travel unacknowledged to one peer.";
     CREDIT_ENTRIES = 256, "Entries that may travel unacknowledged to one peer.";
     RECEIPT_ENTRIES_MAX = 64, "Entries after which a receipt is due at the latest.";

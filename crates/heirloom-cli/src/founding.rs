@@ -76,9 +76,8 @@ fn verify(phrase: &str) -> Result<(), Failure> {
         exit::system("cannot choose words to ask for", &io::Error::other(error))
     })?;
     for place in two_places(random, words.len()) {
-        let asked = (0..ASKED_MAX)
-            .try_fold(false, |known, _| if known { Ok(true) } else { ask(place, &words) });
-        if !asked.map_err(|error| exit::system("cannot read the answer", &error))? {
+        let known = ask(place, &words, &mut io::stdin().lock(), &mut |text| remark(text));
+        if !known.map_err(|error| exit::system("cannot read the answer", &error))? {
             return Err(exit::failure(
                 Exit::Failed,
                 "phrase-not-verified",
@@ -98,11 +97,26 @@ fn two_places(random: [u8; 2], count: usize) -> [usize; 2] {
     [first.min(second), first.max(second)]
 }
 
-fn ask(place: usize, words: &[&str]) -> io::Result<bool> {
-    remark(format_args!("To be sure: what is word {}?", place + 1));
-    let mut answer = Zeroizing::new(String::new());
-    io::stdin().lock().take(PHRASE_BYTES_MAX).read_line(&mut answer)?;
-    Ok(words.get(place).is_some_and(|word| word.eq_ignore_ascii_case(answer.trim())))
+/// Asks for one word until it comes, and a few times at most.
+fn ask(
+    place: usize,
+    words: &[&str],
+    input: &mut impl BufRead,
+    say: &mut impl FnMut(&str),
+) -> io::Result<bool> {
+    let number = place + 1;
+    say(&format!("To be sure: what is word {number}?"));
+    for left in (0..ASKED_MAX).rev() {
+        let mut answer = Zeroizing::new(String::new());
+        input.take(PHRASE_BYTES_MAX).read_line(&mut answer)?;
+        if words.get(place).is_some_and(|word| word.eq_ignore_ascii_case(answer.trim())) {
+            return Ok(true);
+        }
+        if left > 0 {
+            say(&format!("That is not word {number} of the phrase above; what is word {number}?"));
+        }
+    }
+    Ok(false)
 }
 
 /// Carries out `join`.
@@ -279,6 +293,22 @@ mod tests {
                 assert!(low < high && high < 12);
             }
         }
+    }
+
+    #[test]
+    fn a_wrong_word_is_said_to_be_wrong_and_asked_for_again() {
+        let words = ["legal", "winner", "thank"];
+        let asked = |typed: &str| {
+            let mut said = Vec::new();
+            let known =
+                ask(1, &words, &mut typed.as_bytes(), &mut |text| said.push(text.to_owned()));
+            (known.unwrap(), said)
+        };
+        let question = "To be sure: what is word 2?".to_owned();
+        let wrong = "That is not word 2 of the phrase above; what is word 2?".to_owned();
+        assert_eq!(asked("Winner\n"), (true, vec![question.clone()]));
+        assert_eq!(asked("thank\nwinner\n"), (true, vec![question.clone(), wrong.clone()]));
+        assert_eq!(asked("a\nb\nc\nwinner\n"), (false, vec![question, wrong.clone(), wrong]));
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod versions;
 mod walk;
 
 use arguments::{Arguments, Fixed, RecoveryVerb, Verb};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, ValueEnum};
 use exit::{Exit, Trouble};
 use screen::{Form, Screen};
 use std::io;
@@ -148,6 +148,15 @@ async fn fixed(verb: Fixed, home: &std::path::Path, screen: &mut Screen) -> Resu
 fn completions(shell: clap_complete::Shell) -> Result<(), Trouble> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "heirloom", &mut script);
+    if shell == clap_complete::Shell::Fish {
+        // What is generated for fish leaves out the values of arguments without a name.
+        let shells = clap_complete::Shell::value_variants().iter();
+        let shells: Vec<String> = shells.map(ToString::to_string).collect();
+        let condition = "__fish_heirloom_using_subcommand completions";
+        let line =
+            format!("complete -c heirloom -n \"{condition}\" -f -a \"{}\"\n", shells.join(" "));
+        script.extend(line.into_bytes());
+    }
     io::Write::write_all(&mut io::stdout(), &script).map_err(Trouble::Output)
 }
 

@@ -5,7 +5,8 @@ use crate::arguments::{DevicesVerb, InviteArguments, SyncArguments};
 use crate::exit::{self, Exit, Trouble};
 use crate::founding::counted;
 use crate::records::short;
-use crate::screen::{self, Screen};
+use crate::screen::{self, Form, Screen};
+use heirloom_api::Client;
 use heirloom_core::command::{Answer, BehindRow, Command, DeviceRow, Failure};
 use serde_json::json;
 use std::io::{self, BufRead, Read, Write};
@@ -141,17 +142,35 @@ pub(crate) async fn sync<W: Write>(
         return Err(exit::unexpected(&answer).into());
     };
     screen.json(&json!({"level": level, "behind": behind}))?;
+    let rows = match screen.form() {
+        Form::Human => known_devices(&mut client).await?,
+        Form::Json => Vec::new(),
+    };
     for device in &level {
-        screen.line(format_args!("{} is level with this device.", short(device)))?;
+        screen.line(format_args!("{} is level with this device.", called(&rows, device)))?;
     }
     for BehindRow { device_id, entries, bytes } in &behind {
-        let device = short(device_id);
+        let device = called(&rows, device_id);
         screen.line(format_args!("{device} is behind: {entries} entries, {bytes} bytes."))?;
     }
     match sync_failure(&level, &behind) {
         Some(failure) => Err(failure.into()),
         None => screen.next("status"),
     }
+}
+
+async fn known_devices(client: &mut Client) -> Result<Vec<DeviceRow>, Trouble> {
+    let answer = client.request(Command::Devices).await.map_err(Failure::from)?;
+    let Answer::Devices { rows } = answer else {
+        return Err(exit::unexpected(&answer).into());
+    };
+    Ok(rows)
+}
+
+/// Returns what a device is called.
+fn called<'a>(rows: &'a [DeviceRow], device_id: &'a str) -> &'a str {
+    let row = rows.iter().find(|row| row.id == device_id);
+    row.map_or_else(|| short(device_id), |row| &row.name)
 }
 
 /// Returns what `sync` fails with, where it does.

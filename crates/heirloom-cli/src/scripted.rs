@@ -392,6 +392,35 @@ async fn sync_ends_with_what_it_found() {
 }
 
 #[tokio::test]
+async fn sync_calls_devices_by_their_names() {
+    let node = Scripted::new(Box::new(|command| {
+        let (rows, level) = (vec![phone()], vec!["ab".repeat(32), "ef".repeat(32)]);
+        Ok(match *command == Command::Devices {
+            true => Answer::Devices { rows },
+            false => Answer::Synced { level, behind: Vec::new() },
+        })
+    }));
+    let told = node.run("sync|--timeout|1").await.printed;
+    assert!(told.starts_with("phone is level"), "{told}");
+    assert!(told.contains("\nefefefef is level"), "{told}");
+}
+
+fn phone() -> DeviceRow {
+    DeviceRow {
+        id: "ab".repeat(32),
+        name: "phone".to_owned(),
+        role: "member".to_owned(),
+        this: true,
+        online: false,
+        relayed: false,
+        last_seen: None,
+        revoked: false,
+        behind_entries: 0,
+        offences: 0,
+    }
+}
+
+#[tokio::test]
 async fn an_invite_shows_both_ways_to_use_it() {
     let node = Scripted::answering(Answer::Invite {
         link: "heirloom:xyz".to_owned(),
@@ -408,20 +437,8 @@ async fn an_invite_shows_both_ways_to_use_it() {
 
 #[tokio::test]
 async fn devices_are_listed_and_renamed() {
-    let device = DeviceRow {
-        id: "ab".repeat(32),
-        name: "phone".to_owned(),
-        role: "member".to_owned(),
-        this: true,
-        online: false,
-        relayed: false,
-        last_seen: None,
-        revoked: false,
-        behind_entries: 0,
-        offences: 0,
-    };
-    let node = Scripted::new(Box::new(move |command| {
-        let rows = vec![device.clone()];
+    let node = Scripted::new(Box::new(|command| {
+        let rows = vec![phone()];
         Ok(if *command == Command::Devices { Answer::Devices { rows } } else { Answer::Done })
     }));
     assert_eq!(json_lines(&node.run("devices|list|--json").await.printed)[0]["this"], true);

@@ -24,6 +24,7 @@ const EVENTS_WAITING_MAX: usize = 256;
 /// # Errors
 /// Where there is no journal.
 pub(crate) fn log(verbose: u8, form: LogForm) -> Result<(), Failure> {
+    heirloom_core::silence_caught_panics();
     let filter = EnvFilter::try_from_env("HEIRLOOM_LOG")
         .unwrap_or_else(|_| EnvFilter::new(log_directives(verbose)));
     let printed = tracing_subscriber::fmt::layer()
@@ -52,11 +53,13 @@ pub(crate) fn log_form(verb: Option<&Verb>) -> LogForm {
     }
 }
 
+/// What concerns a user the node says itself, in its own words: libraries call
+/// it an error that a member sent a bad change or that a VPN blocks multicast.
 /// A multiplexer warns of every connection that is cut on purpose.
 fn log_directives(verbose: u8) -> &'static str {
     match verbose {
-        0 => "warn,yamux=error",
-        1 => "warn,yamux=error,heirloom=info",
+        0 => "heirloom=warn",
+        1 => "warn,yamux=error,automerge=off,libp2p_mdns=off,heirloom=info",
         2 => "info,heirloom=debug",
         _ => "debug,heirloom=trace",
     }
@@ -166,16 +169,27 @@ fn sentence(event: &Event) -> Option<String> {
         Event::RecordsChanged { category, ids, .. } => {
             Some(format!("{category}: {} changed", ids.len()))
         }
-        Event::PeerUp { device_id } => Some(format!("{} is connected", short(device_id))),
-        Event::PeerDown { device_id } => Some(format!("{} is gone", short(device_id))),
-        Event::Progress { device_id, receiving, sending } if receiving + sending > 0 => {
-            let device = short(device_id);
+        Event::PeerUp { device_id, device } => {
+            Some(format!("{} is connected", called(device, device_id)))
+        }
+        Event::PeerDown { device_id, device } => {
+            Some(format!("{} is gone", called(device, device_id)))
+        }
+        Event::Progress { device_id, device, receiving, sending } if receiving + sending > 0 => {
+            let device = called(device, device_id);
             Some(format!("{device}: {receiving} entries to receive, {sending} to send"))
         }
         Event::Progress { .. } => None,
-        Event::DeviceJoined { device_id } => Some(format!("{} joined", short(device_id))),
+        Event::DeviceJoined { device_id, device } => {
+            Some(format!("{} joined", called(device, device_id)))
+        }
         Event::Warning { text, .. } => Some(format!("Warning: {text}")),
     }
+}
+
+/// Returns what a device is called, or the beginning of its id where that is not known.
+fn called<'a>(name: &'a str, device_id: &'a str) -> &'a str {
+    if name.is_empty() { short(device_id) } else { name }
 }
 
 /// Carries out `watch`.
@@ -211,10 +225,63 @@ mod tests {
         assert_ne!(log_directives(0), log_directives(1));
     }
 
+    /// A place to print to that can be looked at.
+    #[derive(Clone, Default)]
+    struct Printed(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Printed {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_libraries_call_an_error_is_not_printed_unless_asked_for() {
+        let printed = |verbose: u8| {
+            let place = Printed::default();
+            let copy = place.clone();
+            let layer = tracing_subscriber::fmt::layer().with_writer(move || copy.clone());
+            let filter = EnvFilter::new(log_directives(verbose));
+            let registry = tracing_subscriber::registry().with(filter).with(layer);
+            tracing::subscriber::with_default(registry, || {
+                tracing::error!(target: "automerge::storage", "mismatching heads");
+                tracing::error!(target: "libp2p_mdns::behaviour::iface", "not permitted");
+                tracing::warn!(target: "heirloom_core::node", "kept aside");
+            });
+            String::from_utf8(place.0.lock().unwrap().clone()).unwrap()
+        };
+        for verbose in [0, 1] {
+            let text = printed(verbose);
+            assert!(text.contains("kept aside") && text.lines().count() == 1, "{text}");
+        }
+        assert_eq!(printed(2).lines().count(), 3);
+    }
+
     #[test]
     fn a_finished_progress_is_no_line() {
-        let progress = |receiving| Event::Progress { device_id: "d".into(), receiving, sending: 0 };
+        let progress = |receiving| Event::Progress {
+            device_id: "d".into(),
+            device: "desk".into(),
+            receiving,
+            sending: 0,
+        };
         assert_eq!(sentence(&progress(0)), None);
-        assert!(sentence(&progress(2)).unwrap().contains("2 entries to receive"));
+        assert!(sentence(&progress(2)).unwrap().starts_with("desk: 2 entries to receive"));
+    }
+
+    #[test]
+    fn a_device_is_called_by_its_name_and_by_its_id_where_it_has_none() {
+        let device_id = "abababababab".to_owned();
+        let named = |device: &str| Event::PeerUp {
+            device_id: device_id.clone(),
+            device: device.to_owned(),
+        };
+        assert_eq!(sentence(&named("desk")).unwrap(), "desk is connected");
+        assert_eq!(sentence(&named("")).unwrap(), "abababab is connected");
     }
 }

@@ -424,16 +424,25 @@ pub enum Event {
     PeerUp {
         /// The device.
         device_id: String,
+        /// The device's name.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        device: String,
     },
     /// A device is gone.
     PeerDown {
         /// The device.
         device_id: String,
+        /// The device's name.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        device: String,
     },
     /// Entries arrive or leave.
     Progress {
         /// The device.
         device_id: String,
+        /// The device's name.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        device: String,
         /// Entries still to receive.
         receiving: u64,
         /// Entries still to send.
@@ -443,6 +452,9 @@ pub enum Event {
     DeviceJoined {
         /// The device.
         device_id: String,
+        /// The device's name.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        device: String,
     },
     /// Something unusual.
     Warning {

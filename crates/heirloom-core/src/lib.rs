@@ -34,6 +34,7 @@ pub mod storage;
 mod view;
 mod waits;
 
+pub use heirloom_doc::silence_caught_panics;
 pub use local::{DamageMark, Place};
 pub use node::{Fit, Node, NodeConfig, OpenNodeError};
 

@@ -37,6 +37,7 @@ pub use document::{
 };
 pub use error::{ChunkError, DocError, GateError};
 pub use gate::{Admission, Awaited, Claim, Offered, admit, admit_into, claim, is_own, links};
+pub use guard::silence_caught_panics;
 
 /// Bytes that a key has at most.
 pub const KEY_BYTES_MAX: usize = 1024;

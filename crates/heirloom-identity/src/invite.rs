@@ -48,7 +48,7 @@ pub enum InviteState {
     /// It can be used.
     Open {
         /// Wrong tries until it burns.
-        tries_left: u8,
+        tries_left: usize,
     },
     /// A device came in by it.
     Used,
@@ -64,7 +64,7 @@ pub struct Invite {
     link: LinkCode,
     words: Zeroizing<[u16; WORDS]>,
     expires_ms: u64,
-    tries_left: u8,
+    tries_left: usize,
     used: bool,
 }
 
@@ -85,7 +85,7 @@ impl Invite {
             link: LinkCode { account, device, role, addresses, secret },
             words,
             expires_ms: plan.now_mono_ms.saturating_add(plan.ttl_ms),
-            tries_left: u8::try_from(limits::PAIRING_TRIES_MAX).unwrap_or(u8::MAX),
+            tries_left: limits::PAIRING_TRIES_MAX,
             used: false,
         }
     }
@@ -144,7 +144,7 @@ impl Invite {
     }
 
     /// Counts a wrong try; returns how many are left.
-    pub(crate) fn count_wrong_try(&mut self) -> u8 {
+    pub(crate) fn count_wrong_try(&mut self) -> usize {
         self.tries_left = self.tries_left.saturating_sub(1);
         self.tries_left
     }

@@ -73,9 +73,9 @@ pub enum PairingError {
     #[error("the other device has no open invite")]
     NoInvite,
     /// The code is wrong.
-    #[error("the code is wrong: tries left before the invite burns: {tries_left}")]
+    #[error("the code is wrong{}", few_tries(*.tries_left))]
     WrongCode {
-        /// Tries that are left.
+        /// Tries that are left before the invite burns; 255 for more.
         tries_left: u8,
     },
     /// The link is for an account to which the other device does not belong.
@@ -116,6 +116,12 @@ pub enum PairingError {
     /// The phrase opens no key of the account.
     #[error("the phrase opens no key of the account")]
     Keys(#[from] KeyringError),
+}
+
+/// Says how many tries are left where somebody who types could use them up.
+fn few_tries(left: u8) -> String {
+    const FEW: u8 = 10;
+    if left > FEW { String::new() } else { format!(": tries left before the invite burns: {left}") }
 }
 
 impl From<Refusal> for PairingError {

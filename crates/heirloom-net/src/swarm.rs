@@ -54,7 +54,8 @@ use tokio::time::{Instant, sleep_until};
 #[derive(NetworkBehaviour)]
 pub(crate) struct Household {
     gate: Gate,
-    mdns: Toggle<mdns::tokio::Behaviour>,
+    mdns_v4: Toggle<mdns::tokio::Behaviour>,
+    mdns_v6: Toggle<mdns::tokio::Behaviour>,
     paths: MembersOnly<Paths>,
 }
 
@@ -229,7 +230,11 @@ impl Driver {
         #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is not exhaustive")]
         match event {
             SwarmEvent::Behaviour(HouseholdEvent::Gate(entered)) => self.on_entered(entered),
-            SwarmEvent::Behaviour(HouseholdEvent::Mdns(event)) => self.on_mdns(event),
+            SwarmEvent::Behaviour(
+                HouseholdEvent::MdnsV4(event) | HouseholdEvent::MdnsV6(event),
+            ) => {
+                self.on_mdns(event);
+            }
             SwarmEvent::Behaviour(HouseholdEvent::Paths(event)) => self.on_path(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_established(peer_id, connection_id, &endpoint);

@@ -255,27 +255,26 @@ fn telling(earlier: Option<Rejection>, later: Rejection) -> Rejection {
 }
 
 /// Returns how much a rejection tells: on a network with several devices most
-/// have no invite open, or belong to others.
+/// have no invite open, or belong to others. What an account says that knew the
+/// code tells most; then who has an invite open that this code is not for,
+/// because a mistyped word is mended in a moment; then whose invite is over.
 fn weight(rejection: &Rejection) -> u8 {
     match rejection {
         Rejection::Broken(_) | Rejection::Said(PairingError::Closed) => 0,
         Rejection::Said(PairingError::NoInvite | PairingError::NotThisAccount) => 1,
         Rejection::Said(
-            PairingError::Expired
-            | PairingError::UsedUp
-            | PairingError::Burned
-            | PairingError::WrongCode { .. }
-            | PairingError::WrongAccount
+            PairingError::WrongAccount
             | PairingError::WrongDevice { .. }
             | PairingError::Impostor
-            | PairingError::Version
             | PairingError::Unable
             | PairingError::Form(_)
-            | PairingError::OutOfTurn
-            | PairingError::Roster(_)
-            | PairingError::NotGranted
-            | PairingError::Keys(_),
+            | PairingError::OutOfTurn,
         ) => 2,
+        Rejection::Said(PairingError::Expired | PairingError::UsedUp | PairingError::Burned) => 3,
+        Rejection::Said(PairingError::WrongCode { .. } | PairingError::Version) => 4,
+        Rejection::Said(
+            PairingError::Roster(_) | PairingError::NotGranted | PairingError::Keys(_),
+        ) => 5,
     }
 }
 
@@ -291,11 +290,11 @@ fn explain(rejection: &Rejection) -> Failure {
         | PairingError::UsedUp
         | PairingError::Burned
         | PairingError::NoInvite
-        | PairingError::WrongCode { .. }
         | PairingError::WrongAccount
         | PairingError::WrongDevice { .. }
         | PairingError::Impostor
         | PairingError::Keys(_) => failure::refused(error),
+        PairingError::WrongCode { .. } => failure::wrong_code(error),
         PairingError::Closed
         | PairingError::Version
         | PairingError::Unable
@@ -319,6 +318,37 @@ mod tests {
         let told = telling(Some(told), Rejection::Said(PairingError::NoInvite));
         assert!(matches!(told, Rejection::Said(PairingError::Expired)));
         assert!(explain(&told).text.contains("expired"));
+    }
+
+    #[test]
+    fn wrong_words_are_told_whatever_the_neighbours_say_and_in_any_order() {
+        let wrong = || Rejection::Said(PairingError::WrongCode { tries_left: u8::MAX });
+        for neighbour in [
+            PairingError::NoInvite,
+            PairingError::UsedUp,
+            PairingError::Expired,
+            PairingError::Burned,
+            PairingError::Impostor,
+            PairingError::Unable,
+        ] {
+            let first = telling(Some(Rejection::Said(neighbour.clone())), wrong());
+            let last = telling(Some(wrong()), Rejection::Said(neighbour));
+            for told in [first, last] {
+                let failure = explain(&told);
+                assert_eq!(failure.text, "The code is wrong.");
+                assert!(failure.fix.contains("again"), "{}", failure.fix);
+            }
+        }
+        let few = Rejection::Said(PairingError::WrongCode { tries_left: 2 });
+        assert!(explain(&few).text.contains("burns: 2"), "{}", explain(&few).text);
+    }
+
+    #[test]
+    fn what_the_right_account_says_is_told_before_a_neighbours_wrong_code() {
+        let ours = Rejection::Said(PairingError::NotGranted);
+        let wrong = Rejection::Said(PairingError::WrongCode { tries_left: u8::MAX });
+        let told = telling(Some(wrong), ours);
+        assert!(matches!(told, Rejection::Said(PairingError::NotGranted)));
     }
 
     #[test]

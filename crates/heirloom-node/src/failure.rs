@@ -221,6 +221,16 @@ pub(crate) fn refused(error: &dyn Display) -> Failure {
     )
 }
 
+pub(crate) fn wrong_code(error: &dyn Display) -> Failure {
+    failure(
+        exit::FORBIDDEN,
+        "invite-refused",
+        sentence(error),
+        "Type or copy it again as the other device shows it; nothing was changed here. If it is right, \
+         open a new invite there with `heirloom invite`.",
+    )
+}
+
 pub(crate) fn bad_phrase(error: &dyn Display) -> Failure {
     failure(
         exit::FORBIDDEN,

@@ -21,9 +21,20 @@ fn body(bytes: &[u8]) -> Outcome {
             let greedy = vec![1_u8; crate::trial::MEMORY_BYTES_MAX + 1];
             Outcome::accepted(format!("{}", greedy.len()))
         }
+        Some(b't') => Outcome::accepted(format!("{}", long())),
         Some(b's') => Outcome::accepted(format!("{}", deep(1))),
         Some(_) | None => Outcome::accepted("sound"),
     }
+}
+
+/// Works for a tenth of a second of this thread's time.
+fn long() -> u64 {
+    let mut steps = 0_u64;
+    let begun = crate::trial::worked();
+    while crate::trial::worked().saturating_sub(begun).as_millis() < 100 {
+        steps = std::hint::black_box(steps + 1);
+    }
+    steps
 }
 
 #[expect(unconditional_recursion, reason = "a stack that overflows is what is wanted")]

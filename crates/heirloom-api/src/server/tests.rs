@@ -79,7 +79,7 @@ async fn a_dropped_reply_says_that_the_node_stops() {
 async fn a_watcher_gets_events_until_the_node_stops() {
     let household = household();
     let mut events = household.client().await.watch().await.unwrap();
-    let up = Event::PeerUp { device_id: "ab".to_owned() };
+    let up = Event::PeerUp { device_id: "ab".to_owned(), device: "desk".to_owned() };
     household.events.send(up.clone()).unwrap();
     assert_eq!(events.next().await.unwrap(), Some(up));
     household.served.abort();
@@ -104,7 +104,9 @@ async fn a_slow_watcher_is_told_what_it_missed() {
     let (near, far) = UnixStream::pair().unwrap();
     let (sender, receiver) = broadcast::channel(2);
     for number in 0..5_u8 {
-        sender.send(Event::PeerDown { device_id: number.to_string() }).unwrap();
+        sender
+            .send(Event::PeerDown { device_id: number.to_string(), device: String::new() })
+            .unwrap();
     }
     tokio::spawn(Connection::new(near).stream(receiver));
     let mut reader = BufReader::new(far);

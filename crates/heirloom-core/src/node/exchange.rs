@@ -128,7 +128,8 @@ impl Node {
         let heads = self.membership.roster.heads();
         let holes = self.holes(storage)?;
         self.replication.peer_up(now, device, heads, reachable, holes);
-        self.event(Event::PeerUp { device_id: device.to_string() });
+        let (device_id, name) = (device.to_string(), self.name_of(device));
+        self.event(Event::PeerUp { device_id, device: name });
         self.keep_seen(now, storage, device)
     }
 
@@ -140,7 +141,8 @@ impl Node {
     ) -> Result<(), StorageError> {
         self.replication.peer_down(device);
         self.dialer.disconnected(now, device);
-        self.event(Event::PeerDown { device_id: device.to_string() });
+        let (device_id, name) = (device.to_string(), self.name_of(device));
+        self.event(Event::PeerDown { device_id, device: name });
         self.keep_seen(now, storage, device)
     }
 
@@ -268,8 +270,8 @@ impl Node {
         let (sending, receiving) = self.replication.distance(device);
         if receiving > 0 {
             self.progress_ms = now.mono_ms;
-            let device_id = device.to_string();
-            self.event(Event::Progress { device_id, receiving, sending });
+            let (device_id, device) = (device.to_string(), self.name_of(device));
+            self.event(Event::Progress { device_id, device, receiving, sending });
         }
     }
 
@@ -305,7 +307,8 @@ impl Node {
         let own = self.device();
         for joined in self.membership.refresh(&self.config.device) {
             if joined != own && self.started {
-                self.event(Event::DeviceJoined { device_id: joined.to_string() });
+                let (device_id, device) = (joined.to_string(), self.name_of(joined));
+                self.event(Event::DeviceJoined { device_id, device });
             }
         }
         let members = self.membership.peers(own);

@@ -62,7 +62,6 @@ impl Node {
         self.write(now, storage, writing, id, answer, wait)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what one import keeps between its items")]
     fn import_item(
         &mut self,
         now: Now,

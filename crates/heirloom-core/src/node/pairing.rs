@@ -34,7 +34,7 @@ impl Node {
             random: self.random.bytes(),
             account: self.account,
             device: self.device(),
-            addresses: self.listening.clone(),
+            addresses: worth_linking(&self.listening),
             role,
             ttl_ms,
             now_mono_ms: now.mono_ms,
@@ -189,5 +189,30 @@ impl Node {
             Err(Refusal::Failure(failure)) => Err(*failure),
             Err(Refusal::Storage(error)) => Err(failure::storage(&error)),
         }
+    }
+}
+
+/// Leaves out the addresses that mean this host alone, unless there are no others.
+fn worth_linking(addresses: &[String]) -> Vec<String> {
+    let is_own = |address: &&String| {
+        ["/ip4/127.", "/ip6/::1/"].iter().any(|beginning| address.starts_with(beginning))
+    };
+    let far: Vec<String> = addresses.iter().filter(|one| !is_own(one)).cloned().collect();
+    if far.is_empty() { addresses.to_vec() } else { far }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_tells_of_the_host_alone_only_where_there_is_nothing_else() {
+        let texts = |texts: &[&str]| -> Vec<String> {
+            texts.iter().map(|text| (*text).to_owned()).collect()
+        };
+        let own = texts(&["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"]);
+        let far = texts(&["/ip4/10.0.0.1/tcp/1", "/ip6/fd00::1/tcp/1"]);
+        assert_eq!(worth_linking(&[own.clone(), far.clone()].concat()), far);
+        assert_eq!(worth_linking(&own), own);
     }
 }

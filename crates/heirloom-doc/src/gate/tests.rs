@@ -5,9 +5,7 @@ use heirloom_base::Hlc;
 use heirloom_schema::{Content, Value};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Once;
 
 mod attacks;
 mod births;
@@ -15,25 +13,10 @@ mod births;
 const RECORD: RecordId = RecordId([4; 16]);
 const LOG: LogId = LogId([1; 16]);
 
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Admits without the noise of panics that the gate catches.
 fn admit_quietly(saved: Option<&[u8]>, offered: &[Offered]) -> Admission {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                loud(info);
-            }
-        }));
-    });
-    QUIET.set(true);
-    let admission = admit(saved, RECORD, offered);
-    QUIET.set(false);
-    admission
+    crate::silence_caught_panics();
+    admit(saved, RECORD, offered)
 }
 
 fn content() -> Content {
@@ -337,9 +320,8 @@ fn many_operations_are_tried_in_parts_and_a_bad_part_alone() {
             offered.insert(3, offer(log, bad.bytes()));
         }
         let saved = document.save();
-        QUIET.set(true);
+        crate::silence_caught_panics();
         let admission = admit_in_parts(Document::load(&saved).unwrap(), RECORD, &offered, limit);
-        QUIET.set(false);
         check(&admission, offered.len());
         assert_eq!(admission.refused.len(), usize::from(bad));
         assert_eq!(admission.duplicates, [0], "the birth");

@@ -168,7 +168,7 @@ impl Responder {
         if !transcript.proves(&key, Prover::Joiner, mac) {
             return Err(match invite.count_wrong_try() {
                 0 => Refusal::Burned,
-                tries_left => Refusal::WrongCode { tries_left },
+                left => Refusal::WrongCode { tries_left: u8::try_from(left).unwrap_or(u8::MAX) },
             });
         }
         let (public, binding) = (&hello.encryption_public, transcript.binding);

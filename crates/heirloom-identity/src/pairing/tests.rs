@@ -165,10 +165,24 @@ fn an_invite_lets_in_one_device_and_ends_both_secrets() {
 }
 
 #[test]
-fn three_wrong_tries_burn_both_secrets() {
+fn newcomers_who_knock_with_the_words_of_others_leave_an_invite_open() {
+    let mut house = House::new(9);
+    let (_, words) = house.invite(Role::Member);
+    for stranger in 100..200 {
+        let refused = Err(PairingError::WrongCode { tries_left: u8::MAX });
+        assert_eq!(house.pair("zoo zoo zoo zoo zoo zoo", &keys(stranger)), refused);
+    }
+    assert!(house.pair(&words, &keys(2)).is_ok());
+}
+
+#[test]
+fn the_last_of_many_wrong_tries_burns_both_secrets() {
     let mut house = House::new(9);
     let (link, words) = house.invite(Role::Member);
     let wrong = "zoo zoo zoo zoo zoo zoo";
+    for _ in 3..heirloom_base::limits::PAIRING_TRIES_MAX {
+        house.invite.as_mut().unwrap().count_wrong_try();
+    }
     for tries_left in [2, 1] {
         let refused = Err(PairingError::WrongCode { tries_left });
         assert_eq!(house.pair(wrong, &keys(2)), refused);

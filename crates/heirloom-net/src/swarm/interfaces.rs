@@ -9,7 +9,8 @@ use if_watch::IfEvent;
 use if_watch::tokio::IfWatcher;
 use libp2p::swarm::ConnectionId;
 use std::future::pending;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -20,6 +21,8 @@ pub(super) struct Interfaces {
     watcher: Option<IfWatcher>,
     /// Whether [`Due::Changed`] is on its way.
     resting: bool,
+    /// Whether it was said that the system lets no multicast out.
+    muted: bool,
 }
 
 impl Interfaces {
@@ -28,7 +31,7 @@ impl Interfaces {
         let watcher = IfWatcher::new()
             .inspect_err(|error| tracing::warn!(%error, "interfaces cannot be watched"))
             .ok();
-        Self { watcher, resting: false }
+        Self { watcher, resting: false, muted: false }
     }
 
     /// Waits for the next change. Dropping the future loses nothing.
@@ -51,13 +54,27 @@ impl Driver {
     pub(super) fn on_interface(&mut self, event: IfEvent) {
         match event {
             IfEvent::Up(net) if net.addr().is_loopback() => return,
-            IfEvent::Up(net) => tracing::debug!(address = %net.addr(), "an address came"),
+            IfEvent::Up(net) => {
+                tracing::debug!(address = %net.addr(), "an address came");
+                self.try_multicast(net.addr());
+            }
             IfEvent::Down(net) => {
                 tracing::debug!(address = %net.addr(), "an address went");
                 self.cut_those_from(net.addr());
             }
         }
         self.tell_changed_soon();
+    }
+
+    /// Says once where the system itself lets no multicast out: a packet filter
+    /// or a VPN, which is a usual case. The library that speaks mDNS calls it an
+    /// error with each packet.
+    fn try_multicast(&mut self, from: IpAddr) {
+        let speaks = self.swarm.behaviour().mdns_v4.is_enabled();
+        if speaks && !self.interfaces.muted && multicast_is_refused(from) {
+            self.interfaces.muted = true;
+            tracing::info!("this system lets no multicast out, so devices nearby may not be found");
+        }
     }
 
     /// Cuts the connections from an address that this host has no more: they
@@ -93,4 +110,13 @@ impl Driver {
         self.shared.ask_for_life();
         self.tell(NetworkEvent::Changed);
     }
+}
+
+/// Returns whether the system refuses to send from an address to where mDNS is spoken.
+fn multicast_is_refused(from: IpAddr) -> bool {
+    const MDNS: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 0, 251), 5353);
+    /// The header of a message that asks and tells nothing.
+    const NOTHING: [u8; 12] = [0; 12];
+    let sent = UdpSocket::bind((from, 0)).and_then(|socket| socket.send_to(&NOTHING, MDNS));
+    from.is_ipv4() && sent.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }

@@ -138,19 +138,20 @@ fn household(
     let me = key.to_peer_id();
     let connections_max =
         if config.keeper { limits::KEEPER_CONNECTIONS_MAX } else { limits::CONNECTIONS_MAX };
-    let (mdns, warning) = match config
-        .mdns
-        .then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), me))
-    {
-        None => (None, None),
-        Some(Ok(mdns)) => (Some(mdns), None),
-        Some(Err(error)) => (None, Some(format!("devices nearby cannot be discovered: {error}"))),
+    // One of them speaks one family; a network may have either.
+    let nearby = |enable_ipv6: bool| {
+        let settings = mdns::Config { enable_ipv6, ..mdns::Config::default() };
+        config.mdns.then(|| mdns::tokio::Behaviour::new(settings, me)).transpose()
+    };
+    let (mdns_v4, mdns_v6, warning) = match nearby(false).and_then(|v4| Ok((v4, nearby(true)?))) {
+        Ok((v4, v6)) => (v4, v6, None),
+        Err(error) => (None, None, Some(format!("devices nearby cannot be discovered: {error}"))),
     };
     let members = Members::default();
     let (refused, dropped) = (shared.strangers_refused.clone(), shared.streams_dropped.clone());
     let paths = MembersOnly::new(Paths::new(config, timing, key, circuits), members.clone());
     let gate = Gate::new(members, connections_max, refused, dropped);
-    (Household { gate, mdns: mdns.into(), paths }, warning)
+    (Household { gate, mdns_v4: mdns_v4.into(), mdns_v6: mdns_v6.into(), paths }, warning)
 }
 
 type FirstEvents = Vec<SwarmEvent<super::HouseholdEvent>>;

@@ -16,8 +16,10 @@ use heirloom_base::limits::{INDEX_BATCH_MAX, INDEX_VALUE_BYTES_MAX};
 use heirloom_core::storage::{Batch, Rows};
 use rows::{Row, Write};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{DirBuilder, File, Permissions};
+use std::io;
 use std::ops::Bound;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -61,7 +63,9 @@ pub(super) fn open(
     settings: Settings,
 ) -> Result<(Box<dyn Backend>, IndexState), IndexError> {
     let opened = guard(|| {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let db = open_db(folder, settings)?;
+        close_to_others(folder)?;
         let state = check_version(&db)?;
         let file = File::open(folder.join("db"))?;
         let index = SledIndex { db, file, parts: BTreeMap::new(), failure: OnceLock::new() };
@@ -70,6 +74,21 @@ pub(super) fn open(
         Ok((SledIndex { parts, ..index }, state))
     });
     opened.map(|(index, state)| (Box::new(index) as Box<dyn Backend>, state)).map_err(IndexError)
+}
+
+/// Takes the rights of others away from a folder that sled filled, and from
+/// what is in it. What it makes there later nobody else can reach.
+fn close_to_others(folder: &Path) -> io::Result<()> {
+    std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            close_to_others(&entry.path())?;
+        } else {
+            std::fs::set_permissions(entry.path(), Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens sled itself, waiting for the threads of an instance that was dropped just now.

@@ -92,9 +92,17 @@ fn only_its_owner_can_look_into_a_home() {
     store.write_chunk(chunk(1).0, &chunk(1).1).unwrap();
     store.append(request(1, 1)).unwrap();
     assert_eq!(std::fs::metadata(&home).unwrap().permissions().mode() & 0o777, 0o700);
-    for path in ["LOCK", "FORMAT", "reserve", "log/00000001.seg"] {
-        let mode = std::fs::metadata(home.join(path)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0, "{path}");
+    for path in ["LOCK", "FORMAT", "reserve", "log/00000001.seg", "index/db"] {
+        assert!(home.join(path).exists(), "{path}");
+    }
+    let mut folders = vec![home];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = std::fs::metadata(&path).unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o077, 0, "{}", path.display());
+            folders.extend(metadata.is_dir().then_some(path));
+        }
     }
 }
 
