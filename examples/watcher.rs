@@ -37,13 +37,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     while let Some(event) = events.next().await? {
         match event {
             Event::RecordsChanged { category, ids, .. } => watcher.changed(&category, &ids).await?,
-            Event::DeviceJoined { device_id } => {
+            Event::DeviceJoined { device_id, .. } => {
                 println!("{} joined", watcher.name_of(&device_id).await?);
             }
-            Event::PeerUp { device_id } => {
+            Event::PeerUp { device_id, .. } => {
                 println!("{} is here", watcher.name_of(&device_id).await?);
             }
-            Event::PeerDown { device_id } => {
+            Event::PeerDown { device_id, .. } => {
                 println!("{} is gone", watcher.name_of(&device_id).await?);
             }
             Event::Warning { text, .. } => println!("warning: {text}"),
