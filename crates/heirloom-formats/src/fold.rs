@@ -41,24 +41,38 @@ pub fn search_text(text: &str) -> String {
 /// Returns a text without case, accents and width.
 fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    for letter in text.nfkd() {
-        if is_dropped(letter) || is_apostrophe(letter) {
-            continue;
-        }
-        if letter == '\n' || letter.is_ascii_graphic() {
-            folded.push(letter.to_ascii_lowercase());
-            continue;
-        }
-        if letter.is_control() || letter == ' ' {
-            folded.push(' ');
-            continue;
-        }
-        match plain_form(letter) {
-            Some(form) => folded.push_str(form),
-            None => folded.extend(caseless(letter)),
-        }
+    let mut rest = text;
+    while !rest.is_empty() {
+        // Most letters are ASCII and decompose into themselves, and no mark is
+        // moved over one of them.
+        let (plain, other) = rest.split_at(rest.bytes().take_while(u8::is_ascii).count());
+        plain.chars().for_each(|letter| fold(letter, &mut folded));
+        let (foreign, after) =
+            other.split_at(other.find(|letter: char| letter.is_ascii()).unwrap_or(other.len()));
+        foreign.nfkd().for_each(|letter| fold(letter, &mut folded));
+        rest = after;
     }
     folded
+}
+
+/// Appends what is left of a decomposed letter.
+fn fold(letter: char, folded: &mut String) {
+    if is_apostrophe(letter) {
+        return;
+    }
+    if letter == '\n' || letter.is_ascii_graphic() {
+        return folded.push(letter.to_ascii_lowercase());
+    }
+    if letter.is_control() || letter == ' ' {
+        return folded.push(' ');
+    }
+    if is_dropped(letter) {
+        return;
+    }
+    match plain_form(letter) {
+        Some(form) => folded.push_str(form),
+        None => folded.extend(caseless(letter)),
+    }
 }
 
 /// Returns a letter without its case. Upper case first, because it brings
@@ -377,6 +391,15 @@ mod tests {
                 prop_assert!(SearchQuery::parse(word).matches(&index), "{word:?}");
             }
             prop_assert!(SearchQuery::parse(&text).matches(&index));
+        }
+
+        #[test]
+        fn a_text_is_folded_as_if_it_were_decomposed_as_a_whole(
+            text in "([a-zA-Z0-9 '\n]|\\PC|[\u{300}-\u{345}\u{591}-\u{5c0}\u{1e00}-\u{1eff}]){0,30}",
+        ) {
+            let mut whole = String::new();
+            text.nfkd().for_each(|letter| fold(letter, &mut whole));
+            prop_assert_eq!(folded(&text), whole);
         }
 
         #[test]

@@ -90,6 +90,13 @@ impl Transfer {
     }
 }
 
+/// Returns whether a line ends as if it went on, so that whatever comes behind
+/// it would be a part of it: only the end of a card may.
+pub(crate) fn is_open(bytes: &[u8]) -> bool {
+    let last = physical_lines(bytes).last().map(without_terminator);
+    is_quoted_printable(bytes) && last.is_some_and(|last| last.ends_with(b"="))
+}
+
 /// Returns whether a line opens or closes a component, which no value does.
 fn is_frame(line: &[u8]) -> bool {
     let head = line.get(..line.len().min(12)).unwrap_or_default().to_ascii_uppercase();

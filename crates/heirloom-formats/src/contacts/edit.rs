@@ -256,8 +256,9 @@ impl Card {
         let lines = units(&self.content);
         let is_end = |unit: &&layout::Unit<'_>| unit.name().as_deref() == Some("END");
         let end = lines.iter().rev().find(is_end).map(|unit| unit.order());
-        let alike = lines.iter().rev().find(|unit| unit.name().as_deref() == Some(name));
-        let before_end = lines.iter().rev().find(|unit| end.is_none_or(|end| unit.order() < end));
+        let closed = || lines.iter().rev().filter(|unit| !line::is_open(unit.raw()));
+        let alike = closed().find(|unit| unit.name().as_deref() == Some(name));
+        let before_end = closed().find(|unit| end.is_none_or(|end| unit.order() < end));
         let low = alike.or(before_end).map(|unit| unit.order());
         let is_single = matches!(name, "FN" | "N" | "BDAY");
         let mut places = Places::of(&lines);

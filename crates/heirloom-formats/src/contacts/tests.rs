@@ -545,3 +545,13 @@ fn a_byte_order_mark_goes_with_the_first_card() {
     let edits = replace(&CONTACTS, &content, &content, &bare.content, "0badcafe").edits;
     assert_eq!(edits, [("encoding".to_owned(), None)], "a file without it takes it away");
 }
+
+#[test]
+fn no_line_is_added_behind_one_that_would_swallow_it() {
+    let text = "BEGIN:VCARD\r\nVERSION:2.1\r\nUID:1\r\nFN:A\r\nNOTE;ENCODING=QUOTED-PRINTABLE:text=\r\nEND:VCARD\r\n";
+    let item = one("a.vcf", text.as_bytes());
+    let edited = set(&CONTACTS, &item.content, &["birthday=1999-09-09", "note+=more"]);
+    let again = one("a.vcf", &render(&CONTACTS, &edited, "1"));
+    assert_eq!(shows(&again.content, "birthday"), ["1999-09-09"]);
+    assert_eq!(shows(&again.content, "note"), ["more", "text"]);
+}
