@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// Takes the answer to one command; dropping it says that the node stops.
@@ -21,6 +21,9 @@ pub type CommandReply = oneshot::Sender<Result<Answer, Failure>>;
 
 /// Pause after a connection could not be accepted: out of descriptors, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Time that watchers have to read what happened before the node stopped.
+const LAST_EVENTS: Duration = Duration::from_millis(500);
 
 /// Why the control socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -92,19 +95,45 @@ impl Server {
         &self.place.socket
     }
 
-    /// Serves requests until the future is dropped, which removes the socket's file.
+    /// Serves requests until `stop` ends, and tells whoever watches what has
+    /// happened until then; or until the future is dropped. Either removes the
+    /// socket's file.
     ///
     /// Each command goes to `commands` with the way to answer it; `events`
     /// makes a subscription for each program that watches. A broken connection
     /// ends only itself.
-    pub async fn serve<F>(self, commands: mpsc::Sender<(Command, CommandReply)>, events: F)
-    where
+    pub async fn serve<F>(
+        self,
+        commands: mpsc::Sender<(Command, CommandReply)>,
+        events: F,
+        stop: impl Future<Output = ()>,
+    ) where
         F: Fn() -> broadcast::Receiver<Event> + Send + Sync + 'static,
     {
-        let events = Arc::new(events);
+        let (stopping, stopped) = watch::channel(());
+        let mut connections = JoinSet::new();
+        tokio::select! {
+            () = stop => {}
+            () = self.accept(&mut connections, commands, Arc::new(events), stopped) => {}
+        }
+        drop((self, stopping));
+        let ended = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_EVENTS, ended).await.is_err() {
+            tracing::debug!("a watcher did not read what happened last");
+        }
+    }
+
+    async fn accept<F>(
+        &self,
+        connections: &mut JoinSet<()>,
+        commands: mpsc::Sender<(Command, CommandReply)>,
+        events: Arc<F>,
+        stopped: watch::Receiver<()>,
+    ) where
+        F: Fn() -> broadcast::Receiver<Event> + Send + Sync + 'static,
+    {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let watchers = Arc::new(Semaphore::new(WATCHERS_MAX));
-        let mut connections = JoinSet::new();
         loop {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -120,9 +149,9 @@ impl Server {
                 continue;
             };
             let (commands, events) = (commands.clone(), Arc::clone(&events));
-            let watchers = Arc::clone(&watchers);
+            let (watchers, stopped) = (Arc::clone(&watchers), stopped.clone());
             connections.spawn(async move {
-                let connection = Connection::new(stream);
+                let connection = Connection::new(stream, stopped);
                 if let Err(error) = connection.serve(&commands, &*events, &watchers).await {
                     tracing::debug!(%error, "a control connection ended early");
                 }
@@ -146,12 +175,14 @@ impl Drop for Server {
 struct Connection {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
+    /// Closed when the server stops.
+    stopped: watch::Receiver<()>,
 }
 
 impl Connection {
-    fn new(stream: UnixStream) -> Self {
+    fn new(stream: UnixStream, stopped: watch::Receiver<()>) -> Self {
         let (reader, writer) = stream.into_split();
-        Self { reader: BufReader::new(reader), writer }
+        Self { reader: BufReader::new(reader), writer, stopped }
     }
 
     /// Answers one request after the other until the program goes or watches.
@@ -162,7 +193,11 @@ impl Connection {
         watchers: &Semaphore,
     ) -> io::Result<()> {
         loop {
-            let line = match line::read(&mut self.reader, API_REQUEST_BYTES_MAX).await {
+            let line = tokio::select! {
+                _ = self.stopped.changed() => return Ok(()),
+                line = line::read(&mut self.reader, API_REQUEST_BYTES_MAX) => line,
+            };
+            let line = match line {
                 Ok(Some(line)) => line,
                 Ok(None) => return Ok(()),
                 Err(ReadLineError::Connection(error)) => return Err(error),
@@ -178,7 +213,10 @@ impl Connection {
             }
             match protocol::decode(&line) {
                 Ok(Request::Command(command)) => {
-                    let response = answer(commands, command).await;
+                    let response = tokio::select! {
+                        _ = self.stopped.changed() => return Ok(()),
+                        response = answer(commands, command) => response,
+                    };
                     self.write(&response).await?;
                 }
                 Ok(Request::Watch) => {
@@ -212,7 +250,8 @@ impl Connection {
         self.writer.write_all(&line).await
     }
 
-    /// Writes events until the program or the node goes.
+    /// Writes events until the program or the node goes, and of a node that
+    /// stops also those that happened before.
     async fn stream(mut self, mut events: broadcast::Receiver<Event>) -> io::Result<()> {
         self.write(&Response::Watching).await?;
         let mut unread = [0; 64];
@@ -223,15 +262,32 @@ impl Connection {
                     0 => return Ok(()),
                     _ => continue,
                 },
+                _ = self.stopped.changed() => break,
             };
-            let event = match event {
-                Ok(event) => event,
-                Err(broadcast::error::RecvError::Lagged(count)) => protocol::skipped(count),
+            match event {
+                Ok(event) => self.tell(&event).await?,
+                Err(broadcast::error::RecvError::Lagged(count)) => {
+                    self.tell(&protocol::skipped(count)).await?;
+                }
                 Err(broadcast::error::RecvError::Closed) => return Ok(()),
-            };
-            let line = protocol::encode(&event).map_err(io::Error::other)?;
-            self.writer.write_all(&line).await?;
+            }
         }
+        loop {
+            match events.try_recv() {
+                Ok(event) => self.tell(&event).await?,
+                Err(broadcast::error::TryRecvError::Lagged(count)) => {
+                    self.tell(&protocol::skipped(count)).await?;
+                }
+                Err(
+                    broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed,
+                ) => return Ok(()),
+            }
+        }
+    }
+
+    async fn tell(&mut self, event: &Event) -> io::Result<()> {
+        let line = protocol::encode(event).map_err(io::Error::other)?;
+        self.writer.write_all(&line).await
     }
 }
 

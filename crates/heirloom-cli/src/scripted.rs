@@ -42,7 +42,7 @@ impl Scripted {
         let (commands, mut inbox) = mpsc::channel(1);
         let (events, _) = broadcast::channel(1);
         let server = Server::bind(home.path()).unwrap();
-        tokio::spawn(server.serve(commands, move || events.subscribe()));
+        tokio::spawn(server.serve(commands, move || events.subscribe(), std::future::pending()));
         let kept = Arc::clone(&asked);
         tokio::spawn(async move {
             while let Some((command, reply)) = inbox.recv().await {

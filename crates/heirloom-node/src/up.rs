@@ -14,7 +14,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -57,7 +57,7 @@ pub(crate) async fn run_until(
         () = &mut stop => return Ok(()),
         up = Up::begin(&options) => up?,
     };
-    let Up { mut running, mut server, told, first } = up;
+    let Up { mut running, mut server, serving, told, first } = up;
     let teller = tokio::spawn(tell(first, told, events));
     let end = tokio::select! {
         () = &mut stop => End::Asked,
@@ -66,11 +66,11 @@ pub(crate) async fn run_until(
     };
     let outcome = match end {
         End::Asked => {
-            close(server).await;
+            close(server, serving).await;
             running.stop().await.map(|_| ())
         }
         End::Node(outcome) => {
-            close(server).await;
+            close(server, serving).await;
             outcome
         }
         End::Socket => running.stop().await.and(Err(failure::control(&"it broke"))),
@@ -89,9 +89,9 @@ enum End {
     Socket,
 }
 
-/// Removes the control socket.
-async fn close(server: JoinHandle<()>) {
-    server.abort();
+/// Removes the control socket, after watchers have heard what happened.
+async fn close(server: JoinHandle<()>, serving: oneshot::Sender<()>) {
+    drop(serving);
     if let Err(error) = server.await
         && error.is_panic()
     {
@@ -103,6 +103,8 @@ async fn close(server: JoinHandle<()>) {
 struct Up {
     running: Running,
     server: JoinHandle<()>,
+    /// Dropped when the server shall stop.
+    serving: oneshot::Sender<()>,
     told: broadcast::Receiver<Event>,
     /// What is told before anything else.
     first: Vec<UpEvent>,
@@ -129,9 +131,11 @@ impl Up {
         let (running, told) = host::start(engine, network, network_events, options.peers.clone())?;
         let events = running.events();
         let commands = running.commands();
-        let server = tokio::spawn(server.serve(commands, move || events.subscribe()));
+        let (serving, stopped) = oneshot::channel::<()>();
+        let stopped = async { drop(stopped.await) };
+        let server = tokio::spawn(server.serve(commands, move || events.subscribe(), stopped));
         let first = [UpEvent::Ready(ready)].into_iter().chain(warning.map(UpEvent::Node));
-        Ok(Self { running, server, told, first: first.collect() })
+        Ok(Self { running, server, serving, told, first: first.collect() })
     }
 }
 

@@ -16,7 +16,7 @@ async fn node(script: Script) -> (TempDir, Client) {
     let server = Server::bind(folder.path()).unwrap();
     let (commands, mut asked) = mpsc::channel::<(Command, crate::CommandReply)>(4);
     let (events, _) = broadcast::channel(4);
-    drop(tokio::spawn(server.serve(commands, move || events.subscribe())));
+    drop(tokio::spawn(server.serve(commands, move || events.subscribe(), std::future::pending())));
     drop(tokio::spawn(async move {
         while let Some((command, reply)) = asked.recv().await {
             drop(reply.send(script(command)));

@@ -9,6 +9,7 @@ struct Household {
     folder: tempfile::TempDir,
     events: broadcast::Sender<Event>,
     served: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
 }
 
 impl Household {
@@ -49,8 +50,10 @@ fn household() -> Household {
             drop(reply.send(answer));
         }
     });
-    let served = tokio::spawn(server.serve(commands, move || source.subscribe()));
-    Household { folder, events, served }
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async { drop(stopped.await) };
+    let served = tokio::spawn(server.serve(commands, move || source.subscribe(), stopped));
+    Household { folder, events, served, stop }
 }
 
 #[tokio::test]
@@ -108,7 +111,8 @@ async fn a_slow_watcher_is_told_what_it_missed() {
             .send(Event::PeerDown { device_id: number.to_string(), device: String::new() })
             .unwrap();
     }
-    tokio::spawn(Connection::new(near).stream(receiver));
+    let (_open, stopped) = watch::channel(());
+    tokio::spawn(Connection::new(near, stopped).stream(receiver));
     let mut reader = BufReader::new(far);
     let first = line::read(&mut reader, 1_000).await.unwrap().unwrap();
     assert_eq!(protocol::decode::<Response>(&first).unwrap(), Response::Watching);
@@ -262,4 +266,23 @@ async fn watchers_leave_connections_for_commands() {
     while household.client().await.watch().await.is_err() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_watcher_hears_what_happened_before_the_node_stopped() {
+    let household = household();
+    let mut watcher = household.client().await.watch().await.unwrap();
+    let mut waiting = household.client().await;
+    let asked = tokio::spawn(async move { waiting.request(Command::Sync { timeout_ms: 1 }).await });
+    for count in 1..=3 {
+        household.events.send(protocol::skipped(count)).unwrap();
+    }
+    household.stop.send(()).unwrap();
+    for count in 1..=3 {
+        assert_eq!(watcher.next().await.unwrap(), Some(protocol::skipped(count)));
+    }
+    assert_eq!(watcher.next().await.unwrap(), None);
+    household.served.await.unwrap();
+    assert!(matches!(asked.await.unwrap(), Err(ClientError::Connection(_))));
+    assert!(Client::connect(household.folder.path()).await.unwrap().is_none());
 }
