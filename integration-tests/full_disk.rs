@@ -4,15 +4,12 @@
 //! `unshare`, as root of namespaces of its own, so that nothing is left mounted.
 
 use crate::common::{Up, digest, eventually, init, run_json};
+use crate::unshared::unshared;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use tempfile::TempDir;
 
-/// Says to the test that it runs inside of its namespaces.
-const INSIDE: &str = "HEIRLOOM_TEST_SMALL_DISK";
-/// Set where such a test must not be skipped.
-const REQUIRED: &str = "HEIRLOOM_REQUIRE_NAMESPACES";
 const UNSHARE: &[&str] = &["--user", "--map-root-user", "--mount"];
 /// Photos of 900 kB, which do not fit where an account alone does.
 const PHOTOS: usize = 30;
@@ -21,25 +18,7 @@ const PHOTOS: usize = 30;
 /// does not allow that.
 #[track_caller]
 fn where_mounts_are_allowed(test: &str, body: fn()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return body();
-    }
-    let allowed = Command::new("unshare").args(UNSHARE).arg("true").stderr(Stdio::null()).status();
-    if !allowed.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os(REQUIRED).is_none(), "this system allows no mounts");
-        eprintln!("skipped: this system allows no mounts");
-        return;
-    }
-    let ended = Command::new("unshare")
-        .args(UNSHARE)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("full_disk::{test}"), "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    let text =
-        [ended.stdout, ended.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(text[0].contains("1 passed"), "{}\n{}", text[0], text[1]);
+    unshared(&format!("full_disk::{test}"), UNSHARE, &[], "mounts", body);
 }
 
 fn mount(options: &str, folder: &Path) {

@@ -18,6 +18,7 @@ mod manual;
 mod membership;
 mod networks;
 mod observing;
+mod unshared;
 
 #[path = "../crates/heirloom-doc/src/chunk/tests/forged.rs"]
 mod forged;

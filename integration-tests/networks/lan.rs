@@ -5,14 +5,11 @@
 //! what was left running ends with it.
 
 use crate::common::{Up, eventually, heirloom};
+use crate::unshared::unshared;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Says to the test that it runs inside of its namespaces.
-const INSIDE: &str = "HEIRLOOM_TEST_NAMESPACES";
-/// Set where such a test must not be skipped.
-const REQUIRED: &str = "HEIRLOOM_REQUIRE_NAMESPACES";
 const UNSHARE: &[&str] = &["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork"];
 
 /// Carries out the body in namespaces of its own; `test` is the name of the
@@ -20,27 +17,10 @@ const UNSHARE: &[&str] = &["--user", "--map-root-user", "--net", "--mount", "--p
 /// leaves.
 #[track_caller]
 pub(crate) fn in_namespaces(test: &str, body: fn(&Lan)) {
-    if std::env::var_os(INSIDE).is_some() {
-        return body(&Lan::new());
-    }
-    let allowed = Command::new("unshare").args(UNSHARE).arg("true").stderr(Stdio::null()).status();
-    if !allowed.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os(REQUIRED).is_none(), "this system allows no network namespaces");
-        eprintln!("skipped: this system allows no network namespaces");
-        return;
-    }
-    let ended = Command::new("unshare")
-        .args(UNSHARE)
-        .args(["--kill-child", "--mount-proc"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("networks::{test}"), "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    let text =
-        [ended.stdout, ended.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(text[0].contains("1 passed"), "{}\n{}", text[0], text[1]);
-    print!("{}", text[1]);
+    let more = ["--kill-child", "--mount-proc"];
+    unshared(&format!("networks::{test}"), UNSHARE, &more, "network namespaces", || {
+        body(&Lan::new());
+    });
 }
 
 /// A bridge and the hosts at it.
