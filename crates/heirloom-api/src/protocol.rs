@@ -156,8 +156,12 @@ mod tests {
             source: None,
         }));
         let author = Author { by: "cd".into(), by_name: "desk".into(), at: "2026".into() };
-        let value =
-            |number| ConcurrentValue { number, value: Some(json!(1.50)), author: author.clone() };
+        let value = |number| ConcurrentValue {
+            number,
+            value: Some(json!(1.50)),
+            removed: false,
+            author: author.clone(),
+        };
         answers(Answer::Conflicts {
             rows: vec![ConflictRow {
                 id: "ab".to_owned(),

@@ -242,7 +242,7 @@ async fn both_values_of_a_conflict_are_shown() {
         at: "2026".to_owned(),
     };
     let value = Some("one\ntwo".into());
-    let loser = ConcurrentValue { number: 2, value, author: author("desk") };
+    let loser = ConcurrentValue { number: 2, value, removed: false, author: author("desk") };
     let conflict = ConflictRow {
         id: "1f".to_owned(),
         category: "contacts".to_owned(),

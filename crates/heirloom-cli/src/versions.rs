@@ -15,6 +15,8 @@ const LINES_MAX: usize = 20;
 
 /// How a value reads that this version does not know.
 const UNKNOWN: &str = "(written by a newer version)";
+/// What stands for the value of a field that was removed.
+const REMOVED: &str = "(removed)";
 
 /// Prints every change of a record.
 pub(crate) fn history<W: Write>(
@@ -97,9 +99,12 @@ pub(crate) fn conflicts<W: Write>(
     for row in rows {
         screen.json(row)?;
         screen.line(format_args!("{}  {}  {}", short(&row.id), row.title, row.field))?;
-        print_value((row.number, "shown"), row.winner.as_ref(), &row.author, screen)?;
+        let winner = row.winner.as_ref().map_or_else(|| UNKNOWN.to_owned(), text);
+        print_value((row.number, "shown"), &winner, &row.author, screen)?;
         for loser in &row.losers {
-            print_value((loser.number, "kept"), loser.value.as_ref(), &loser.author, screen)?;
+            let none = if loser.removed { REMOVED } else { UNKNOWN };
+            let value = loser.value.as_ref().map_or_else(|| none.to_owned(), text);
+            print_value((loser.number, "kept"), &value, &loser.author, screen)?;
         }
     }
     match rows.first() {
@@ -116,11 +121,10 @@ pub(crate) fn conflicts<W: Write>(
 
 fn print_value<W: Write>(
     (number, place): (usize, &str),
-    value: Option<&Value>,
+    value: &str,
     author: &Author,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
-    let value = value.map_or_else(|| UNKNOWN.to_owned(), text);
     let mut lines: Vec<&str> = value.lines().collect();
     let first = if lines.len() > 1 { String::new() } else { cut(lines.pop().unwrap_or_default()) };
     let Author { by_name, at, .. } = author;

@@ -22,6 +22,8 @@ struct Candidate {
     /// Its number among those of its field.
     number: usize,
     shown: Option<Json>,
+    /// Whether the field was removed.
+    removed: bool,
     /// How the other lines of the field read, where they read otherwise.
     also: Vec<Json>,
     author: Author,
@@ -69,9 +71,10 @@ fn candidate(
     Candidate {
         number: 0,
         shown: value.map(|value| show::value_json(spec, key, value)),
+        removed: one.removed,
         also: Vec::new(),
         author: author(one.actor, one.hlc),
-        edits: value.map(|value| vec![(key.to_owned(), Some(value.clone()))]),
+        edits: (one.removed || value.is_some()).then(|| vec![(key.to_owned(), value.cloned())]),
     }
 }
 
@@ -108,6 +111,7 @@ fn contested_deletion(
         Candidate {
             number: 0,
             shown: Some(json!(deleted)),
+            removed: false,
             also: Vec::new(),
             author: author(by.actor, by.hlc),
             edits: Some(vec![(key::DELETED.to_owned(), deleted.then_some(now))]),
@@ -136,6 +140,7 @@ impl Dispute {
         let losers = losers.iter().map(|loser| ConcurrentValue {
             number: loser.number,
             value: loser.shown.clone(),
+            removed: loser.removed,
             author: loser.author.clone(),
         });
         Some(ConflictRow {
@@ -189,7 +194,8 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
     let number = keep.parse::<usize>().ok();
     let by_number = all.iter().copied().find(|one| Some(one.number) == number);
     let reads = |one: &&Candidate| {
-        one.shown.iter().chain(&one.also).any(|shown| show::plain(shown) == keep)
+        one.removed && keep.is_empty()
+            || one.shown.iter().chain(&one.also).any(|shown| show::plain(shown) == keep)
     };
     let by_value = all.iter().copied().find(reads);
     match (by_number, by_value) {
@@ -207,7 +213,7 @@ mod tests {
     fn candidate(shown: Json, key: &str) -> Candidate {
         let edits = Some(vec![(key.to_owned(), Some(Value::Str(shown.to_string())))]);
         let author = Author::default();
-        Candidate { number: 0, shown: Some(shown), also: Vec::new(), author, edits }
+        Candidate { number: 0, shown: Some(shown), removed: false, also: Vec::new(), author, edits }
     }
 
     fn dispute(field: &str, key: &str, values: &[Json]) -> Dispute {

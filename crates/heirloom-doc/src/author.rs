@@ -70,17 +70,17 @@ pub(crate) fn write(
     mut texts: Texts,
 ) -> Result<Vec<RawChange>, AutomergeError> {
     document.set_actor(foreign_actor(actor));
-    let mut changes = Vec::new();
+    let before = document.get_heads();
     for steps in bounded(steps, &texts) {
         let mut transaction = document.transaction();
         for step in steps {
             take(&mut transaction, step, &mut texts)?;
         }
-        let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(time));
-        let change = hash.and_then(|hash| automerge::ReadDoc::get_change_by_hash(document, &hash));
-        changes.extend(change.map(|change| RawChange(change.raw_bytes().to_vec())));
+        transaction.commit_with(CommitOptions::default().with_time(time));
     }
-    Ok(changes)
+    // At once: each reading of changes goes through the whole document.
+    let changes = document.get_changes(&before);
+    Ok(changes.iter().map(|change| RawChange(change.raw_bytes().to_vec())).collect())
 }
 
 fn take(

@@ -1,12 +1,15 @@
 //! Differences between two texts, so that edits of different places merge.
 //!
 //! What both texts begin and end with is set aside; the middle is compared
-//! word by word, or line by line where it is long, and each differing stretch
-//! is narrowed down to its differing characters.
+//! line by line, each stretch of lines that differ word by word, and each
+//! stretch of words is narrowed down to its differing characters.
 
-/// Comparisons of two pieces that one difference may cost: above it, pieces
-/// get larger, and at last the whole middle is replaced.
-const COMPARISONS_MAX: usize = 1 << 20;
+use imara_diff::{Algorithm, Diff, InternedInput};
+
+/// Words of one differing stretch of lines up to which they are compared;
+/// above it the lines are replaced. What was written anew has little in common
+/// with what stood there, and every piece that stays costs an edit.
+const WORDS_MAX: usize = 1 << 14;
 
 /// One replacement. Positions count characters and hold after all earlier
 /// replacements of the same list were made.
@@ -60,14 +63,23 @@ enum Hunk<'a> {
     Replaced { old: &'a [char], new: &'a [char] },
 }
 
+/// Compares line by line, and where lines differ word by word.
 fn hunks<'a>(old: &'a [char], new: &'a [char]) -> Vec<Hunk<'a>> {
-    for cut in [words, lines] {
-        let (old_pieces, new_pieces) = (cut(old), cut(new));
-        if old_pieces.len().saturating_mul(new_pieces.len()) <= COMPARISONS_MAX {
-            return aligned(&old_pieces, &new_pieces, old, new);
+    let mut result = Vec::new();
+    for hunk in aligned(&lines(old), &lines(new), old, new) {
+        match hunk {
+            Hunk::Same(_) => result.push(hunk),
+            Hunk::Replaced { old, new } => {
+                let (old_words, new_words) = (words(old), words(new));
+                if old_words.len().max(new_words.len()) <= WORDS_MAX {
+                    result.extend(aligned(&old_words, &new_words, old, new));
+                } else {
+                    result.push(Hunk::Replaced { old, new });
+                }
+            }
         }
     }
-    vec![Hunk::Replaced { old, new }]
+    result
 }
 
 fn words(text: &[char]) -> Vec<&[char]> {
@@ -78,52 +90,40 @@ fn lines(text: &[char]) -> Vec<&[char]> {
     text.split_inclusive(|letter| *letter == '\n').collect()
 }
 
-/// Aligns two lists of pieces along a longest common subsequence.
+/// Aligns two lists of pieces that make up two texts.
 fn aligned<'a>(
     old_pieces: &[&'a [char]],
     new_pieces: &[&'a [char]],
     old: &'a [char],
     new: &'a [char],
 ) -> Vec<Hunk<'a>> {
-    let common = common_lengths(old_pieces, new_pieces);
-    let width = new_pieces.len() + 1;
+    let mut input = InternedInput::default();
+    input.update_before(old_pieces.iter().copied());
+    input.update_after(new_pieces.iter().copied());
+    let (old_ends, new_ends) = (ends(old_pieces), ends(new_pieces));
+    let end = |ends: &[usize], piece: u32| ends[usize::try_from(piece).expect("a length")];
     let mut result = Vec::new();
-    let (mut i, mut j) = (0, 0);
-    let (mut old_at, mut new_at, mut old_from, mut new_from) = (0, 0, 0, 0);
-    while i < old_pieces.len() && j < new_pieces.len() {
-        if old_pieces[i] == new_pieces[j] {
-            result
-                .push(Hunk::Replaced { old: &old[old_from..old_at], new: &new[new_from..new_at] });
-            result.push(Hunk::Same(old_pieces[i].len()));
-            old_at += old_pieces[i].len();
-            new_at += new_pieces[j].len();
-            (old_from, new_from, i, j) = (old_at, new_at, i + 1, j + 1);
-        } else if common[(i + 1) * width + j] >= common[i * width + j + 1] {
-            old_at += old_pieces[i].len();
-            i += 1;
-        } else {
-            new_at += new_pieces[j].len();
-            j += 1;
-        }
+    let mut same_from = 0;
+    for hunk in Diff::compute(Algorithm::Histogram, &input).hunks() {
+        let old_at = end(&old_ends, hunk.before.start)..end(&old_ends, hunk.before.end);
+        let new_at = end(&new_ends, hunk.after.start)..end(&new_ends, hunk.after.end);
+        result.push(Hunk::Same(old_at.start - same_from));
+        same_from = old_at.end;
+        result.push(Hunk::Replaced { old: &old[old_at], new: &new[new_at] });
     }
-    result.push(Hunk::Replaced { old: &old[old_from..], new: &new[new_from..] });
+    result.push(Hunk::Same(old.len() - same_from));
     result
 }
 
-/// Returns, row by row, how many pieces the rests of both lists have in common.
-fn common_lengths(old: &[&[char]], new: &[&[char]]) -> Vec<u32> {
-    let width = new.len() + 1;
-    let mut table = vec![0_u32; (old.len() + 1) * width];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            table[i * width + j] = if old[i] == new[j] {
-                table[(i + 1) * width + j + 1] + 1
-            } else {
-                table[(i + 1) * width + j].max(table[i * width + j + 1])
-            };
-        }
-    }
-    table
+/// Returns where every piece begins, and where the last one ends.
+fn ends(pieces: &[&[char]]) -> Vec<usize> {
+    let mut ends = vec![0];
+    let mut at = 0;
+    ends.extend(pieces.iter().map(|piece| {
+        at += piece.len();
+        at
+    }));
+    ends
 }
 
 #[cfg(test)]
@@ -169,17 +169,23 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_compared_by_lines_and_at_last_replaced() {
-        let numbered = |from: usize| -> String {
-            (from..from + 900).map(|line| format!("line {line} a b c\n")).collect()
-        };
-        let (old, new) = (format!("x\n{}y\n", numbered(0)), format!("z\n{}w\n", numbered(0)));
-        assert_eq!(splices(&old, &new).len(), 2);
-        let (old, new) = ("ab ".repeat(3_000), "cd\n".repeat(3_000));
-        assert_eq!(applied(&old, &splices(&old, &new)), new);
-        let (old, new) = ("a\n".repeat(3_000) + "b", "c\n".repeat(3_000));
+    fn what_stands_between_two_edits_of_a_long_text_stays() {
+        let numbered: String = (0..30_000).map(|line| format!("line {line} a b c\n")).collect();
+        let (old, new) = (format!("x\n{numbered}y\n"), format!("z\n{numbered}w\n"));
+        let found = splices(&old, &new);
+        assert_eq!(found.iter().map(|splice| splice.delete).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(applied(&old, &found), new);
+        let moved: String = numbered.split_inclusive('\n').rev().collect();
+        assert_eq!(applied(&numbered, &splices(&numbered, &moved)), moved);
+    }
+
+    #[test]
+    fn long_texts_that_have_nothing_in_common_are_replaced() {
+        let (old, new) = ("a\n".repeat(30_000) + "b", "c\n".repeat(30_000));
         let found = splices(&old, &new);
         assert_eq!(found.len(), 1);
         assert_eq!(applied(&old, &found), new);
+        let (old, new) = ("ab ".repeat(30_000), "cd,".repeat(30_000));
+        assert_eq!(applied(&old, &splices(&old, &new)), new);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Strings and numbers are the scalars of the same name. Byte strings carry a
 //! tag in front: 0 for raw bytes, 1 for the canonical form of a reference to a
-//! blob. Everything else was written by a newer version: it is kept and not
+//! blob. Null stands for a key that was removed: unlike a deletion it stays
+//! visible beside a value that the key is given at the same time. Everything else was written by a newer version: it is kept and not
 //! shown.
 
 use crate::KEY_BYTES_MAX;
@@ -13,6 +14,9 @@ use heirloom_schema::{Content, Value};
 
 const TAG_RAW: u8 = 0;
 const TAG_BLOB: u8 = 1;
+
+/// What a removed key is set to.
+pub(crate) const REMOVED: ScalarValue = ScalarValue::Null;
 
 /// Returns the scalar that stands for a value, or `None` for a text, which is
 /// an object.

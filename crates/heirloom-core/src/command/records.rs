@@ -105,8 +105,12 @@ pub struct ConcurrentValue {
     /// Its number among the values of its field, from 1: what
     /// [`super::Command::Resolve`] takes.
     pub number: usize,
-    /// The value; absent where a newer version wrote it.
+    /// The value; absent where the field was removed, or where a newer version
+    /// wrote it.
     pub value: Option<serde_json::Value>,
+    /// Whether the field was removed.
+    #[serde(default)]
+    pub removed: bool,
     /// Who set it.
     #[serde(flatten)]
     pub author: Author,

@@ -144,8 +144,8 @@ impl Plan {
 
     fn set(&mut self, key: &str, value: Option<&Value>, current: &[Candidate]) {
         let Some(value) = value else {
-            if !current.is_empty() {
-                self.steps.push(Step::Delete(key.to_owned()));
+            if current.iter().any(|one| !one.attributed.removed) {
+                self.steps.push(Step::Put(key.to_owned(), value::REMOVED));
             }
             return;
         };

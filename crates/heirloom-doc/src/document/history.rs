@@ -124,6 +124,7 @@ pub(super) fn last_editor(document: &Automerge, text: &ObjId) -> Option<Attribut
     let changes = document.get_changes(&[]);
     let editors = changes.iter().filter(|change| touches(change)).map(|change| Attributed {
         value: None,
+        removed: false,
         actor: own_actor(change.actor_id()),
         hlc: Hlc(u64::try_from(change.timestamp()).unwrap_or_default()),
         change: own_hash(change.hash()),

@@ -14,9 +14,11 @@ use std::collections::BTreeMap;
 /// A value and the change that set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attributed {
-    /// The value, or `None` where a newer version wrote one that this version
-    /// does not know.
+    /// The value, or `None` where the key was removed, or where a newer version
+    /// wrote one that this version does not know.
     pub value: Option<Value>,
+    /// Whether the key was removed.
+    pub removed: bool,
     /// Who set it.
     pub actor: ActorId,
     /// The clock reading under which it was set; zero for a birth.
@@ -25,7 +27,8 @@ pub struct Attributed {
     pub change: ChangeHash,
 }
 
-/// A key to which different values were given at the same time.
+/// A key to which different values were given at the same time, or that was
+/// removed while it was given another; a removal never wins then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The key.
@@ -55,6 +58,12 @@ pub(super) struct Candidate {
 impl Candidate {
     pub(super) fn value(&self) -> Option<&Value> {
         self.attributed.value.as_ref()
+    }
+
+    /// Returns whether a reader sees no difference between two.
+    fn reads_as(&self, other: &Self) -> bool {
+        let reading = |one: &Self| (one.attributed.removed, one.attributed.value.clone());
+        reading(self) == reading(other)
     }
 }
 
@@ -172,7 +181,7 @@ pub(super) fn differs_at(document: &Automerge, key: &str, heads: &[automerge::Ch
 fn distinct(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut distinct: Vec<Candidate> = Vec::new();
     for candidate in candidates {
-        if distinct.iter().all(|kept| kept.value() != candidate.value()) {
+        if distinct.iter().all(|kept| !kept.reads_as(&candidate)) {
             distinct.push(candidate);
         }
     }
@@ -194,7 +203,7 @@ fn author_of(document: &Automerge, change: automerge::ChangeHash) -> Option<Attr
     let meta = document.get_change_meta_by_hash(&change)?;
     let hlc = Hlc(u64::try_from(meta.timestamp).unwrap_or_default());
     let (actor, change) = (own_actor(&meta.actor), own_hash(change));
-    Some(Attributed { value: None, actor, hlc, change })
+    Some(Attributed { value: None, removed: false, actor, hlc, change })
 }
 
 fn conflict(document: &Automerge, key: &str) -> Option<Conflict> {
@@ -244,8 +253,10 @@ pub(super) fn candidates(
         .unwrap_or_default()
         .into_iter()
         .filter_map(|(value, object)| {
+            let removed = value.as_scalar() == Some(&value::REMOVED);
             let value = known(document, &borrowed(&value), &object, heads);
-            Some(Candidate { attributed: attributed(document, value, &object)?, object })
+            let author = author_of(document, document.hash_for_opid(&object)?)?;
+            Some(Candidate { attributed: Attributed { value, removed, ..author }, object })
         })
         .collect();
     result.sort_by(|a, b| strength(b, a));
@@ -256,15 +267,10 @@ pub(super) fn candidates(
 /// one, then the clock reading, then the actor.
 fn strength(a: &Candidate, b: &Candidate) -> Ordering {
     let rank = |candidate: &Candidate| {
-        let Attributed { value, actor, hlc, change } = &candidate.attributed;
+        let Attributed { value, actor, hlc, change, removed: _ } = &candidate.attributed;
         (value.is_some(), *hlc, *actor, *change)
     };
     rank(a).cmp(&rank(b)).then_with(|| a.object.cmp(&b.object))
-}
-
-fn attributed(document: &Automerge, value: Option<Value>, object: &ObjId) -> Option<Attributed> {
-    let author = author_of(document, document.hash_for_opid(object)?)?;
-    Some(Attributed { value, ..author })
 }
 
 fn known(

@@ -321,8 +321,53 @@ fn values_of_newer_versions_are_kept_and_not_shown() {
     let loaded = Document::load(&laptop.document.save()).unwrap();
     let (kept, _) = automerge::ReadDoc::get(loaded.automerge(), ROOT, "future").unwrap().unwrap();
     assert_eq!(kept.as_f64(), Some(0.5));
-    laptop.edit(61, &[("future", None)]);
-    assert_eq!(laptop.document.automerge().hydrate(None).as_map().unwrap().get("future"), None);
+    assert_eq!(laptop.edit(61, &[("future", None)]), 1);
+    assert_eq!(laptop.edit(62, &[("future", None)]), 0, "it is gone already");
+    let (kept, _) = automerge::ReadDoc::get(laptop.document.automerge(), ROOT, "future")
+        .unwrap()
+        .expect("a removal is a value");
+    assert!(kept.is_null());
+}
+
+#[test]
+fn a_removal_against_an_edit_loses_and_stays_visible() {
+    for (removed_at, edited_at) in [(10, 11), (11, 10)] {
+        let (mut phone, mut laptop) = pair();
+        phone.edit(removed_at, &[("title", None)]);
+        laptop.edit(edited_at, &[("title", Some(string("edited")))]);
+        meet(&mut phone, &mut laptop);
+        let conflicts = phone.document.conflicts();
+        assert_eq!(conflicts, laptop.document.conflicts());
+        let [conflict] = conflicts.as_slice() else { panic!("{conflicts:?}") };
+        assert_eq!(
+            (&conflict.winner.value, conflict.winner.removed),
+            (&Some(string("edited")), false)
+        );
+        let [loser] = conflict.losers.as_slice() else { panic!("{conflict:?}") };
+        assert_eq!((&loser.value, loser.removed, loser.actor), (&None, true, phone.actor()));
+        assert_eq!(phone.shown("title"), Some(string("edited")));
+        let mut other = (phone.clone(), laptop.clone());
+        phone.edit(20, &[("title", None)]);
+        meet(&mut phone, &mut laptop);
+        assert_eq!((laptop.shown("title"), laptop.document.conflicts()), (None, vec![]));
+        other.1.edit(20, &[("title", Some(string("edited")))]);
+        meet(&mut other.0, &mut other.1);
+        assert_eq!(other.0.document.conflicts(), vec![], "the same value again settles it");
+        assert_eq!(other.0.shown("title"), Some(string("edited")));
+    }
+}
+
+#[test]
+fn two_removals_at_the_same_time_are_no_conflict() {
+    let (mut phone, mut laptop) = pair();
+    phone.edit(10, &[("title", None)]);
+    laptop.edit(11, &[("title", None)]);
+    meet(&mut phone, &mut laptop);
+    assert_eq!((phone.shown("title"), phone.document.conflicts()), (None, vec![]));
+    phone.edit(12, &[("title", Some(string("new")))]);
+    meet(&mut phone, &mut laptop);
+    assert_eq!(laptop.shown("title"), Some(string("new")));
+    assert_eq!(laptop.document.conflicts(), vec![]);
 }
 
 #[test]

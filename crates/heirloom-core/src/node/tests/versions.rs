@@ -272,6 +272,31 @@ fn setting_the_value_that_is_shown_settles_a_conflict_too() {
 }
 
 #[test]
+fn a_removal_against_an_edit_is_a_conflict_that_is_chosen() {
+    for (keep, expected) in [("1", Some("b@x")), ("b@x", Some("b@x")), ("2", None), ("", None)] {
+        let mut house = House::of(&["phone", "desk"]);
+        let id = house.add(0, "contacts", &["name=A", "email=a@x"]);
+        house.cut(0, 1);
+        house.set(0, "contacts", &id, &["email="]);
+        house.set(1, "contacts", &id, &["email=b@x"]);
+        house.connect(0, 1);
+        let rows = house.conflicts(0, "contacts");
+        assert_eq!(rows, house.conflicts(1, "contacts"));
+        assert_eq!((rows.len(), rows[0].field.as_str()), (1, "email"));
+        assert_eq!(values(&rows[0]), [Some(json!("b@x")), None]);
+        assert!(rows[0].losers[0].removed);
+        assert_eq!(rows[0].losers[0].author.by_name, "phone");
+        house.resolve(1, "contacts", &id, None, keep).unwrap();
+        for device in 0..2 {
+            assert!(house.conflicts(device, "contacts").is_empty());
+            let shown = house.show(device, "contacts", &id).fields.get("email").cloned();
+            let shown = shown.map(|list| list[0]["value"].as_str().unwrap_or_default().to_owned());
+            assert_eq!(shown.as_deref(), expected, "{keep:?}");
+        }
+    }
+}
+
+#[test]
 fn a_deletion_against_an_edit_is_a_conflict_that_is_chosen() {
     for keep in ["1", "false", "2", "true"] {
         let mut house = House::of(&["phone", "desk"]);
