@@ -42,11 +42,6 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
-    /// Of an entry that was kept aside as a whole.
-    pub(crate) fn aside(aside: Aside) -> Self {
-        Self { aside: vec![aside], ..Self::default() }
-    }
-
     /// Returns whether one more record of an entry may be listed.
     fn may_list(&mut self, log: LogId, seq: u64) -> bool {
         let listed = self.listed.entry((log, seq)).or_default();
@@ -154,24 +149,25 @@ impl Collection {
     }
 }
 
-/// Applies the changes of an entry, and those that waited for them.
+/// Applies the changes of entries of one log, and those that waited for them.
 pub(crate) fn apply(
     view: &mut View<'_>,
     library: &dyn Library,
-    carrier: Carrier,
-    parts: Vec<Part>,
+    entries: Vec<(Carrier, Vec<Part>)>,
 ) -> Result<Applied, StorageError> {
     let mut by_record: BTreeMap<RecordId, Vec<Offer>> = BTreeMap::new();
     let mut applied = Applied::default();
-    for (number, (part, refused)) in (0..).zip(weighed(parts)) {
-        let Carrier { log, seq, wall_ms } = carrier;
-        if let Some(error) = refused {
-            refuse(view, &mut applied, carrier, part.record, &error)?;
-            continue;
+    for (carrier, parts) in entries {
+        for (number, (part, refused)) in (0..).zip(weighed(parts)) {
+            let Carrier { log, seq, wall_ms } = carrier;
+            if let Some(error) = refused {
+                refuse(view, &mut applied, carrier, part.record, &error)?;
+                continue;
+            }
+            let place = Place { log, seq, part: number };
+            let offer = Offer { place, wall_ms, change: RawChange(part.change), waited: None };
+            by_record.entry(part.record).or_default().push(offer);
         }
-        let place = Place { log, seq, part: number };
-        let offer = Offer { place, wall_ms, change: RawChange(part.change), waited: None };
-        by_record.entry(part.record).or_default().push(offer);
     }
     for (record, offered) in by_record {
         Work::begin(view, library, record, &mut applied)?.run(offered)?;

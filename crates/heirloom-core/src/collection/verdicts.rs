@@ -55,30 +55,34 @@ pub(crate) struct Court<'a> {
 }
 
 impl Court<'_> {
-    /// Takes in an opened entry: what it brings, and what it makes count.
+    /// Takes in opened entries of one log, in their order: what they bring, and
+    /// what they make count.
     pub(crate) fn take_in(
         &self,
         view: &mut View<'_>,
-        carrier: Carrier,
-        parts: Vec<Part>,
+        entries: Vec<(Carrier, Vec<Part>)>,
     ) -> Result<Applied, StorageError> {
-        let Carrier { log, seq, .. } = carrier;
-        let counts = seq <= self.counting(view, log)?;
-        let records: BTreeSet<RecordId> = parts.iter().map(|part| part.record).collect();
-        for record in &records {
-            view.look_up(*record)?;
-            view.put_bytes(touched(*record, log, seq), Vec::new());
-        }
-        let mut applied = Applied::default();
-        if counts {
-            applied = super::apply(view, self.library, carrier, parts)?;
-        } else {
-            bar(view, &parts);
-            for record in &records {
-                let aside = keep_aside(view, carrier, *record)?;
-                applied.aside.push(aside);
+        let mut records = BTreeSet::new();
+        let (mut counting, mut aside) = (Vec::new(), Vec::new());
+        for (carrier, parts) in entries {
+            let Carrier { log, seq, .. } = carrier;
+            let touches: BTreeSet<RecordId> = parts.iter().map(|part| part.record).collect();
+            for record in &touches {
+                view.look_up(*record)?;
+                view.put_bytes(touched(*record, log, seq), Vec::new());
             }
+            if seq <= self.counting(view, log)? {
+                counting.push((carrier, parts));
+            } else {
+                bar(view, &parts);
+                for record in &touches {
+                    aside.push(keep_aside(view, carrier, *record)?);
+                }
+            }
+            records.extend(touches);
         }
+        let mut applied = super::apply(view, self.library, counting)?;
+        applied.aside.extend(aside);
         for record in records {
             if is_wanting(view, record)? {
                 self.rebuild(view, record, &mut applied)?;

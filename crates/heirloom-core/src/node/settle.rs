@@ -16,12 +16,12 @@ use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::view::View;
 use crate::waits::{CopyWait, with_reached};
 use heirloom_base::planted::{Bug, is_planted};
-use heirloom_base::{ChunkId, Decode, DeviceId, LogId, Now, RecordId, Writer, time};
+use heirloom_base::{ChunkId, Decode, DeviceId, LogId, Now, RecordId, Writer, limits, time};
 use heirloom_doc::Document;
 use heirloom_identity::Keyring;
 use heirloom_schema::category;
-use heirloom_sync::Entry;
 use heirloom_sync::entry::kind;
+use heirloom_sync::{Entry, Part};
 use std::collections::BTreeSet;
 
 /// Kind of the frames that carry entries.
@@ -84,10 +84,20 @@ impl Node {
         assert_eq!(append.frames.len(), lsns.len(), "every frame has its position");
         let mut last_own = None;
         let mut whole = true;
-        for (frame, lsn) in append.frames.into_iter().zip(lsns) {
-            let own = self.own_entry(&frame);
-            whole &= self.settle_frame(now, storage, *lsn, frame)?;
-            last_own = own.or(last_own);
+        let mut frames = append.frames.into_iter().zip(lsns.iter().copied()).peekable();
+        while let Some((frame, lsn)) = frames.next() {
+            let PendingFrame::Entry(entry) = frame else {
+                whole &= self.settle_frame(now, storage, lsn, frame)?;
+                continue;
+            };
+            let mut run = vec![(Some(lsn), entry)];
+            while let Some((PendingFrame::Entry(entry), lsn)) =
+                frames.next_if(|(frame, _)| goes_on(&run, frame))
+            {
+                run.push((Some(lsn), entry));
+            }
+            whole &= self.settle_run(now, storage, &run)?;
+            last_own = run.last().and_then(|(_, entry)| self.own_entry(entry)).or(last_own);
         }
         if let Some((log, seq)) = last_own {
             self.collection.arrived(log, seq);
@@ -96,8 +106,7 @@ impl Node {
         Ok(())
     }
 
-    fn own_entry(&self, frame: &PendingFrame) -> Option<(LogId, u64)> {
-        let PendingFrame::Entry(entry) = frame else { return None };
+    fn own_entry(&self, entry: &Entry) -> Option<(LogId, u64)> {
         let header = entry.header();
         (self.device_of(header.log) == Some(self.device())).then_some((header.log, header.seq))
     }
@@ -111,13 +120,7 @@ impl Node {
         frame: PendingFrame,
     ) -> Result<bool, StorageError> {
         match frame {
-            PendingFrame::Entry(entry) => {
-                let counts = self.settle_entry(now, storage, Some(lsn), &entry)?;
-                if counts {
-                    self.rejoin(now, storage, entry.header().log)?;
-                }
-                Ok(counts)
-            }
+            PendingFrame::Entry(entry) => self.settle_run(now, storage, &[(Some(lsn), entry)]),
             PendingFrame::RosterOp(bytes) => {
                 let mut view = View::new(storage);
                 view.put_bytes(rows::key(table::ROSTER, &[&lsn.0.to_be_bytes()]), bytes);
@@ -136,45 +139,67 @@ impl Node {
         }
     }
 
-    /// Takes in an entry that lies at `lsn`, or where the index knows already.
-    pub(super) fn settle_entry(
+    /// Takes in entries of one log, each behind the one before, and what they
+    /// make whole; returns whether they count.
+    fn settle_run(
         &mut self,
         now: Now,
         storage: &mut dyn Storage,
-        lsn: Option<Lsn>,
-        entry: &Entry,
+        run: &[(Option<Lsn>, Box<Entry>)],
     ) -> Result<bool, StorageError> {
-        let header = entry.header();
+        let [(_, first), ..] = run else { return Ok(true) };
+        let counts = self.settle_entries(now, storage, run)?;
+        if counts {
+            self.rejoin(now, storage, first.header().log)?;
+        }
+        Ok(counts)
+    }
+
+    /// Takes in entries of one log, each behind the one before, that lie at
+    /// these places, or where the index knows already.
+    pub(super) fn settle_entries(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        run: &[(Option<Lsn>, Box<Entry>)],
+    ) -> Result<bool, StorageError> {
+        let ([(_, first), ..], [.., (lsn, last)]) = (run, run) else { return Ok(true) };
+        let log = first.header().log;
         let mut view = View::new(storage);
-        if !self.follows(entry) {
+        if !self.follows(first) {
             // The frames between were lost with a damaged part of the log.
-            if self.journal.log() == Some(header.log) {
+            if self.journal.log() == Some(log) {
                 self.begin_incarnation();
             }
-            if let Some(lsn) = lsn {
-                self.strand(&mut view, lsn, entry);
+            for (lsn, entry) in run {
+                if let Some(lsn) = lsn {
+                    self.strand(&mut view, *lsn, entry);
+                }
             }
-            return view.commit(lsn).map(|()| false);
+            return view.commit(*lsn).map(|()| false);
         }
-        let missing: BTreeSet<ChunkId> = header
-            .chunks
-            .iter()
-            .copied()
-            .filter(|chunk| !view.storage().has_chunk(*chunk))
-            .collect();
-        self.index_entry(&mut view, lsn, entry);
-        let future = header.hlc.wall_ms() > now.wall_ms + DAY_MS;
-        let applied = match future && is_planted(Bug::ClockTrusted) {
-            true => Applied::default(),
-            false => self.apply_entry(&mut view, entry)?,
+        let mut missing = Vec::new();
+        for (lsn, entry) in run {
+            let chunks = entry.header().chunks.iter().copied();
+            let lacks = |chunk: &ChunkId| !view.storage().has_chunk(*chunk);
+            missing.push(chunks.filter(lacks).collect::<BTreeSet<ChunkId>>());
+            self.index_entry(&mut view, *lsn, entry);
+        }
+        let is_timely = |entry: &&Entry| {
+            let future = entry.header().hlc.wall_ms() > now.wall_ms + DAY_MS;
+            !(future && is_planted(Bug::ClockTrusted))
         };
-        view.commit(lsn)?;
-        if self.device_of(header.log) == Some(self.device()) {
-            self.journal.observe(header.hlc);
+        let entries = run.iter().map(|(_, entry)| &**entry).filter(is_timely);
+        let applied = self.apply_entries(&mut view, entries)?;
+        view.commit(*lsn)?;
+        for ((_, entry), missing) in run.iter().zip(missing) {
+            if self.device_of(log) == Some(self.device()) {
+                self.journal.observe(entry.header().hlc);
+            }
+            self.replication.durable(now, entry, missing);
         }
-        self.replication.durable(now, entry, missing);
         self.heed(&applied);
-        self.announce(storage, applied, entry)?;
+        self.announce(storage, applied, last)?;
         Ok(true)
     }
 
@@ -218,19 +243,37 @@ impl Node {
         }
     }
 
-    /// Opens an entry and applies its changes, where this device may and can.
-    pub(super) fn apply_entry(
+    /// Opens entries of one log, in their order, and applies their changes,
+    /// where this device may and can.
+    pub(super) fn apply_entries<'e>(
         &self,
         view: &mut View<'_>,
-        entry: &Entry,
+        entries: impl Iterator<Item = &'e Entry>,
     ) -> Result<Applied, StorageError> {
-        let header = entry.header();
         let Some(keyring) = &self.membership.keyring else { return Ok(Applied::default()) };
-        if header.kind != kind::CHANGES {
-            return Ok(Applied::default());
-        }
         let library = Shelves { keyring, documents: self.collection.documents() };
         let court = Court { library: &library, verdicts: &self.membership.roster };
+        let (mut opened, mut aside) = (Vec::new(), Vec::new());
+        for entry in entries.filter(|entry| entry.header().kind == kind::CHANGES) {
+            match self.open_entry(view, (keyring, &court), entry)? {
+                Opening::Opened(carrier, parts) => opened.push((carrier, parts)),
+                Opening::Aside(one) => aside.push(one),
+                Opening::Sealed => {}
+            }
+        }
+        let mut applied = court.take_in(view, opened)?;
+        applied.aside.extend(aside);
+        Ok(applied)
+    }
+
+    /// Opens an entry, or notes why it cannot be opened.
+    fn open_entry(
+        &self,
+        view: &mut View<'_>,
+        (keyring, court): (&Keyring, &Court<'_>),
+        entry: &Entry,
+    ) -> Result<Opening, StorageError> {
+        let header = entry.header();
         let barred = if header.seq > court.counting(view, header.log)? {
             let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
             let state = self.membership.roster.state();
@@ -244,7 +287,7 @@ impl Node {
             view.put_bytes(rows::entry_key(table::SEALED, header.log, header.seq), Vec::new());
             return match barred {
                 Some(reason) => keep_aside(view, entry, reason.to_owned()),
-                None => Ok(Applied::default()),
+                None => Ok(Opening::Sealed),
             };
         };
         match entry.open(epoch_key) {
@@ -252,7 +295,7 @@ impl Node {
                 quarantine::release(view, (header.log, header.seq), None)?;
                 let carrier =
                     Carrier { log: header.log, seq: header.seq, wall_ms: header.hlc.wall_ms() };
-                court.take_in(view, carrier, body.parts)
+                Ok(Opening::Opened(carrier, body.parts))
             }
             Err(error) => keep_aside(view, entry, quarantine::reason(&error)),
         }
@@ -307,7 +350,7 @@ impl Node {
             };
             let mut view = View::new(storage);
             view.remove(key);
-            let applied = self.apply_entry(&mut view, &entry)?;
+            let applied = self.apply_entries(&mut view, std::iter::once(&entry))?;
             view.commit(None)?;
             self.heed(&applied);
             self.announce(storage, applied, &entry)?;
@@ -515,12 +558,33 @@ impl Library for Shelves<'_> {
 }
 
 /// Keeps a whole entry aside.
-fn keep_aside(view: &mut View<'_>, entry: &Entry, reason: String) -> Result<Applied, StorageError> {
+fn keep_aside(view: &mut View<'_>, entry: &Entry, reason: String) -> Result<Opening, StorageError> {
     let header = entry.header();
     let (log, seq, wall_ms) = (header.log, header.seq, header.hlc.wall_ms());
     let aside = Aside { log, seq, wall_ms, record: None, reason };
     quarantine::refuse(view, &aside)?;
-    Ok(Applied::aside(aside))
+    Ok(Opening::Aside(aside))
+}
+
+/// Returns whether a frame is the next entry of the log of which these are.
+fn goes_on(run: &[(Option<Lsn>, Box<Entry>)], frame: &PendingFrame) -> bool {
+    let (Some((_, last)), PendingFrame::Entry(entry)) = (run.last(), frame) else { return false };
+    let (header, before) = (entry.header(), last.header());
+    let bytes: usize = run.iter().map(|(_, entry)| entry.bytes().len()).sum();
+    run.len() < limits::WAKE_CHANGES_MAX
+        && bytes + entry.bytes().len() <= limits::WAKE_BYTES_MAX
+        && (header.log, header.seq) == (before.log, before.seq + 1)
+        && header.previous == last.id()
+}
+
+/// What comes of an entry that is to be opened.
+enum Opening {
+    /// Its changes.
+    Opened(Carrier, Vec<Part>),
+    /// It was kept aside as a whole.
+    Aside(Aside),
+    /// Its key is not here.
+    Sealed,
 }
 
 /// Returns whether an earlier entry of the log cannot be opened yet: then the

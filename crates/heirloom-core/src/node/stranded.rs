@@ -72,7 +72,7 @@ impl Node {
         let mut has_rejoined = false;
         while let Some(entry) = self.next_stranded(storage, log)? {
             has_rejoined = true;
-            self.settle_entry(now, storage, None, &entry)?;
+            self.settle_entries(now, storage, &[(None, Box::new(entry))])?;
         }
         let held = self.replication.log(log).map_or(0, |state| state.durable);
         let next = stranded(storage, log, held, 1)?.first().copied();
@@ -125,7 +125,7 @@ impl Node {
                 };
                 self.journal.observe(entry.header().hlc);
                 let mut view = View::new(storage);
-                self.apply_entry(&mut view, &entry)?;
+                self.apply_entries(&mut view, std::iter::once(&entry))?;
                 view.commit(None)?;
             }
         }
