@@ -11,6 +11,11 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
+/// How long an answer is waited for before the node is asked whether it lives.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a busy node has for a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
+
 /// Why a running node gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -38,6 +43,12 @@ pub enum ClientError {
     TooLarge {
         /// The request's size.
         bytes: usize,
+    },
+    /// A node runs and gives no sign of life.
+    #[error("the node that runs for {} does not answer", home.display())]
+    Silent {
+        /// The data folder.
+        home: PathBuf,
     },
     /// The connection broke before the answer came.
     #[error("the node ended the connection before it answered")]
@@ -82,6 +93,12 @@ impl From<ClientError> for Failure {
                 text,
                 "Give the command as the user who runs the node",
             ),
+            ClientError::Silent { .. } => protocol::refusal(
+                "node-silent",
+                text,
+                "Stop its process and start it again; whether it still does what it was asked is \
+                 not known",
+            ),
             ClientError::Form(_) | ClientError::Unexpected => protocol::refusal(
                 "node-speaks-otherwise",
                 text,
@@ -94,6 +111,7 @@ impl From<ClientError> for Failure {
 /// A connection to the running node of a data folder.
 #[derive(Debug)]
 pub struct Client {
+    home: PathBuf,
     stream: BufReader<UnixStream>,
     /// How far the writes of typed methods travel before they are answered.
     pub(crate) wait: Wait,
@@ -137,15 +155,17 @@ impl Client {
             let text = format!("user {user} answers on the control socket of another's folder");
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
-        Ok(Some(Self { stream: BufReader::new(stream), wait: Wait::default() }))
+        let (home, stream) = (home.to_owned(), BufReader::new(stream));
+        Ok(Some(Self { home, stream, wait: Wait::default() }))
     }
 
-    /// Has a command carried out and returns the answer, however long it takes.
+    /// Has a command carried out and returns the answer, however long it takes,
+    /// as long as the node gives a sign of life.
     ///
     /// # Errors
     /// When the node refuses it or the connection breaks.
     pub async fn request(&mut self, command: Command) -> Result<Answer, ClientError> {
-        match self.exchange(&Request::Command(command)).await? {
+        match self.patient(&Request::Command(command)).await? {
             Response::Answer(answer) => Ok(answer),
             Response::Failed(failure) => Err(ClientError::Failed(failure)),
             Response::Watching => Err(ClientError::Unexpected),
@@ -157,10 +177,29 @@ impl Client {
     /// # Errors
     /// When the node refuses it or the connection breaks.
     pub async fn watch(mut self) -> Result<Events, ClientError> {
-        match self.exchange(&Request::Watch).await? {
+        match self.patient(&Request::Watch).await? {
             Response::Watching => Ok(Events { stream: self.stream }),
             Response::Failed(failure) => Err(ClientError::Failed(failure)),
             Response::Answer(_) => Err(ClientError::Unexpected),
+        }
+    }
+
+    /// Exchanges, and asks now and then beside it whether the node still lives.
+    async fn patient(&mut self, request: &Request) -> Result<Response, ClientError> {
+        let home = self.home.clone();
+        let mut exchange = std::pin::pin!(self.exchange(request));
+        loop {
+            if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut exchange).await {
+                return answered;
+            }
+            let alive = tokio::time::timeout(SIGN_OF_LIFE, is_alive(&home));
+            tokio::select! {
+                answered = &mut exchange => return answered,
+                alive = alive => match alive {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => return Err(ClientError::Silent { home }),
+                },
+            }
         }
     }
 
@@ -181,6 +220,12 @@ impl Client {
             Err(error @ ReadLineError::TooLong { .. }) => Err(error.into()),
         }
     }
+}
+
+/// Returns whether a node answers what costs it next to nothing.
+async fn is_alive(home: &Path) -> bool {
+    let Ok(Some(mut client)) = Client::connect(home).await else { return false };
+    client.exchange(&Request::Command(Command::Devices)).await.is_ok()
 }
 
 /// The events of a running node.

@@ -22,6 +22,9 @@ pub type CommandReply = oneshot::Sender<Result<Answer, Failure>>;
 /// Pause after a connection could not be accepted: out of descriptors, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often the socket is looked after while nobody calls.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
+
 /// Time that watchers have to read what happened before the node stopped.
 const LAST_EVENTS: Duration = Duration::from_millis(500);
 
@@ -55,7 +58,12 @@ pub enum BindError {
 pub struct Server {
     listener: UnixListener,
     place: Place,
+    /// What stands at its place, as it was made.
+    identity: Option<Identity>,
 }
+
+/// The socket's file by device and number, and what a link in the data folder says.
+type Identity = (u64, u64, Option<PathBuf>);
 
 impl Server {
     /// Opens the control socket of `home`, readable by its owner only, in place of a stale one.
@@ -82,11 +90,27 @@ impl Server {
         {
             return Err(BindError::InUse { path });
         }
-        let listener = bind_private(&place.socket).map_err(system)?;
-        if let Some(link) = &place.link {
-            link_anew(&place.socket, link).map_err(system)?;
+        let listener = listen(&place).map_err(system)?;
+        let identity = identity(&place);
+        Ok(Self { listener, place, identity })
+    }
+
+    /// Makes the socket again where somebody has removed it: a logout may
+    /// clear the runtime folder.
+    fn look_after(&mut self) {
+        if self.identity.is_some() && identity(&self.place) == self.identity {
+            return;
         }
-        Ok(Self { listener, place })
+        let folder = self.place.socket.parent().filter(|_| self.place.link.is_some());
+        let made = folder.map_or(Ok(()), prepare_folder).and_then(|()| listen(&self.place));
+        match made {
+            Ok(listener) => {
+                tracing::info!("the control socket was gone and is there again");
+                self.listener = listener;
+                self.identity = identity(&self.place);
+            }
+            Err(error) => tracing::warn!(%error, "the control socket is gone"),
+        }
     }
 
     /// Returns the socket's path.
@@ -103,7 +127,7 @@ impl Server {
     /// makes a subscription for each program that watches. A broken connection
     /// ends only itself.
     pub async fn serve<F>(
-        self,
+        mut self,
         commands: mpsc::Sender<(Command, CommandReply)>,
         events: F,
         stop: impl Future<Output = ()>,
@@ -124,7 +148,7 @@ impl Server {
     }
 
     async fn accept<F>(
-        &self,
+        &mut self,
         connections: &mut JoinSet<()>,
         commands: mpsc::Sender<(Command, CommandReply)>,
         events: Arc<F>,
@@ -135,9 +159,14 @@ impl Server {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let watchers = Arc::new(Semaphore::new(WATCHERS_MAX));
         loop {
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
+            let accepted = tokio::time::timeout(LOOK_PAUSE, self.listener.accept()).await;
+            let stream = match accepted {
+                Ok(Ok((stream, _))) => stream,
+                Err(_) => {
+                    self.look_after();
+                    continue;
+                }
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "a control connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
@@ -334,6 +363,22 @@ fn refuse(stream: UnixStream) {
         Ok(Ok(_)) => tracing::warn!("a control connection was refused: too many at one time"),
         Ok(Err(_)) | Err(_) => tracing::debug!("a refused control connection was gone already"),
     }
+}
+
+/// Opens a socket at its place.
+fn listen(place: &Place) -> io::Result<UnixListener> {
+    let listener = bind_private(&place.socket)?;
+    if let Some(link) = &place.link {
+        link_anew(&place.socket, link)?;
+    }
+    Ok(listener)
+}
+
+/// Returns what stands at a place now.
+fn identity(place: &Place) -> Option<Identity> {
+    let file = std::fs::symlink_metadata(&place.socket).ok()?;
+    let link = place.link.as_ref().map(std::fs::read_link).transpose().ok()?;
+    Some((file.dev(), file.ino(), link))
 }
 
 /// Binds under another name, takes all rights of others away, then renames:

@@ -109,7 +109,12 @@ impl Engine {
 
     /// Adds to a status what the core cannot know: how the store is.
     pub(crate) fn complete(&self, report: &mut StatusReport) {
-        report.problems.extend(self.store.problems().into_iter().map(|problem| Problem {
+        let found = self.store.problems();
+        if found.iter().any(|problem| problem.code == "disk-full") {
+            // What this device cannot take in, nobody withholds or has lost.
+            report.problems.retain(|problem| !OF_A_FULL_DISK.contains(&problem.code.as_str()));
+        }
+        report.problems.extend(found.into_iter().map(|problem| Problem {
             code: problem.code.to_owned(),
             text: problem.text,
             fix: problem.fix,
@@ -160,9 +165,7 @@ impl Engine {
     /// When not even an empty index works, or the log cannot be read.
     pub(crate) fn rebuild(&mut self, cause: &StorageError) -> Result<(), Failure> {
         tracing::warn!(%cause, "the index failed and is rebuilt from the log");
-        let rebuilt = self.store.discard_index().map_err(OpenEngineError::from).and_then(|()| {
-            open_by_replay(&mut self.store, &self.seed, self.reach, self.continuation)
-        });
+        let rebuilt = open_anew(&mut self.store, &self.seed, self.reach, self.continuation);
         self.node = rebuilt.map_err(|error| error.into_failure(&self.home))?;
         Ok(())
     }
@@ -187,6 +190,9 @@ impl Engine {
 fn is_same(one: &DamagedFile, other: &DamagedFile) -> bool {
     one.name == other.name && one.damage == other.damage
 }
+
+/// Problems that a full disk makes by itself.
+const OF_A_FULL_DISK: [&str; 2] = ["withholds", "entries-lost"];
 
 /// Whether this device's own log goes on where the store's log ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,7 +233,22 @@ fn open_or_rebuild(
     };
     let Err(OpenEngineError::Storage(StorageError::Index(cause))) = opened else { return opened };
     tracing::warn!(cause, "the index cannot be used and is rebuilt from the log");
+    open_anew(store, seed, reach, continuation)
+}
+
+/// Opens a node over an empty index; over one in memory where the disk does
+/// not take what the log holds, for instance because it is full.
+fn open_anew(
+    store: &mut Store,
+    seed: &Zeroizing<[u8; 32]>,
+    reach: Reach,
+    continuation: Continuation,
+) -> Result<Node, OpenEngineError> {
     store.discard_index()?;
+    let opened = open_by_replay(store, seed, reach, continuation);
+    let Err(OpenEngineError::Storage(StorageError::Index(cause))) = opened else { return opened };
+    tracing::warn!(cause, "a new index fails too and is kept in memory");
+    store.keep_index_in_memory();
     open_by_replay(store, seed, reach, continuation)
 }
 

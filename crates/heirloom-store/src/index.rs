@@ -9,12 +9,16 @@ use std::fmt::Debug;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 mod memory;
 mod sled;
 
 /// The folder of an index on disk, below the home.
 const FOLDER: &str = "index";
+/// How long the end of the program waits for the index to close.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
 
 /// Which engine keeps the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,13 +121,12 @@ impl Index {
 
     /// Puts the index aside and begins an empty one.
     pub(crate) fn discard(&mut self) -> Result<(), IndexError> {
-        self.close();
+        // Its folder is left to it: the new one lies elsewhere.
+        drop(self.close());
         set_aside(&self.home).map_err(|error| IndexError(error.to_string()))?;
         let (backend, state) = match self.settings.kind {
             IndexKind::Memory => memory::open(),
-            IndexKind::Sled => {
-                sled::open(&self.home.join(FOLDER), self.settings).unwrap_or_else(in_memory)
-            }
+            IndexKind::Sled => self.begin().unwrap_or_else(in_memory),
         };
         self.backend = backend;
         self.state = match state {
@@ -135,18 +138,45 @@ impl Index {
         Ok(())
     }
 
-    /// Lets go of the engine, which may panic when it is damaged.
-    fn close(&mut self) {
+    /// Goes on with an empty index in memory.
+    pub(crate) fn keep_in_memory(&mut self) {
+        drop(self.close());
+        self.state = IndexState::InMemory;
+    }
+
+    /// Begins an empty index, at last in the room of the one that was put aside.
+    fn begin(&self) -> Result<Opened, IndexError> {
+        let folder = self.home.join(FOLDER);
+        sled::open(&folder, self.settings).or_else(|error| {
+            tracing::warn!(%error, "the index that was put aside is removed");
+            remove_aside(&self.home).map_err(|error| IndexError(error.to_string()))?;
+            sled::open(&folder, self.settings)
+        })
+    }
+
+    /// Lets go of the engine, on a thread of its own: one that is damaged may
+    /// panic, and one whose disk refused a write waits for ever (sled 0.34
+    /// flushes when it is dropped). What is returned ends when it is closed.
+    fn close(&mut self) -> mpsc::Receiver<()> {
         let backend = std::mem::replace(&mut self.backend, memory::open().0);
-        if catch_unwind(AssertUnwindSafe(|| drop(backend))).is_err() {
-            tracing::warn!("the index panicked while it was closed");
-        }
+        let (closed, wait) = mpsc::channel::<()>();
+        let close = move || {
+            if catch_unwind(AssertUnwindSafe(|| drop(backend))).is_err() {
+                tracing::warn!("the index panicked while it was closed");
+            }
+            drop(closed);
+        };
+        // Where no thread begins, the closure was dropped, and with it the engine.
+        drop(std::thread::Builder::new().name("index-close".to_owned()).spawn(close));
+        wait
     }
 }
 
 impl Drop for Index {
     fn drop(&mut self) {
-        self.close();
+        if let Err(mpsc::RecvTimeoutError::Timeout) = self.close().recv_timeout(CLOSE_WAIT) {
+            tracing::warn!("the index does not close and is left as it is");
+        }
     }
 }
 
@@ -192,8 +222,8 @@ fn remove_files(folder: &Path, which: impl Fn(&str) -> bool) -> io::Result<usize
     Ok(removed)
 }
 
-/// Renames the index to `index.bad-N` and removes the one that was put aside before.
-pub(crate) fn set_aside(home: &Path) -> io::Result<()> {
+/// Removes what was put aside before; returns its highest number.
+fn remove_aside(home: &Path) -> io::Result<u64> {
     let mut newest = 0_u64;
     for path in entries(home)? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -202,6 +232,12 @@ pub(crate) fn set_aside(home: &Path) -> io::Result<()> {
             remove_all(&path)?;
         }
     }
+    Ok(newest)
+}
+
+/// Renames the index to `index.bad-N` and removes the one that was put aside before.
+pub(crate) fn set_aside(home: &Path) -> io::Result<()> {
+    let newest = remove_aside(home)?;
     let folder = home.join(FOLDER);
     if folder.symlink_metadata().is_ok() {
         std::fs::rename(&folder, home.join(format!("index.bad-{}", newest + 1)))?;

@@ -281,6 +281,11 @@ impl Store {
         Ok(self.index.discard()?)
     }
 
+    /// Begins an empty index in memory, for this run: for a disk that takes none.
+    pub fn keep_index_in_memory(&mut self) {
+        self.index.keep_in_memory();
+    }
+
     /// Makes the index durable, so that the next start replays less.
     ///
     /// # Errors

@@ -286,3 +286,47 @@ async fn a_watcher_hears_what_happened_before_the_node_stopped() {
     assert!(matches!(asked.await.unwrap(), Err(ClientError::Connection(_))));
     assert!(Client::connect(household.folder.path()).await.unwrap().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_was_removed_is_made_again() {
+    let household = household();
+    let path = socket::path(household.home()).unwrap();
+    for replaced in [false, true] {
+        std::fs::remove_file(&path).unwrap();
+        if replaced {
+            std::fs::write(&path, "").unwrap();
+        }
+        tokio::time::sleep(2 * LOOK_PAUSE).await;
+        household.client().await.request(Command::Devices).await.unwrap();
+    }
+    drop(household.stop);
+    household.served.await.unwrap();
+    assert!(!path.exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_command_is_waited_for_and_a_silent_node_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (commands, mut asked) = mpsc::channel::<(Command, CommandReply)>(4);
+    let server = Server::bind(folder.path()).unwrap();
+    let (events, _) = broadcast::channel(4);
+    let forever = std::future::pending::<()>();
+    tokio::spawn(server.serve(commands, move || events.subscribe(), forever));
+    let node = tokio::spawn(async move {
+        let (_, long) = asked.recv().await.unwrap();
+        for _ in 0..3 {
+            let (command, reply) = asked.recv().await.unwrap();
+            assert_eq!(command, Command::Devices);
+            reply.send(Ok(Answer::Devices { rows: Vec::new() })).unwrap();
+        }
+        long.send(Ok(Answer::Devices { rows: Vec::new() })).unwrap();
+        asked
+    });
+    let mut client = Client::connect(folder.path()).await.unwrap().unwrap();
+    client.request(Command::Status).await.unwrap();
+    let held = node.await.unwrap();
+    let error = client.request(Command::Status).await.unwrap_err();
+    assert!(matches!(error, ClientError::Silent { .. }), "{error}");
+    assert!(client.watch().await.is_err(), "its connection still waits for the answer");
+    drop(held);
+}

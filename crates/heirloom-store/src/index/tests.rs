@@ -319,3 +319,48 @@ fn where_no_index_can_be_written_it_is_in_memory() {
     index.discard().unwrap();
     assert_eq!((index.state(), index.backend().get(b"key")), (IndexState::InMemory, Ok(None)));
 }
+
+/// An engine that never closes while its channel is open.
+#[derive(Debug)]
+struct Stuck(std::sync::Mutex<mpsc::Receiver<()>>);
+
+impl Backend for Stuck {
+    fn get(&self, _: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        Err(IndexError("its disk refused a write".to_owned()))
+    }
+
+    fn scan(&self, _: &[u8], _: Option<&[u8]>, _: usize) -> Result<Rows, IndexError> {
+        Err(IndexError("its disk refused a write".to_owned()))
+    }
+
+    fn commit(&mut self, _: Batch) -> Result<(), IndexError> {
+        Err(IndexError("its disk refused a write".to_owned()))
+    }
+
+    fn sync(&self) -> Result<(), IndexError> {
+        Err(IndexError("its disk refused a write".to_owned()))
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        let _ = self.0.get_mut().unwrap().recv();
+    }
+}
+
+#[test]
+fn an_engine_that_does_not_close_holds_nobody_up() {
+    let home = tempfile::tempdir().unwrap();
+    let mut index = Index::open(home.path(), SETTINGS);
+    index.backend_mut().sync().unwrap();
+    let (held, stuck) = mpsc::channel::<()>();
+    index.backend = Box::new(Stuck(std::sync::Mutex::new(stuck)));
+    assert!(index.backend().get(b"a").is_err());
+    index.discard().unwrap();
+    let mut batch = Batch::default();
+    batch.put(b"a".to_vec(), b"1".to_vec());
+    index.backend_mut().commit(batch).unwrap();
+    assert_eq!(index.backend().get(b"a").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(index.state(), IndexState::Rebuilt);
+    drop(held);
+}
