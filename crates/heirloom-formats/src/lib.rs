@@ -197,7 +197,8 @@ pub fn preferred_file_name(category: &CategorySpec, content: &Content) -> Option
 }
 
 /// Returns whether two notes are likely one, changed: at least half of the
-/// lines of the shorter one stand in the other, blank ones not counted.
+/// lines of the shorter one stand in the other, blank ones not counted, or of
+/// a short note half of its words. One without text may become anything.
 /// Records of other categories carry what identifies them.
 #[must_use]
 pub fn is_likely_one(category: &CategorySpec, one: &Content, other: &Content) -> bool {

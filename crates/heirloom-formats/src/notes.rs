@@ -25,6 +25,9 @@ use std::collections::BTreeMap;
 
 const FRONT: &str = "f";
 const BODY: &str = "body";
+/// Lines of a note above which they tell whether it is another one; below,
+/// its words do.
+const LINES_TELLING: usize = 4;
 const USUAL_EOL: &str = "\n";
 
 /// Notes.
@@ -304,17 +307,33 @@ pub(crate) fn is_likely_one(one: &Content, other: &Content) -> bool {
     if [one, other].into_iter().any(attachment::is_in) {
         return false;
     }
-    let lines = |content: &Content| {
-        let body = text_of(content.get(BODY));
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for line in body.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            *counts.entry(line.to_owned()).or_default() += 1;
-        }
-        counts
+    let (old, new) = (text_of(one.get(BODY)), text_of(other.get(BODY)));
+    let (old_lines, new_lines) = (counted(old.lines()), counted(new.lines()));
+    if old_lines.values().sum::<usize>().min(new_lines.values().sum()) >= LINES_TELLING {
+        return mostly_common(&old_lines, &new_lines);
+    }
+    let titles = [one, other].map(|content| value_of(content, "title").unwrap_or_default());
+    let [old_title, new_title] = titles.each_ref().map(|title| title.split_whitespace());
+    let old_words = counted(old_title.chain(old.split_whitespace()));
+    let new_words = counted(new_title.chain(new.split_whitespace()));
+    old_words.is_empty() || mostly_common(&old_words, &new_words)
+}
+
+/// Counts pieces of text that are not blank.
+fn counted<'a>(pieces: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for piece in pieces.map(str::trim).filter(|piece| !piece.is_empty()) {
+        *counts.entry(piece).or_default() += 1;
+    }
+    counts
+}
+
+/// Returns whether at least half of the shorter list stands in the other.
+fn mostly_common(one: &BTreeMap<&str, usize>, other: &BTreeMap<&str, usize>) -> bool {
+    let common = |(piece, count): (&&str, &usize)| {
+        other.get(piece).map_or(0, |found: &usize| *found.min(count))
     };
-    let (one, other) = (lines(one), lines(other));
-    let common: usize =
-        one.iter().map(|(line, count)| other.get(line).map_or(0, |found| *found.min(count))).sum();
+    let common: usize = one.iter().map(common).sum();
     let shorter = one.values().sum::<usize>().min(other.values().sum());
     common > 0 && common * 2 >= shorter
 }

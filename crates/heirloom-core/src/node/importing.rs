@@ -21,8 +21,13 @@ enum Outcome {
     Unchanged,
 }
 
-/// Notes by the places of their files.
-type Places = BTreeMap<String, Vec<RecordId>>;
+/// Notes and the files beside them that are known by their first content alone.
+struct Places {
+    /// By the places of their files.
+    records: BTreeMap<String, Vec<RecordId>>,
+    /// Whether what is imported is mostly what was imported before.
+    is_familiar: bool,
+}
 
 /// Fields that stay as they are here, though the file changed them too.
 type Kept = BTreeSet<String>;
@@ -42,7 +47,10 @@ impl Node {
         let (mut seen, mut places) = (BTreeMap::new(), None);
         for item in items {
             let about = |reason| SkippedItem { file: item.file.clone(), line: item.line, reason };
-            match self.import_item(now, storage, item, &mut writing, &mut seen, &mut places) {
+            let found = self.item(storage, item, items, &mut places);
+            match found
+                .and_then(|found| self.import_item(now, storage, found, &mut writing, &mut seen))
+            {
                 Ok((outcome, kept)) => {
                     match outcome {
                         Outcome::Accepted => report.accepted += 1,
@@ -62,27 +70,35 @@ impl Node {
         self.write(now, storage, writing, id, answer, wait)
     }
 
+    /// Reads one of some items that are imported together, and finds its record.
+    fn item(
+        &self,
+        storage: &dyn Storage,
+        item: &ImportItem,
+        items: &[ImportItem],
+        places: &mut Option<Places>,
+    ) -> Result<Found, Refusal> {
+        let (raw, parsed) = parsed_item(item)?;
+        let uid = uid_of(&parsed);
+        let mut record = self.record_id(raw.category, &uid)?;
+        if parsed.uid.is_none()
+            && self.collection.saved(storage, record)?.is_none()
+            && let Some(changed) = self.changed_note(storage, (&raw, &parsed), items, places)?
+        {
+            record = changed;
+        }
+        Ok(Found { raw, parsed, uid, record })
+    }
+
     fn import_item(
         &mut self,
         now: Now,
         storage: &dyn Storage,
-        item: &ImportItem,
+        Found { raw, parsed, uid, record }: Found,
         writing: &mut Writing,
         seen: &mut BTreeMap<RecordId, [u8; 32]>,
-        places: &mut Option<Places>,
     ) -> Result<(Outcome, Kept), Refusal> {
-        let raw = raw_item(item)?;
-        let parsed = heirloom_formats::parse(&raw).map_err(|error| {
-            crate::failure::usage(error.reason.clone(), "Mend the item and import it again.")
-        })?;
-        let uid = parsed.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&parsed));
-        let mut record = self.record_id(raw.category, &uid)?;
-        let mut document = self.collection.document(storage, record)?;
-        if let (None, None) = (&document, &parsed.uid)
-            && let Some(changed) = self.changed_note(storage, &raw, &parsed, places)?
-        {
-            (record, document) = (changed, self.collection.document(storage, changed)?);
-        }
+        let document = self.collection.document(storage, record)?;
         let bytes = hash::plain(&raw.bytes);
         if let Some(before) = seen.insert(record, bytes) {
             if before == bytes || parsed.uid.is_none() {
@@ -103,44 +119,73 @@ impl Node {
         }
     }
 
-    /// Returns the note that an item without an identifier is a changed version
-    /// of: the only one without an identifier of its own whose file stands in
-    /// the same place, where their texts are alike.
+    /// Returns the note, or the file beside notes, that an item without an
+    /// identifier is a changed version of: the only one without an identifier
+    /// of its own whose file stands in the same place, where their texts are
+    /// alike or the rest of the folder is known.
     fn changed_note(
         &self,
         storage: &dyn Storage,
-        raw: &RawItem,
-        parsed: &Item,
+        (raw, parsed): (&RawItem, &Item),
+        items: &[ImportItem],
         places: &mut Option<Places>,
     ) -> Result<Option<RecordId>, Refusal> {
         if raw.category.number != NOTES.number {
             return Ok(None);
         }
-        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content);
         let places = match places {
             Some(places) => places,
-            None => places.insert(self.places(storage)?),
+            None => places.insert(self.places(storage, items)?),
         };
-        let Some([record]) = place.and_then(|place| places.get(&place)).map(Vec::as_slice) else {
-            return Ok(None);
-        };
-        let content = self.existing(storage, *record)?.content();
-        let is_one = heirloom_formats::is_likely_one(raw.category, &content, &parsed.content);
-        Ok(is_one.then_some(*record))
+        let Some(record) = places.only(raw, parsed) else { return Ok(None) };
+        let is_one = places.is_familiar || self.is_likely(storage, record, (raw, parsed))?;
+        Ok(is_one.then_some(record))
     }
 
-    /// Returns the notes that are known by their first text alone, by the
-    /// places of their files.
-    fn places(&self, storage: &dyn Storage) -> Result<Places, Refusal> {
-        let mut places = Places::new();
+    fn is_likely(
+        &self,
+        storage: &dyn Storage,
+        record: RecordId,
+        (raw, parsed): (&RawItem, &Item),
+    ) -> Result<bool, Refusal> {
+        let document = self.existing(storage, record)?;
+        let content = document.content();
+        if heirloom_formats::is_likely_one(raw.category, &content, &parsed.content) {
+            return Ok(true);
+        }
+        let content = self.resolved(storage, content)?;
+        let uid = document.uid().unwrap_or_default();
+        Ok(heirloom_formats::render(raw.category, &content, &uid) == raw.bytes)
+    }
+
+    /// Returns what is known by the places of its files, and whether most of
+    /// what is imported is.
+    fn places(&self, storage: &dyn Storage, items: &[ImportItem]) -> Result<Places, Refusal> {
+        let mut places = Places { records: BTreeMap::new(), is_familiar: false };
         Self::each_row(storage, &NOTES, None, &mut |record, row| {
             if !row.deleted && heirloom_formats::is_content_uid(&row.uid) {
                 let content = self.existing(storage, record)?.content();
                 let place = heirloom_formats::preferred_file_name(&NOTES, &content);
-                places.entry(place.unwrap_or_default()).or_default().push(record);
+                places.records.entry(place.unwrap_or_default()).or_default().push(record);
             }
             Ok(true)
         })?;
+        let (mut known, mut strange) = (0, 0);
+        for item in items.iter().filter(|item| item.category == NOTES.id) {
+            let Ok((raw, parsed)) = parsed_item(item) else { continue };
+            let record = self.record_id(raw.category, &uid_of(&parsed))?;
+            if self.collection.saved(storage, record)?.is_some() {
+                known += 1;
+                continue;
+            }
+            let Some(record) = places.only(&raw, &parsed) else { continue };
+            if self.is_likely(storage, record, (&raw, &parsed))? {
+                known += 1;
+            } else if !heirloom_formats::is_attachment(&raw.name) {
+                strange += 1;
+            }
+        }
+        places.is_familiar = known > 0 && known >= strange;
         Ok(places)
     }
 
@@ -224,6 +269,36 @@ fn kept_reason(kept: Kept) -> Option<String> {
     let verb = if kept.len() == 1 { "was" } else { "were" };
     let fields = kept.into_iter().reduce(|all, field| format!("{all}, {field}"))?;
     Some(format!("{fields} {verb} changed here too since the last import, and kept"))
+}
+
+/// An item and the record that it stands for.
+struct Found {
+    raw: RawItem,
+    parsed: Item,
+    uid: String,
+    record: RecordId,
+}
+
+impl Places {
+    /// Returns the record whose file stands where an item's does, if only one
+    /// does.
+    fn only(&self, raw: &RawItem, parsed: &Item) -> Option<RecordId> {
+        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content)?;
+        let [record] = self.records.get(&place)?.as_slice() else { return None };
+        Some(*record)
+    }
+}
+
+fn uid_of(parsed: &Item) -> String {
+    parsed.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(parsed))
+}
+
+fn parsed_item(item: &ImportItem) -> Result<(RawItem, Item), Refusal> {
+    let raw = raw_item(item)?;
+    let parsed = heirloom_formats::parse(&raw).map_err(|error| {
+        crate::failure::usage(error.reason.clone(), "Mend the item and import it again.")
+    })?;
+    Ok((raw, parsed))
 }
 
 fn raw_item(item: &ImportItem) -> Result<RawItem, Refusal> {

@@ -12,6 +12,7 @@ mod attacks;
 mod claims;
 mod copies;
 mod edits;
+mod folders;
 mod hostile;
 mod household;
 mod life;

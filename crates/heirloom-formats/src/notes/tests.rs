@@ -361,5 +361,9 @@ fn a_changed_note_is_told_from_another_of_the_same_name() {
     assert!(is_one("# P\n\na\n", "# P\n\na\nb\n"));
     assert!(is_one("one\ntwo\nthree\n", "zero\r\n two\r\nthree\r\nfour\r\nfive\r\n"));
     assert!(!is_one("# P\n\nthis\nand that\n", "# P\n\nof something\nelse\n"));
-    assert!(!is_one("a\n", "b\n") && !is_one("\n", "\n"));
+    assert!(!is_one("a\n", "b\n"));
+    assert!(is_one("todo\n", "todo done\n") && is_one("# one\n", "# one changed\n"));
+    let titled = |body: &str| format!("---\ntitle: About it\n---\n{body}\n");
+    assert!(is_one(&titled("old body here"), &titled("some new other")));
+    assert!(is_one("", "the first text\n") && !is_one("the only text\n", ""));
 }

@@ -1,0 +1,66 @@
+//! Folders of notes that are imported again.
+
+use super::super::*;
+use super::alone::Alone;
+use crate::command::{ImportItem, ImportReport};
+use base64::Engine as _;
+
+fn import(alone: &mut Alone, files: &[(&str, &str)]) -> (u64, u64, u64) {
+    let item = |(file, text): &(&str, &str)| ImportItem {
+        category: "notes".into(),
+        file: (*file).to_owned(),
+        line: 1,
+        base64: base64::engine::general_purpose::STANDARD.encode(text),
+    };
+    let items = files.iter().map(item).collect();
+    match alone.ask(Command::Import { items, dry_run: false, wait: Wait::default() }) {
+        Ok(Answer::Imported { report, .. }) => {
+            let ImportReport { accepted, updated, unchanged, .. } = report;
+            (accepted, updated, unchanged)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_changed_picture_of_a_folder_that_is_known_stays_one() {
+    let mut alone = Alone::new();
+    let first = [("img/p.png", "one"), ("doc.pdf", "%PDF a"), ("n.md", "# N\n\n![p](img/p.png)\n")];
+    assert_eq!(import(&mut alone, &first), (3, 0, 0));
+    let second = [("img/p.png", "two"), ("doc.pdf", "%PDF b"), first[2]];
+    assert_eq!(import(&mut alone, &second), (0, 2, 1));
+    assert_eq!(import(&mut alone, &second), (0, 0, 3));
+    assert_eq!(alone.list("notes", None).len(), 3);
+    let rewritten = [second[0], second[1], ("n.md", "something else entirely\n")];
+    assert_eq!(import(&mut alone, &rewritten), (0, 1, 2), "the rest of the folder is known");
+}
+
+#[test]
+fn files_of_another_folder_are_others() {
+    let mut alone = Alone::new();
+    let one = [("img/1.png", "one"), ("readme.md", "# Boats\n\nHow to sail\nand to row\nfar\n")];
+    assert_eq!(import(&mut alone, &one), (2, 0, 0));
+    let other = [("img/1.png", "1"), ("readme.md", "# Bread\n\nHow to bake\nand to eat\nit\n")];
+    assert_eq!(import(&mut alone, &other), (2, 0, 0));
+    assert_eq!(alone.list("notes", None).len(), 4);
+    assert_eq!(import(&mut alone, &[("img/2.png", "x")]), (1, 0, 0));
+    assert_eq!(import(&mut alone, &[("img/2.png", "y")]), (1, 0, 0), "nothing tells that it is");
+}
+
+#[test]
+fn a_short_note_that_changed_stays_one() {
+    let mut alone = Alone::new();
+    for (name, texts) in [
+        ("a.md", ["todo\n", "todo done\n"]),
+        ("b.md", ["", "first\n"]),
+        ("c.md", ["# x\n", "# x y\n"]),
+    ] {
+        assert_eq!(import(&mut alone, &[(name, texts[0])]), (1, 0, 0), "{name}");
+        assert_eq!(import(&mut alone, &[(name, texts[1])]), (0, 1, 0), "{name}");
+    }
+    assert_eq!(
+        import(&mut alone, &[("a.md", "eggs\n")]),
+        (1, 0, 0),
+        "it has nothing of the old one"
+    );
+}
