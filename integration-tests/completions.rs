@@ -35,6 +35,8 @@ fn bash_completes_commands_categories_and_options() {
     assert_eq!(offered(&script, "heirloom cont"), ["contacts"]);
     assert_eq!(offered(&script, "heirloom app"), ["apps"]);
     assert_eq!(offered(&script, "heirloom notes li"), ["list"]);
+    assert_eq!(offered(&script, "heirloom notes a"), ["add"]);
+    assert_eq!(offered(&script, "heirloom apps a"), [""]);
     assert_eq!(offered(&script, "heirloom notes add --body"), ["--body-file"]);
     assert_eq!(offered(&script, "heirloom invite --role blind"), ["blind-keeper"]);
     assert_eq!(offered(&script, "heirloom devices r"), ["rename", "revoke"]);

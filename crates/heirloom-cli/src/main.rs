@@ -37,14 +37,14 @@ mod versions;
 mod walk;
 
 use arguments::{Arguments, Fixed, RecoveryVerb, Verb};
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{CommandFactory, ValueEnum};
 use exit::{Exit, Trouble};
 use screen::{Form, Screen};
 use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return misused(&error),
     };
@@ -166,10 +166,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_whole_and_in_one_line() {
-        let error = Arguments::try_parse_from(["heirloom", "up", "--blind"]).unwrap_err();
+        let error = Arguments::read(["heirloom", "up", "--blind"]).unwrap_err();
         let text = told(&error.render().to_string());
         assert!(text.ends_with("were not provided: --keeper"), "{text}");
-        let error = Arguments::try_parse_from(["heirloom", "nonsense"]).unwrap_err();
+        let error = Arguments::read(["heirloom", "nonsense"]).unwrap_err();
         assert_eq!(told(&error.render().to_string()), "unrecognized subcommand 'nonsense'");
     }
 }

@@ -5,7 +5,6 @@ use crate::arguments::{Arguments, Fixed, Verb};
 use crate::exit::Trouble;
 use crate::screen::{Form, Screen};
 use crate::{export, import, mesh, records, status};
-use clap::Parser;
 use heirloom_api::Server;
 use heirloom_api::protocol::ANSWER_TOO_LARGE;
 use heirloom_core::command::{
@@ -66,7 +65,7 @@ impl Scripted {
     /// Gives a command line, its words separated by `|`.
     async fn run(&self, line: &str) -> Ended {
         let words = ["heirloom"].into_iter().chain(line.split('|'));
-        let arguments = Arguments::try_parse_from(words).unwrap();
+        let arguments = Arguments::read(words).unwrap();
         let form = if arguments.global.json { Form::Json } else { Form::Human };
         let (mut screen, home) = (Screen::kept(form), self.home.path());
         let result = match arguments.verb {
@@ -209,6 +208,16 @@ async fn a_write_without_a_field_is_not_sent() {
     let node = Scripted::answering(Answer::Done);
     assert_eq!(node.run("contacts|add").await.exit, 2);
     assert_eq!(node.run("notes|set|1f|--body-file|/nowhere/x").await.exit, 1);
+    assert!(node.asked().is_empty());
+}
+
+#[tokio::test]
+async fn what_its_user_names_is_not_added() {
+    let node = Scripted::answering(Answer::Done);
+    for line in ["settings|add|name=foo|x=1", "apps|add|name=a.b/c|x=1", "apps|add"] {
+        let ended = node.run(line).await;
+        assert_eq!((ended.exit, ended.printed.as_str()), (2, ""), "{line}");
+    }
     assert!(node.asked().is_empty());
 }
 

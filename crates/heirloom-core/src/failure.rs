@@ -3,6 +3,7 @@
 use crate::command::Failure;
 use crate::input::AppendError;
 use crate::storage::StorageError;
+use heirloom_schema::CategorySpec;
 
 /// Exit codes that this crate uses; the command line's table names all.
 pub mod exit {
@@ -48,6 +49,15 @@ pub(crate) fn no_category(category: &str) -> Failure {
         format!("There is no category {category:?}."),
         "See `heirloom --help` for the categories.",
     )
+}
+
+/// Returns why a category's records are not added, where their names are given.
+#[must_use]
+pub fn named(spec: &CategorySpec) -> Option<Failure> {
+    let naming = spec.naming?;
+    let text = format!("`add` makes no {}: you choose its name, and `set` makes it.", spec.singular);
+    let fix = format!("Run `heirloom {} set {naming} KEY=VALUE`.", spec.id);
+    Some(usage(text, &fix))
 }
 
 pub(crate) fn no_device(device: &str) -> Failure {
