@@ -162,6 +162,9 @@ fn two_that_take_each_other_out_are_both_out_until_the_phrase_says_otherwise() {
     let wrong = wrong.to_str().unwrap();
     let refused = run(tablet, &["recovery", "reset", "--phrase-file", wrong]);
     assert_eq!(refused.code, 77);
+    std::fs::write(wrong, house.phrase.split(' ').take(3).collect::<Vec<_>>().join(" ")).unwrap();
+    let refused = run(tablet, &["recovery", "reset", "--phrase-file", wrong]).expect(77);
+    assert!(refused.stderr.contains("A phrase has 12 words, not 3."), "{}", refused.stderr);
     let right = house.phone.with_file_name("right");
     std::fs::write(&right, &house.phrase).unwrap();
     let right = right.to_str().unwrap();

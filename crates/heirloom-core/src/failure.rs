@@ -3,6 +3,7 @@
 use crate::command::Failure;
 use crate::input::AppendError;
 use crate::storage::StorageError;
+use heirloom_identity::PhraseError;
 use heirloom_schema::CategorySpec;
 
 /// Exit codes that this crate uses; the command line's table names all.
@@ -55,7 +56,8 @@ pub(crate) fn no_category(category: &str) -> Failure {
 #[must_use]
 pub fn named(spec: &CategorySpec) -> Option<Failure> {
     let naming = spec.naming?;
-    let text = format!("`add` makes no {}: you choose its name, and `set` makes it.", spec.singular);
+    let text =
+        format!("`add` makes no {}: you choose its name, and `set` makes it.", spec.singular);
     let fix = format!("Run `heirloom {} set {naming} KEY=VALUE`.", spec.id);
     Some(usage(text, &fix))
 }
@@ -88,6 +90,18 @@ pub(crate) fn taken_out() -> Failure {
     let fix = "Join again with an invite from a member device, or bring it back with the phrase: \
                `heirloom recovery reset`.";
     forbidden("This device was taken out of the account.", fix)
+}
+
+/// Returns what is wrong with a recovery phrase that is none.
+#[must_use]
+pub fn bad_phrase(error: &PhraseError) -> Failure {
+    let text = format!("{}.", crate::show::sentence(&error.to_string()));
+    failure(
+        exit::FORBIDDEN,
+        "phrase-wrong",
+        text,
+        "Check the twelve words; nothing was changed here.",
+    )
 }
 
 pub(crate) fn needs_node() -> Failure {

@@ -41,7 +41,8 @@ pub(crate) fn field_failure(spec: &'static CategorySpec, error: &FieldError) -> 
     failure::usage(format!("{}.", sentence(&error.to_string())), &fix)
 }
 
-fn sentence(text: &str) -> String {
+/// Returns a text with a capital letter at its beginning.
+pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::household::House;
+use crate::command::Secret;
 use crate::input::HelloId;
 use heirloom_base::{Decode as _, Encode as _, EntryId, Hlc, Incarnation, RecordId, SpaceId};
 use heirloom_identity::{Keyring, Role, Signer, roster};
@@ -248,6 +249,22 @@ fn a_device_that_was_taken_out_writes_nothing_more() {
     };
     assert_eq!(house.ask(1, add).unwrap_err().code, "not-permitted");
     assert!(house.node(1).membership.peers(house.id(1)).is_empty());
+}
+
+#[test]
+fn a_phrase_with_a_wrong_word_or_too_few_is_told_as_such() {
+    let mut house = House::of(&["phone"]);
+    let mut refused = |words: &str| {
+        let phrase = Secret::new(words.to_owned());
+        house.ask(0, Command::Reset { phrase, keep: Vec::new() }).unwrap_err()
+    };
+    let few = refused("zoo zoo zoo");
+    assert_eq!((few.exit, few.code.as_str()), (77, "phrase-wrong"));
+    assert_eq!(few.text, "A phrase has 12 words, not 3.");
+    let wrong = refused(&format!("{}wronk", "zoo ".repeat(11)));
+    assert!(wrong.text.contains("wronk") && wrong.text.contains("did you mean"), "{}", wrong.text);
+    let other = refused(&format!("{}about", "abandon ".repeat(11)));
+    assert_eq!(other.text, "This is not the recovery phrase of the account.");
 }
 
 #[test]
