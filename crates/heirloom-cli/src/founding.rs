@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -55,7 +55,7 @@ fn show(account: &Account, screen: &mut Screen) -> Result<(), Trouble> {
 }
 
 /// Prints the recovery phrase with what it is for.
-pub(crate) fn show_phrase(phrase: &str, screen: &mut Screen) -> Result<(), Trouble> {
+pub(crate) fn show_phrase<W: Write>(phrase: &str, screen: &mut Screen<W>) -> Result<(), Trouble> {
     screen.line("The recovery phrase. It is shown this once and stored nowhere; write it down:")?;
     screen.line("")?;
     let words: Vec<&str> = phrase.split_whitespace().collect();

@@ -5,6 +5,7 @@ use crate::arguments::{DevicesVerb, InviteArguments, SyncArguments};
 use crate::exit::{self, Exit, Trouble};
 use crate::founding::counted;
 use crate::records::short;
+use crate::recovery::RESET;
 use crate::screen::{self, Form, Screen};
 use heirloom_api::Client;
 use heirloom_core::command::{Answer, BehindRow, Command, DeviceRow, Failure};
@@ -60,7 +61,11 @@ pub(crate) async fn devices<W: Write>(
                 screen.json(row)?;
                 screen.line(device_line(row, width_of_names(&rows)))?;
             }
-            screen.next(if rows.len() > 1 { "devices rename DEVICE NAME" } else { "invite" })
+            screen.next(match rows.as_slice() {
+                rows if rows.iter().any(|row| row.this && row.revoked) => RESET,
+                [_, _, ..] => "devices rename DEVICE NAME",
+                [] | [_] => "invite",
+            })
         }
         DevicesVerb::Rename { device, name } => {
             let command = Command::Rename { device: device.clone(), name: name.clone() };
@@ -110,6 +115,7 @@ pub(crate) fn width_of_names(rows: &[DeviceRow]) -> usize {
 /// Returns a device in words.
 pub(crate) fn device_line(row: &DeviceRow, width: usize) -> String {
     let presence = match (row.this, row.revoked, row.online, &row.last_seen) {
+        (true, true, ..) => "this device, revoked".to_owned(),
         (true, ..) => "this device".to_owned(),
         (_, true, ..) => "revoked".to_owned(),
         (_, _, true, _) if row.relayed => "connected through a keeper".to_owned(),
@@ -249,5 +255,7 @@ mod tests {
         assert!(device_line(&row, 5).ends_with("connected through a keeper"));
         row.this = true;
         assert!(device_line(&row, 5).ends_with("this device"));
+        row.revoked = true;
+        assert!(device_line(&row, 5).ends_with("member  this device, revoked"));
     }
 }

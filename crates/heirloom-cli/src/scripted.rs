@@ -455,6 +455,16 @@ async fn devices_are_listed_and_renamed() {
 }
 
 #[tokio::test]
+async fn a_device_that_is_out_lists_itself_as_revoked_with_the_way_back() {
+    let other = DeviceRow { name: "tablet".to_owned(), this: false, ..phone() };
+    let rows = vec![DeviceRow { revoked: true, ..phone() }, other];
+    let node = Scripted::answering(Answer::Devices { rows });
+    let human = node.run("devices|list").await.printed;
+    assert!(human.starts_with("phone   abababab  member  this device, revoked\n"), "{human}");
+    assert!(human.ends_with("Next: heirloom recovery reset\n"), "{human}");
+}
+
+#[tokio::test]
 async fn the_verbless_command_is_the_status() {
     let report = StatusReport {
         account_id: "ab".repeat(32),

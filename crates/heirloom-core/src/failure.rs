@@ -87,8 +87,8 @@ pub(crate) fn forbidden(text: &str, fix: &str) -> Failure {
 }
 
 pub(crate) fn taken_out() -> Failure {
-    let fix = "Join again with an invite from a member device, or bring it back with the phrase: \
-               `heirloom recovery reset`.";
+    let fix = "Bring it back with the phrase: `heirloom recovery reset`, or join with a new folder and \
+               an invite from a member device.";
     forbidden("This device was taken out of the account.", fix)
 }
 

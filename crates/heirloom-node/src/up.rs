@@ -127,6 +127,8 @@ impl Up {
             peer_id: heirloom_net::peer_id_text(device),
             addresses: network.addresses(),
             phrase,
+            may_invite: engine.node().may_invite(),
+            is_out: engine.node().is_out(),
         };
         let (running, told) = host::start(engine, network, network_events, options.peers.clone())?;
         let events = running.events();

@@ -1,7 +1,9 @@
 //! Status, devices and the commands about them.
 
 use super::{Node, PendingFrame, Refusal, Then};
-use crate::command::{Answer, BehindRow, CategoryRow, DeviceRow, Problem, StatusReport, Wait};
+use crate::command::{
+    Answer, BehindRow, CategoryRow, DeviceRow, Failure, Problem, StatusReport, Wait,
+};
 use crate::failure;
 use crate::input::CommandId;
 use crate::rows::{self, RecordIndex, table};
@@ -101,10 +103,8 @@ impl Node {
             problems.push(Problem { code: code.into(), text, fix: fix.into() });
         };
         if !self.membership.is_peer(self.device()) {
-            let text = "This device was taken out of the account.".into();
-            let fix = "Bring it back with the phrase: `heirloom recovery reset`, or join with a \
-                       new folder.";
-            report("revoked", text, fix);
+            let Failure { text, fix, .. } = failure::taken_out();
+            report("revoked", text, &fix);
             return problems;
         }
         let others: Vec<&DeviceRow> =

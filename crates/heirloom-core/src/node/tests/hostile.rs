@@ -1,7 +1,7 @@
 //! What others may send, and what it must not do.
 
 use super::super::*;
-use super::household::House;
+use super::household::{House, phrase};
 use crate::command::Secret;
 use crate::input::HelloId;
 use heirloom_base::{Decode as _, Encode as _, EntryId, Hlc, Incarnation, RecordId, SpaceId};
@@ -249,6 +249,38 @@ fn a_device_that_was_taken_out_writes_nothing_more() {
     };
     assert_eq!(house.ask(1, add).unwrap_err().code, "not-permitted");
     assert!(house.node(1).membership.peers(house.id(1)).is_empty());
+}
+
+#[test]
+fn a_device_tells_that_it_was_taken_out_when_it_hears_of_it_and_at_each_start() {
+    let mut house = House::of(&["phone", "lost"]);
+    let told = |house: &mut House| -> Vec<String> {
+        let events = std::mem::take(&mut house.devices[1].events).into_iter();
+        let texts = events.filter_map(|event| match event {
+            Event::Warning { code, text, .. } if code == "revoked" => Some(text),
+            _ => None,
+        });
+        texts.collect()
+    };
+    assert!(told(&mut house).is_empty() && !house.node(1).is_out());
+    let op = revocation(&house, 1);
+    present(&mut house, 1, vec![op.clone()]);
+    present(&mut house, 1, vec![op]);
+    let [text] = told(&mut house).try_into().unwrap();
+    assert!(text.contains("taken out") && text.contains("heirloom recovery reset"), "{text}");
+    for _ in 0..2 {
+        house.boot(1);
+        assert!(house.node(1).is_out() && !house.node(1).may_invite());
+        assert_eq!(told(&mut house).len(), 1);
+    }
+    // Also where the index is made anew from the log.
+    house.devices[1].storage.index.clear();
+    house.boot(1);
+    assert_eq!(told(&mut house).len(), 1);
+    let (phrase, keep) = (Secret::new(phrase().words().to_string()), Vec::new());
+    house.ask(1, Command::Reset { phrase, keep }).unwrap();
+    house.boot(1);
+    assert!(told(&mut house).is_empty() && house.node(1).may_invite());
 }
 
 #[test]
