@@ -7,6 +7,7 @@ use crate::founding;
 use crate::records::short;
 use crate::recovery::RESET;
 use crate::screen::{self, Form, Screen};
+use heirloom_base::count;
 use heirloom_core::command::{Event, Failure};
 use heirloom_node::{Ready, UpEvent, UpOptions};
 use serde_json::json;
@@ -182,7 +183,8 @@ fn sentence(event: &Event) -> Option<String> {
         }
         Event::Progress { device_id, device, receiving, sending } if receiving + sending > 0 => {
             let device = called(device, device_id);
-            Some(format!("{device}: {receiving} entries to receive, {sending} to send"))
+            let receiving = count::of(*receiving, "entry", "entries");
+            Some(format!("{device}: {receiving} to receive, {sending} to send"))
         }
         Event::Progress { .. } => None,
         Event::DeviceJoined { device_id, device } => {
@@ -298,6 +300,7 @@ mod tests {
         };
         assert_eq!(sentence(&progress(0)), None);
         assert!(sentence(&progress(2)).unwrap().starts_with("desk: 2 entries to receive"));
+        assert_eq!(sentence(&progress(1)).unwrap(), "desk: 1 entry to receive, 0 to send");
     }
 
     #[test]

@@ -188,7 +188,10 @@ fn a_signed_entry_with_a_broken_change_is_kept_and_passed_on_but_not_applied() {
     let bytes = entry(&house, &author, space, vec![part]);
     house.hear(0, 1, &entries(bytes));
     assert_eq!(house.digest(0), before);
-    assert_eq!(house.status(0).quarantined, 1);
+    let status = house.status(0);
+    assert_eq!(status.quarantined, 1);
+    let told = status.problems.iter().find(|problem| problem.code == "quarantined").unwrap();
+    assert!(told.text.starts_with("1 change was kept aside, by device desk ("), "{}", told.text);
     let warned =
         |event: &Event| matches!(event, Event::Warning { code, .. } if code == "quarantined");
     assert!(house.devices[0].events.iter().any(warned));
