@@ -178,7 +178,8 @@ mod tests {
                 losers: vec![value(2), value(3)],
             }],
         });
-        let edit = HistoryEdit { field: "n".to_owned(), before: None, after: Some(json!([1, 2])) };
+        let after = Some(json!([1, 2]));
+        let edit = HistoryEdit { field: "n".to_owned(), before: None, after, structural: true };
         answers(Answer::History {
             rows: vec![HistoryRow {
                 change: "ef".to_owned(),
