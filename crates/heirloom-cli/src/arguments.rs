@@ -281,7 +281,7 @@ pub(crate) struct ResetArguments {
     /// Read the phrase from this file [else from stdin]
     #[arg(long, value_name = "F")]
     pub(crate) phrase_file: Option<PathBuf>,
-    /// Bring this device back, which was taken out
+    /// Bring this device back, which was taken out (can be repeated)
     #[arg(long, value_name = "DEVICE")]
     pub(crate) keep: Vec<String>,
 }

@@ -173,13 +173,27 @@ fn what_does_not_exist_is_not_offered() {
 fn first_lines_of_help_say_what_to_do() {
     const IMPERATIVES: &[&str] = &[
         "Add", "Bring", "Change", "Give", "Import", "Join", "Keep", "Let", "List", "Make", "Open",
-        "Print", "Put", "Restore", "Run", "Set", "Settle", "Show", "State", "Take", "Try", "Use", "Wait",
-        "Write",
+        "Print", "Put", "Restore", "Run", "Set", "Settle", "Show", "State", "Take", "Try", "Use",
+        "Wait", "Write",
     ];
     fn check(command: &Command) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let first = about.split([' ', ',']).next().unwrap_or_default();
         assert!(IMPERATIVES.contains(&first), "{}: {about}", command.get_name());
+        command.get_subcommands().for_each(check);
+    }
+    check(&Arguments::command());
+}
+
+#[test]
+fn what_can_be_repeated_says_so() {
+    fn check(command: &Command) {
+        for argument in command.get_arguments().filter(|argument| argument.get_long().is_some()) {
+            let repeats = matches!(argument.get_action(), ArgAction::Append | ArgAction::Count);
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let says = help.contains("(can be repeated)") || help.contains("separated by commas");
+            assert_eq!(repeats, says, "{}: {help}", command.get_name());
+        }
         command.get_subcommands().for_each(check);
     }
     check(&Arguments::command());
