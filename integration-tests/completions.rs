@@ -35,9 +35,14 @@ fn bash_completes_commands_categories_and_options() {
     assert_eq!(offered(&script, "heirloom cont"), ["contacts"]);
     assert_eq!(offered(&script, "heirloom app"), ["apps"]);
     assert_eq!(offered(&script, "heirloom notes li"), ["list"]);
+    assert_eq!(offered(&script, "heirloom notes a"), ["add"]);
+    assert_eq!(offered(&script, "heirloom apps a"), [""]);
     assert_eq!(offered(&script, "heirloom notes add --body"), ["--body-file"]);
     assert_eq!(offered(&script, "heirloom invite --role blind"), ["blind-keeper"]);
     assert_eq!(offered(&script, "heirloom devices r"), ["rename", "revoke"]);
+    assert_eq!(offered(&script, "heirloom notes add --wait "), ["local", "keeper", "peer:"]);
+    assert_eq!(offered(&script, "heirloom import x --wait p"), ["peer:"]);
+    assert_eq!(offered(&script, "heirloom sync --timeout "), [""], "a number is no file");
 }
 
 #[test]
@@ -58,6 +63,10 @@ fn every_shell_has_completions_and_reads_them() {
         if shell == "fish" {
             let own = "using_subcommand completions\" -f -a \"bash elvish fish powershell zsh\"";
             assert!(generated.contains(own), "fish offers the shells");
+            let levels = generated.lines().filter(|line| line.contains("-l wait"));
+            let mut levels = levels.peekable();
+            assert!(levels.peek().is_some());
+            assert!(levels.all(|line| line.contains("-f -a \"local") && line.contains("peer:")));
         }
         let script = folder.path().join(shell);
         std::fs::write(&script, generated).unwrap();

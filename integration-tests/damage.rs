@@ -422,12 +422,12 @@ fn one_rotten_entry_costs_a_lone_device_that_entry_and_no_other() {
     bytes[at] ^= 0x10;
     fs::write(&log, bytes).unwrap();
     let status = run_json(&home, &["status"]).expect(0).json();
-    assert!(status["problems"].to_string().contains("has lost one entry"), "{status}");
+    assert!(status["problems"].to_string().contains("has lost 1 entry"), "{status}");
     fs::remove_dir_all(home.join("index")).unwrap();
     assert_eq!(run_json(&home, &["notes", "list"]).lines().len(), 8);
     run_json(&home, &["notes", "add", "title=afterwards"]).expect(0);
     fs::remove_dir_all(home.join("index")).unwrap();
     assert_eq!(run_json(&home, &["notes", "list"]).lines().len(), 9);
     let status = run_json(&home, &["status"]).expect(0).json();
-    assert!(status["problems"].to_string().contains("has lost one entry"), "{status}");
+    assert!(status["problems"].to_string().contains("has lost 1 entry"), "{status}");
 }

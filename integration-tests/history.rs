@@ -64,6 +64,11 @@ fn a_conflict_is_chosen_on_one_device_and_an_old_version_restored_on_the_other()
     assert!(history.iter().all(|row| row["by"].as_str().unwrap().len() == 64), "{history:?}");
     let printed = run(&one, &["notes", "history", &id]).expect(0).stdout;
     assert!(printed.contains("created by phone") && printed.contains("    + one\n    + two\n"));
+    assert!(printed.contains("  title: Plan\n  and 3 more lines of the file;"), "{printed}");
+    assert!(!printed.contains("---") && !printed.contains("id:"), "{printed}");
+    let birth = history[0]["edits"].as_array().unwrap();
+    let fence = |edit: &&Value| edit["after"] == "---" && edit["structural"] == true;
+    assert_eq!(birth.iter().filter(fence).count(), 2, "{birth:?}");
 
     run(&one, &["notes", "delete", &id]).expect(0);
     let refused = run_json(&one, &["notes", "set", &id, "title=x"]).expect(1);

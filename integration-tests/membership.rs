@@ -106,7 +106,12 @@ fn what_a_device_wrote_after_it_was_taken_out_counts_nowhere_until_it_is_accepte
     let status = run_json(laptop, &["status"]).expect(0).json();
     assert_eq!(status["problems"][0]["code"], "revoked", "{status}");
     assert!(!note(laptop, "Secret"));
+    let warning = second.wait_for("warning");
+    assert_eq!(warning["code"], "revoked", "{warning}");
     assert_eq!((second.stop(), first.stop()), (0, 0));
+    let again = Up::start(laptop, &[]);
+    assert_eq!(again.wait_for("warning")["code"], "revoked");
+    assert_eq!(again.stop(), 0);
 
     // The household finds that the note is good.
     let accepted = run_json(tablet, &["quarantine", "accept", "laptop"]).expect(0).json();
@@ -162,6 +167,9 @@ fn two_that_take_each_other_out_are_both_out_until_the_phrase_says_otherwise() {
     let wrong = wrong.to_str().unwrap();
     let refused = run(tablet, &["recovery", "reset", "--phrase-file", wrong]);
     assert_eq!(refused.code, 77);
+    std::fs::write(wrong, house.phrase.split(' ').take(3).collect::<Vec<_>>().join(" ")).unwrap();
+    let refused = run(tablet, &["recovery", "reset", "--phrase-file", wrong]).expect(77);
+    assert!(refused.stderr.contains("A phrase has 12 words, not 3."), "{}", refused.stderr);
     let right = house.phone.with_file_name("right");
     std::fs::write(&right, &house.phrase).unwrap();
     let right = right.to_str().unwrap();

@@ -17,8 +17,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The last line that a node prints when it comes up.
-const NODE_IS_UP: &str = "Next: heirloom invite";
+/// How the last line begins that a node prints when it comes up.
+const NODE_IS_UP: &str = "Next: heirloom ";
 
 /// A command that runs in the background.
 struct Job {
@@ -174,7 +174,7 @@ impl Player {
 
     /// Returns how much of the output is what a background command prints first.
     fn begun(&self, step: &Step, printed: &str, is_node: bool) -> Option<(usize, Captured)> {
-        if is_node && !printed.lines().any(|line| line == NODE_IS_UP) {
+        if is_node && !printed.lines().any(|line| line.starts_with(NODE_IS_UP)) {
             return None;
         }
         let ends = printed.match_indices('\n').map(|(end, _)| end + 1);

@@ -1,5 +1,6 @@
 //! The lines of the control socket.
 
+use heirloom_base::count;
 use heirloom_core::command::{Answer, Command, Event, Failure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -81,10 +82,13 @@ pub(crate) fn refusal(code: &str, text: String, fix: &str) -> Failure {
 }
 
 /// Says to a watcher that it was too slow and missed events.
-pub(crate) fn skipped(count: u64) -> Event {
+pub(crate) fn skipped(events: u64) -> Event {
     Event::Warning {
         code: "events-dropped".to_owned(),
-        text: format!("{count} events were dropped because they were read too slowly"),
+        text: format!(
+            "{} dropped because they were read too slowly",
+            count::of(events, "event was", "events were")
+        ),
         aside: None,
     }
 }
@@ -174,7 +178,8 @@ mod tests {
                 losers: vec![value(2), value(3)],
             }],
         });
-        let edit = HistoryEdit { field: "n".to_owned(), before: None, after: Some(json!([1, 2])) };
+        let after = Some(json!([1, 2]));
+        let edit = HistoryEdit { field: "n".to_owned(), before: None, after, structural: true };
         answers(Answer::History {
             rows: vec![HistoryRow {
                 change: "ef".to_owned(),

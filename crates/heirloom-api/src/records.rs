@@ -34,7 +34,8 @@ pub struct AppRecord {
 impl Client {
     /// Makes a record of fields and returns its new id.
     ///
-    /// An app record has a name that the app gives; it is made by [`Client::set`].
+    /// An app record or a settings namespace has a name that the app gives; it is
+    /// made by [`Client::set`] and refused here.
     ///
     /// # Errors
     /// When a field is unknown or refuses its value, or there is no answer.

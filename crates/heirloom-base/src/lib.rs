@@ -11,6 +11,7 @@
 
 pub mod blob;
 pub mod codec;
+pub mod count;
 pub mod hash;
 pub mod id;
 pub mod json;

@@ -10,7 +10,11 @@ pub(crate) use records::{RecordCall, RecordVerb};
 pub(crate) use waits::{Seconds, WaitArguments};
 
 use crate::exit;
-use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
+    ValueEnum,
+};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Keep a household's contacts, notes, calendar and settings on all its devices
@@ -22,6 +26,17 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
+}
+
+impl Arguments {
+    /// Reads a command line, of which the first word is the program's name.
+    pub(crate) fn read<T: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = records::with_all(Self::command());
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 /// What every command takes, before or after its verb.
@@ -266,7 +281,7 @@ pub(crate) struct ResetArguments {
     /// Read the phrase from this file [else from stdin]
     #[arg(long, value_name = "F")]
     pub(crate) phrase_file: Option<PathBuf>,
-    /// Bring this device back, which was taken out
+    /// Bring this device back, which was taken out (can be repeated)
     #[arg(long, value_name = "DEVICE")]
     pub(crate) keep: Vec<String>,
 }

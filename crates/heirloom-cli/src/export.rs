@@ -8,6 +8,7 @@ use crate::screen::{Screen, quoted};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use heirloom_api::protocol::ANSWER_TOO_LARGE;
+use heirloom_base::count;
 use heirloom_core::command::{Answer, Command, ExportFile, Failure};
 use heirloom_schema::CATEGORIES;
 use serde_json::json;
@@ -35,8 +36,10 @@ pub(crate) async fn run<W: Write>(
     let count: u64 = files.values().sum();
     screen.json(&json!({"files": count, "bytes": target.bytes, "categories": files}))?;
     let folder = target.folder.display();
-    screen.line(format_args!("Wrote {count} files, {} bytes, to {folder}.", target.bytes))?;
-    screen.line(format_args!("They are {}.", counted(&files)))?;
+    let (count, bytes) =
+        (count::of(count, "file", "files"), count::of(target.bytes, "byte", "bytes"));
+    screen.line(format_args!("Wrote {count}, {bytes}, to {folder}."))?;
+    screen.line(format_args!("In them: {}.", counted(&files)))?;
     screen.next(&format!("import {}", quoted(&folder.to_string())))
 }
 

@@ -5,13 +5,14 @@ use crate::arguments::{InitArguments, JoinArguments, RecoverArguments};
 use crate::exit::{self, Exit, Trouble};
 use crate::records::short;
 use crate::screen::{Screen, remark};
+use heirloom_base::count;
 use heirloom_core::command::Failure;
 use heirloom_node::{Account, JoinOptions, RecoverOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -55,7 +56,7 @@ fn show(account: &Account, screen: &mut Screen) -> Result<(), Trouble> {
 }
 
 /// Prints the recovery phrase with what it is for.
-pub(crate) fn show_phrase(phrase: &str, screen: &mut Screen) -> Result<(), Trouble> {
+pub(crate) fn show_phrase<W: Write>(phrase: &str, screen: &mut Screen<W>) -> Result<(), Trouble> {
     screen.line("The recovery phrase. It is shown this once and stored nowhere; write it down:")?;
     screen.line("")?;
     let words: Vec<&str> = phrase.split_whitespace().collect();
@@ -264,8 +265,11 @@ fn read_phrase_from_stdin(phrase: &mut String) -> io::Result<usize> {
 
 /// Returns record counts in words.
 pub(crate) fn counted(records: &BTreeMap<String, u64>) -> String {
-    let parts: Vec<String> =
-        records.iter().map(|(category, count)| format!("{count} {category}")).collect();
+    let part = |(category, count): (&String, &u64)| match heirloom_schema::by_id(category) {
+        Some(spec) => count::of(*count, spec.singular, spec.plural),
+        None => format!("{count} {category}"),
+    };
+    let parts: Vec<String> = records.iter().map(part).collect();
     if parts.is_empty() { "no records yet".to_owned() } else { parts.join(", ") }
 }
 
@@ -313,8 +317,9 @@ mod tests {
 
     #[test]
     fn counts_are_told_in_words() {
-        let records = BTreeMap::from([("contacts".to_owned(), 3), ("notes".to_owned(), 1)]);
-        assert_eq!(counted(&records), "3 contacts, 1 notes");
+        let counts = [("calendar", 2), ("contacts", 3), ("notes", 1), ("unheard", 1)];
+        let records = counts.map(|(category, count)| (category.to_owned(), count)).into();
+        assert_eq!(counted(&records), "2 events, 3 contacts, 1 note, 1 unheard");
         assert_eq!(counted(&BTreeMap::new()), "no records yet");
     }
 

@@ -8,8 +8,8 @@ use crate::source::Source;
 use crate::walk::{Found, Walk};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use heirloom_base::hash;
 use heirloom_base::limits::{API_REQUEST_BYTES_MAX, IMPORT_BATCH_BYTES_MAX};
+use heirloom_base::{count, hash};
 use heirloom_core::command::{
     Answer, Command, Failure, ImportItem, ImportReport, SkippedItem, Wait,
 };
@@ -308,7 +308,8 @@ fn in_part(failure: Failure, report: &ImportReport) -> Failure {
     if saved == 0 {
         return failure;
     }
-    let text = format!("{saved} items were imported, but not the others: {}", failure.text);
+    let items = count::of(saved, "item was", "items were");
+    let text = format!("{items} imported, but not the others: {}", failure.text);
     Failure { exit: Exit::PartlyImported.code(), text, ..failure }
 }
 
@@ -330,8 +331,8 @@ fn shortfall(report: &ImportReport, reached: bool) -> Option<Failure> {
         return Some(exit::not_yet());
     }
     (skipped > 0).then(|| {
-        let items = if skipped == 1 { "item was" } else { "items were" };
-        let text = format!("{skipped} {items} left out, everything else is imported");
+        let items = count::of(skipped as u64, "item was", "items were");
+        let text = format!("{items} left out, everything else is imported");
         let fix = "Correct what was left out and import it again; what is here stays unchanged";
         exit::failure(Exit::PartlyImported, "imported-in-part", text, fix)
     })
@@ -398,6 +399,7 @@ mod tests {
         let part = in_part(full(), &report(2, 0, 0));
         assert_eq!((part.exit, part.code.as_str()), (4, "disk-full"));
         assert!(part.text.contains("2 items were imported"), "{}", part.text);
+        assert!(in_part(full(), &report(1, 0, 0)).text.starts_with("1 item was imported"));
     }
 
     #[test]

@@ -90,7 +90,7 @@ async fn list<W: Write>(
         }
     }
     if is_empty {
-        let verb = if category.open_fields { "set NAME" } else { "add" };
+        let verb = category.naming.map_or("add".to_owned(), |naming| format!("set {naming}"));
         screen.next(&format!("{} {verb} {}", category.id, example(category)))
     } else {
         screen.next(&format!("{} show ID", category.id))

@@ -13,6 +13,7 @@
 
 mod access;
 mod arguments;
+mod completions;
 mod demo;
 mod escape;
 mod exit;
@@ -37,14 +38,13 @@ mod versions;
 mod walk;
 
 use arguments::{Arguments, Fixed, RecoveryVerb, Verb};
-use clap::{CommandFactory, Parser, ValueEnum};
 use exit::{Exit, Trouble};
 use screen::{Form, Screen};
 use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return misused(&error),
     };
@@ -106,7 +106,7 @@ async fn run(arguments: Arguments, screen: &mut Screen) -> Result<(), Trouble> {
     let global = arguments.global;
     let verb = match arguments.verb {
         Some(Verb::Fixed(Fixed::Completions(arguments))) => {
-            return completions(arguments.shell);
+            return completions::run(&arguments, screen);
         }
         Some(Verb::Fixed(Fixed::Man(arguments))) => return man::run(&arguments, screen),
         Some(Verb::Fixed(Fixed::Demo(arguments))) => return demo::run(arguments, screen),
@@ -140,24 +140,9 @@ async fn fixed(verb: Fixed, home: &std::path::Path, screen: &mut Screen) -> Resu
         Fixed::Import(arguments) => import::run(arguments, home, screen).await,
         Fixed::Export(arguments) => export::run(arguments, home, screen).await,
         Fixed::Demo(arguments) => demo::run(arguments, screen),
-        Fixed::Completions(arguments) => completions(arguments.shell),
+        Fixed::Completions(arguments) => completions::run(&arguments, screen),
         Fixed::Man(arguments) => man::run(&arguments, screen),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> Result<(), Trouble> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "heirloom", &mut script);
-    if shell == clap_complete::Shell::Fish {
-        // What is generated for fish leaves out the values of arguments without a name.
-        let shells = clap_complete::Shell::value_variants().iter();
-        let shells: Vec<String> = shells.map(ToString::to_string).collect();
-        let condition = "__fish_heirloom_using_subcommand completions";
-        let line =
-            format!("complete -c heirloom -n \"{condition}\" -f -a \"{}\"\n", shells.join(" "));
-        script.extend(line.into_bytes());
-    }
-    io::Write::write_all(&mut io::stdout(), &script).map_err(Trouble::Output)
 }
 
 #[cfg(test)]
@@ -166,10 +151,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_whole_and_in_one_line() {
-        let error = Arguments::try_parse_from(["heirloom", "up", "--blind"]).unwrap_err();
+        let error = Arguments::read(["heirloom", "up", "--blind"]).unwrap_err();
         let text = told(&error.render().to_string());
         assert!(text.ends_with("were not provided: --keeper"), "{text}");
-        let error = Arguments::try_parse_from(["heirloom", "nonsense"]).unwrap_err();
+        let error = Arguments::read(["heirloom", "nonsense"]).unwrap_err();
         assert_eq!(told(&error.render().to_string()), "unrecognized subcommand 'nonsense'");
     }
 }

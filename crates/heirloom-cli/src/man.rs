@@ -6,10 +6,14 @@ use crate::screen::{Screen, quoted};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
+use heirloom_base::count;
 use serde_json::json;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+
+/// The day of the version that `Cargo.toml` names: the two change together.
+const RELEASED: &str = "2026-11-29";
 
 /// Carries out `man`.
 pub(crate) fn run<W: Write>(
@@ -20,6 +24,7 @@ pub(crate) fn run<W: Write>(
     root.build();
     let Some(folder) = &arguments.out else {
         let page = whole(&root).map_err(|error| exit::system("cannot write the page", &error))?;
+        screen.json(&json!({"name": file_name(&root), "page": page}))?;
         return screen.raw(&page);
     };
     let pages = write_pages(&root, folder).map_err(|error| {
@@ -27,7 +32,8 @@ pub(crate) fn run<W: Write>(
     })?;
     screen.json(&json!({"pages": pages}))?;
     let first = quoted(&folder.join("heirloom.1").to_string_lossy());
-    screen.line(format_args!("Wrote {} pages to {}.", pages.len(), folder.display()))?;
+    let count = count::of(pages.len() as u64, "page", "pages");
+    screen.line(format_args!("Wrote {count} to {}.", folder.display()))?;
     screen.line(format_args!("Next: man -l {first}"))
 }
 
@@ -37,7 +43,7 @@ fn write_pages(root: &Command, folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     let mut open = vec![root];
     while let Some(command) = open.pop() {
-        let name = Man::new(command.clone()).get_filename();
+        let name = file_name(command);
         fs::write(folder.join(&name), page(command)?)?;
         names.push(name);
         open.extend(command.get_subcommands());
@@ -55,7 +61,7 @@ fn page(command: &Command) -> io::Result<String> {
         man.render_subcommands_section(&mut text)?;
     }
     notes(command, &mut text)?;
-    as_text(text)
+    tidied(text)
 }
 
 /// Returns one page with all commands in it.
@@ -70,7 +76,7 @@ fn whole(root: &Command) -> io::Result<String> {
         open.extend(below(command));
     }
     notes(root, &mut text)?;
-    as_text(text)
+    tidied(text)
 }
 
 /// Returns the commands below one, the last in its help first.
@@ -91,7 +97,7 @@ fn section(command: &Command, text: &mut Vec<u8>) -> io::Result<()> {
         argument.hide(is_shared)
     });
     let has_options = own.get_arguments().any(|argument| !argument.is_hide_set());
-    let man = Man::new(own);
+    let man = Man::new(own.override_usage(usage(command)));
     let mut part = Vec::new();
     man.render_synopsis_section(&mut part)?;
     man.render_description_section(&mut part)?;
@@ -99,20 +105,38 @@ fn section(command: &Command, text: &mut Vec<u8>) -> io::Result<()> {
         man.render_options_section(&mut part)?;
     }
     for line in as_text(part)?.lines() {
-        match line.strip_prefix(".SH ") {
-            Some(_) => control("PP", "", text)?,
-            None => writeln!(text, "{line}")?,
+        match line {
+            // What stands below a heading or above a list begins no paragraph.
+            ".SH SYNOPSIS" | ".SH OPTIONS" => {}
+            line if line.starts_with(".SH ") => control("PP", "", text)?,
+            line => writeln!(text, "{line}")?,
         }
     }
     if let Some(notes) = command.get_after_help().filter(|_| command.has_subcommands()) {
+        control("PP", "", text)?;
         as_it_stands(&notes.to_string(), text)?;
     }
     Ok(())
 }
 
 fn named(command: &Command) -> Man {
-    let version = env!("CARGO_PKG_VERSION");
-    Man::new(command.clone()).source(format!("heirloom {version}")).manual("Heirloom")
+    let title = command.get_display_name().unwrap_or(command.get_name()).to_uppercase();
+    Man::new(command.clone().override_usage(usage(command)))
+        .title(title)
+        .date(RELEASED)
+        .source(concat!("heirloom ", env!("CARGO_PKG_VERSION")))
+        .manual("Heirloom Manual")
+}
+
+/// Returns how a command is given, as its help tells it.
+fn usage(command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned()
+}
+
+/// Returns the name of the file that holds a command's page.
+fn file_name(command: &Command) -> String {
+    Man::new(command.clone()).get_filename()
 }
 
 fn head(man: &Man) -> io::Result<Vec<u8>> {
@@ -134,7 +158,7 @@ fn notes(command: &Command, text: &mut Vec<u8>) -> io::Result<()> {
 /// Writes a table whose lines must not flow into each other.
 fn as_it_stands(table: &str, text: &mut Vec<u8>) -> io::Result<()> {
     let mut roff = Roff::new();
-    roff.control("PP", []).control("nf", []);
+    roff.control("nf", []);
     for line in table.lines() {
         roff.text([roman(line)]);
     }
@@ -145,6 +169,16 @@ fn as_it_stands(table: &str, text: &mut Vec<u8>) -> io::Result<()> {
 fn control(name: &str, value: &str, text: &mut Vec<u8>) -> io::Result<()> {
     let values = [value].into_iter().filter(|value| !value.is_empty());
     Roff::new().control(name, values).to_writer(text)
+}
+
+/// Returns a page of several parts, each of which came with what stands at
+/// the beginning of a page, and with breaks around its blank lines.
+fn tidied(parts: Vec<u8>) -> io::Result<String> {
+    let mut beginning = Vec::new();
+    Roff::new().to_writer(&mut beginning)?;
+    let beginning = as_text(beginning)?;
+    let parts = as_text(parts)?.replace(&beginning, "").replace(".br\n\n.br\n", ".sp\n");
+    Ok(beginning + &parts)
 }
 
 fn as_text(bytes: Vec<u8>) -> io::Result<String> {

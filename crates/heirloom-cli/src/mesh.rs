@@ -5,8 +5,10 @@ use crate::arguments::{DevicesVerb, InviteArguments, SyncArguments};
 use crate::exit::{self, Exit, Trouble};
 use crate::founding::counted;
 use crate::records::short;
+use crate::recovery::RESET;
 use crate::screen::{self, Form, Screen};
 use heirloom_api::Client;
+use heirloom_base::count;
 use heirloom_core::command::{Answer, BehindRow, Command, DeviceRow, Failure};
 use serde_json::json;
 use std::io::{self, BufRead, Read, Write};
@@ -26,7 +28,8 @@ pub(crate) async fn invite<W: Write>(
         return Err(exit::unexpected(&answer).into());
     };
     screen.json(&json!({"link": link, "words": words, "expires_in_s": expires_in_s}))?;
-    screen.line(format_args!("For {expires_in_s} seconds, one device can join with"))?;
+    let seconds = count::of(expires_in_s, "second", "seconds");
+    screen.line(format_args!("For {seconds}, one device can join with"))?;
     screen.line("")?;
     screen.line(format_args!("  {link}"))?;
     screen.line("")?;
@@ -60,7 +63,11 @@ pub(crate) async fn devices<W: Write>(
                 screen.json(row)?;
                 screen.line(device_line(row, width_of_names(&rows)))?;
             }
-            screen.next(if rows.len() > 1 { "devices rename DEVICE NAME" } else { "invite" })
+            screen.next(match rows.as_slice() {
+                rows if rows.iter().any(|row| row.this && row.revoked) => RESET,
+                [_, _, ..] => "devices rename DEVICE NAME",
+                [] | [_] => "invite",
+            })
         }
         DevicesVerb::Rename { device, name } => {
             let command = Command::Rename { device: device.clone(), name: name.clone() };
@@ -85,7 +92,8 @@ pub(crate) async fn devices<W: Write>(
                 "{device} ({}) is out: it gets nothing new, and nothing that it writes counts.",
                 short(&device_id)
             ))?;
-            screen.line(format_args!("The {entries} entries of it that are here stay."))?;
+            let entries = count::of(entries, "entry", "entries");
+            screen.line(format_args!("What is here of it stays: {entries}."))?;
             screen.next("devices list")
         }
     }
@@ -110,6 +118,7 @@ pub(crate) fn width_of_names(rows: &[DeviceRow]) -> usize {
 /// Returns a device in words.
 pub(crate) fn device_line(row: &DeviceRow, width: usize) -> String {
     let presence = match (row.this, row.revoked, row.online, &row.last_seen) {
+        (true, true, ..) => "this device, revoked".to_owned(),
         (true, ..) => "this device".to_owned(),
         (_, true, ..) => "revoked".to_owned(),
         (_, _, true, _) if row.relayed => "connected through a keeper".to_owned(),
@@ -151,7 +160,9 @@ pub(crate) async fn sync<W: Write>(
     }
     for BehindRow { device_id, entries, bytes } in &behind {
         let device = called(&rows, device_id);
-        screen.line(format_args!("{device} is behind: {entries} entries, {bytes} bytes."))?;
+        let entries = count::of(*entries, "entry", "entries");
+        let bytes = count::of(*bytes, "byte", "bytes");
+        screen.line(format_args!("{device} is behind: {entries}, {bytes}."))?;
     }
     match sync_failure(&level, &behind) {
         Some(failure) => Err(failure.into()),
@@ -176,7 +187,8 @@ fn called<'a>(rows: &'a [DeviceRow], device_id: &'a str) -> &'a str {
 /// Returns what `sync` fails with, where it does.
 fn sync_failure(level: &[String], behind: &[BehindRow]) -> Option<Failure> {
     if !behind.is_empty() {
-        let text = format!("{} of the reachable devices are not level yet", behind.len());
+        let are = count::word(behind.len() as u64, "is", "are");
+        let text = format!("{} of the reachable devices {are} not level yet", behind.len());
         let fix = "It goes on by itself; ask for more time with --timeout S";
         return Some(exit::failure(Exit::NotYet, "not-level", text, fix));
     }
@@ -214,7 +226,9 @@ mod tests {
     #[test]
     fn sync_tells_level_behind_and_unreachable_apart() {
         assert_eq!(sync_failure(&["ab".to_owned()], &[]), None);
-        assert_eq!(sync_failure(&["ab".to_owned()], &[behind()]).unwrap().exit, 75);
+        let failure = sync_failure(&["ab".to_owned()], &[behind()]).unwrap();
+        assert_eq!(failure.exit, 75);
+        assert_eq!(failure.text, "1 of the reachable devices is not level yet");
         assert_eq!(sync_failure(&[], &[behind()]).unwrap().exit, 75);
         assert_eq!(sync_failure(&[], &[]).unwrap().exit, 69);
     }
@@ -249,5 +263,7 @@ mod tests {
         assert!(device_line(&row, 5).ends_with("connected through a keeper"));
         row.this = true;
         assert!(device_line(&row, 5).ends_with("this device"));
+        row.revoked = true;
+        assert!(device_line(&row, 5).ends_with("member  this device, revoked"));
     }
 }

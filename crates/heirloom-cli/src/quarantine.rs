@@ -28,6 +28,7 @@ pub(crate) async fn run<W: Write>(
         screen.json(&json!({"device_id": device_id, "entries": entries}))?;
         match entries {
             0 => screen.line(format_args!("Nothing of {device} was kept aside."))?,
+            1 => screen.line(format_args!("1 more entry of {device} counts."))?,
             _ => screen.line(format_args!("{entries} more entries of {device} count."))?,
         }
         return screen.next("quarantine list");

@@ -7,6 +7,7 @@ use crate::list::{self, Wish};
 use crate::screen::Screen;
 use crate::versions;
 use heirloom_core::command::{Answer, Command, Failure, RecordRow};
+use heirloom_core::failure;
 use heirloom_schema::CategorySpec;
 use serde_json::{Value, json};
 use std::fs;
@@ -35,6 +36,9 @@ fn command(
     verb: RecordVerb,
     files: Vec<(&'static str, PathBuf)>,
 ) -> Result<Command, Failure> {
+    if let (RecordVerb::Add { .. }, Some(failure)) = (&verb, failure::named(spec)) {
+        return Err(failure);
+    }
     let category = spec.id.to_owned();
     let complete = |given: Vec<String>| assignments(spec, given, files);
     Ok(match verb {
@@ -70,12 +74,11 @@ fn assignments(
         given.push(format!("{field}={text}"));
     }
     if given.is_empty() {
-        let field = category.fields.first().map_or("FIELD", |field| field.name);
         return Err(exit::failure(
             Exit::Usage,
             "no-fields",
             "no field was given",
-            &format!("Name at least one, such as {field}=VALUE"),
+            &format!("Name at least one, such as {}", example(category)),
         ));
     }
     Ok(given)

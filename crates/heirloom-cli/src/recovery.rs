@@ -10,6 +10,9 @@ use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 
+/// What brings back a device that was taken out.
+pub(crate) const RESET: &str = "recovery reset";
+
 /// Carries out `recovery reset`.
 pub(crate) async fn reset<W: Write>(
     arguments: ResetArguments,

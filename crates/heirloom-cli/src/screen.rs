@@ -93,8 +93,12 @@ impl<W: Write> Screen<W> {
         }
     }
 
-    /// Prints a text of our own as it is, without a line end.
+    /// Prints a text of our own as it is, without a line end, in the form for
+    /// people only.
     pub(crate) fn raw(&mut self, text: &str) -> Result<(), Trouble> {
+        if self.form == Form::Json {
+            return Ok(());
+        }
         self.out.write_all(text.as_bytes()).map_err(Trouble::Output)
     }
 

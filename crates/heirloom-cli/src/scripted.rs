@@ -5,7 +5,6 @@ use crate::arguments::{Arguments, Fixed, Verb};
 use crate::exit::Trouble;
 use crate::screen::{Form, Screen};
 use crate::{export, import, mesh, records, status};
-use clap::Parser;
 use heirloom_api::Server;
 use heirloom_api::protocol::ANSWER_TOO_LARGE;
 use heirloom_core::command::{
@@ -66,7 +65,7 @@ impl Scripted {
     /// Gives a command line, its words separated by `|`.
     async fn run(&self, line: &str) -> Ended {
         let words = ["heirloom"].into_iter().chain(line.split('|'));
-        let arguments = Arguments::try_parse_from(words).unwrap();
+        let arguments = Arguments::read(words).unwrap();
         let form = if arguments.global.json { Form::Json } else { Form::Human };
         let (mut screen, home) = (Screen::kept(form), self.home.path());
         let result = match arguments.verb {
@@ -213,6 +212,16 @@ async fn a_write_without_a_field_is_not_sent() {
 }
 
 #[tokio::test]
+async fn what_its_user_names_is_not_added() {
+    let node = Scripted::answering(Answer::Done);
+    for line in ["settings|add|name=foo|x=1", "apps|add|name=a.b/c|x=1", "apps|add"] {
+        let ended = node.run(line).await;
+        assert_eq!((ended.exit, ended.printed.as_str()), (2, ""), "{line}");
+    }
+    assert!(node.asked().is_empty());
+}
+
+#[tokio::test]
 async fn a_body_file_becomes_an_assignment() {
     let node = Scripted::answering(Answer::Saved { id: "1f".to_owned(), reached: true });
     let file = node.home.path().join("body.md");
@@ -268,7 +277,8 @@ async fn both_values_of_a_conflict_are_shown() {
 
 #[tokio::test]
 async fn a_history_tells_before_and_after() {
-    let edit = HistoryEdit { field: "note".to_owned(), before: None, after: Some("new".into()) };
+    let (field, after) = ("note".to_owned(), Some("new".into()));
+    let edit = HistoryEdit { field, before: None, after, structural: false };
     let author = Author { by: "cd".repeat(32), by_name: "desk".into(), at: "2026".into() };
     let (change, kind) = ("ab".repeat(32), "created".to_owned());
     let change = HistoryRow { change, author, kind, edits: vec![edit] };
@@ -443,6 +453,16 @@ async fn devices_are_listed_and_renamed() {
     }));
     assert_eq!(json_lines(&node.run("devices|list|--json").await.printed)[0]["this"], true);
     assert!(node.run("devices|rename|phone|handy").await.printed.contains("called handy now"));
+}
+
+#[tokio::test]
+async fn a_device_that_is_out_lists_itself_as_revoked_with_the_way_back() {
+    let other = DeviceRow { name: "tablet".to_owned(), this: false, ..phone() };
+    let rows = vec![DeviceRow { revoked: true, ..phone() }, other];
+    let node = Scripted::answering(Answer::Devices { rows });
+    let human = node.run("devices|list").await.printed;
+    assert!(human.starts_with("phone   abababab  member  this device, revoked\n"), "{human}");
+    assert!(human.ends_with("Next: heirloom recovery reset\n"), "{human}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::exit::{self, Trouble};
 use crate::mesh::{device_line, width_of_names};
 use crate::records::short;
+use crate::recovery::RESET;
 use crate::screen::{Form, Screen};
 use heirloom_core::command::{Answer, CategoryRow, Command, StatusReport};
 use std::io::{self, IsTerminal, Write};
@@ -105,7 +106,9 @@ fn next(report: &StatusReport) -> String {
     let has_keeper = report.devices.iter().any(|row| row.role.contains("keeper"));
     let waiting = report.at_risk.values().any(|count| *count > 0)
         || report.devices.iter().any(|row| row.behind_entries > 0);
-    let text = if !report.running {
+    let text = if report.devices.iter().any(|row| row.this && row.revoked) {
+        RESET
+    } else if !report.running {
         "up"
     } else if report.devices.len() < 2 {
         "invite"
@@ -189,6 +192,8 @@ mod tests {
         assert_eq!(next(&now), "invite");
         now.running = false;
         assert_eq!(next(&now), "up");
+        now.devices[0].revoked = true;
+        assert_eq!(next(&now), "recovery reset", "a node that is out meets nobody");
     }
 
     #[test]

@@ -5,11 +5,13 @@ use crate::arguments::{Fixed, LogForm, UpArguments, Verb};
 use crate::exit::{self, Exit, Trouble};
 use crate::founding;
 use crate::records::short;
+use crate::recovery::RESET;
 use crate::screen::{self, Form, Screen};
+use heirloom_base::count;
 use heirloom_core::command::{Event, Failure};
 use heirloom_node::{Ready, UpEvent, UpOptions};
 use serde_json::json;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -131,7 +133,7 @@ fn print_up(event: &UpEvent, screen: &mut Screen) -> Result<(), Trouble> {
     }
 }
 
-fn print_ready(ready: &Ready, screen: &mut Screen) -> Result<(), Trouble> {
+fn print_ready<W: Write>(ready: &Ready, screen: &mut Screen<W>) -> Result<(), Trouble> {
     let mut line = json!({
         "event": "ready",
         "account_id": ready.account_id,
@@ -152,7 +154,11 @@ fn print_ready(ready: &Ready, screen: &mut Screen) -> Result<(), Trouble> {
         screen.line(format_args!("  {address}"))?;
     }
     screen.line("End it with Ctrl-C. In another terminal:")?;
-    screen.next("invite")
+    screen.next(match (ready.is_out, ready.may_invite) {
+        (true, _) => RESET,
+        (false, true) => "invite",
+        (false, false) => "status",
+    })
 }
 
 fn print_event(event: &Event, screen: &mut Screen) -> Result<(), Trouble> {
@@ -177,7 +183,8 @@ fn sentence(event: &Event) -> Option<String> {
         }
         Event::Progress { device_id, device, receiving, sending } if receiving + sending > 0 => {
             let device = called(device, device_id);
-            Some(format!("{device}: {receiving} entries to receive, {sending} to send"))
+            let receiving = count::of(*receiving, "entry", "entries");
+            Some(format!("{device}: {receiving} to receive, {sending} to send"))
         }
         Event::Progress { .. } => None,
         Event::DeviceJoined { device_id, device } => {
@@ -263,6 +270,27 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_is_up_names_the_command_that_its_device_may_give_next() {
+        let next = |may_invite, is_out| {
+            let ready = Ready {
+                account_id: "ab".repeat(32),
+                device_id: "cd".repeat(32),
+                peer_id: "x".to_owned(),
+                addresses: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+                phrase: None,
+                may_invite,
+                is_out,
+            };
+            let mut screen = Screen::kept(Form::Human);
+            print_ready(&ready, &mut screen).unwrap();
+            screen.printed().lines().last().map(str::to_owned).unwrap()
+        };
+        assert_eq!(next(true, false), "Next: heirloom invite");
+        assert_eq!(next(false, false), "Next: heirloom status", "a keeper invites nobody");
+        assert_eq!(next(false, true), "Next: heirloom recovery reset");
+    }
+
+    #[test]
     fn a_finished_progress_is_no_line() {
         let progress = |receiving| Event::Progress {
             device_id: "d".into(),
@@ -272,6 +300,7 @@ mod tests {
         };
         assert_eq!(sentence(&progress(0)), None);
         assert!(sentence(&progress(2)).unwrap().starts_with("desk: 2 entries to receive"));
+        assert_eq!(sentence(&progress(1)).unwrap(), "desk: 1 entry to receive, 0 to send");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::exit::Trouble;
 use crate::records::short;
 use crate::screen::Screen;
+use heirloom_base::count;
 use heirloom_core::command::{Author, ConflictRow, HistoryEdit, HistoryRow};
 use heirloom_schema::CategorySpec;
 use serde_json::Value;
@@ -29,15 +30,44 @@ pub(crate) fn history<W: Write>(
         let Author { by, by_name, at } = &row.author;
         let change = short(&row.change);
         screen.line(format_args!("{at}  {} by {by_name} ({})  {change}", row.kind, short(by)))?;
-        row.edits.iter().try_for_each(|edit| print_edit(edit, screen))?;
+        print_edits(category, &row.edits, screen)?;
     }
     screen.next(&format!("{} restore ID --at TIME", category.id))
 }
 
+/// Prints what a change did: what nobody wrote only where there is nothing else.
+fn print_edits<W: Write>(
+    category: &CategorySpec,
+    edits: &[HistoryEdit],
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    let written: Vec<&HistoryEdit> = edits.iter().filter(|edit| !edit.structural).collect();
+    let shown = if written.is_empty() { edits.iter().collect() } else { written };
+    for edit in &shown {
+        print_edit(category, edit, screen)?;
+    }
+    match edits.len() - shown.len() {
+        0 => Ok(()),
+        more => {
+            let more = count::of(more as u64, "more line", "more lines");
+            screen.line(format_args!("  and {more} of the file; --json tells all"))
+        }
+    }
+}
+
 /// Prints one changed value: in a line, or as lines that go and come.
-fn print_edit<W: Write>(edit: &HistoryEdit, screen: &mut Screen<W>) -> Result<(), Trouble> {
+fn print_edit<W: Write>(
+    category: &CategorySpec,
+    edit: &HistoryEdit,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
     let field = &edit.field;
-    let (before, after) = (edit.before.as_ref().map(text), edit.after.as_ref().map(text));
+    let is_line = !category.open_fields && category.field(field).is_none();
+    let value = |value: &Value| match is_line {
+        true => without_name(field, &text(value)).to_owned(),
+        false => text(value),
+    };
+    let (before, after) = (edit.before.as_ref().map(value), edit.after.as_ref().map(value));
     let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\n'));
     if !is_long(&before) && !is_long(&after) {
         let before = before.map(|text| format!("{} -> ", cut(&text))).unwrap_or_default();
@@ -49,6 +79,13 @@ fn print_edit<W: Write>(edit: &HistoryEdit, screen: &mut Screen<W>) -> Result<()
     screen.line(format_args!("  {field}:"))?;
     print_lines("-", &gone, screen)?;
     print_lines("+", &new, screen)
+}
+
+/// Returns what a line of a file holds behind its name.
+fn without_name<'a>(name: &str, line: &'a str) -> &'a str {
+    let parts = line.split_at_checked(name.len());
+    let rest = parts.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.strip_prefix([':', ';'])).map_or(line, str::trim_start)
 }
 
 /// Returns the lines of two texts without those that they begin and end with alike.
@@ -71,7 +108,10 @@ fn print_lines<W: Write>(
     }
     match lines.len().saturating_sub(LINES_MAX) {
         0 => Ok(()),
-        more => screen.line(format_args!("    {mark} ... ({more} more lines)")),
+        more => {
+            let more = count::of(more as u64, "more line", "more lines");
+            screen.line(format_args!("    {mark} ... ({more})"))
+        }
     }
 }
 
@@ -81,7 +121,8 @@ fn cut(line: &str) -> String {
         None => line.to_owned(),
         Some((end, _)) => {
             let (shown, rest) = line.split_at(end);
-            format!("{shown}... ({} more characters)", rest.chars().count())
+            let more = count::of(rest.chars().count() as u64, "more character", "more characters");
+            format!("{shown}... ({more})")
         }
     }
 }
@@ -138,11 +179,43 @@ mod tests {
     use crate::screen::Form;
     use serde_json::json;
 
-    fn printed(before: Option<Value>, after: Option<Value>) -> String {
+    fn told(category: &str, edits: &[HistoryEdit]) -> String {
         let mut screen = Screen::kept(Form::Human);
-        let edit = HistoryEdit { field: "body".to_owned(), before, after };
-        print_edit(&edit, &mut screen).unwrap();
+        print_edits(heirloom_schema::by_id(category).unwrap(), edits, &mut screen).unwrap();
         screen.printed()
+    }
+
+    fn printed(before: Option<Value>, after: Option<Value>) -> String {
+        let field = "body".to_owned();
+        told("notes", &[HistoryEdit { field, before, after, structural: false }])
+    }
+
+    fn line(field: &str, line: &str, structural: bool) -> HistoryEdit {
+        let after = Some(json!(line));
+        HistoryEdit { field: field.to_owned(), before: None, after, structural }
+    }
+
+    #[test]
+    fn what_holds_a_file_together_is_left_out_where_something_was_written() {
+        let begin = line("begin", "BEGIN:VCARD", true);
+        let end = line("end", "END:VCARD", true);
+        let name = line("name", "Ann", false);
+        let all = told("contacts", &[begin.clone(), name.clone(), end.clone()]);
+        assert_eq!(all, "  name: Ann\n  and 2 more lines of the file; --json tells all\n");
+        let one = told("contacts", &[begin.clone(), name]);
+        assert!(one.ends_with("and 1 more line of the file; --json tells all\n"), "{one}");
+        assert_eq!(told("contacts", &[begin, end]), "  begin: VCARD\n  end: VCARD\n");
+    }
+
+    #[test]
+    fn a_line_of_a_file_is_told_without_its_name() {
+        let told =
+            |category: &str, field: &str, text: &str| told(category, &[line(field, text, false)]);
+        assert_eq!(told("notes", "tags", "tags: [a, b]"), "  tags: [a, b]\n");
+        assert_eq!(told("contacts", "x-foo", "X-FOO;TYPE=a:b"), "  x-foo: TYPE=a:b\n");
+        assert_eq!(told("notes", "front matter", "- a"), "  front matter: - a\n");
+        assert_eq!(told("notes", "title", "title: a"), "  title: title: a\n", "its words");
+        assert_eq!(told("settings", "a", "a:b"), "  a: a:b\n", "a value is no line");
     }
 
     #[test]
@@ -163,6 +236,10 @@ mod tests {
     fn what_is_cut_says_how_much() {
         let long = printed(None, Some(json!("ä".repeat(LINE_LETTERS_MAX + 7))));
         assert!(long.ends_with("ä... (7 more characters)\n"), "{long}");
+        let long = printed(None, Some(json!("ä".repeat(LINE_LETTERS_MAX + 1))));
+        assert!(long.ends_with("ä... (1 more character)\n"), "{long}");
+        let lines = printed(None, Some(json!("line\n".repeat(LINES_MAX + 1))));
+        assert!(lines.ends_with("    + ... (1 more line)\n"), "{lines}");
         let lines = printed(None, Some(json!("line\n".repeat(LINES_MAX + 3))));
         assert!(lines.ends_with("    + ... (3 more lines)\n"), "{lines}");
         assert_eq!(lines.lines().count(), LINES_MAX + 2);

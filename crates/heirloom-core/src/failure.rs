@@ -3,6 +3,8 @@
 use crate::command::Failure;
 use crate::input::AppendError;
 use crate::storage::StorageError;
+use heirloom_identity::PhraseError;
+use heirloom_schema::CategorySpec;
 
 /// Exit codes that this crate uses; the command line's table names all.
 pub mod exit {
@@ -50,6 +52,16 @@ pub(crate) fn no_category(category: &str) -> Failure {
     )
 }
 
+/// Returns why a category's records are not added, where their names are given.
+#[must_use]
+pub fn named(spec: &CategorySpec) -> Option<Failure> {
+    let naming = spec.naming?;
+    let text =
+        format!("`add` makes no {}: you choose its name, and `set` makes it.", spec.singular);
+    let fix = format!("Run `heirloom {} set {naming} KEY=VALUE`.", spec.id);
+    Some(usage(text, &fix))
+}
+
 pub(crate) fn no_device(device: &str) -> Failure {
     let text = format!("No device of this account is called {device:?} or has an id like that.");
     failure(exit::FAILED, "not-found", text, "See `heirloom devices list`.")
@@ -75,9 +87,21 @@ pub(crate) fn forbidden(text: &str, fix: &str) -> Failure {
 }
 
 pub(crate) fn taken_out() -> Failure {
-    let fix = "Join again with an invite from a member device, or bring it back with the phrase: \
-               `heirloom recovery reset`.";
+    let fix = "Bring it back with the phrase: `heirloom recovery reset`, or join with a new folder and \
+               an invite from a member device.";
     forbidden("This device was taken out of the account.", fix)
+}
+
+/// Returns what is wrong with a recovery phrase that is none.
+#[must_use]
+pub fn bad_phrase(error: &PhraseError) -> Failure {
+    let text = format!("{}.", crate::show::sentence(&error.to_string()));
+    failure(
+        exit::FORBIDDEN,
+        "phrase-wrong",
+        text,
+        "Check the twelve words; nothing was changed here.",
+    )
 }
 
 pub(crate) fn needs_node() -> Failure {

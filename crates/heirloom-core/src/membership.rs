@@ -119,6 +119,12 @@ impl Membership {
         self.roster.state().is_member(device)
     }
 
+    /// Returns whether a device was taken out.
+    pub(crate) fn is_out(&self, device: DeviceId) -> bool {
+        let devices = &self.roster.state().devices;
+        devices.get(&device).is_some_and(|member| member.revoked)
+    }
+
     pub(crate) fn revoked(&self) -> Vec<DeviceId> {
         let devices = self.roster.state().devices.iter();
         devices.filter(|(_, member)| member.revoked).map(|(device, _)| *device).collect()

@@ -126,6 +126,8 @@ pub struct Node {
     pub(crate) last_seen: BTreeMap<DeviceId, u64>,
     pub(crate) conduct: Conduct,
     pub(crate) sources: BTreeSet<DeviceId>,
+    /// Whether it was told that this device is out; absent before the start.
+    pub(crate) told_out: Option<bool>,
     /// The logs of this device that its log named since the start.
     pub(crate) own_logs: BTreeSet<LogId>,
     /// The logs of which entries behind a hole are here.
@@ -176,6 +178,18 @@ impl Node {
     #[must_use]
     pub fn is_blind(&self) -> bool {
         self.membership.keyring.is_none()
+    }
+
+    /// Returns whether this device was taken out of the account.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.membership.is_out(self.device())
+    }
+
+    /// Returns whether this device may let others in.
+    #[must_use]
+    pub fn may_invite(&self) -> bool {
+        self.membership.is_admin(self.device())
     }
 
     /// Takes in something that happened.

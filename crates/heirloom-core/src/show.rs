@@ -3,7 +3,7 @@
 use crate::command::{Author, Failure, HistoryEdit, HistoryRow};
 use crate::{failure, past};
 use heirloom_base::{ActorId, Hlc, time};
-use heirloom_doc::ChangeSummary;
+use heirloom_doc::{ChangeSummary, KeyEdit};
 use heirloom_formats::{FieldEdit, FieldError, Projection};
 use heirloom_schema::category::CategorySpec;
 use heirloom_schema::{Content, Value, key};
@@ -41,7 +41,8 @@ pub(crate) fn field_failure(spec: &'static CategorySpec, error: &FieldError) -> 
     failure::usage(format!("{}.", sentence(&error.to_string())), &fix)
 }
 
-fn sentence(text: &str) -> String {
+/// Returns a text with a capital letter at its beginning.
+pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -122,12 +123,12 @@ fn history_row(
     let visible = change.edits.iter().filter(|edit| is_visible(&edit.key));
     let mut edits: Vec<HistoryEdit> = Vec::new();
     for edit in visible {
-        let shown = |value: &Option<Value>| Some(value_json(spec, &edit.key, value.as_ref()?));
-        let field = field_name(spec, &edit.key, edit.after.as_ref().or(edit.before.as_ref()));
-        let edit = HistoryEdit { field, before: shown(&edit.before), after: shown(&edit.after) };
-        // One field may stand in two lines, as a card's name does.
-        if !edits.contains(&edit) {
-            edits.push(edit);
+        let row = history_edit(spec, edit);
+        // One field may stand in two lines, as a card's name does; what has no
+        // field is a line of its own.
+        let is_line = heirloom_formats::part_of(spec, &edit.key) == Some(row.field.as_str());
+        if is_line || !edits.contains(&row) {
+            edits.push(row);
         }
     }
     HistoryRow {
@@ -135,6 +136,26 @@ fn history_row(
         author: author(change.actor, change.hlc),
         kind: past::kind_name(change.kind).to_owned(),
         edits,
+    }
+}
+
+/// Returns a changed value as history lists it. What has no field is called as
+/// the part of the file that it stands in.
+fn history_edit(spec: &'static CategorySpec, edit: &KeyEdit) -> HistoryEdit {
+    let key = edit.key.as_str();
+    let shown = |value: &Option<Value>| Some(value_json(spec, key, value.as_ref()?));
+    let values = || [&edit.after, &edit.before].into_iter().flatten();
+    let field = match (field_name(spec, key, values().next()), heirloom_formats::part_of(spec, key))
+    {
+        (field, Some(part)) if field == key => part.to_owned(),
+        (field, _) => field,
+    };
+    let is_structure = |value: &Value| heirloom_formats::is_structure(spec, key, value);
+    HistoryEdit {
+        field,
+        before: shown(&edit.before),
+        after: shown(&edit.after),
+        structural: key != key::DELETED && values().all(is_structure),
     }
 }
 
@@ -213,6 +234,30 @@ mod tests {
         let phones: Vec<&Json> =
             fields["phone"].as_array().unwrap().iter().map(|phone| &phone["value"]).collect();
         assert_eq!(phones, ["1", "2"]);
+    }
+
+    #[test]
+    fn a_birth_tells_what_nobody_wrote_as_such_and_names_no_key() {
+        let born = |spec: &'static CategorySpec, content: &Content| -> Vec<HistoryEdit> {
+            let edits = content.iter().map(|(key, value)| {
+                let (key, after) = (key.clone(), Some(value.clone()));
+                history_edit(spec, &KeyEdit { key, before: None, after })
+            });
+            edits.collect()
+        };
+        let told = |edits: &[HistoryEdit], structural: bool| -> Vec<String> {
+            let own = edits.iter().filter(|edit| edit.structural == structural);
+            own.map(|edit| edit.field.clone()).collect()
+        };
+        let notes = spec("notes");
+        let card = born(spec("contacts"), &content(spec("contacts"), &["name=Ann", "note=x"]));
+        assert_eq!(told(&card, false), ["name", "name", "note"], "{card:?}");
+        assert!(told(&card, true).iter().any(|field| field == "begin"), "{card:?}");
+        let note = "---\nid: 1\ntags:\n- a\n---\ntext";
+        let raw = heirloom_formats::split("a.md", note.as_bytes(), None).unwrap().items.remove(0);
+        let note = born(notes, &heirloom_formats::parse(&raw).unwrap().content);
+        assert_eq!(told(&note, true), ["front matter", "id", "front matter"]);
+        assert_eq!(told(&note, false), ["body", "tags", "front matter", "title"]);
     }
 
     #[test]

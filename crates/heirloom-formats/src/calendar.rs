@@ -153,6 +153,20 @@ impl Format for Calendars {
             None => true,
         }
     }
+
+    fn is_structure(&self, key: &str, value: &Value) -> bool {
+        let Some(raw) = value.as_raw() else { return false };
+        match line::marker(raw) {
+            _ if key.starts_with(ZONES) => true,
+            // A component inside another, such as an alarm, is one value.
+            Some(Marker::Begin(_)) => line::content_lines(raw).count() == 1,
+            Some(Marker::End(_)) => true,
+            None => {
+                let name = line::name_of(raw);
+                matches!(name.as_deref(), Some("VERSION" | "CALSCALE" | "METHOD" | "UID"))
+            }
+        }
+    }
 }
 
 impl Lines for Calendars {

@@ -141,6 +141,11 @@ impl Format for Contacts {
             None => true,
         }
     }
+
+    fn is_structure(&self, _key: &str, value: &Value) -> bool {
+        let name = value.as_raw().and_then(line::name_of);
+        matches!(name.as_deref(), Some("BEGIN" | "END" | "VERSION" | "UID"))
+    }
 }
 
 impl Lines for Contacts {

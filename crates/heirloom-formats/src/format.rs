@@ -70,6 +70,16 @@ pub(crate) trait Format: Sync {
     fn field_of(&self, key: &str, value: &Value) -> Option<String>;
     /// As [`crate::is_bookkeeping`].
     fn is_bookkeeping(&self, key: &str, value: &Value) -> bool;
+    /// As [`crate::is_structure`], but for what only keeps books.
+    fn is_structure(&self, key: &str, value: &Value) -> bool {
+        let _ = (key, value); // Only what has lines has some that mean nothing else.
+        false
+    }
+    /// As [`crate::part_of`].
+    fn part_of(&self, key: &str) -> Option<&'static str> {
+        let _ = key; // Most lines have a name.
+        None
+    }
 }
 
 /// All formats, in the order in which they are asked whether they recognise a file.

@@ -343,3 +343,18 @@ pub fn field_of(category: &CategorySpec, key: &str, value: &Value) -> Option<Str
 pub fn is_bookkeeping(category: &CategorySpec, key: &str, value: &Value) -> bool {
     key == encoding::KEY || format_of(category).is_bookkeeping(key, value)
 }
+
+/// Returns whether a key says nothing that people wrote: it keeps books, holds
+/// the file together (its begin and its end, its version, a fence) or carries
+/// the record's identifier.
+#[must_use]
+pub fn is_structure(category: &CategorySpec, key: &str, value: &Value) -> bool {
+    is_bookkeeping(category, key, value) || format_of(category).is_structure(key, value)
+}
+
+/// Returns what the part of the file is called in which a key stands that has
+/// no field.
+#[must_use]
+pub fn part_of(category: &CategorySpec, key: &str) -> Option<&'static str> {
+    format_of(category).part_of(key)
+}

@@ -257,6 +257,16 @@ impl Format for Notes {
     fn is_bookkeeping(&self, key: &str, _value: &Value) -> bool {
         [layout::EOL, layout::OPEN_END].contains(&key)
     }
+
+    fn is_structure(&self, key: &str, value: &Value) -> bool {
+        let line = value.as_raw().filter(|_| self.cut(key).is_some());
+        let is_id = |line: &[u8]| entry(line).is_some_and(|(name, _)| name == ID);
+        key == ENDING || line.is_some_and(|line| is_fence(line) || is_id(line))
+    }
+
+    fn part_of(&self, key: &str) -> Option<&'static str> {
+        self.cut(key).map(|_| "front matter")
+    }
 }
 
 impl Lines for Notes {

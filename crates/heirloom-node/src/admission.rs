@@ -112,7 +112,8 @@ pub(crate) async fn by_phrase(
     phrase: &Zeroizing<String>,
 ) -> Result<Admitted, Failure> {
     folder::refuse_existing(&options.home)?;
-    let phrase = Phrase::parse(phrase).map_err(|error| failure::bad_phrase(&error))?;
+    let phrase =
+        Phrase::parse(phrase).map_err(|error| heirloom_core::failure::bad_phrase(&error))?;
     folder::check_room(&options.home)?;
     let wanted = Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
     let seed = folder::seed(&options.home)?;

@@ -231,15 +231,6 @@ pub(crate) fn wrong_code(error: &dyn Display) -> Failure {
     )
 }
 
-pub(crate) fn bad_phrase(error: &dyn Display) -> Failure {
-    failure(
-        exit::FORBIDDEN,
-        "phrase-wrong",
-        sentence(error),
-        "Check the twelve words; nothing was changed here.",
-    )
-}
-
 pub(crate) fn unknown_phrase() -> Failure {
     failure(
         exit::FORBIDDEN,

@@ -91,6 +91,10 @@ pub struct Ready {
     pub addresses: Vec<String>,
     /// The recovery phrase, only where the account was made just now.
     pub phrase: Option<String>,
+    /// Whether this device may let others in.
+    pub may_invite: bool,
+    /// Whether this device was taken out of the account.
+    pub is_out: bool,
 }
 
 impl fmt::Debug for Ready {

@@ -5,6 +5,7 @@ use crate::host::{self, Running};
 use crate::options::{JoinOptions, Ready, UpEvent, UpOptions};
 use crate::{admission, failure, folder, founding, home};
 use heirloom_api::Server;
+use heirloom_base::count;
 use heirloom_core::command::{Event, Failure};
 use heirloom_identity::Role;
 use heirloom_net::{Network, NetworkConfig, NetworkEvents};
@@ -127,6 +128,8 @@ impl Up {
             peer_id: heirloom_net::peer_id_text(device),
             addresses: network.addresses(),
             phrase,
+            may_invite: engine.node().may_invite(),
+            is_out: engine.node().is_out(),
         };
         let (running, told) = host::start(engine, network, network_events, options.peers.clone())?;
         let events = running.events();
@@ -161,9 +164,12 @@ async fn tell(
 async fn next(told: &mut broadcast::Receiver<Event>) -> Option<Event> {
     match told.recv().await {
         Ok(event) => Some(event),
-        Err(broadcast::error::RecvError::Lagged(count)) => Some(Event::Warning {
+        Err(broadcast::error::RecvError::Lagged(skipped)) => Some(Event::Warning {
             code: "events-dropped".to_owned(),
-            text: format!("{count} events were skipped because they were read too slowly"),
+            text: format!(
+                "{} skipped because they were read too slowly",
+                count::of(skipped, "event was", "events were")
+            ),
             aside: None,
         }),
         Err(broadcast::error::RecvError::Closed) => None,

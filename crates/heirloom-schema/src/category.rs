@@ -67,6 +67,8 @@ pub struct CategorySpec {
     pub title: &'static str,
     /// What one record is called.
     pub singular: &'static str,
+    /// What several are called.
+    pub plural: &'static str,
     /// What it holds: no full stop.
     pub about: &'static str,
     /// The fields that a user can name, in the order in which they are shown.
@@ -75,6 +77,9 @@ pub struct CategorySpec {
     pub extension: &'static str,
     /// Whether any other name is a field too.
     pub open_fields: bool,
+    /// What a record's name looks like where its user names it: such a record
+    /// is made by setting its fields, and not by adding it.
+    pub naming: Option<&'static str>,
 }
 
 impl CategorySpec {
@@ -142,7 +147,9 @@ mod tests {
     fn texts_are_phrases_without_a_full_stop() {
         for category in CATEGORIES {
             let fields = category.fields.iter().map(|field| field.about);
-            for text in fields.chain([category.about, category.title, category.singular]) {
+            for text in
+                fields.chain([category.about, category.title, category.singular, category.plural])
+            {
                 assert!(!text.is_empty() && !text.ends_with('.') && text.len() <= 79, "{text}");
             }
         }

@@ -178,6 +178,12 @@ fn on_records() -> Seeds {
         Command::Resolve { category, id, field: None, keep: keep.to_owned(), wait }
     };
     let conflicts = |id| Command::Conflicts { category: "contacts".to_owned(), id };
+    let settings = Command::Set {
+        category: "settings".to_owned(),
+        id: "display".to_owned(),
+        assignments: vec!["a={\"b\":[1.50]}".to_owned()],
+        wait,
+    };
     let far = Wait { level: Level::Peer(u32::MAX), timeout_ms: u64::MAX };
     vec![
         ("set-and-show", lines(vec![set(&["name=New", "phone+=7"], wait), show(), history()])),
@@ -187,6 +193,7 @@ fn on_records() -> Seeds {
             "wait-for-ever",
             lines(vec![set(&["name=x"], far), Command::Sync { timeout_ms: u64::MAX }]),
         ),
+        ("settings", lines(vec![settings, add("settings", &["a=1"])])),
         ("empty-assignments", lines(vec![set(&[], wait), set(&["="], wait), set(&["name"], wait)])),
     ]
 }
@@ -234,7 +241,6 @@ fn seeds() -> Seeds {
         ),
         ("odd-zone", lines(vec![query("soon", "2026-01-01", "EST5EDT,M3.2.0,M11.1.0", 0)])),
         ("no-category", lines(vec![list("photos", None, 1), add("../x", &["a=b"])])),
-        ("settings", lines(vec![add("settings", &["namespace=display", "a={\"b\":[1.50]}"])])),
     ];
     seeds.extend(on_records());
     seeds.extend(foreign());

@@ -3,9 +3,15 @@
 use super::WaitArguments;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, Subcommand, value_parser};
+use heirloom_core::command::Failure;
+use heirloom_core::failure;
 use heirloom_schema::{CATEGORIES, CategorySpec, FieldKind, FieldSpec};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+
+/// The verbs that take fields.
+const ADD: &str = "add";
+const SET: &str = "set";
 
 /// The options that name a part of time.
 const FROM: &str = "from";
@@ -107,7 +113,7 @@ impl RecordCall {
         let Some(category) = heirloom_schema::by_id(name) else { return Ok(None) };
         let verb = RecordVerb::from_arg_matches(matches)?;
         let files = match matches.subcommand() {
-            Some(("add" | "set", matches)) => long_fields(category)
+            Some((ADD | SET, matches)) => long_fields(category)
                 .filter_map(|field| {
                     let path = matches.get_one::<PathBuf>(field.name)?;
                     Some((field.name, path.clone()))
@@ -127,18 +133,60 @@ impl RecordCall {
 /// Returns one command for each category.
 pub(super) fn commands() -> impl Iterator<Item = Command> {
     CATEGORIES.iter().map(|category| {
-        let command = RecordVerb::augment_subcommands(Command::new(category.id))
-            .about(format!("Add, change, list and restore {}", category.title.to_lowercase()))
+        let about = match category.naming {
+            None => format!("Add, change, list and restore {}", category.plural),
+            Some(_) => format!("Set, list and restore {}", category.title.to_lowercase()),
+        };
+        let command = Command::new(category.id)
+            .about(about)
             .after_help(field_list(category))
             .subcommand_required(true)
             .arg_required_else_help(true);
-        let command = command.mut_subcommand("list", |list| with_window(list, category));
-        let fields = field_list(category);
-        ["add", "set"].into_iter().fold(command, |command, verb| {
-            let fields = fields.clone();
-            command.mut_subcommand(verb, |verb| with_files(verb, category).after_help(fields))
-        })
+        let all = RecordVerb::augment_subcommands(Command::new(category.id));
+        let offered = all.get_subcommands().filter(|verb| is_offered(category, verb.get_name()));
+        command.subcommands(offered.map(|verb| fitted(verb.clone(), category)))
     })
+}
+
+/// Lets a command line understand what is not offered, so that its user hears
+/// of the way that there is.
+pub(super) fn with_all(command: Command) -> Command {
+    CATEGORIES.iter().fold(command, |command, category| {
+        let all = RecordVerb::augment_subcommands(Command::new(category.id));
+        let others = all.get_subcommands().filter(|verb| !is_offered(category, verb.get_name()));
+        let way = failure::named(category).map(|Failure { text, fix, .. }| format!("{text} {fix}"));
+        let hidden =
+            |verb: &Command| verb.clone().hide(true).override_help(way.clone().unwrap_or_default());
+        let others: Vec<Command> = others.map(hidden).collect();
+        command.mut_subcommand(category.id, |own| own.subcommands(others))
+    })
+}
+
+/// Returns whether a verb is one of the category's.
+fn is_offered(category: &CategorySpec, verb: &str) -> bool {
+    verb != ADD || category.naming.is_none()
+}
+
+/// Returns a verb as it is for one category.
+fn fitted(verb: Command, category: &'static CategorySpec) -> Command {
+    match (verb.get_name(), category.naming) {
+        (SET, Some(naming)) => making(verb, naming).after_help(field_list(category)),
+        (ADD | SET, _) => with_files(verb, category).after_help(field_list(category)),
+        ("list", _) => with_window(verb, category),
+        (_, _) => verb,
+    }
+}
+
+/// Returns `set` as it is where it also makes the record that is named.
+fn making(set: Command, naming: &'static str) -> Command {
+    set.about("Set values of a record, which is made where there is none: KEY=VALUE")
+        .mut_arg("id", |id| {
+            id.value_name(naming).help("The record: its name, or a prefix of its id")
+        })
+        .mut_arg("assignments", |assignments| {
+            let help = "A key and its new value; an empty value removes it (can be repeated)";
+            assignments.value_name("KEY=VALUE").help(help)
+        })
 }
 
 /// Returns the parser of a category's name.

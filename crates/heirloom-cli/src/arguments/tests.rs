@@ -1,16 +1,15 @@
 //! Command lines and what is read from them.
 
 use super::*;
-use clap::CommandFactory;
 use clap::error::ErrorKind;
 use heirloom_core::command::{Level, Wait};
 
 fn parsed(line: &str) -> Arguments {
-    Arguments::try_parse_from(line.split(' ')).unwrap()
+    Arguments::read(line.split(' ')).unwrap()
 }
 
 fn refused(line: &str) -> ErrorKind {
-    Arguments::try_parse_from(line.split(' ')).unwrap_err().kind()
+    Arguments::read(line.split(' ')).unwrap_err().kind()
 }
 
 fn records(line: &str) -> RecordCall {
@@ -49,7 +48,7 @@ fn global_flags_work_before_and_after_the_verb() {
 #[test]
 fn every_category_has_every_verb() {
     for category in heirloom_schema::CATEGORIES {
-        for verb in ["add a=b", "set 1f a=b", "delete 1f", "list", "show 1f"].into_iter().chain([
+        for verb in ["set 1f a=b", "delete 1f", "list", "show 1f"].into_iter().chain([
             "history 1f",
             "conflicts",
             "conflicts 1f",
@@ -65,13 +64,40 @@ fn every_category_has_every_verb() {
 }
 
 #[test]
+fn what_its_user_names_is_not_offered_to_be_added() {
+    let command = Arguments::command();
+    for category in heirloom_schema::CATEGORIES {
+        let own = command.find_subcommand(category.id).unwrap();
+        assert_eq!(own.find_subcommand("add").is_some(), category.naming.is_none());
+        // Whoever types it all the same hears of the way that there is.
+        let call = records(&format!("heirloom {} add a=b", category.id));
+        assert!(matches!(call.verb, RecordVerb::Add { .. }));
+        let help = Arguments::read(["heirloom", category.id, "--help"]).unwrap_err().to_string();
+        assert_eq!(help.contains("\n  add "), category.naming.is_none(), "{help}");
+    }
+    let help = Arguments::read(["heirloom", "apps", "add", "--help"]).unwrap_err().to_string();
+    assert!(help.contains("heirloom apps set APP/THING KEY=VALUE"), "{help}");
+    let help = Arguments::read(["heirloom", "settings", "set", "--help"]).unwrap_err().to_string();
+    assert!(help.contains("settings set [OPTIONS] <NAME> [KEY=VALUE]..."), "{help}");
+}
+
+#[test]
+fn the_help_of_a_category_reads_well() {
+    let command = Arguments::command();
+    let about = |id: &str| command.find_subcommand(id).unwrap().get_about().unwrap().to_string();
+    assert_eq!(about("calendar"), "Add, change, list and restore events");
+    assert_eq!(about("settings"), "Set, list and restore settings");
+    assert_eq!(about("apps"), "Set, list and restore app records");
+}
+
+#[test]
 fn only_what_has_a_start_is_listed_by_time() {
     let call = records("heirloom calendar list --from 2026-01-01 --to 2026-02-01T10:00Z");
     assert_eq!(call.from.as_deref(), Some("2026-01-01"));
     assert_eq!(call.to.as_deref(), Some("2026-02-01T10:00Z"));
     let call = records("heirloom calendar list --search x");
     assert_eq!((call.from, call.to), (None, None));
-    assert!(Arguments::try_parse_from("heirloom notes list --from 2026-01-01".split(' ')).is_err());
+    assert!(Arguments::read("heirloom notes list --from 2026-01-01".split(' ')).is_err());
 }
 
 #[test]
@@ -90,7 +116,7 @@ fn a_long_text_can_come_from_a_file() {
 
 #[test]
 fn a_category_lists_its_fields_in_its_help() {
-    let error = Arguments::try_parse_from(["heirloom", "contacts", "--help"]).unwrap_err();
+    let error = Arguments::read(["heirloom", "contacts", "--help"]).unwrap_err();
     let help = error.to_string();
     assert!(help.starts_with("Add, change, list and restore contacts\n"), "{help}");
     for field in ["name", "phone", "email", "birthday"] {
@@ -147,13 +173,27 @@ fn what_does_not_exist_is_not_offered() {
 fn first_lines_of_help_say_what_to_do() {
     const IMPERATIVES: &[&str] = &[
         "Add", "Bring", "Change", "Give", "Import", "Join", "Keep", "Let", "List", "Make", "Open",
-        "Print", "Put", "Restore", "Run", "Settle", "Show", "State", "Take", "Try", "Use", "Wait",
-        "Write",
+        "Print", "Put", "Restore", "Run", "Set", "Settle", "Show", "State", "Take", "Try", "Use",
+        "Wait", "Write",
     ];
     fn check(command: &Command) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let first = about.split([' ', ',']).next().unwrap_or_default();
         assert!(IMPERATIVES.contains(&first), "{}: {about}", command.get_name());
+        command.get_subcommands().for_each(check);
+    }
+    check(&Arguments::command());
+}
+
+#[test]
+fn what_can_be_repeated_says_so() {
+    fn check(command: &Command) {
+        for argument in command.get_arguments().filter(|argument| argument.get_long().is_some()) {
+            let repeats = matches!(argument.get_action(), ArgAction::Append | ArgAction::Count);
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let says = help.contains("(can be repeated)") || help.contains("separated by commas");
+            assert_eq!(repeats, says, "{}: {help}", command.get_name());
+        }
         command.get_subcommands().for_each(check);
     }
     check(&Arguments::command());

@@ -1,7 +1,9 @@
 //! How far a write must have travelled, and durations in seconds.
 
-use clap::Args;
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Args, Command};
 use heirloom_core::command::{Level, Wait};
+use std::ffi::OsStr;
 use std::str::FromStr;
 
 /// A duration given in seconds, kept in milliseconds.
@@ -53,11 +55,33 @@ fn level(text: &str) -> Result<Level, String> {
     }
 }
 
+/// Reads a level; what it offers to be completed is the beginning of each.
+#[derive(Debug, Clone)]
+struct Levels;
+
+impl TypedValueParser for Levels {
+    type Value = Level;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Level, clap::Error> {
+        level.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(["local", "keeper", "peer:"].into_iter().map(PossibleValue::new)))
+    }
+}
+
 /// When a write is answered.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArguments {
     /// Answer when it is durable here (local), on N others (peer:N), or on a keeper
-    #[arg(long, value_name = "LEVEL", default_value = "local", value_parser = level)]
+    #[arg(long, value_name = "LEVEL", default_value = "local", value_parser = Levels)]
+    #[arg(hide_possible_values = true)]
     pub(crate) wait: Level,
     /// Wait at most this many seconds
     #[arg(long, value_name = "S", default_value = "10")]

@@ -3,6 +3,7 @@
 use super::process::Pulse;
 use crate::exit::Trouble;
 use crate::screen::Screen;
+use heirloom_base::count;
 use heirloom_core::command::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -39,7 +40,11 @@ impl Figures {
 
     /// Returns them in words.
     fn words(&self) -> String {
-        let part = |(name, value): &(&str, u64)| format!("{value} {}", name.replace('_', " "));
+        let part = |(name, value): &(&str, u64)| {
+            let several = name.replace('_', " ");
+            let one = several.strip_suffix('s').filter(|one| !one.ends_with(" m"));
+            count::of(*value, one.unwrap_or(&several), &several)
+        };
         self.rows.iter().map(part).collect::<Vec<_>>().join(", ")
     }
 }
@@ -143,5 +148,8 @@ mod tests {
         let figures = Figures::default().with("records", 3).with_known("wire_bytes", None);
         assert_eq!(figures.words(), "3 records");
         assert_eq!(figures.with_known("wire_bytes", Some(9)).words(), "3 records, 9 wire bytes");
+        let single = ["devices", "unchanged", "recover_ms"].into_iter();
+        let single = single.fold(Figures::default(), |figures, name| figures.with(name, 1));
+        assert_eq!(single.words(), "1 device, 1 unchanged, 1 recover ms");
     }
 }

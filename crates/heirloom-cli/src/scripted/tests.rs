@@ -50,6 +50,7 @@ async fn devices_are_taken_out_and_what_they_wrote_is_accepted() {
     assert_eq!(line, json!({"device_id": id, "entries": 7}));
     let told = node.run("devices|revoke|phone|--yes").await.printed;
     assert!(told.starts_with("phone (abababab) is out: it gets nothing new"), "{told}");
+    assert!(told.contains("\nWhat is here of it stays: 7 entries.\n"), "{told}");
     let told = node.run("quarantine|accept|phone").await.printed;
     assert!(told.starts_with("7 more entries of phone count.\n"), "{told}");
     let device = "phone".to_owned();

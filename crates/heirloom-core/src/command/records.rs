@@ -97,6 +97,10 @@ pub struct HistoryEdit {
     pub before: Option<serde_json::Value>,
     /// The value after; absent where it was removed.
     pub after: Option<serde_json::Value>,
+    /// Whether nobody wrote it: it holds the file together, keeps books, or
+    /// carries the record's identifier.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub structural: bool,
 }
 
 /// One of several concurrent values.

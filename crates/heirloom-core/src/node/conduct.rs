@@ -7,7 +7,7 @@ use crate::input::EffectId;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::{View, damaged};
-use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, limits};
+use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, count, limits};
 use heirloom_identity::RosterError;
 use heirloom_sync::{Contradiction, Shortfall};
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,7 +149,8 @@ impl Node {
         }
         let signed = self.membership.operations_by(device);
         if signed > ROSTER_SHARE {
-            let text = format!("{name} signed {signed} changes of who belongs to the account.");
+            let changes = count::of(signed as u64, "change", "changes");
+            let text = format!("{name} signed {changes} of who belongs to the account.");
             let fix = "If nobody did that on it, take it out: `heirloom devices revoke`.";
             report("roster-filled", text, fix);
         }

@@ -2,8 +2,9 @@
 
 use super::settle::read_entry;
 use super::{Node, PendingFrame, Then};
-use crate::command::Event;
+use crate::command::{Event, Failure};
 use crate::dialer::{Dial, Source};
+use crate::failure;
 use crate::input::{Effect, Input};
 use crate::local::LocalState;
 use crate::rows::{self, table};
@@ -328,6 +329,20 @@ impl Node {
             self.effect(Effect::Disconnect { device });
         }
         self.effect(Effect::SetMembers { devices: members, keepers });
+        self.tell_out();
+    }
+
+    /// Tells whoever watches that this device was taken out: at each start,
+    /// and when it hears of it.
+    fn tell_out(&mut self) {
+        let is_out = self.membership.is_out(self.device());
+        // Before the start not all that is known has been read.
+        let Some(told) = &mut self.told_out else { return };
+        let was_told = std::mem::replace(told, is_out);
+        if is_out && !was_told {
+            let Failure { text, fix, .. } = failure::taken_out();
+            self.warn("revoked", &format!("{text} {fix}"));
+        }
     }
 
     /// Makes a new content key where there is none that is safe and that all

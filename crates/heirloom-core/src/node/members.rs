@@ -74,7 +74,8 @@ impl Node {
             let fix = "Give the twelve words that were shown when the account was made.";
             failure::forbidden("This is not the recovery phrase of the account.", fix)
         };
-        let root = Phrase::parse(phrase.reveal()).map_err(|_| wrong())?.root_keys();
+        let phrase = Phrase::parse(phrase.reveal()).map_err(|error| failure::bad_phrase(&error))?;
+        let root = phrase.root_keys();
         if root.account_id() != self.account {
             return Err(wrong().into());
         }

@@ -104,6 +104,7 @@ impl Node {
             last_seen: BTreeMap::new(),
             conduct: super::Conduct::default(),
             sources: BTreeSet::new(),
+            told_out: None,
             own_logs: BTreeSet::new(),
             holed: BTreeSet::new(),
             listening: Vec::new(),
@@ -210,6 +211,7 @@ impl Node {
         self.follow_roster(storage)?;
         self.retry_sealed(now, storage)?;
         self.show_stranded(storage)?;
+        self.told_out = Some(false);
         self.membership_changed(now);
         if self.config.networked {
             let frames = vec![PendingFrame::Local(LocalState::Starts(starts))];

@@ -25,7 +25,7 @@ impl Node {
                 "Use member, keeper or blind-keeper.",
             )
         })?;
-        if !self.membership.is_admin(self.device()) {
+        if !self.may_invite() {
             let fix = "Run `heirloom invite` on a member device.";
             return Err(failure::forbidden("Only a member device invites others.", fix).into());
         }

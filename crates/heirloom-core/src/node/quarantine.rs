@@ -8,7 +8,7 @@ use crate::quarantine::{self, Aside};
 use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
-use heirloom_base::{DeviceId, LogId, RecordId, id, time};
+use heirloom_base::{DeviceId, LogId, RecordId, count, id, time};
 use heirloom_schema::category::{self, CategorySpec};
 use std::collections::BTreeMap;
 
@@ -88,12 +88,17 @@ impl Node {
         let author = device.map_or("an unknown device".to_owned(), |device| {
             format!("device {} ({})", self.name_of(device), device.short())
         });
-        let by =
-            if *most == all { format!("all by {author}") } else { format!("{most} by {author}") };
+        let by = match all {
+            1 => format!("by {author}"),
+            all if all == *most => format!("all by {author}"),
+            _ => format!("{most} by {author}"),
+        };
+        let changes = count::of(all, "change was", "changes were");
+        let them = count::word(all, "it", "them");
         Some(Problem {
             code: "quarantined".to_owned(),
-            text: format!("{all} changes were kept aside, {by}."),
-            fix: "Run `heirloom quarantine list` to see them; no record was harmed.".to_owned(),
+            text: format!("{changes} kept aside, {by}."),
+            fix: format!("Run `heirloom quarantine list` to see {them}; no record was harmed."),
         })
     }
 

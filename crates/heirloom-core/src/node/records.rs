@@ -124,6 +124,9 @@ impl Node {
         wait: Wait,
     ) -> Result<Option<Answer>, Refusal> {
         let spec = category_of(category)?;
+        if let Some(failure) = failure::named(spec) {
+            return Err(failure.into());
+        }
         let edits = crate::show::parse(spec, assignments)?;
         let uid = random_uid(&hash::truncate(self.random.bytes()));
         let content = heirloom_formats::create(spec, &edits, &uid, now.wall_ms)
@@ -147,7 +150,7 @@ impl Node {
         let edits = crate::show::parse(spec, assignments)?;
         let mut writing = Writing::default();
         let record = match self.find(storage, spec, name) {
-            Err(Refusal::Failure(_)) if spec.open_fields => {
+            Err(Refusal::Failure(_)) if spec.naming.is_some() => {
                 let content = heirloom_formats::create(spec, &edits, name, now.wall_ms)
                     .map_err(|error| crate::show::field_failure(spec, &error))?;
                 self.born(&mut writing, spec, name, content)?
@@ -157,7 +160,7 @@ impl Node {
                 let mut document = self.existing(storage, record)?;
                 let changed = if !document.is_deleted() {
                     self.field_edits(storage, spec, (record, &document), &edits)?
-                } else if spec.open_fields {
+                } else if spec.naming.is_some() {
                     let content = heirloom_formats::create(spec, &edits, &row.uid, now.wall_ms)
                         .map_err(|error| crate::show::field_failure(spec, &error))?;
                     past::anew(&document, &content)

@@ -1,13 +1,15 @@
 //! Status, devices and the commands about them.
 
 use super::{Node, PendingFrame, Refusal, Then};
-use crate::command::{Answer, BehindRow, CategoryRow, DeviceRow, Problem, StatusReport, Wait};
+use crate::command::{
+    Answer, BehindRow, CategoryRow, DeviceRow, Failure, Problem, StatusReport, Wait,
+};
 use crate::failure;
 use crate::input::CommandId;
 use crate::rows::{self, RecordIndex, table};
 use crate::storage::Storage;
 use crate::waits::SyncWait;
-use heirloom_base::{DeviceId, LogId, Now, time};
+use heirloom_base::{DeviceId, LogId, Now, count, time};
 use heirloom_schema::category::{self, CategorySpec};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,10 +103,8 @@ impl Node {
             problems.push(Problem { code: code.into(), text, fix: fix.into() });
         };
         if !self.membership.is_peer(self.device()) {
-            let text = "This device was taken out of the account.".into();
-            let fix = "Bring it back with the phrase: `heirloom recovery reset`, or join with a \
-                       new folder.";
-            report("revoked", text, fix);
+            let Failure { text, fix, .. } = failure::taken_out();
+            report("revoked", text, &fix);
             return problems;
         }
         let others: Vec<&DeviceRow> =
@@ -114,7 +114,8 @@ impl Node {
             let text = "Only this device holds your data.".into();
             report("one-copy", text, "Run `heirloom up` and `heirloom invite` to add a device.");
         } else if pending > 0 {
-            let text = format!("{pending} records are on this device only.");
+            let records = count::of(pending, "record is", "records are");
+            let text = format!("{records} on this device only.");
             report("pending", text, "Bring another device near, or run `heirloom sync`.");
         }
         let has_keeper = others.iter().any(|device| device.role != "member");
@@ -295,9 +296,9 @@ fn kept_seen(storage: &dyn Storage, device: DeviceId) -> Result<Option<u64>, Ref
 fn lost_problem(entries: u64) -> Option<Problem> {
     (entries > 0).then(|| Problem {
         code: "entries-lost".into(),
-        text: match entries {
-            1 => "This device's disk has lost one entry, which is not back yet.".to_owned(),
-            more => format!("This device's disk has lost {more} entries, which are not back yet."),
+        text: {
+            let entries = count::of(entries, "entry, which is", "entries, which are");
+            format!("This device's disk has lost {entries} not back yet.")
         },
         fix: "Connect to another device, which sends again what is missing; until then, keep a \
               copy: `heirloom export`."

@@ -9,8 +9,10 @@ pub const APPS: CategorySpec = CategorySpec {
     id: "apps",
     title: "App records",
     singular: "app record",
+    plural: "app records",
     about: "Records that apps keep, one JSON object each, named APP/THING",
     fields: &[],
     extension: "apprecord",
     open_fields: true,
+    naming: Some("APP/THING"),
 };

@@ -8,6 +8,7 @@ pub const CALENDAR: CategorySpec = CategorySpec {
     id: "calendar",
     title: "Calendar",
     singular: "event",
+    plural: "events",
     about: "Events, tasks and journal entries, kept as iCalendar",
     fields: &[
         FieldSpec::single("title", FieldKind::Text, "what it is"),
@@ -29,4 +30,5 @@ pub const CALENDAR: CategorySpec = CategorySpec {
     ],
     extension: "ics",
     open_fields: false,
+    naming: None,
 };

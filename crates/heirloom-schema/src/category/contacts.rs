@@ -8,6 +8,7 @@ pub const CONTACTS: CategorySpec = CategorySpec {
     id: "contacts",
     title: "Contacts",
     singular: "contact",
+    plural: "contacts",
     about: "People and organizations, kept as vCards",
     fields: &[
         FieldSpec::single("name", FieldKind::Text, "full name"),
@@ -27,4 +28,5 @@ pub const CONTACTS: CategorySpec = CategorySpec {
     ],
     extension: "vcf",
     open_fields: false,
+    naming: None,
 };

@@ -8,6 +8,7 @@ pub const NOTES: CategorySpec = CategorySpec {
     id: "notes",
     title: "Notes",
     singular: "note",
+    plural: "notes",
     about: "Texts, kept as Markdown with optional front matter",
     fields: &[
         FieldSpec::single("title", FieldKind::Text, "title"),
@@ -15,4 +16,5 @@ pub const NOTES: CategorySpec = CategorySpec {
     ],
     extension: "md",
     open_fields: false,
+    naming: None,
 };

@@ -8,8 +8,10 @@ pub const SETTINGS: CategorySpec = CategorySpec {
     id: "settings",
     title: "Settings",
     singular: "settings namespace",
+    plural: "settings namespaces",
     about: "Settings of programs and devices, one JSON object for each namespace",
     fields: &[],
     extension: "json",
     open_fields: true,
+    naming: Some("NAME"),
 };

@@ -3,6 +3,7 @@
 use super::Store;
 use crate::index::IndexState;
 use crate::log::{Damage, DamagedFile};
+use heirloom_base::count;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -148,9 +149,8 @@ fn damaged_file(file: &DamagedFile) -> Problem {
             )
         }
         Damage::Frames { bytes } => {
-            format!(
-                "{bytes} bytes in the file {name} of the log are damaged; the rest of it is used."
-            )
+            let bytes = count::of(bytes, "byte", "bytes");
+            format!("Damaged in the file {name} of the log: {bytes}; the rest of it is used.")
         }
     };
     let fix = "Connect to another device, which sends again what is missing.".to_owned();

@@ -191,6 +191,23 @@ fn settings_are_named_by_their_namespace() {
 }
 
 #[test]
+fn what_has_a_name_of_its_users_is_not_added_under_another() {
+    let mut alone = Alone::new();
+    for (category, way) in [
+        ("settings", "heirloom settings set NAME KEY=VALUE"),
+        ("apps", "heirloom apps set APP/THING KEY=VALUE"),
+    ] {
+        let assignments = vec!["name=foo".to_owned(), "x=1".to_owned()];
+        let wait = Wait::default();
+        let add = Command::Add { category: category.to_owned(), assignments, wait };
+        let failure = alone.ask(add).unwrap_err();
+        assert_eq!((failure.exit, failure.code.as_str()), (2, "usage"));
+        assert!(failure.fix.contains(way), "{}", failure.fix);
+        assert!(alone.list(category, None).is_empty());
+    }
+}
+
+#[test]
 fn what_is_set_again_after_its_deletion_is_back() {
     let mut alone = Alone::new();
     let name = "org.example.shopping/milk";

@@ -50,7 +50,9 @@ fn copies_count_only_after_the_receipt() {
     house.add(0, "notes", &["title=x"]);
     assert_eq!(counts(&notes(&mut house, 0)), [1, 1, 0, 0, 0, 1]);
     assert_eq!(house.status(0).at_risk["notes"], 1);
-    assert!(house.status(0).problems.iter().any(|problem| problem.code == "pending"));
+    let problems = house.status(0).problems;
+    let told = problems.iter().find(|problem| problem.code == "pending").unwrap();
+    assert_eq!(told.text, "1 record is on this device only.");
     house.connect(0, 1);
     house.pass(2_000);
     assert_eq!(counts(&notes(&mut house, 0)), [1, 1, 1, 0, 1, 0]);

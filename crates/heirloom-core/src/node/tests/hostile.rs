@@ -1,7 +1,8 @@
 //! What others may send, and what it must not do.
 
 use super::super::*;
-use super::household::House;
+use super::household::{House, phrase};
+use crate::command::Secret;
 use crate::input::HelloId;
 use heirloom_base::{Decode as _, Encode as _, EntryId, Hlc, Incarnation, RecordId, SpaceId};
 use heirloom_identity::{Keyring, Role, Signer, roster};
@@ -187,7 +188,10 @@ fn a_signed_entry_with_a_broken_change_is_kept_and_passed_on_but_not_applied() {
     let bytes = entry(&house, &author, space, vec![part]);
     house.hear(0, 1, &entries(bytes));
     assert_eq!(house.digest(0), before);
-    assert_eq!(house.status(0).quarantined, 1);
+    let status = house.status(0);
+    assert_eq!(status.quarantined, 1);
+    let told = status.problems.iter().find(|problem| problem.code == "quarantined").unwrap();
+    assert!(told.text.starts_with("1 change was kept aside, by device desk ("), "{}", told.text);
     let warned =
         |event: &Event| matches!(event, Event::Warning { code, .. } if code == "quarantined");
     assert!(house.devices[0].events.iter().any(warned));
@@ -248,6 +252,54 @@ fn a_device_that_was_taken_out_writes_nothing_more() {
     };
     assert_eq!(house.ask(1, add).unwrap_err().code, "not-permitted");
     assert!(house.node(1).membership.peers(house.id(1)).is_empty());
+}
+
+#[test]
+fn a_device_tells_that_it_was_taken_out_when_it_hears_of_it_and_at_each_start() {
+    let mut house = House::of(&["phone", "lost"]);
+    let told = |house: &mut House| -> Vec<String> {
+        let events = std::mem::take(&mut house.devices[1].events).into_iter();
+        let texts = events.filter_map(|event| match event {
+            Event::Warning { code, text, .. } if code == "revoked" => Some(text),
+            _ => None,
+        });
+        texts.collect()
+    };
+    assert!(told(&mut house).is_empty() && !house.node(1).is_out());
+    let op = revocation(&house, 1);
+    present(&mut house, 1, vec![op.clone()]);
+    present(&mut house, 1, vec![op]);
+    let [text] = told(&mut house).try_into().unwrap();
+    assert!(text.contains("taken out") && text.contains("heirloom recovery reset"), "{text}");
+    for _ in 0..2 {
+        house.boot(1);
+        assert!(house.node(1).is_out() && !house.node(1).may_invite());
+        assert_eq!(told(&mut house).len(), 1);
+    }
+    // Also where the index is made anew from the log.
+    house.devices[1].storage.index.clear();
+    house.boot(1);
+    assert_eq!(told(&mut house).len(), 1);
+    let (phrase, keep) = (Secret::new(phrase().words().to_string()), Vec::new());
+    house.ask(1, Command::Reset { phrase, keep }).unwrap();
+    house.boot(1);
+    assert!(told(&mut house).is_empty() && house.node(1).may_invite());
+}
+
+#[test]
+fn a_phrase_with_a_wrong_word_or_too_few_is_told_as_such() {
+    let mut house = House::of(&["phone"]);
+    let mut refused = |words: &str| {
+        let phrase = Secret::new(words.to_owned());
+        house.ask(0, Command::Reset { phrase, keep: Vec::new() }).unwrap_err()
+    };
+    let few = refused("zoo zoo zoo");
+    assert_eq!((few.exit, few.code.as_str()), (77, "phrase-wrong"));
+    assert_eq!(few.text, "A phrase has 12 words, not 3.");
+    let wrong = refused(&format!("{}wronk", "zoo ".repeat(11)));
+    assert!(wrong.text.contains("wronk") && wrong.text.contains("did you mean"), "{}", wrong.text);
+    let other = refused(&format!("{}about", "abandon ".repeat(11)));
+    assert_eq!(other.text, "This is not the recovery phrase of the account.");
 }
 
 #[test]
