@@ -174,7 +174,12 @@ mod tests {
                 losers: vec![value(2), value(3)],
             }],
         });
-        let edit = HistoryEdit { field: "n".to_owned(), before: None, after: Some(json!([1, 2])) };
+        let edit = HistoryEdit {
+            field: "n".to_owned(),
+            before: None,
+            after: Some(json!([1, 2])),
+            ..Default::default()
+        };
         answers(Answer::History {
             rows: vec![HistoryRow {
                 change: "ef".to_owned(),

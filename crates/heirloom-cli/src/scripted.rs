@@ -268,7 +268,12 @@ async fn both_values_of_a_conflict_are_shown() {
 
 #[tokio::test]
 async fn a_history_tells_before_and_after() {
-    let edit = HistoryEdit { field: "note".to_owned(), before: None, after: Some("new".into()) };
+    let edit = HistoryEdit {
+        field: "note".to_owned(),
+        before: None,
+        after: Some("new".into()),
+        ..Default::default()
+    };
     let author = Author { by: "cd".repeat(32), by_name: "desk".into(), at: "2026".into() };
     let (change, kind) = ("ab".repeat(32), "created".to_owned());
     let change = HistoryRow { change, author, kind, edits: vec![edit] };

@@ -40,15 +40,29 @@ fn print_edit<W: Write>(edit: &HistoryEdit, screen: &mut Screen<W>) -> Result<()
     let (before, after) = (edit.before.as_ref().map(text), edit.after.as_ref().map(text));
     let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\n'));
     if !is_long(&before) && !is_long(&after) {
-        let before = before.map(|text| format!("{} -> ", cut(&text))).unwrap_or_default();
+        let is_kept = edit.settled && before == after;
+        let before = before.filter(|_| !is_kept).map(|text| format!("{} -> ", cut(&text)));
+        let before = before.unwrap_or_default();
         let after = after.map_or_else(|| "nothing".to_owned(), |text| cut(&text));
-        return screen.line(format_args!("  {field}: {before}{after}"));
+        let settled = settled(edit);
+        return screen.line(format_args!("  {field}: {before}{after}{settled}"));
     }
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
     let (gone, new) = changed_lines(&before, &after);
-    screen.line(format_args!("  {field}:"))?;
+    screen.line(format_args!("  {field}:{}", settled(edit)))?;
     print_lines("-", &gone, screen)?;
     print_lines("+", &new, screen)
+}
+
+/// Returns what a settled conflict had besides, in one line.
+fn settled(edit: &HistoryEdit) -> String {
+    let line = |value: &Value| format!("{:?}", cut(text(value).lines().next().unwrap_or_default()));
+    let lost: Vec<String> = edit.lost.iter().map(line).collect();
+    match (edit.settled, lost.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => " (the conflict is settled)".to_owned(),
+        (true, false) => format!(" (the conflict is settled, without {})", lost.join(", ")),
+    }
 }
 
 /// Returns the lines of two texts without those that they begin and end with alike.
@@ -140,7 +154,13 @@ mod tests {
 
     fn printed(before: Option<Value>, after: Option<Value>) -> String {
         let mut screen = Screen::kept(Form::Human);
-        let edit = HistoryEdit { field: "body".to_owned(), before, after };
+        let edit = HistoryEdit {
+            field: "body".to_owned(),
+            before,
+            after,
+            settled: false,
+            lost: Vec::new(),
+        };
         print_edit(&edit, &mut screen).unwrap();
         screen.printed()
     }
@@ -157,6 +177,22 @@ mod tests {
         assert_eq!(printed(Some(json!(80)), Some(json!("x"))), "  body: 80 -> x\n");
         assert_eq!(printed(Some(json!("x")), None), "  body: x -> nothing\n");
         assert_eq!(printed(None, Some(json!("new"))), "  body: new\n");
+    }
+
+    #[test]
+    fn a_settled_conflict_names_what_stayed_and_what_did_not() {
+        let printed = |value: &str, lost: &[&str]| {
+            let mut screen = Screen::kept(Form::Human);
+            let (before, after) = (Some(json!(value)), Some(json!(value)));
+            let lost = lost.iter().map(|lost| json!(lost)).collect();
+            let edit = HistoryEdit { field: "name".to_owned(), before, after, settled: true, lost };
+            print_edit(&edit, &mut screen).unwrap();
+            screen.printed()
+        };
+        let text = "  name: Ann (the conflict is settled, without \"Anna\", \"A\")\n";
+        assert_eq!(printed("Ann", &["Anna", "A\nB"]), text);
+        assert_eq!(printed("Ann", &[]), "  name: Ann (the conflict is settled)\n");
+        assert_eq!(printed("a\nb", &["c"]), "  name: (the conflict is settled, without \"c\")\n");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::command::{Author, Failure, HistoryEdit, HistoryRow};
 use crate::{failure, past};
 use heirloom_base::{ActorId, Hlc, time};
-use heirloom_doc::ChangeSummary;
+use heirloom_doc::{ChangeSummary, KeyEdit};
 use heirloom_formats::{FieldEdit, FieldError, Projection};
 use heirloom_schema::category::CategorySpec;
 use heirloom_schema::{Content, Value, key};
@@ -105,7 +105,11 @@ fn join(group: &mut ChangeSummary, part: &ChangeSummary) {
     group.kind = group.kind.max(part.kind);
     for edit in &part.edits {
         match group.edits.iter_mut().find(|before| before.key == edit.key) {
-            Some(before) => before.after.clone_from(&edit.after),
+            Some(before) => {
+                before.after.clone_from(&edit.after);
+                before.settled |= edit.settled;
+                before.lost.extend(edit.lost.iter().cloned());
+            }
             None => group.edits.push(edit.clone()),
         }
     }
@@ -122,9 +126,7 @@ fn history_row(
     let visible = change.edits.iter().filter(|edit| is_visible(&edit.key));
     let mut edits: Vec<HistoryEdit> = Vec::new();
     for edit in visible {
-        let shown = |value: &Option<Value>| Some(value_json(spec, &edit.key, value.as_ref()?));
-        let field = field_name(spec, &edit.key, edit.after.as_ref().or(edit.before.as_ref()));
-        let edit = HistoryEdit { field, before: shown(&edit.before), after: shown(&edit.after) };
+        let edit = history_edit(spec, edit);
         // One field may stand in two lines, as a card's name does.
         if !edits.contains(&edit) {
             edits.push(edit);
@@ -135,6 +137,18 @@ fn history_row(
         author: author(change.actor, change.hlc),
         kind: past::kind_name(change.kind).to_owned(),
         edits,
+    }
+}
+
+fn history_edit(spec: &'static CategorySpec, edit: &KeyEdit) -> HistoryEdit {
+    let shown = |value: &Value| value_json(spec, &edit.key, value);
+    let (before, after) = (edit.before.as_ref(), edit.after.as_ref());
+    HistoryEdit {
+        field: field_name(spec, &edit.key, after.or(before)),
+        before: before.map(shown),
+        after: after.map(shown),
+        settled: edit.settled,
+        lost: edit.lost.iter().map(shown).collect(),
     }
 }
 

@@ -84,12 +84,13 @@ pub struct HistoryRow {
     pub author: Author,
     /// `created`, `edited`, `imported`, `resolved`, `restored` or `deleted`.
     pub kind: String,
-    /// The changed lines: field, value before, value after.
+    /// The changed lines: field, value before, value after. A conflict that was
+    /// settled is one too, also where the value that was shown stayed.
     pub edits: Vec<HistoryEdit>,
 }
 
 /// One changed value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEdit {
     /// The field.
     pub field: String,
@@ -97,6 +98,12 @@ pub struct HistoryEdit {
     pub before: Option<serde_json::Value>,
     /// The value after; absent where it was removed.
     pub after: Option<serde_json::Value>,
+    /// Whether it settled a conflict of the field.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
+    /// The other values that the conflict had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<serde_json::Value>,
 }
 
 /// One of several concurrent values.

@@ -201,6 +201,13 @@ fn a_conflict_ends_on_every_device_by_choosing_in_each_way() {
         }
         let last = house.history(1, "contacts", &id).pop().unwrap();
         assert_eq!((last.kind.as_str(), last.author.by_name.as_str()), ("resolved", "phone"));
+        let edit = &last.edits[0];
+        assert_eq!((edit.field.as_str(), &edit.after), ("name", &expected), "{keep}: {last:?}");
+        assert!(edit.settled && edit.before == rows[0].winner, "{edit:?}");
+        let loser = rows[0].losers[0].value.clone();
+        let lost: Vec<Json> =
+            loser.into_iter().filter(|lost| Some(lost) != expected.as_ref()).collect();
+        assert_eq!(edit.lost, lost, "{keep}: what was shown before is told already");
     }
 }
 
