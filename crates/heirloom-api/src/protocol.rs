@@ -159,8 +159,8 @@ mod tests {
         let value = |number| ConcurrentValue {
             number,
             value: Some(json!(1.50)),
-            removed: false,
             author: author.clone(),
+            ..ConcurrentValue::default()
         };
         answers(Answer::Conflicts {
             rows: vec![ConflictRow {
@@ -172,6 +172,7 @@ mod tests {
                 winner: Some(json!(80)),
                 author: author.clone(),
                 losers: vec![value(2), value(3)],
+                ..ConflictRow::default()
             }],
         });
         let edit = HistoryEdit {

@@ -242,7 +242,12 @@ async fn both_values_of_a_conflict_are_shown() {
         at: "2026".to_owned(),
     };
     let value = Some("one\ntwo".into());
-    let loser = ConcurrentValue { number: 2, value, removed: false, author: author("desk") };
+    let loser = ConcurrentValue {
+        number: 2,
+        value,
+        author: author("desk"),
+        ..ConcurrentValue::default()
+    };
     let conflict = ConflictRow {
         id: "1f".to_owned(),
         category: "contacts".to_owned(),
@@ -252,6 +257,7 @@ async fn both_values_of_a_conflict_are_shown() {
         winner: Some("first".into()),
         author: author("phone"),
         losers: vec![loser],
+        ..ConflictRow::default()
     };
     let node = Scripted::answering(Answer::Conflicts { rows: vec![conflict] });
     let human = node.run("contacts|conflicts").await.printed;

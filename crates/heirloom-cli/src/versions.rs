@@ -36,8 +36,9 @@ pub(crate) fn history<W: Write>(
 
 /// Prints one changed value: in a line, or as lines that go and come.
 fn print_edit<W: Write>(edit: &HistoryEdit, screen: &mut Screen<W>) -> Result<(), Trouble> {
-    let field = &edit.field;
-    let (before, after) = (edit.before.as_ref().map(text), edit.after.as_ref().map(text));
+    let kind = edit.after.as_ref().map_or(&edit.before_type, |_| &edit.after_type);
+    let field = named(&edit.field, kind.as_deref());
+    let (before, after) = texts(edit);
     let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\n'));
     if !is_long(&before) && !is_long(&after) {
         let is_kept = edit.settled && before == after;
@@ -45,6 +46,10 @@ fn print_edit<W: Write>(edit: &HistoryEdit, screen: &mut Screen<W>) -> Result<()
         let before = before.unwrap_or_default();
         let after = after.map_or_else(|| "nothing".to_owned(), |text| cut(&text));
         let settled = settled(edit);
+        if edit.before_type != edit.after_type && !before.is_empty() && edit.after.is_some() {
+            let old = named(&edit.field, edit.before_type.as_deref());
+            return screen.line(format_args!("  {old} {before}{field} {after}{settled}"));
+        }
         return screen.line(format_args!("  {field}: {before}{after}{settled}"));
     }
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
@@ -52,6 +57,21 @@ fn print_edit<W: Write>(edit: &HistoryEdit, screen: &mut Screen<W>) -> Result<()
     screen.line(format_args!("  {field}:{}", settled(edit)))?;
     print_lines("-", &gone, screen)?;
     print_lines("+", &new, screen)
+}
+
+/// Returns a field with its type, as records are shown.
+fn named(field: &str, kind: Option<&str>) -> String {
+    kind.map_or_else(|| field.to_owned(), |kind| format!("{field}:{kind}"))
+}
+
+/// Returns how a value read before and after: the whole line, where that alone
+/// shows a difference.
+fn texts(edit: &HistoryEdit) -> (Option<String>, Option<String>) {
+    let lines = (&edit.before_line, &edit.after_line);
+    if let (Some(before), Some(after)) = lines {
+        return (Some(before.clone()), Some(after.clone()));
+    }
+    (edit.before.as_ref().map(text), edit.after.as_ref().map(text))
 }
 
 /// Returns what a settled conflict had besides, in one line.
@@ -113,11 +133,19 @@ pub(crate) fn conflicts<W: Write>(
     for row in rows {
         screen.json(row)?;
         screen.line(format_args!("{}  {}  {}", short(&row.id), row.title, row.field))?;
-        let winner = row.winner.as_ref().map_or_else(|| UNKNOWN.to_owned(), text);
+        let read =
+            |value: Option<&Value>, kind: Option<&str>, line: Option<&String>, none: &str| {
+                let value = line.cloned().or_else(|| value.map(text));
+                let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+                value.map_or_else(|| none.to_owned(), |value| format!("{kind}{value}"))
+            };
+        let (value, kind) = (row.winner.as_ref(), row.kind.as_deref());
+        let winner = read(value, kind, row.line.as_ref(), UNKNOWN);
         print_value((row.number, "shown"), &winner, &row.author, screen)?;
         for loser in &row.losers {
             let none = if loser.removed { REMOVED } else { UNKNOWN };
-            let value = loser.value.as_ref().map_or_else(|| none.to_owned(), text);
+            let (value, kind) = (loser.value.as_ref(), loser.kind.as_deref());
+            let value = read(value, kind, loser.line.as_ref(), none);
             print_value((loser.number, "kept"), &value, &loser.author, screen)?;
         }
     }
@@ -154,13 +182,8 @@ mod tests {
 
     fn printed(before: Option<Value>, after: Option<Value>) -> String {
         let mut screen = Screen::kept(Form::Human);
-        let edit = HistoryEdit {
-            field: "body".to_owned(),
-            before,
-            after,
-            settled: false,
-            lost: Vec::new(),
-        };
+        let edit =
+            HistoryEdit { field: "body".to_owned(), before, after, ..HistoryEdit::default() };
         print_edit(&edit, &mut screen).unwrap();
         screen.printed()
     }
@@ -185,7 +208,9 @@ mod tests {
             let mut screen = Screen::kept(Form::Human);
             let (before, after) = (Some(json!(value)), Some(json!(value)));
             let lost = lost.iter().map(|lost| json!(lost)).collect();
-            let edit = HistoryEdit { field: "name".to_owned(), before, after, settled: true, lost };
+            let field = "name".to_owned();
+            let edit =
+                HistoryEdit { field, before, after, settled: true, lost, ..HistoryEdit::default() };
             print_edit(&edit, &mut screen).unwrap();
             screen.printed()
         };
@@ -193,6 +218,31 @@ mod tests {
         assert_eq!(printed("Ann", &["Anna", "A\nB"]), text);
         assert_eq!(printed("Ann", &[]), "  name: Ann (the conflict is settled)\n");
         assert_eq!(printed("a\nb", &["c"]), "  name: (the conflict is settled, without \"c\")\n");
+    }
+
+    #[test]
+    fn a_type_that_changes_is_named_on_both_sides() {
+        let printed = |types: [Option<&str>; 2], lines: [Option<&str>; 2]| {
+            let mut screen = Screen::kept(Form::Human);
+            let own = |text: Option<&str>| text.map(str::to_owned);
+            let edit = HistoryEdit {
+                field: "phone".to_owned(),
+                before: Some(json!("+49 1")),
+                after: Some(json!("+49 1")),
+                before_type: own(types[0]),
+                after_type: own(types[1]),
+                before_line: own(lines[0]),
+                after_line: own(lines[1]),
+                ..HistoryEdit::default()
+            };
+            print_edit(&edit, &mut screen).unwrap();
+            screen.printed()
+        };
+        let both = [Some("cell"), Some("work")];
+        assert_eq!(printed(both, [None; 2]), "  phone:cell +49 1 -> phone:work +49 1\n");
+        assert_eq!(printed([None, Some("work")], [None; 2]), "  phone +49 1 -> phone:work +49 1\n");
+        let lines = [Some("TEL:+49 1"), Some("TEL;PREF=1:+49 1")];
+        assert_eq!(printed([None; 2], lines), "  phone: TEL:+49 1 -> TEL;PREF=1:+49 1\n");
     }
 
     #[test]

@@ -98,6 +98,18 @@ pub struct HistoryEdit {
     pub before: Option<serde_json::Value>,
     /// The value after; absent where it was removed.
     pub after: Option<serde_json::Value>,
+    /// The type of the value before (`cell`), where it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_type: Option<String>,
+    /// The type of the value after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_type: Option<String>,
+    /// The line before, where nothing else shows what changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_line: Option<String>,
+    /// The line after, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_line: Option<String>,
     /// Whether it settled a conflict of the field.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,
@@ -107,7 +119,7 @@ pub struct HistoryEdit {
 }
 
 /// One of several concurrent values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConcurrentValue {
     /// Its number among the values of its field, from 1: what
     /// [`super::Command::Resolve`] takes.
@@ -115,6 +127,12 @@ pub struct ConcurrentValue {
     /// The value; absent where the field was removed, or where a newer version
     /// wrote it.
     pub value: Option<serde_json::Value>,
+    /// The value's type (`cell`), where it has one.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The line, where another value reads like this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// Whether the field was removed.
     #[serde(default)]
     pub removed: bool,
@@ -125,7 +143,7 @@ pub struct ConcurrentValue {
 
 /// A field with concurrent values. The field `deleted` stands for a deletion
 /// that an edit made at the same time undid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConflictRow {
     /// The record's id.
     pub id: String,
@@ -139,6 +157,12 @@ pub struct ConflictRow {
     pub number: usize,
     /// The value that is shown everywhere.
     pub winner: Option<serde_json::Value>,
+    /// The type of that value, where it has one.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its line, where another value reads like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// Who set it.
     #[serde(flatten)]
     pub author: Author,
