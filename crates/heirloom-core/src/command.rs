@@ -429,6 +429,9 @@ pub enum Event {
         /// The device that wrote it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// The device's name.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by_name: String,
         /// RFC 3339 time by that device's clock.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<String>,
