@@ -212,9 +212,14 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
     let all: Vec<&Candidate> = meant.iter().flat_map(|dispute| &dispute.candidates).collect();
     let number = keep.parse::<usize>().ok();
     let by_number = all.iter().copied().find(|one| Some(one.number) == number);
+    let written: Option<Json> = serde_json::from_str(keep).ok();
+    // Of a list or an object, spaces and the order of keys say nothing.
+    let is_same = |shown: &Json| {
+        let nests = shown.is_object() || shown.is_array();
+        show::plain(shown) == keep || nests && written.as_ref() == Some(shown)
+    };
     let reads = |one: &&Candidate| {
-        one.removed && keep.is_empty()
-            || one.shown.iter().chain(&one.also).any(|shown| show::plain(shown) == keep)
+        one.removed && keep.is_empty() || one.shown.iter().chain(&one.also).any(is_same)
     };
     let by_value = all.iter().copied().find(reads);
     let mut twins = all.iter().copied().filter(reads);
@@ -319,6 +324,18 @@ mod tests {
         let disputes = numbered(vec![dispute("x", "s:x", &[json!(1), json!(7)])]);
         assert!(settlement("settings", &disputes, None, "1").is_ok(), "both mean the same");
         assert!(settlement("settings", &disputes, None, "7").is_ok());
+    }
+
+    #[test]
+    fn an_object_is_chosen_however_it_is_written() {
+        let values = [json!({"a": 5, "b": [2, 3]}), json!({"a": 5, "b": [3, 2]})];
+        let disputes = numbered(vec![dispute("x", "s:x", &values)]);
+        for keep in [r#"{"a":5,"b":[2,3]}"#, r#"{ "b": [2,3], "a": 5 }"#] {
+            let chosen = settlement("settings", &disputes, None, keep).unwrap();
+            assert_eq!(Some(chosen), disputes[0].candidates[0].edits, "{keep}");
+        }
+        assert!(settlement("settings", &disputes, None, r#"{"a": 5}"#).is_err());
+        assert!(settlement("settings", &disputes, None, "{").is_err());
     }
 
     #[test]
