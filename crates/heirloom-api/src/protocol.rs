@@ -163,8 +163,8 @@ mod tests {
         let value = |number| ConcurrentValue {
             number,
             value: Some(json!(1.50)),
-            removed: false,
             author: author.clone(),
+            ..ConcurrentValue::default()
         };
         answers(Answer::Conflicts {
             rows: vec![ConflictRow {
@@ -176,10 +176,16 @@ mod tests {
                 winner: Some(json!(80)),
                 author: author.clone(),
                 losers: vec![value(2), value(3)],
+                ..ConflictRow::default()
             }],
         });
-        let after = Some(json!([1, 2]));
-        let edit = HistoryEdit { field: "n".to_owned(), before: None, after, structural: true };
+        let edit = HistoryEdit {
+            field: "n".to_owned(),
+            before: None,
+            after: Some(json!([1, 2])),
+            structural: true,
+            ..Default::default()
+        };
         answers(Answer::History {
             rows: vec![HistoryRow {
                 change: "ef".to_owned(),

@@ -171,7 +171,7 @@ async fn what_takes_place_is_asked_page_by_page_and_printed_in_order() {
         };
         let occurrences = days.into_iter().map(|(at, day)| occurrence(at, day)).collect();
         let events = vec![EventRow { record: row(7), occurrences }];
-        Ok(Answer::Occurrences { events, next, cut: false, gave_up: Vec::new() })
+        Ok(Answer::Occurrences { events, next, cut: false, gave_up: Vec::new(), spent: 7 })
     }));
     let line = "calendar|list|--from|2026-01-01|--to|2026-02-01|--search|ann";
     let human = node.run(line).await.printed;
@@ -184,6 +184,33 @@ async fn what_takes_place_is_asked_page_by_page_and_printed_in_order() {
     assert_eq!(lines[1]["recurrence_id"], "2026-01-02T08:00:00Z");
     let Command::Occurrences(asked) = node.asked().remove(1) else { panic!("not a window") };
     assert_eq!((asked.after.as_deref(), asked.search.as_deref()), (Some("2"), Some("ann")));
+    assert_eq!(asked.spent, 7, "the work for the list goes on being counted");
+}
+
+#[tokio::test]
+async fn a_zone_that_nobody_knows_does_not_hide_what_takes_place() {
+    let mut asked = 0;
+    let node = Scripted::new(Box::new(move |_| {
+        asked += 1;
+        match asked {
+            1 => Err(Failure {
+                exit: 2,
+                code: Failure::NO_ZONE.to_owned(),
+                text: "\"Nonsense/X\" is no time zone.".to_owned(),
+                fix: String::new(),
+            }),
+            _ => Ok(Answer::Occurrences {
+                events: Vec::new(),
+                next: None,
+                cut: false,
+                gave_up: Vec::new(),
+                spent: 0,
+            }),
+        }
+    }));
+    assert_eq!(node.run("calendar|list|--from|2026-01-01").await.exit, 0);
+    let Command::Occurrences(again) = node.asked().remove(1) else { panic!("not a window") };
+    assert_eq!(again.zone, "UTC");
 }
 
 #[tokio::test]
@@ -251,7 +278,8 @@ async fn both_values_of_a_conflict_are_shown() {
         at: "2026".to_owned(),
     };
     let value = Some("one\ntwo".into());
-    let loser = ConcurrentValue { number: 2, value, removed: false, author: author("desk") };
+    let loser =
+        ConcurrentValue { number: 2, value, author: author("desk"), ..ConcurrentValue::default() };
     let conflict = ConflictRow {
         id: "1f".to_owned(),
         category: "contacts".to_owned(),
@@ -261,6 +289,7 @@ async fn both_values_of_a_conflict_are_shown() {
         winner: Some("first".into()),
         author: author("phone"),
         losers: vec![loser],
+        ..ConflictRow::default()
     };
     let node = Scripted::answering(Answer::Conflicts { rows: vec![conflict] });
     let human = node.run("contacts|conflicts").await.printed;
@@ -277,8 +306,12 @@ async fn both_values_of_a_conflict_are_shown() {
 
 #[tokio::test]
 async fn a_history_tells_before_and_after() {
-    let (field, after) = ("note".to_owned(), Some("new".into()));
-    let edit = HistoryEdit { field, before: None, after, structural: false };
+    let edit = HistoryEdit {
+        field: "note".to_owned(),
+        before: None,
+        after: Some("new".into()),
+        ..Default::default()
+    };
     let author = Author { by: "cd".repeat(32), by_name: "desk".into(), at: "2026".into() };
     let (change, kind) = ("ab".repeat(32), "created".to_owned());
     let change = HistoryRow { change, author, kind, edits: vec![edit] };

@@ -20,6 +20,8 @@ use tracing_subscriber::prelude::*;
 
 /// Events that wait for a slow terminal before the node waits too.
 const EVENTS_WAITING_MAX: usize = 256;
+/// Records that the line of an event names.
+const IDS_SHOWN_MAX: usize = 5;
 
 /// Begins the log, as `HEIRLOOM_LOG` or the number of `-v` says.
 ///
@@ -172,8 +174,11 @@ fn print_event(event: &Event, screen: &mut Screen) -> Result<(), Trouble> {
 /// Returns an event in words; `None` for what only programs want to know.
 fn sentence(event: &Event) -> Option<String> {
     match event {
-        Event::RecordsChanged { category, ids, .. } => {
-            Some(format!("{category}: {} changed", ids.len()))
+        Event::RecordsChanged { category, ids, by, by_name, at } => {
+            let by = by.as_deref().map(|by| format!(" by {}", called(by_name, by)));
+            let at = at.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
+            let (count, by, ids) = (ids.len(), by.unwrap_or_default(), some_of(ids));
+            Some(format!("{category}: {count} changed{by}{at}: {ids}"))
         }
         Event::PeerUp { device_id, device } => {
             Some(format!("{} is connected", called(device, device_id)))
@@ -191,6 +196,15 @@ fn sentence(event: &Event) -> Option<String> {
             Some(format!("{} joined", called(device, device_id)))
         }
         Event::Warning { text, .. } => Some(format!("Warning: {text}")),
+    }
+}
+
+/// Returns the first of some ids, and how many there are besides.
+fn some_of(ids: &[String]) -> String {
+    let first: Vec<&str> = ids.iter().take(IDS_SHOWN_MAX).map(|id| short(id)).collect();
+    match ids.len().saturating_sub(IDS_SHOWN_MAX) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
@@ -288,6 +302,26 @@ mod tests {
         assert_eq!(next(true, false), "Next: heirloom invite");
         assert_eq!(next(false, false), "Next: heirloom status", "a keeper invites nobody");
         assert_eq!(next(false, true), "Next: heirloom recovery reset");
+    }
+
+    #[test]
+    fn a_change_is_told_with_its_records_its_author_and_its_time() {
+        let changed = |count: usize, by: Option<&str>, name: &str| Event::RecordsChanged {
+            category: "contacts".to_owned(),
+            ids: (1..=count).map(|id| format!("{id:x}").repeat(32)).collect(),
+            by: by.map(str::to_owned),
+            by_name: name.to_owned(),
+            at: by.map(|_| "2026-01-02T03:04:05Z".to_owned()),
+        };
+        let text = |event| sentence(&event).unwrap();
+        assert_eq!(
+            text(changed(1, Some("abababababab"), "desk")),
+            "contacts: 1 changed by desk at 2026-01-02T03:04:05Z: 11111111"
+        );
+        assert!(text(changed(1, Some("abababababab"), "")).contains(" by abababab at "));
+        assert_eq!(text(changed(2, None, "")), "contacts: 2 changed: 11111111, 22222222");
+        let long = text(changed(14, None, ""));
+        assert!(long.ends_with("44444444, 55555555 and 9 more"), "{long}");
     }
 
     #[test]

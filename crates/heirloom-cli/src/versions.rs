@@ -61,22 +61,25 @@ fn print_edit<W: Write>(
     edit: &HistoryEdit,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
-    let field = &edit.field;
-    let is_line = !category.open_fields && category.field(field).is_none();
-    let value = |value: &Value| match is_line {
-        true => without_name(field, &text(value)).to_owned(),
-        false => text(value),
-    };
-    let (before, after) = (edit.before.as_ref().map(value), edit.after.as_ref().map(value));
+    let kind = edit.after.as_ref().map_or(&edit.before_type, |_| &edit.after_type);
+    let field = named(&edit.field, kind.as_deref());
+    let (before, after) = texts(category, edit);
     let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\n'));
     if !is_long(&before) && !is_long(&after) {
-        let before = before.map(|text| format!("{} -> ", cut(&text))).unwrap_or_default();
+        let is_kept = edit.settled && before == after;
+        let before = before.filter(|_| !is_kept).map(|text| format!("{} -> ", cut(&text)));
+        let before = before.unwrap_or_default();
         let after = after.map_or_else(|| "nothing".to_owned(), |text| cut(&text));
-        return screen.line(format_args!("  {field}: {before}{after}"));
+        let settled = settled(edit);
+        if edit.before_type != edit.after_type && !before.is_empty() && edit.after.is_some() {
+            let old = named(&edit.field, edit.before_type.as_deref());
+            return screen.line(format_args!("  {old} {before}{field} {after}{settled}"));
+        }
+        return screen.line(format_args!("  {field}: {before}{after}{settled}"));
     }
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
     let (gone, new) = changed_lines(&before, &after);
-    screen.line(format_args!("  {field}:"))?;
+    screen.line(format_args!("  {field}:{}", settled(edit)))?;
     print_lines("-", &gone, screen)?;
     print_lines("+", &new, screen)
 }
@@ -86,6 +89,37 @@ fn without_name<'a>(name: &str, line: &'a str) -> &'a str {
     let parts = line.split_at_checked(name.len());
     let rest = parts.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, rest)| rest);
     rest.and_then(|rest| rest.strip_prefix([':', ';'])).map_or(line, str::trim_start)
+}
+
+/// Returns a field with its type, as records are shown.
+fn named(field: &str, kind: Option<&str>) -> String {
+    kind.map_or_else(|| field.to_owned(), |kind| format!("{field}:{kind}"))
+}
+
+/// Returns how a value read before and after: the whole line, where that alone
+/// shows a difference.
+fn texts(category: &CategorySpec, edit: &HistoryEdit) -> (Option<String>, Option<String>) {
+    let lines = (&edit.before_line, &edit.after_line);
+    if let (Some(before), Some(after)) = lines {
+        return (Some(before.clone()), Some(after.clone()));
+    }
+    let is_line = !category.open_fields && category.field(&edit.field).is_none();
+    let value = |value: &Value| match is_line {
+        true => without_name(&edit.field, &text(value)).to_owned(),
+        false => text(value),
+    };
+    (edit.before.as_ref().map(value), edit.after.as_ref().map(value))
+}
+
+/// Returns what a settled conflict had besides, in one line.
+fn settled(edit: &HistoryEdit) -> String {
+    let line = |value: &Value| format!("{:?}", cut(text(value).lines().next().unwrap_or_default()));
+    let lost: Vec<String> = edit.lost.iter().map(line).collect();
+    match (edit.settled, lost.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => " (the conflict is settled)".to_owned(),
+        (true, false) => format!(" (the conflict is settled, without {})", lost.join(", ")),
+    }
 }
 
 /// Returns the lines of two texts without those that they begin and end with alike.
@@ -140,11 +174,19 @@ pub(crate) fn conflicts<W: Write>(
     for row in rows {
         screen.json(row)?;
         screen.line(format_args!("{}  {}  {}", short(&row.id), row.title, row.field))?;
-        let winner = row.winner.as_ref().map_or_else(|| UNKNOWN.to_owned(), text);
+        let read =
+            |value: Option<&Value>, kind: Option<&str>, line: Option<&String>, none: &str| {
+                let value = line.cloned().or_else(|| value.map(text));
+                let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+                value.map_or_else(|| none.to_owned(), |value| format!("{kind}{value}"))
+            };
+        let (value, kind) = (row.winner.as_ref(), row.kind.as_deref());
+        let winner = read(value, kind, row.line.as_ref(), UNKNOWN);
         print_value((row.number, "shown"), &winner, &row.author, screen)?;
         for loser in &row.losers {
             let none = if loser.removed { REMOVED } else { UNKNOWN };
-            let value = loser.value.as_ref().map_or_else(|| none.to_owned(), text);
+            let (value, kind) = (loser.value.as_ref(), loser.kind.as_deref());
+            let value = read(value, kind, loser.line.as_ref(), none);
             print_value((loser.number, "kept"), &value, &loser.author, screen)?;
         }
     }
@@ -187,12 +229,12 @@ mod tests {
 
     fn printed(before: Option<Value>, after: Option<Value>) -> String {
         let field = "body".to_owned();
-        told("notes", &[HistoryEdit { field, before, after, structural: false }])
+        told("notes", &[HistoryEdit { field, before, after, ..HistoryEdit::default() }])
     }
 
     fn line(field: &str, line: &str, structural: bool) -> HistoryEdit {
         let after = Some(json!(line));
-        HistoryEdit { field: field.to_owned(), before: None, after, structural }
+        HistoryEdit { field: field.to_owned(), after, structural, ..HistoryEdit::default() }
     }
 
     #[test]
@@ -230,6 +272,45 @@ mod tests {
         assert_eq!(printed(Some(json!(80)), Some(json!("x"))), "  body: 80 -> x\n");
         assert_eq!(printed(Some(json!("x")), None), "  body: x -> nothing\n");
         assert_eq!(printed(None, Some(json!("new"))), "  body: new\n");
+    }
+
+    #[test]
+    fn a_settled_conflict_names_what_stayed_and_what_did_not() {
+        let printed = |value: &str, lost: &[&str]| {
+            let (before, after) = (Some(json!(value)), Some(json!(value)));
+            let lost = lost.iter().map(|lost| json!(lost)).collect();
+            let field = "name".to_owned();
+            let edit =
+                HistoryEdit { field, before, after, settled: true, lost, ..HistoryEdit::default() };
+            told("contacts", &[edit])
+        };
+        let text = "  name: Ann (the conflict is settled, without \"Anna\", \"A\")\n";
+        assert_eq!(printed("Ann", &["Anna", "A\nB"]), text);
+        assert_eq!(printed("Ann", &[]), "  name: Ann (the conflict is settled)\n");
+        assert_eq!(printed("a\nb", &["c"]), "  name: (the conflict is settled, without \"c\")\n");
+    }
+
+    #[test]
+    fn a_type_that_changes_is_named_on_both_sides() {
+        let printed = |types: [Option<&str>; 2], lines: [Option<&str>; 2]| {
+            let own = |text: Option<&str>| text.map(str::to_owned);
+            let edit = HistoryEdit {
+                field: "phone".to_owned(),
+                before: Some(json!("+49 1")),
+                after: Some(json!("+49 1")),
+                before_type: own(types[0]),
+                after_type: own(types[1]),
+                before_line: own(lines[0]),
+                after_line: own(lines[1]),
+                ..HistoryEdit::default()
+            };
+            told("contacts", &[edit])
+        };
+        let both = [Some("cell"), Some("work")];
+        assert_eq!(printed(both, [None; 2]), "  phone:cell +49 1 -> phone:work +49 1\n");
+        assert_eq!(printed([None, Some("work")], [None; 2]), "  phone +49 1 -> phone:work +49 1\n");
+        let lines = [Some("TEL:+49 1"), Some("TEL;PREF=1:+49 1")];
+        assert_eq!(printed([None; 2], lines), "  phone: TEL:+49 1 -> TEL;PREF=1:+49 1\n");
     }
 
     #[test]

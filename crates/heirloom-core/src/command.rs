@@ -283,6 +283,14 @@ pub struct OccurrenceQuery {
     pub after: Option<String>,
     /// So many, the earliest; more only where they begin at the same time.
     pub limit: usize,
+    /// What the answer before said was spent of the work for the whole list.
+    #[serde(default)]
+    pub spent: u64,
+}
+
+impl Failure {
+    /// The code of a failure because nobody knows the time zone of the user.
+    pub const NO_ZONE: &str = "no-zone";
 }
 
 /// Why a command was not carried out.
@@ -358,8 +366,13 @@ pub enum Answer {
         next: Option<String>,
         /// Whether there are more than the limit.
         cut: bool,
-        /// Records whose rules need more work than is done for one.
+        /// Records whose rules cannot be read, or need more work than is done
+        /// for one, or for the list: some of their occurrences are missing.
         gave_up: Vec<String>,
+        /// The work that was spent on rules which need much of it, to be given
+        /// with the next request.
+        #[serde(default)]
+        spent: u64,
     },
     /// To [`Command::Show`].
     Record(RecordRow),
@@ -416,6 +429,9 @@ pub enum Event {
         /// The device that wrote it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// The device's name.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by_name: String,
         /// RFC 3339 time by that device's clock.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<String>,

@@ -22,6 +22,10 @@ struct Candidate {
     /// Its number among those of its field.
     number: usize,
     shown: Option<Json>,
+    /// Its type, where it has one.
+    kind: Option<String>,
+    /// Its line in the file.
+    line: Option<String>,
     /// Whether the field was removed.
     removed: bool,
     /// How the other lines of the field read, where they read otherwise.
@@ -68,9 +72,13 @@ fn candidate(
     author: &dyn Fn(ActorId, Hlc) -> Author,
 ) -> Candidate {
     let value = one.value.as_ref();
+    let read = value.map(|value| show::reading(spec, key, value));
+    let (shown, kind) = read.map_or((None, None), |read| (Some(read.value), read.kind));
     Candidate {
         number: 0,
-        shown: value.map(|value| show::value_json(spec, key, value)),
+        shown,
+        kind,
+        line: value.and_then(show::line),
         removed: one.removed,
         also: Vec::new(),
         author: author(one.actor, one.hlc),
@@ -82,8 +90,8 @@ fn candidate(
 /// and is then one dispute about both, also where the lines read otherwise.
 fn take_in(spec: &CategorySpec, disputes: &mut Vec<Dispute>, new: Dispute) {
     let is_single = spec.field(&new.field).is_some_and(|field| !field.repeatable);
-    let reads = |dispute: &Dispute| -> Vec<Option<Json>> {
-        dispute.candidates.iter().map(|one| one.shown.clone()).collect()
+    let reads = |dispute: &Dispute| -> Vec<(Option<Json>, Option<String>)> {
+        dispute.candidates.iter().map(|one| (one.shown.clone(), one.kind.clone())).collect()
     };
     let authors = |dispute: &Dispute| -> Vec<Author> {
         dispute.candidates.iter().map(|one| one.author.clone()).collect()
@@ -111,6 +119,8 @@ fn contested_deletion(
         Candidate {
             number: 0,
             shown: Some(json!(deleted)),
+            kind: None,
+            line: None,
             removed: false,
             also: Vec::new(),
             author: author(by.actor, by.hlc),
@@ -137,9 +147,16 @@ impl Dispute {
     /// Returns it as it is listed; `title` is what a person calls the record.
     pub(crate) fn row(&self, category: &str, id: &str, title: &str) -> Option<ConflictRow> {
         let (winner, losers) = self.candidates.split_first()?;
+        let alike = |one: &Candidate| {
+            let same = |other: &&Candidate| (&other.shown, &other.kind) == (&one.shown, &one.kind);
+            self.candidates.iter().filter(same).count() > 1
+        };
+        let line = |one: &Candidate| one.line.clone().filter(|_| alike(one));
         let losers = losers.iter().map(|loser| ConcurrentValue {
             number: loser.number,
             value: loser.shown.clone(),
+            kind: loser.kind.clone(),
+            line: line(loser),
             removed: loser.removed,
             author: loser.author.clone(),
         });
@@ -150,6 +167,8 @@ impl Dispute {
             field: self.field.clone(),
             number: winner.number,
             winner: winner.shown.clone(),
+            kind: winner.kind.clone(),
+            line: line(winner),
             author: winner.author.clone(),
             losers: losers.collect(),
         })
@@ -193,11 +212,22 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
     let all: Vec<&Candidate> = meant.iter().flat_map(|dispute| &dispute.candidates).collect();
     let number = keep.parse::<usize>().ok();
     let by_number = all.iter().copied().find(|one| Some(one.number) == number);
+    let written: Option<Json> = serde_json::from_str(keep).ok();
+    // Of a list or an object, spaces and the order of keys say nothing.
+    let is_same = |shown: &Json| {
+        let nests = shown.is_object() || shown.is_array();
+        show::plain(shown) == keep || nests && written.as_ref() == Some(shown)
+    };
     let reads = |one: &&Candidate| {
-        one.removed && keep.is_empty()
-            || one.shown.iter().chain(&one.also).any(|shown| show::plain(shown) == keep)
+        one.removed && keep.is_empty() || one.shown.iter().chain(&one.also).any(is_same)
     };
     let by_value = all.iter().copied().find(reads);
+    let mut twins = all.iter().copied().filter(reads);
+    if by_number.is_none()
+        && twins.any(|one| Some(one.kind.as_ref()) != by_value.map(|by| by.kind.as_ref()))
+    {
+        return Err(failure::several_values(keep));
+    }
     match (by_number, by_value) {
         (Some(one), Some(other)) if one != other => Err(failure::number_or_value(keep)),
         (Some(one), _) | (None, Some(one)) => Ok(one),
@@ -213,7 +243,8 @@ mod tests {
     fn candidate(shown: Json, key: &str) -> Candidate {
         let edits = Some(vec![(key.to_owned(), Some(Value::Str(shown.to_string())))]);
         let author = Author::default();
-        Candidate { number: 0, shown: Some(shown), removed: false, also: Vec::new(), author, edits }
+        let (kind, line, also) = (None, None, Vec::new());
+        Candidate { number: 0, shown: Some(shown), kind, line, removed: false, also, author, edits }
     }
 
     fn dispute(field: &str, key: &str, values: &[Json]) -> Dispute {
@@ -273,6 +304,16 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_two_have_of_other_types_is_chosen_by_its_number() {
+        let mut disputes =
+            numbered(vec![dispute("phone", "l1", &[json!("+49 1"), json!("+49 1")])]);
+        disputes[0].candidates[1].kind = Some("work".to_owned());
+        let chosen = |keep| settlement("contacts", &disputes, None, keep);
+        assert_eq!(chosen("+49 1").unwrap_err().code, "ambiguous");
+        assert_eq!(chosen("2"), Ok(disputes[0].candidates[1].edits.clone().unwrap()));
+    }
+
+    #[test]
     fn what_could_mean_a_number_or_a_value_is_asked_back() {
         let disputes = numbered(vec![dispute("x", "s:x", &[json!(2), json!(1)])]);
         let code = |keep| settlement("settings", &disputes, None, keep).unwrap_err().code;
@@ -283,6 +324,18 @@ mod tests {
         let disputes = numbered(vec![dispute("x", "s:x", &[json!(1), json!(7)])]);
         assert!(settlement("settings", &disputes, None, "1").is_ok(), "both mean the same");
         assert!(settlement("settings", &disputes, None, "7").is_ok());
+    }
+
+    #[test]
+    fn an_object_is_chosen_however_it_is_written() {
+        let values = [json!({"a": 5, "b": [2, 3]}), json!({"a": 5, "b": [3, 2]})];
+        let disputes = numbered(vec![dispute("x", "s:x", &values)]);
+        for keep in [r#"{"a":5,"b":[2,3]}"#, r#"{ "b": [2,3], "a": 5 }"#] {
+            let chosen = settlement("settings", &disputes, None, keep).unwrap();
+            assert_eq!(Some(chosen), disputes[0].candidates[0].edits, "{keep}");
+        }
+        assert!(settlement("settings", &disputes, None, r#"{"a": 5}"#).is_err());
+        assert!(settlement("settings", &disputes, None, "{").is_err());
     }
 
     #[test]

@@ -181,6 +181,11 @@ pub(crate) fn number_or_value(keep: &str) -> Failure {
     failure(exit::FAILED, "ambiguous", text, "Set the field to the value you want with `set`.")
 }
 
+pub(crate) fn several_values(keep: &str) -> Failure {
+    let text = format!("Several of the values in conflict read {keep:?}.");
+    failure(exit::FAILED, "ambiguous", text, "Give the number that `conflicts` shows.")
+}
+
 pub(crate) fn missing_chunk() -> Failure {
     let text = "A photo of this record has not arrived on this device yet.".to_owned();
     failure(exit::FAILED, "not-here-yet", text, "Run `heirloom sync` and try again.")

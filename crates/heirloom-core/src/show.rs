@@ -4,7 +4,7 @@ use crate::command::{Author, Failure, HistoryEdit, HistoryRow};
 use crate::{failure, past};
 use heirloom_base::{ActorId, Hlc, time};
 use heirloom_doc::{ChangeSummary, KeyEdit};
-use heirloom_formats::{FieldEdit, FieldError, Projection};
+use heirloom_formats::{FieldEdit, FieldError, ProjectedValue, Projection};
 use heirloom_schema::category::CategorySpec;
 use heirloom_schema::{Content, Value, key};
 use serde_json::{Map, Value as Json, json};
@@ -48,15 +48,25 @@ pub(crate) fn sentence(text: &str) -> String {
 }
 
 /// Returns one value of a record's layout as fields show it.
-pub(crate) fn value_json(spec: &'static CategorySpec, key: &str, value: &Value) -> Json {
+fn value_json(spec: &'static CategorySpec, key: &str, value: &Value) -> Json {
+    reading(spec, key, value).value
+}
+
+/// Returns how one value of a record's layout reads.
+pub(crate) fn reading(spec: &'static CategorySpec, key: &str, value: &Value) -> ProjectedValue {
     let alone = Content::from([(key.to_owned(), value.clone())]);
     let projection = heirloom_formats::project(spec, &alone);
     let field = heirloom_formats::field_of(spec, key, value);
     let shown = field.and_then(|field| {
         let values = projection.fields.iter().find(|(name, _)| *name == field);
-        values.and_then(|(_, values)| values.first().map(|one| one.value.clone()))
+        values.and_then(|(_, values)| values.first().cloned())
     });
-    shown.unwrap_or_else(|| match value {
+    shown.unwrap_or_else(|| ProjectedValue { value: plain_json(key, value), kind: None })
+}
+
+/// Returns a value that is no field's as JSON.
+fn plain_json(key: &str, value: &Value) -> Json {
+    match value {
         Value::Text(text) | Value::Str(text) => json!(text),
         Value::Int(number) if key == key::DELETED => {
             json!(time::rfc3339(u64::try_from(*number).unwrap_or_default()))
@@ -64,7 +74,13 @@ pub(crate) fn value_json(spec: &'static CategorySpec, key: &str, value: &Value) 
         Value::Int(number) => json!(number),
         Value::Bytes(bytes) => json!(String::from_utf8_lossy(bytes)),
         Value::Blob(blob) => json!(format!("({} bytes)", blob.size)),
-    })
+    }
+}
+
+/// Returns the line of a file that a value is, without its end.
+pub(crate) fn line(value: &Value) -> Option<String> {
+    let line = |raw: &[u8]| String::from_utf8_lossy(raw).trim_end().to_owned();
+    value.as_raw().map(line)
 }
 
 /// Returns a value as a person writes it in a command.
@@ -106,7 +122,11 @@ fn join(group: &mut ChangeSummary, part: &ChangeSummary) {
     group.kind = group.kind.max(part.kind);
     for edit in &part.edits {
         match group.edits.iter_mut().find(|before| before.key == edit.key) {
-            Some(before) => before.after.clone_from(&edit.after),
+            Some(before) => {
+                before.after.clone_from(&edit.after);
+                before.settled |= edit.settled;
+                before.lost.extend(edit.lost.iter().cloned());
+            }
             None => group.edits.push(edit.clone()),
         }
     }
@@ -142,20 +162,37 @@ fn history_row(
 /// Returns a changed value as history lists it. What has no field is called as
 /// the part of the file that it stands in.
 fn history_edit(spec: &'static CategorySpec, edit: &KeyEdit) -> HistoryEdit {
+    let read = |value: &Value| reading(spec, &edit.key, value);
+    let (before, after) = (edit.before.as_ref(), edit.after.as_ref());
     let key = edit.key.as_str();
-    let shown = |value: &Option<Value>| Some(value_json(spec, key, value.as_ref()?));
-    let values = || [&edit.after, &edit.before].into_iter().flatten();
-    let field = match (field_name(spec, key, values().next()), heirloom_formats::part_of(spec, key))
-    {
+    let part = heirloom_formats::part_of(spec, key);
+    let field = match (field_name(spec, key, after.or(before)), part) {
         (field, Some(part)) if field == key => part.to_owned(),
         (field, _) => field,
     };
     let is_structure = |value: &Value| heirloom_formats::is_structure(spec, key, value);
+    let structural = key != key::DELETED && after.into_iter().chain(before).all(is_structure);
+    let lost = edit.lost.iter().map(|value| value_json(spec, &edit.key, value)).collect();
+    let (old, new) = (before.map(read), after.map(read));
+    // What changed may be nothing that a field shows: a parameter of the line.
+    let is_alike = old == new && before != after;
+    let line = |value: Option<&Value>| value.filter(|_| is_alike).and_then(line);
+    let (before_line, after_line) = (line(before), line(after));
+    let parts =
+        |one: Option<ProjectedValue>| one.map_or((None, None), |one| (Some(one.value), one.kind));
+    let ((before, before_type), (after, after_type)) = (parts(old), parts(new));
+    let settled = edit.settled;
     HistoryEdit {
         field,
-        before: shown(&edit.before),
-        after: shown(&edit.after),
-        structural: key != key::DELETED && values().all(is_structure),
+        before,
+        after,
+        structural,
+        before_type,
+        after_type,
+        before_line,
+        after_line,
+        settled,
+        lost,
     }
 }
 

@@ -4,17 +4,17 @@
 //! (`+49 (30) 123-4567`) is also noted by its digits alone, so that every
 //! spelling of it is found.
 
+mod numbers;
+
+use numbers::Number;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::canonical_combining_class;
 
 /// What stands before the digits of a number in a search text. Folding never
 /// leaves a control character, so no query can hold it.
 const NUMBER: char = '\u{1}';
-/// Digits that make a number worth noting by itself.
-const NUMBER_DIGITS_MIN: usize = 3;
-/// Digits that a number shares with another spelling of it at least, where
-/// one of them leaves out a prefix.
-const SHARED_DIGITS_MIN: usize = 5;
+/// What stands there where the number may count anything else.
+const LOOSE_NUMBER: char = '\u{2}';
 
 /// The first of ten digits that stand in a row, in the scripts that people
 /// write numbers in.
@@ -29,11 +29,11 @@ const DIGIT_ZEROS: &[u32] = &[
 #[must_use]
 pub fn search_text(text: &str) -> String {
     let mut folded = folded(text);
-    let numbers: Vec<String> = folded.lines().flat_map(spellings).collect();
+    let numbers: Vec<Number> = folded.lines().flat_map(numbers::spellings).collect();
     for number in numbers {
         folded.push('\n');
-        folded.push(NUMBER);
-        folded.push_str(&number);
+        folded.push(if number.is_firm { NUMBER } else { LOOSE_NUMBER });
+        folded.push_str(&number.noted());
     }
     folded
 }
@@ -137,44 +137,6 @@ fn plain_form(letter: char) -> Option<&'static str> {
     })
 }
 
-/// Returns whether a character may stand inside a written number.
-fn joins_digits(letter: char) -> bool {
-    matches!(letter, ' ' | '(' | ')' | '-' | '.' | '/' | '+')
-}
-
-/// The digit that is dialled within a country only: `+49 (0)30 1234567`.
-const TRUNK: &str = "(0)";
-
-/// Returns the numbers of a folded line, with the trunk digit and without it.
-fn spellings(line: &str) -> Vec<String> {
-    let mut found = numbers(line);
-    if line.contains(TRUNK) {
-        found.extend(numbers(&line.replace(TRUNK, " ")));
-    }
-    found
-}
-
-/// Returns the numbers of a folded line as digits; a leading `+` stays.
-fn numbers(line: &str) -> Vec<String> {
-    let mut numbers = Vec::new();
-    let mut number = String::new();
-    for letter in line.chars().chain(['\n']) {
-        match letter {
-            '0'..='9' => number.push(letter),
-            '+' if number.is_empty() => number.push('+'),
-            other if joins_digits(other) => {}
-            _ => {
-                let digits = number.trim_start_matches('+').len();
-                if digits >= NUMBER_DIGITS_MIN {
-                    numbers.push(number.clone());
-                }
-                number.clear();
-            }
-        }
-    }
-    numbers
-}
-
 /// What a user looks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SearchQuery {
@@ -187,39 +149,50 @@ enum Part {
     /// This text.
     Word(String),
     /// This number in any spelling, or else these words.
-    Number { digits: String, words: Vec<String> },
+    Number { number: Number, words: Vec<String> },
+    /// Something of which folding leaves nothing: no text is known to have it.
+    Nothing,
 }
 
 impl SearchQuery {
-    /// Reads a query: words that must all be found, in any order.
+    /// Reads a query: words that must all be found, in any order. One that is
+    /// blank finds everything.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let folded = folded(text);
+        let words: Vec<String> = folded(text).split_whitespace().map(str::to_owned).collect();
+        let is_blank = text.chars().all(|one| one.is_whitespace() || one.is_control());
         let mut query = Self::default();
-        let mut run: Vec<String> = Vec::new();
-        for word in folded.split_whitespace() {
-            let word = word.strip_prefix("tel:").unwrap_or(word);
-            let is_number = word.chars().all(|one| one.is_ascii_digit() || joins_digits(one));
-            if is_number {
-                run.push(word.to_owned());
-                continue;
-            }
-            query.take_number(&mut run);
-            query.parts.push(Part::Word(word.to_owned()));
+        if words.is_empty() && !is_blank {
+            query.parts.push(Part::Nothing);
         }
-        query.take_number(&mut run);
+        let joined = words.join(" ");
+        let mut rest = joined.as_str();
+        while !rest.is_empty() {
+            let own = rest.strip_prefix("tel:").unwrap_or(rest);
+            let (run, after) = own.split_at(numbers::run(own));
+            match run.is_empty() {
+                false => {
+                    query.take_number(run);
+                    rest = after.trim_start();
+                }
+                true => {
+                    let (word, after) = own.split_once(' ').unwrap_or((own, ""));
+                    query.parts.push(Part::Word(word.to_owned()));
+                    rest = after;
+                }
+            }
+        }
         query
     }
 
-    fn take_number(&mut self, run: &mut Vec<String>) {
-        if run.is_empty() {
-            return;
+    fn take_number(&mut self, run: &str) {
+        let words: Vec<String> = run.split_whitespace().map(str::to_owned).collect();
+        let numbers = numbers::wanted(run);
+        if numbers.is_empty() {
+            return self.parts.extend(words.into_iter().map(Part::Word));
         }
-        let words = std::mem::take(run);
-        match spellings(&words.join(" ")).pop() {
-            Some(digits) => self.parts.push(Part::Number { digits, words }),
-            None => self.parts.extend(words.into_iter().map(Part::Word)),
-        }
+        let part = |number| Part::Number { number, words: words.clone() };
+        self.parts.extend(numbers.into_iter().map(part));
     }
 
     /// Returns whether every part is found in a [`search_text`].
@@ -227,40 +200,20 @@ impl SearchQuery {
     pub fn matches(&self, search_text: &str) -> bool {
         self.parts.iter().all(|part| match part {
             Part::Word(word) => search_text.contains(word.as_str()),
-            Part::Number { digits, words } => {
+            Part::Number { number, words } => {
                 words.iter().all(|word| search_text.contains(word.as_str()))
-                    || written_numbers(search_text).any(|number| is_same(number, digits))
+                    || written_numbers(search_text).any(|written| written.is(number))
             }
+            Part::Nothing => false,
         })
     }
 }
 
-fn written_numbers(search_text: &str) -> impl Iterator<Item = &str> {
-    search_text.lines().filter_map(|line| line.strip_prefix(NUMBER))
-}
-
-/// Returns whether one number contains the other, or would if the prefixes of
-/// country and trunk were written alike.
-fn is_same(number: &str, wanted: &str) -> bool {
-    let bare = |text: &str| text.strip_prefix('+').unwrap_or(text).to_owned();
-    if bare(number).contains(&bare(wanted)) {
-        return true;
-    }
-    // `030 1234567` and `+49 30 1234567`; `0049 30 ...` and `+49 30 ...`.
-    let (number, wanted) = (significant(number), significant(wanted));
-    (wanted.len() >= SHARED_DIGITS_MIN && number.contains(wanted))
-        || (number.len() > SHARED_DIGITS_MIN && wanted.ends_with(number))
-}
-
-/// Returns a number without the marks of an international or trunk prefix.
-fn significant(number: &str) -> &str {
-    if let Some(number) = number.strip_prefix('+') {
-        return number;
-    }
-    // In Russia and its neighbours the trunk digit is 8, before ten others.
-    let eight = number.strip_prefix('8').filter(|rest| rest.len() == 10);
-    let zeros = number.strip_prefix("00").or_else(|| number.strip_prefix('0'));
-    zeros.or(eight).unwrap_or(number)
+fn written_numbers(search_text: &str) -> impl Iterator<Item = Number> {
+    search_text.lines().filter_map(|line| {
+        let noted = line.strip_prefix([NUMBER, LOOSE_NUMBER])?;
+        Some(Number::read(noted, line.starts_with(NUMBER)))
+    })
 }
 
 #[cfg(test)]
@@ -361,6 +314,59 @@ mod tests {
     }
 
     #[test]
+    fn a_trunk_digit_behind_the_country_does_not_hide_a_number() {
+        for (query, text) in [
+            ("+49307654321", "+49 030 7654321"),
+            ("004930 7654321", "+49 030 7654321"),
+            ("+49307654321", "(+49) 030 7654321"),
+            ("004930332211", "(+49) 030 332211"),
+            ("00442079460958", "+44 020 7946 0958"),
+            ("+49 030 7654321", "030 7654321"),
+            ("+49 030 7654321", "+49 (30) 765-4321"),
+            ("+49 (0)30 7654321", "+49 030 7654321"),
+            ("+39 06 1234567", "+39 06 1234567"),
+            ("0039 061234567", "+39 06 1234567"),
+        ] {
+            assert!(finds(query, text), "{query} in {text}");
+        }
+        assert!(!finds("+49 030 7654321", "+43 30 7654321"));
+    }
+
+    #[test]
+    fn an_extension_is_found_in_any_spelling() {
+        let spellings = ["x5", " x5", " ext. 5", " ext 5", ";ext=5", ", ext. 5", " EXTENSION 5"];
+        for stored in spellings {
+            for query in spellings {
+                let (stored, query) =
+                    (format!("+1 212 555 0177{stored}"), format!("2125550177{query}"));
+                assert!(finds(&query, &stored), "{query} in {stored}");
+                assert!(finds("+1 212 555 0177", &stored) && finds("0177", &stored), "{stored}");
+                assert!(!finds(&format!("{query}1"), &stored), "{query}1 in {stored}");
+            }
+        }
+        assert!(finds("+1 212 555 0199 x77", "tel:+1-212-555-0199;ext=77"));
+        assert!(finds("ann 2125550199 x77 lee", "Lee\n+1-212-555-0199;ext=77\nAnn"));
+    }
+
+    #[test]
+    fn what_a_text_counts_is_no_number_that_somebody_dials() {
+        for query in ["+49 30 1234567", "0301234567", "+49301234567"] {
+            assert!(!finds(query, "room 30, 1234567 items"), "{query}");
+            assert!(!finds(query, "1234567 items in room 30"), "{query}");
+            assert!(finds(query, "call 030 1234567 today, room 5"), "{query}");
+            assert!(finds(query, "Ann\n1234567\nBerlin"), "a line of its own: {query}");
+        }
+        assert!(finds("30 1234567", "room 30, 1234567 items"), "both words are there");
+        assert!(finds("+1-415-555-2671", "ask (415) 555-2671 or me"));
+    }
+
+    #[test]
+    fn a_query_of_which_nothing_is_left_finds_nothing() {
+        assert!(!finds("\u{301}", "anything") && !finds("\u{301}", "e\u{301}"));
+        assert!(finds("e\u{301}", "e") && finds("ann \u{301}", "Ann"));
+    }
+
+    #[test]
     fn letters_are_no_digits_of_a_number() {
         assert!(!finds("0800 355", "0800 FLOWERS"));
         assert!(finds("0800 flowers", "0800 FLOWERS"));
@@ -379,7 +385,8 @@ mod tests {
     #[test]
     fn the_mark_of_numbers_cannot_be_asked_for() {
         assert_eq!(SearchQuery::parse("\u{1}").parts, []);
-        assert!(!search_text("a\u{1}b").contains(NUMBER));
+        assert_eq!(SearchQuery::parse("\u{2}").parts, []);
+        assert!(!search_text("a\u{1}\u{2}b").contains([NUMBER, LOOSE_NUMBER]));
     }
 
     proptest! {
@@ -387,10 +394,19 @@ mod tests {
         #[test]
         fn a_text_is_found_by_each_of_its_words(text in "\\PC{0,40}") {
             let index = search_text(&text);
-            for word in text.split_whitespace() {
+            let says = |text: &str| text.trim().is_empty() || !folded(text).trim().is_empty();
+            for word in text.split_whitespace().filter(|word| says(word)) {
                 prop_assert!(SearchQuery::parse(word).matches(&index), "{word:?}");
             }
+            prop_assert!(!says(&text) || SearchQuery::parse(&text).matches(&index));
+        }
+
+        #[test]
+        fn a_text_of_numbers_is_found_by_itself(text in "[0-9x#;,.()+ =/ext-]{0,24}") {
+            let index = search_text(&text);
             prop_assert!(SearchQuery::parse(&text).matches(&index));
+            let words = text.split_whitespace();
+            prop_assert!(words.into_iter().all(|one| SearchQuery::parse(one).matches(&index)));
         }
 
         #[test]

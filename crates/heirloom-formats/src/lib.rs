@@ -35,7 +35,9 @@ mod settings;
 mod testing;
 mod text;
 
-pub use calendar::occurrences::{Occurrence, Occurrences, Span, Times, Window, WindowError};
+pub use calendar::occurrences::{
+    Allowance, Occurrence, Occurrences, Span, Times, Window, WindowError,
+};
 pub use contacts::CardCutter;
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
 pub use fold::{SearchQuery, search_text};
@@ -288,17 +290,17 @@ pub fn project(category: &CategorySpec, content: &Content) -> Projection {
     format_of(category).project(content)
 }
 
-/// Returns when a record takes place within a window, and at most `limit`
-/// times: the earliest. A category without times has none.
+/// Returns when a record takes place within a window, as far as is allowed. A
+/// category without times has none.
 #[must_use]
 pub fn occurrences(
     category: &CategorySpec,
     content: &Content,
     window: &Window,
-    limit: usize,
+    allowance: Allowance,
 ) -> Occurrences {
     match category.number == heirloom_schema::category::calendar::CALENDAR.number {
-        true => calendar::occurrences::within(content, window, limit),
+        true => calendar::occurrences::within(content, window, allowance),
         false => Occurrences::default(),
     }
 }

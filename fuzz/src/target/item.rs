@@ -1,12 +1,12 @@
 //! What holds for every kind of file.
 
 use super::{Outcome, words};
+use heirloom_formats::{Allowance, RawItem, Window};
 use heirloom_formats::{
     Edits, Item, Replacement, content_uid, edit, field_of, file_name, is_bookkeeping, occurrences,
     parse, parse_assignments, preferred_file_name, project, render, replace, search_text, span,
     split,
 };
-use heirloom_formats::{RawItem, Window};
 use heirloom_schema::{CategorySpec, Content};
 
 const TIE: &str = "0badcafe";
@@ -67,7 +67,8 @@ fn one(raw: &RawItem, item: &Item, texts: &[&str]) -> String {
 
 fn times(category: &CategorySpec, content: &Content) {
     let between = span(category, content);
-    let listed = WINDOW.with(|window| occurrences(category, content, window, OCCURRENCES_MAX));
+    let listed = WINDOW
+        .with(|window| occurrences(category, content, window, Allowance::whole(OCCURRENCES_MAX)));
     assert!(listed.list.len() <= OCCURRENCES_MAX);
     assert!(listed.list.is_sorted_by_key(|one| one.starts_s), "times are in order");
     assert!(listed.list.iter().all(|one| one.form < listed.forms.len()));

@@ -7,7 +7,7 @@ use crate::locale::{self, Order};
 use crate::records::short;
 use crate::screen::{self, Form, Screen};
 use heirloom_core::command::{
-    Answer, Command, EventRow, OccurrenceQuery, OccurrenceRow, RecordRow,
+    Answer, Command, EventRow, Failure, OccurrenceQuery, OccurrenceRow, RecordRow,
 };
 use heirloom_schema::CategorySpec;
 use serde::Serialize;
@@ -18,6 +18,9 @@ use std::rc::Rc;
 
 /// Occurrences of one list: nobody reads more.
 const OCCURRENCES_MAX: usize = 10_000;
+
+/// The zone of a user whose own is not known.
+const UTC: &str = "UTC";
 
 /// An occurrence and what takes place.
 #[derive(Debug, Clone)]
@@ -83,7 +86,7 @@ pub(super) async fn list<W: Write>(
     order: &Order,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
-    let mut agenda = gathered(access, category, wish).await?;
+    let mut agenda = gathered(access, category, wish, screen.form()).await?;
     agenda.sort(order);
     screen.list(|screen| {
         agenda.items.iter().try_for_each(|item| match screen.form() {
@@ -104,12 +107,7 @@ pub(super) async fn list<W: Write>(
         );
         screen::warn(screen.form(), "list-cut", &text);
     }
-    for id in &agenda.gave_up {
-        let text = format!(
-            "the rule of {} asks for more work than is done for one record: some of its \
-             occurrences are missing",
-            short(id)
-        );
+    if let Some(text) = missing(&agenda.gave_up) {
         screen::warn(screen.form(), "rule-too-costly", &text);
     }
     match agenda.items.is_empty() {
@@ -118,10 +116,45 @@ pub(super) async fn list<W: Write>(
     }
 }
 
+/// Returns what is said of records whose rules were not expanded.
+fn missing(ids: &[String]) -> Option<String> {
+    let (first, others) = ids.split_first()?;
+    let named = short(first);
+    let why = "cannot be read or ask for more work than is done for a list";
+    Some(match others.len() {
+        0 => format!("the rules of {named} {why}: some of its occurrences are missing"),
+        others => {
+            let count = others + 1;
+            format!(
+                "the rules of {count} events, among them {named}, {why}: some of their \
+                 occurrences are missing"
+            )
+        }
+    })
+}
+
+/// Asks for occurrences; where nobody knows the user's zone, in UTC.
+async fn asked(
+    access: &mut Access,
+    query: &mut OccurrenceQuery,
+    form: Form,
+) -> Result<Answer, Failure> {
+    match access.run(Command::Occurrences(query.clone())).await {
+        Err(failure) if failure.code == Failure::NO_ZONE => {
+            let text = format!("{:?} is no time zone; times are those of UTC", query.zone);
+            screen::warn(form, Failure::NO_ZONE, &text);
+            query.zone = UTC.to_owned();
+            access.run(Command::Occurrences(query.clone())).await
+        }
+        answer => answer,
+    }
+}
+
 async fn gathered(
     access: &mut Access,
     category: &CategorySpec,
     wish: Wish,
+    form: Form,
 ) -> Result<Agenda, Trouble> {
     let Wish { search, from, to } = wish;
     let mut query = OccurrenceQuery {
@@ -133,18 +166,19 @@ async fn gathered(
         until_s: None,
         after: None,
         limit: OCCURRENCES_MAX,
+        spent: 0,
     };
     let mut agenda = Agenda::default();
     loop {
-        let answer = access.run(Command::Occurrences(query.clone())).await?;
-        let Answer::Occurrences { events, next, cut, gave_up } = answer else {
+        let answer = asked(access, &mut query, form).await?;
+        let Answer::Occurrences { events, next, cut, gave_up, spent } = answer else {
             return Err(exit::unexpected(&answer).into());
         };
         agenda.take(events);
         agenda.cut |= cut;
         agenda.gave_up.extend(gave_up);
         query.until_s = agenda.trim().or(query.until_s);
-        query.after = next;
+        (query.after, query.spent) = (next, spent);
         if query.after.is_none() {
             return Ok(agenda);
         }
@@ -239,6 +273,15 @@ mod tests {
             source: None,
             authors: Map::new(),
         }
+    }
+
+    #[test]
+    fn events_that_were_not_expanded_are_counted_in_one_sentence() {
+        let ids = |count: usize| (0..count).map(|id| format!("{id:032x}")).collect::<Vec<_>>();
+        assert_eq!(missing(&[]), None);
+        assert!(missing(&ids(1)).unwrap().starts_with("the rules of 00000000 cannot"));
+        let text = missing(&ids(2_000)).unwrap();
+        assert!(text.starts_with("the rules of 2000 events, among them 00000000, "), "{text}");
     }
 
     #[test]

@@ -84,12 +84,13 @@ pub struct HistoryRow {
     pub author: Author,
     /// `created`, `edited`, `imported`, `resolved`, `restored` or `deleted`.
     pub kind: String,
-    /// The changed lines: field, value before, value after.
+    /// The changed lines: field, value before, value after. A conflict that was
+    /// settled is one too, also where the value that was shown stayed.
     pub edits: Vec<HistoryEdit>,
 }
 
 /// One changed value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEdit {
     /// The field.
     pub field: String,
@@ -101,10 +102,28 @@ pub struct HistoryEdit {
     /// carries the record's identifier.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub structural: bool,
+    /// The type of the value before (`cell`), where it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_type: Option<String>,
+    /// The type of the value after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_type: Option<String>,
+    /// The line before, where nothing else shows what changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_line: Option<String>,
+    /// The line after, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_line: Option<String>,
+    /// Whether it settled a conflict of the field.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
+    /// The other values that the conflict had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<serde_json::Value>,
 }
 
 /// One of several concurrent values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConcurrentValue {
     /// Its number among the values of its field, from 1: what
     /// [`super::Command::Resolve`] takes.
@@ -112,6 +131,12 @@ pub struct ConcurrentValue {
     /// The value; absent where the field was removed, or where a newer version
     /// wrote it.
     pub value: Option<serde_json::Value>,
+    /// The value's type (`cell`), where it has one.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The line, where another value reads like this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// Whether the field was removed.
     #[serde(default)]
     pub removed: bool,
@@ -122,7 +147,7 @@ pub struct ConcurrentValue {
 
 /// A field with concurrent values. The field `deleted` stands for a deletion
 /// that an edit made at the same time undid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConflictRow {
     /// The record's id.
     pub id: String,
@@ -136,6 +161,12 @@ pub struct ConflictRow {
     pub number: usize,
     /// The value that is shown everywhere.
     pub winner: Option<serde_json::Value>,
+    /// The type of that value, where it has one.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its line, where another value reads like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// Who set it.
     #[serde(flatten)]
     pub author: Author,

@@ -3,17 +3,23 @@
 use super::listing::after_record;
 use super::records::category_of;
 use super::{Node, Refusal};
-use crate::command::{Answer, EventRow, OccurrenceQuery, OccurrenceRow, RecordRow};
+use crate::command::{Answer, EventRow, Failure, OccurrenceQuery, OccurrenceRow, RecordRow};
 use crate::rows::{Reach, RecordIndex};
 use crate::storage::Storage;
 use crate::view::{decode_head, decode_row};
 use crate::{collection, failure, show};
 use heirloom_base::{Now, RecordId};
-use heirloom_formats::{Occurrence, SearchQuery, Window, WindowError};
+use heirloom_formats::{Allowance, Occurrence, SearchQuery, Window, WindowError};
 use heirloom_schema::CategorySpec;
 
 /// Occurrences in one answer, at most: a list of more is nothing to read.
 const OCCURRENCES_MAX: usize = 10_000;
+/// Steps that every record may take: enough for an ordinary series, also in a
+/// list in which others took more.
+const RECORD_STEPS: u64 = 4_000;
+/// Steps that the records of one list, over all its answers, may take above
+/// that: some 0.3 s. An ordinary calendar needs next to none.
+const LIST_STEPS_MAX: u64 = 10_000_000;
 /// Work for one answer, in steps of the expansion: some 50 ms.
 const STEPS_MAX: u64 = 1_000_000;
 /// What it costs to read a row, and to load the document of a record whose
@@ -31,6 +37,8 @@ struct Page {
     gave_up: Vec<String>,
     occurrences: usize,
     steps: u64,
+    /// Steps of the list that were taken above what every record may take.
+    spent: u64,
     bytes: usize,
 }
 
@@ -68,21 +76,12 @@ impl Node {
         self.keyring()?;
         let spec = category_of(&wanted.category)?;
         let (from, to) = (wanted.from.as_deref(), wanted.to.as_deref());
-        let mut window = Window::parse(from, to, &wanted.zone, now.wall_ms).map_err(|error| {
-            let fix = match (&error, from) {
-                (WindowError::Empty { .. }, None) => {
-                    "Say with --from where the time begins; without it, it begins now."
-                }
-                (WindowError::Empty { .. } | WindowError::Time(_) | WindowError::Zone(_), _) => {
-                    "Give dates like 2026-12-24 or times like 2026-12-24T18:00:00Z."
-                }
-            };
-            failure::usage(format!("{error}."), fix)
-        })?;
+        let mut window = Window::parse(from, to, &wanted.zone, now.wall_ms)
+            .map_err(|error| no_window(&error, from.is_some()))?;
         window.ends_by(wanted.until_s.unwrap_or(i64::MAX));
         let query = SearchQuery::parse(wanted.search.as_deref().unwrap_or_default());
         let limit = wanted.limit.clamp(1, OCCURRENCES_MAX);
-        let mut page = Page::default();
+        let mut page = Page { spent: wanted.spent, ..Page::default() };
         let mut narrow_at = 2 * limit;
         let (mut last, mut next) = (None, None);
         let after = after_record(wanted.after.as_deref())?;
@@ -109,8 +108,8 @@ impl Node {
             Ok(true)
         })?;
         page.narrow(limit);
-        let Page { events, cut, gave_up, .. } = page;
-        Ok(Answer::Occurrences { events, next, cut, gave_up })
+        let Page { events, cut, gave_up, spent, .. } = page;
+        Ok(Answer::Occurrences { events, next, cut, gave_up, spent })
     }
 
     fn expand(
@@ -122,16 +121,19 @@ impl Node {
         limit: usize,
         page: &mut Page,
     ) -> Result<(), Refusal> {
+        let steps = RECORD_STEPS + LIST_STEPS_MAX.saturating_sub(page.spent);
+        let allowance = Allowance { occurrences: limit, steps };
         let found = match &row.times {
-            Some(times) => times.within(window, limit),
+            Some(times) => times.within(window, allowance),
             None => {
                 let mut content = self.existing(storage, record)?.content();
                 collection::resolve_texts(storage, self.keyring()?.account_key(), &mut content);
                 page.steps += DOCUMENT_STEPS;
-                heirloom_formats::occurrences(spec, &content, window, limit)
+                heirloom_formats::occurrences(spec, &content, window, allowance)
             }
         };
         page.steps += found.steps;
+        page.spent += found.searched.saturating_sub(RECORD_STEPS);
         page.occurrences += found.list.len();
         page.cut |= found.is_cut;
         if found.gave_up {
@@ -157,6 +159,24 @@ impl Node {
             }
         }
         Ok(())
+    }
+}
+
+/// Tells the user what is wrong with the window that was asked for.
+fn no_window(error: &WindowError, has_begin: bool) -> Failure {
+    let text = format!("{error}.");
+    match error {
+        WindowError::Empty { .. } if !has_begin => failure::usage(
+            text,
+            "Say with --from where the time begins; without it, it begins now.",
+        ),
+        WindowError::Empty { .. } | WindowError::Time(_) => {
+            failure::usage(text, "Give dates like 2026-12-24 or times like 2026-12-24T18:00:00Z.")
+        }
+        WindowError::Zone(_) => Failure {
+            code: Failure::NO_ZONE.to_owned(),
+            ..failure::usage(text, "Set TZ to a name like Europe/Berlin.")
+        },
     }
 }
 

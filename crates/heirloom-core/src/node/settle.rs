@@ -382,12 +382,14 @@ impl Node {
 
     fn announce_changed(&mut self, applied: &Applied, source: Option<(Option<DeviceId>, String)>) {
         let (by, at) = source.unzip();
+        let by_name = by.flatten().map(|device| self.name_of(device)).unwrap_or_default();
         let by = by.flatten().map(|device| device.to_string());
         for (number, records) in &applied.changed {
             let Some(spec) = category::by_number(*number) else { continue };
             let (category, ids) = (spec.id.to_owned(), records.iter().map(ToString::to_string));
             let (ids, by, at) = (ids.collect(), by.clone(), at.clone());
-            self.event(Event::RecordsChanged { category, ids, by, at });
+            let by_name = by_name.clone();
+            self.event(Event::RecordsChanged { category, ids, by, by_name, at });
         }
     }
 

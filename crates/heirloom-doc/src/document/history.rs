@@ -1,7 +1,7 @@
 //! What every change of a document did.
 
 use super::Document;
-use super::read::{Attributed, differs_at, is_deleted_at, is_marked_at, value_at};
+use super::read::{Attributed, is_deleted_at, is_marked_at, rivals_at, value_at};
 use crate::change::{Heads, own_actor, own_hash};
 use crate::chunk::{Action, Chunk, Operation, RawValue};
 use automerge::{Automerge, Change, ObjId, ReadDoc as _};
@@ -40,7 +40,8 @@ pub struct ChangeSummary {
     pub birth: bool,
     /// What it was for.
     pub kind: ChangeKind,
-    /// The keys whose value it changed, in ascending order.
+    /// The keys whose value it changed or whose conflict it settled, in
+    /// ascending order.
     pub edits: Vec<KeyEdit>,
 }
 
@@ -53,6 +54,11 @@ pub struct KeyEdit {
     pub before: Option<Value>,
     /// The value that the author saw afterwards.
     pub after: Option<Value>,
+    /// Whether there were other values before and none afterwards.
+    pub settled: bool,
+    /// Those other values, the strongest first, without what was removed and
+    /// what is shown now.
+    pub lost: Vec<Value>,
 }
 
 impl Document {
@@ -212,8 +218,13 @@ impl<'a> Walk<'a> {
             self.left.clear();
         }
         let mut edits = Vec::new();
-        let touched = run.iter().flat_map(|change| self.touched(change)).collect();
-        let kind = if birth { ChangeKind::Born } else { self.kind(first, last, &touched) };
+        let touched: BTreeSet<String> =
+            run.iter().flat_map(|change| self.touched(change)).collect();
+        let mut settled = if birth { BTreeMap::new() } else { self.settled(first, last, &touched) };
+        let kind = match birth {
+            true => ChangeKind::Born,
+            false => self.kind(first, last, &touched, !settled.is_empty()),
+        };
         for key in touched {
             let before = match self.left.remove(&key) {
                 Some(before) => before,
@@ -221,8 +232,13 @@ impl<'a> Walk<'a> {
             };
             let after = value_at(self.document, &key, Some(&[last.hash()]));
             self.left.insert(key.clone(), after.clone());
-            if before != after {
-                edits.push(KeyEdit { key, before, after });
+            let lost = settled.remove(&key);
+            if before != after || lost.is_some() {
+                let (settled, mut lost) = (lost.is_some(), lost.unwrap_or_default());
+                lost.retain(|value| {
+                    Some(value) != before.as_ref() && Some(value) != after.as_ref()
+                });
+                edits.push(KeyEdit { key, before, after, settled, lost });
             }
         }
         self.latest = Some(last.hash());
@@ -261,20 +277,40 @@ impl<'a> Walk<'a> {
         heads
     }
 
-    fn kind(&self, first: &Change, last: &Change, touched: &BTreeSet<String>) -> ChangeKind {
+    /// Returns the keys that had several values before and have one now, with
+    /// all the values that they had.
+    fn settled(
+        &self,
+        first: &Change,
+        last: &Change,
+        touched: &BTreeSet<String>,
+    ) -> BTreeMap<String, Vec<Value>> {
+        let (before, after) = (self.heads_before(first), [last.hash()]);
+        let settled = touched.iter().filter_map(|key| {
+            let rivals = rivals_at(self.document, key, &before);
+            let is_one = rivals.is_empty() || !rivals_at(self.document, key, &after).is_empty();
+            (!is_one).then(|| (key.clone(), rivals.into_iter().flatten().collect()))
+        });
+        settled.collect()
+    }
+
+    fn kind(
+        &self,
+        first: &Change,
+        last: &Change,
+        touched: &BTreeSet<String>,
+        settles: bool,
+    ) -> ChangeKind {
         let (before, after) = (&self.heads_before(first), [last.hash()]);
         let marks = touched.contains(key::DELETED);
         let contested = || is_marked_at(self.document, before);
-        let settles = |key: &String| {
-            differs_at(self.document, key, before) && !differs_at(self.document, key, &after)
-        };
         if marks && is_marked_at(self.document, &after) {
             ChangeKind::Deleted
         } else if touched.contains(key::RESTORED) || marks && is_deleted_at(self.document, before) {
             ChangeKind::Restored
         } else if touched.contains(key::IMPORT) {
             ChangeKind::Imported
-        } else if marks && contested() || touched.iter().any(settles) {
+        } else if marks && contested() || settles {
             ChangeKind::Resolved
         } else {
             ChangeKind::Edited

@@ -170,11 +170,19 @@ pub(super) fn is_marked_at(document: &Automerge, heads: &[automerge::ChangeHash]
     document.get_all_at(ROOT, key::DELETED, heads).is_ok_and(|marks| !marks.is_empty())
 }
 
-/// Returns whether a key has values that differ at some heads.
-pub(super) fn differs_at(document: &Automerge, key: &str, heads: &[automerge::ChangeHash]) -> bool {
+/// Returns the values of a key that has several at some heads, the strongest
+/// first; nothing where it has one. What was removed has no value.
+pub(super) fn rivals_at(
+    document: &Automerge,
+    key: &str,
+    heads: &[automerge::ChangeHash],
+) -> Vec<Option<Value>> {
     // Most keys have one value: texts are only unfolded where there are several.
     let several = document.get_all_at(ROOT, key, heads).is_ok_and(|values| values.len() > 1);
-    several && distinct(candidates(document, key, Some(heads))).len() > 1
+    let rivals =
+        if several { distinct(candidates(document, key, Some(heads))) } else { Vec::new() };
+    let values = rivals.into_iter().map(|rival| rival.attributed.value).collect::<Vec<_>>();
+    if values.len() > 1 { values } else { Vec::new() }
 }
 
 /// Returns each value once, the strongest first.

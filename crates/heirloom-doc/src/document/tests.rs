@@ -398,6 +398,8 @@ fn history_tells_who_changed_what_from_what() {
         key: key.to_owned(),
         before,
         after,
+        settled: false,
+        lost: Vec::new(),
     };
     let (before, after) = (text("buy oat milk"), text("buy milk"));
     assert_eq!(

@@ -4,7 +4,7 @@
 //! A record's lines are read as a [`Series`]; each [`Rule`](rule::Rule) is an
 //! [`Expansion`] that skips what lies before the window; exceptions take the
 //! place of what they replace. Whatever a rule says, the work for one record
-//! is bounded by [`STEPS_MAX`], and what was left out is said.
+//! is bounded by [`STEPS_MAX`] and an [`Allowance`], and what was left out is said.
 
 mod days;
 mod expansion;
@@ -23,20 +23,36 @@ pub use window::{Span, Window, WindowError};
 use super::fields::{self, Time};
 use crate::Projection;
 use crate::line;
-use crate::moment::MomentKind;
+use crate::moment::{MomentKind, YEAR_10000_S};
 use expansion::{Budget, Ending, Expansion};
 use heirloom_schema::{Content, Value};
 use placing::{DAY, Future, Gaps, Lasting, Name, Placed, text};
 use series::{Component, Length, Series};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
-use std::rc::Rc;
-use zone::{OwnZone, Zone};
+use zone::Zone;
 
-/// Steps for one record: less than 50 ms, which an example measures.
+/// Steps for one record at most: less than 50 ms, which an example measures.
 const STEPS_MAX: u64 = 600_000;
 /// What an occurrence costs that is found and described.
 const FOUND_STEPS: u64 = 50;
+
+/// How much is done for one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Occurrences that are wanted: the earliest.
+    pub occurrences: usize,
+    /// Steps to find them; never more than are done for one record anyway.
+    pub steps: u64,
+}
+
+impl Allowance {
+    /// Returns what is done where no other record needs it.
+    #[must_use]
+    pub fn whole(occurrences: usize) -> Self {
+        Self { occurrences, steps: STEPS_MAX }
+    }
+}
 
 /// One time at which a record takes place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,27 +88,30 @@ pub struct Occurrences {
     pub forms: Vec<Projection>,
     /// Whether there were more than the limit.
     pub is_cut: bool,
-    /// Whether the rules need more work than is done for one record.
+    /// Whether the rules need more work than was allowed, or cannot be read.
     pub gave_up: bool,
+    /// The steps that it took to find them, of those that are allowed.
+    pub searched: u64,
     /// The work that was done, in steps of some tens of nanoseconds.
     pub steps: u64,
 }
 
 /// Returns the occurrences of a record.
-pub(crate) fn within(content: &Content, window: &Window, limit: usize) -> Occurrences {
+pub(crate) fn within(content: &Content, window: &Window, allowance: Allowance) -> Occurrences {
     let series = Series::read(content);
-    found(&series, window, limit).shown(&series, content)
+    found(&series, window, allowance).shown(&series, content)
 }
 
 /// Returns the occurrences of a series; the form of each is its component.
-fn found(series: &Series, window: &Window, limit: usize) -> Occurrences {
+fn found(series: &Series, window: &Window, allowance: Allowance) -> Occurrences {
+    let steps_max = allowance.steps.min(STEPS_MAX);
     let mut search = Search {
         series,
         window,
-        budget: Budget::new(STEPS_MAX),
+        budget: Budget::new(steps_max),
         own: BTreeMap::new(),
         found: BTreeMap::new(),
-        limit,
+        limit: allowance.occurrences,
         is_cut: false,
         gave_up: series.is_cut,
     };
@@ -107,9 +126,10 @@ fn found(series: &Series, window: &Window, limit: usize) -> Occurrences {
         }
     }
     let list: Vec<Occurrence> = search.found.into_values().collect();
-    let steps = STEPS_MAX - search.budget.left() + list.len() as u64 * FOUND_STEPS;
+    let searched = steps_max - search.budget.left();
+    let steps = searched + list.len() as u64 * FOUND_STEPS;
     let (is_cut, gave_up) = (search.is_cut, search.gave_up);
-    Occurrences { list, forms: Vec::new(), is_cut, gave_up, steps }
+    Occurrences { list, forms: Vec::new(), is_cut, gave_up, searched, steps }
 }
 
 impl Occurrences {
@@ -178,8 +198,9 @@ impl<'a> Search<'a> {
         let latest = starts.map(|start| start.moment.local_seconds()).max();
         // A series that begins behind the window has nothing in it.
         let to = latest.map_or(to, |latest| to.max(latest)).saturating_add(400 * DAY);
-        let zone = OwnZone::read(component, to, &mut self.budget)?;
-        Some(Zone::Own(Rc::new(zone)))
+        let zone = self.window.defined(component, to, &mut self.budget);
+        self.gave_up |= self.budget.left() == 0;
+        zone
     }
 
     fn lasting(&mut self, start: &Placed, length: Option<&Length>) -> Lasting {
@@ -370,6 +391,10 @@ impl<'a> Search<'a> {
         form: usize,
     ) -> ControlFlow<()> {
         let starts_s = start.instant();
+        if starts_s >= YEAR_10000_S {
+            // No instant of that year can be written, and no window reaches it.
+            return ControlFlow::Continue(());
+        }
         let (end_local, ends_s, shown_in) = lasting.end(start, starts_s);
         if !self.window.has(starts_s, ends_s) {
             return ControlFlow::Continue(());

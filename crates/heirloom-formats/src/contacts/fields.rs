@@ -148,7 +148,6 @@ pub(super) fn project(content: &Content) -> Projection {
         match (name.as_str(), field_of(&name)) {
             ("N", _) => structured_name = Some(text),
             ("TEL", _) => {
-                projection.search_for(&digits(&text));
                 projection.push("phone", Json::String(text), kind_of(&property, &labels));
             }
             ("FN" | "BDAY", Some(field)) if projection.text(field).is_some() => {}

@@ -105,11 +105,11 @@ fn a_field_that_stands_once_is_a_value_and_fields_keep_their_order() {
 #[test]
 fn search_finds_names_numbers_and_notes_in_lower_case() {
     let search = project(&CONTACTS, &first(GOOGLE)).search;
-    for word in
-        ["ada lindqvist", "+46705550123", "uppsala", "librarian", "waters the plants", "eida"]
-    {
+    for word in ["ada lindqvist", "uppsala", "librarian", "waters the plants", "eida"] {
         assert!(search.contains(word), "{word}");
     }
+    let number = crate::SearchQuery::parse("+46705550123");
+    assert!(number.matches(&crate::search_text(&search)));
     assert!(!project(&CONTACTS, &first(APPLE)).search.contains("/9j/"));
 }
 

@@ -17,6 +17,7 @@ fn wanted(from: &str, to: &str, limit: usize) -> OccurrenceQuery {
         until_s: None,
         after: None,
         limit,
+        spent: 0,
     }
 }
 
@@ -26,7 +27,7 @@ fn asked(
     query: OccurrenceQuery,
 ) -> (Vec<EventRow>, Option<String>, bool, Vec<String>) {
     match alone.ask(Command::Occurrences(query)) {
-        Ok(Answer::Occurrences { events, next, cut, gave_up }) => (events, next, cut, gave_up),
+        Ok(Answer::Occurrences { events, next, cut, gave_up, .. }) => (events, next, cut, gave_up),
         other => panic!("{other:?}"),
     }
 }
@@ -114,7 +115,7 @@ fn an_answer_has_the_earliest_of_all_and_what_begins_with_the_last_of_them() {
 #[test]
 fn an_answer_ends_behind_the_record_that_cost_too_much_and_goes_on_there() {
     let mut alone = Alone::new();
-    let rule = "rrule=FREQ=SECONDLY;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648";
+    let rule = "rrule=FREQ=SECONDLY;INTERVAL=7;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648";
     let mut ids: Vec<String> = (0..3)
         .map(|_| alone.add("calendar", &["title=b", "start=1970-01-01T00:00Z", rule]))
         .collect();
@@ -139,11 +140,52 @@ fn what_is_cut_and_given_up_is_said() {
     alone.add("calendar", &["title=a", "start=1970-01-01T00:00Z", "rrule=FREQ=SECONDLY"]);
     let (events, _, cut, gave_up) = asked(&mut alone, wanted("2026-01-01", "2026-02-01", 99_999));
     assert_eq!((events[0].occurrences.len(), cut, gave_up.len()), (10_000, true, 0));
-    let rule = "rrule=FREQ=SECONDLY;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648";
+    let rule = "rrule=FREQ=SECONDLY;INTERVAL=7;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648";
     let id = alone.add("calendar", &["title=b", "start=1970-01-01T00:00Z", rule]);
     let mut query = wanted("2026-01-01", "2026-02-01", 10);
     query.search = Some("b".into());
     assert_eq!(asked(&mut alone, query).3, [id]);
+}
+
+#[test]
+fn a_list_is_bounded_whatever_its_rules_say_and_complete_for_ordinary_ones() {
+    let mut alone = Alone::new();
+    let event = |number: usize, lines: &str| {
+        format!("BEGIN:VEVENT\r\nUID:{number}\r\nSUMMARY:{number}\r\n{lines}\r\nEND:VEVENT\r\n")
+    };
+    let costly = "DTSTART:19700101T000000Z\r\n\
+                  RRULE:FREQ=SECONDLY;INTERVAL=7;BYMINUTE=3,4;COUNT=2147483648";
+    let plain = "DTSTART:20200101T090000Z\r\nRRULE:FREQ=WEEKLY;BYDAY=MO,WE,FR";
+    let lines = |number: usize| if number < 40 { costly } else { plain };
+    (0..140).for_each(|number| import(&mut alone, &event(number, lines(number))));
+    let mut query = wanted("2026-06-01", "2026-06-08", 10_000);
+    let (mut found, mut given_up, mut answers) = (0, 0, 0);
+    loop {
+        let answer = alone.ask(Command::Occurrences(query.clone())).unwrap();
+        let Answer::Occurrences { events, next, gave_up, spent, .. } = answer else {
+            panic!("{answer:?}")
+        };
+        found += events.iter().map(|event| event.occurrences.len()).sum::<usize>();
+        (given_up, answers) = (given_up + gave_up.len(), answers + 1);
+        assert!(spent >= query.spent && spent <= 11_000_000, "{spent}");
+        (query.after, query.spent) = (next, spent);
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((found, given_up), (300, 40));
+    assert!(answers <= 12, "as many as the work for the whole list fills: {answers}");
+}
+
+#[test]
+fn a_zone_that_is_none_is_told_apart_from_a_time_that_is_none() {
+    let mut alone = Alone::new();
+    let mut query = wanted("2026-01-01", "2026-01-02", 1);
+    query.zone = "Nonsense/X".into();
+    let failure = alone.ask(Command::Occurrences(query.clone())).unwrap_err();
+    assert_eq!((failure.exit, failure.code.as_str()), (2, Failure::NO_ZONE));
+    query.zone = "CET-1CEST".into();
+    assert_eq!(asked(&mut alone, query).0, []);
 }
 
 #[test]

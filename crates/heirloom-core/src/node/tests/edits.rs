@@ -125,6 +125,7 @@ fn whoever_watches_hears_of_changes_made_elsewhere() {
         category: "notes".into(),
         ids: vec![id],
         by: Some(house.id(0).to_string()),
+        by_name: "phone".into(),
         at: Some(heirloom_base::time::rfc3339(house.now.wall_ms)),
     };
     assert!(house.devices[1].events.contains(&changed));

@@ -201,6 +201,13 @@ fn a_conflict_ends_on_every_device_by_choosing_in_each_way() {
         }
         let last = house.history(1, "contacts", &id).pop().unwrap();
         assert_eq!((last.kind.as_str(), last.author.by_name.as_str()), ("resolved", "phone"));
+        let edit = &last.edits[0];
+        assert_eq!((edit.field.as_str(), &edit.after), ("name", &expected), "{keep}: {last:?}");
+        assert!(edit.settled && edit.before == rows[0].winner, "{edit:?}");
+        let loser = rows[0].losers[0].value.clone();
+        let lost: Vec<Json> =
+            loser.into_iter().filter(|lost| Some(lost) != expected.as_ref()).collect();
+        assert_eq!(edit.lost, lost, "{keep}: what was shown before is told already");
     }
 }
 
@@ -430,4 +437,33 @@ fn the_history_of_a_file_does_not_list_how_its_lines_end() {
     let rows = house.history(0, "contacts", &id);
     let fields: Vec<&str> = rows[0].edits.iter().map(|edit| edit.field.as_str()).collect();
     assert_eq!(fields, ["begin", "version", "uid", "name", "phone", "end"]);
+}
+
+#[test]
+fn a_type_that_changes_shows_in_the_history_and_in_conflicts() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.import(0, "contacts", "a.vcf", CARD);
+    let id = contact(&mut house, 0);
+    let card = |kind: &str| CARD.replace("TYPE=cell", kind);
+    house.import(0, "contacts", "a.vcf", &card("TYPE=work"));
+    let edit = house.history(1, "contacts", &id).pop().unwrap().edits.pop().unwrap();
+    assert_eq!((&edit.before, &edit.after), (&Some(json!("+49 30 1")), &Some(json!("+49 30 1"))));
+    let types = (edit.before_type.as_deref(), edit.after_type.as_deref());
+    assert_eq!((types, edit.before_line), ((Some("cell"), Some("work")), None));
+    house.import(0, "contacts", "a.vcf", &card("TYPE=work;PREF=1"));
+    let edit = house.history(1, "contacts", &id).pop().unwrap().edits.pop().unwrap();
+    assert_eq!(edit.before_line.as_deref(), Some("TEL;TYPE=work:+49 30 1"));
+    assert_eq!(edit.after_line.as_deref(), Some("TEL;TYPE=work;PREF=1:+49 30 1"));
+    house.cut(0, 1);
+    house.import(0, "contacts", "a.vcf", &card("TYPE=home"));
+    house.import(1, "contacts", "a.vcf", &card("TYPE=fax"));
+    house.connect(0, 1);
+    let rows = house.conflicts(0, "contacts");
+    assert_eq!((rows.len(), rows[0].field.as_str()), (1, "phone"));
+    let kinds = [rows[0].kind.as_deref(), rows[0].losers[0].kind.as_deref()];
+    assert!(kinds.contains(&Some("home")) && kinds.contains(&Some("fax")), "{kinds:?}");
+    assert_eq!(values(&rows[0]), [Some(json!("+49 30 1")), Some(json!("+49 30 1"))]);
+    assert_eq!(house.resolve(0, "contacts", &id, None, "+49 30 1").unwrap_err().code, "ambiguous");
+    house.resolve(0, "contacts", &id, None, "2").unwrap();
+    assert_eq!(house.show(1, "contacts", &id).fields["phone"][0]["type"].as_str(), kinds[1]);
 }

@@ -1,6 +1,6 @@
 //! Which days of a period a rule names.
 
-use super::rule::{Frequency, Rule, WeekDay};
+use super::rule::{Frequency, Rule, Skip, WeekDay};
 use heirloom_base::time::{civil_from_days, days_from_civil};
 
 /// Returns the weekday of a day since 1970; Monday is 0.
@@ -16,6 +16,10 @@ fn next_month(year: i64, month: i64) -> i64 {
     }
 }
 
+fn month_length(year: i64, month: i64) -> i64 {
+    next_month(year, month) - days_from_civil(year, month, 1)
+}
+
 /// A rule's choice of days, completed by what its start says.
 #[derive(Debug, Clone)]
 pub(crate) struct DayChoice {
@@ -25,6 +29,7 @@ pub(crate) struct DayChoice {
     weeks: Vec<i64>,
     pub(crate) months: Vec<i64>,
     week_start: i64,
+    skip: Skip,
     nth: Nth,
     /// The bits of the weekdays that are chosen at all.
     named_days: u8,
@@ -60,6 +65,7 @@ impl DayChoice {
             weeks: rule.weeks.clone(),
             months: rule.months.clone(),
             week_start: rule.week_start,
+            skip: Skip::Omit,
             nth,
             named_days: 0,
         };
@@ -78,6 +84,10 @@ impl DayChoice {
                 }
             }
             Frequency::Secondly | Frequency::Minutely | Frequency::Hourly | Frequency::Daily => {}
+        }
+        // Shorter periods have no days that there are not.
+        if matches!(rule.frequency, Frequency::Monthly | Frequency::Yearly) {
+            choice.skip = rule.skip;
         }
         choice.named_days = match choice.week_days.is_empty() {
             true => u8::MAX,
@@ -128,8 +138,25 @@ impl DayChoice {
         if days.is_empty() || days.contains(&month_day) {
             return true;
         }
-        let length = || next_month(year, month) - days_from_civil(year, month, 1);
+        let length = || month_length(year, month);
+        let is_last = |length: i64| month_day == length && days.iter().any(|day| *day > length);
+        if self.skip == Skip::Backward && is_last(length()) {
+            return true;
+        }
         days.first().is_some_and(|first| *first < 0) && days.contains(&(month_day - length() - 1))
+    }
+
+    /// Returns the first day of the next month, where a day that the month of
+    /// `first` does not have goes there.
+    pub(crate) fn overflow(&self, first: i64) -> Option<i64> {
+        let (year, month, _) = civil_from_days(first);
+        let (length, next) = (month_length(year, month), next_month(year, month));
+        let goes = self.skip == Skip::Forward
+            && (self.months.is_empty() || self.months.contains(&month))
+            && self.month_days.iter().any(|day| *day > length)
+            && self.may_have(next);
+        let (next_year, following, _) = civil_from_days(next);
+        (goes && self.has_week_day(next_year, following, next)).then_some(next)
     }
 
     fn has_year_day(&self, year: i64, day: i64) -> bool {

@@ -6,8 +6,10 @@
 //! period has equally many; else they are counted one by one, as far as the
 //! [`Budget`] reaches.
 
+mod passed;
+
 use super::days::DayChoice;
-use super::rule::{Frequency, Rule};
+use super::rule::{Frequency, Rule, Skip};
 use heirloom_base::time::{civil_from_days, days_from_civil};
 use std::ops::ControlFlow;
 
@@ -171,15 +173,50 @@ impl<'a> Expansion<'a> {
         } else {
             look(self.first_day(period), self.first_day(period + 1));
         }
+        if self.rule.skip == Skip::Forward {
+            steps += self.skip_forward(period, bases);
+        }
         (steps, None)
+    }
+
+    /// Adds the days that months do not have, as the first of the next month,
+    /// unless that is chosen by itself. Returns the steps it took.
+    fn skip_forward(&self, period: i64, bases: &mut Vec<i64>) -> u64 {
+        let (months, first) = match self.rule.frequency {
+            Frequency::Yearly => (12, period * 12),
+            Frequency::Monthly => (1, period),
+            Frequency::Secondly
+            | Frequency::Minutely
+            | Frequency::Hourly
+            | Frequency::Daily
+            | Frequency::Weekly => return 0,
+        };
+        let end = self.first_day(period + 1);
+        for month in first..first + months {
+            let first = days_from_civil(month.div_euclid(12), month.rem_euclid(12) + 1, 1);
+            let Some(day) = self.choice.overflow(first) else { continue };
+            // What lies in a period that is left out is not chosen by itself.
+            let is_chosen = self.choice.has(day) && (day < end || self.rule.interval == 1);
+            if !is_chosen {
+                bases.push(day * DAY);
+            }
+        }
+        bases.sort_unstable();
+        4 * months.unsigned_abs()
     }
 
     /// Returns when a short period that is not chosen is worth another look.
     fn miss(&self, begin: i64) -> Option<i64> {
-        let rule = self.rule;
         if !self.choice.has(begin.div_euclid(DAY)) {
             return Some((begin.div_euclid(DAY) + 1) * DAY);
         }
+        self.clock_miss(begin)
+    }
+
+    /// Returns when a short period whose time of day is not chosen is worth
+    /// another look.
+    fn clock_miss(&self, begin: i64) -> Option<i64> {
+        let rule = self.rule;
         let is_out = |list: &Vec<i64>, own: i64| !list.is_empty() && !list.contains(&own);
         let clock = begin.rem_euclid(DAY);
         if is_out(&rule.hours, clock / 3600) {
@@ -267,16 +304,15 @@ impl<'a> Expansion<'a> {
         let ahead = (self.period_of(from) - self.origin).max(0);
         let mut step = -(-ahead).div_euclid(interval);
         let mut left = self.rule.count;
+        if self.rule.skip == Skip::Forward {
+            // The period before may reach into this one.
+            step = (step - 1).max(0);
+        }
         if let Some(left) = &mut left {
-            let (before, each, has_start) = self.first_period();
-            *left = left.saturating_sub(u64::from(!has_start));
-            match self.is_even() && step > 0 {
-                true => {
-                    let passed = each.saturating_mul(step.unsigned_abs()) - before;
-                    *left = left.saturating_sub(passed);
-                }
-                false => step = 0,
-            }
+            let (_, _, has_start) = self.first_period();
+            let Some(passed) = self.passed(from, step, budget) else { return Ending::GaveUp };
+            *left = left.saturating_sub(u64::from(!has_start)).saturating_sub(passed.occurrences);
+            step = passed.step;
         }
         let mut walk = Walk { expansion: self, from, to, left, budget, visit };
         let mut bases = Vec::new();

@@ -21,6 +21,17 @@ pub(crate) struct WeekDay {
     pub(crate) day: i64,
 }
 
+/// What becomes of a day that a month does not have (RFC 7529).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// There is no occurrence.
+    Omit,
+    /// It is the last day of the month.
+    Backward,
+    /// It is the first day of the next month.
+    Forward,
+}
+
 /// A recurrence rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
@@ -38,6 +49,7 @@ pub(crate) struct Rule {
     pub(crate) months: Vec<i64>,
     pub(crate) positions: Vec<i64>,
     pub(crate) week_start: i64,
+    pub(crate) skip: Skip,
 }
 
 impl Rule {
@@ -52,6 +64,11 @@ impl Rule {
             .collect();
         let part = |name: &str| parts.iter().find(|(one, _)| *one == name).map(|(_, value)| *value);
         if part("RSCALE").is_some_and(|scale| scale != "GREGORIAN") {
+            return None;
+        }
+        let skip = skip(part("SKIP"), part("RSCALE").is_some())?;
+        let counts_days = part("BYYEARDAY").or(part("BYWEEKNO")).is_some();
+        if skip != Skip::Omit && counts_days {
             return None;
         }
         let list = |name: &str, low: i64, high: i64| match part(name) {
@@ -82,6 +99,7 @@ impl Rule {
             months: list("BYMONTH", 1, 12)?,
             positions: without_zero(list("BYSETPOS", -366, 366)?),
             week_start: part("WKST").map_or(Some(0), week_day)?,
+            skip,
         })
     }
 
@@ -94,6 +112,17 @@ impl Rule {
             MomentKind::Local => local > until.local_seconds(),
             MomentKind::Utc => instant(local) > until.local_seconds(),
         }
+    }
+}
+
+/// Reads what becomes of days that there are not; without a calendar that the
+/// rule counts in it says nothing.
+fn skip(text: Option<&str>, has_scale: bool) -> Option<Skip> {
+    match text.filter(|_| has_scale) {
+        None | Some("OMIT") => Some(Skip::Omit),
+        Some("BACKWARD") => Some(Skip::Backward),
+        Some("FORWARD") => Some(Skip::Forward),
+        Some(_) => None,
     }
 }
 
@@ -180,6 +209,8 @@ mod tests {
             "FREQ=DAILY;BYMONTH=13",
             "FREQ=DAILY;BYMONTH=",
             "RSCALE=CHINESE;FREQ=YEARLY",
+            "RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=SIDEWAYS",
+            "RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=FORWARD;BYYEARDAY=366",
         ] {
             assert_eq!(Rule::parse(text), None, "{text}");
         }

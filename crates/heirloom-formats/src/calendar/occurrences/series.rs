@@ -47,6 +47,8 @@ pub(crate) struct Component {
     /// Whether it replaces all later ones too.
     pub(crate) and_future: bool,
     pub(crate) is_cancelled: bool,
+    /// Whether a rule cannot be read, or counts in another calendar.
+    pub(crate) is_unread: bool,
     due: Option<Time>,
 }
 
@@ -58,7 +60,7 @@ pub(crate) struct Series {
     pub(crate) zones: Vec<(String, Vec<u8>)>,
     /// The zone of times that name none.
     pub(crate) default_zone: Option<String>,
-    /// Whether dates were left out.
+    /// Whether dates or rules were left out.
     pub(crate) is_cut: bool,
 }
 
@@ -78,7 +80,8 @@ impl Series {
                 series.default_zone = name.map(|name| name.trim().to_owned());
             }
         }
-        series.is_cut = dates > DATES_MAX;
+        let has_unread = series.components.iter().any(|component| component.is_unread);
+        series.is_cut = dates > DATES_MAX || has_unread;
         series.components.iter_mut().for_each(Component::settle);
         series
     }
@@ -123,7 +126,11 @@ impl Component {
             "DTEND" => self.length = time(property).map(Length::Until),
             "DUE" => self.due = time(property),
             "DURATION" => self.length = duration(&text).or_else(|| self.length.take()),
-            "RRULE" => self.rules.extend(Rule::parse(&text)),
+            "RRULE" => {
+                let rule = Rule::parse(&text);
+                self.is_unread |= rule.is_none();
+                self.rules.extend(rule);
+            }
             "RDATE" => self.extras.extend(listed(property, &text, dates)),
             "EXDATE" => {
                 self.excluded.extend(listed(property, &text, dates).map(|extra| extra.time));

@@ -40,6 +40,10 @@ pub(crate) fn span(content: &Content) -> Option<Span> {
             };
             reach(start, start.saturating_add(own));
         }
+        if component.is_unread {
+            // Nobody knows when it ends: whoever asks is to be told so.
+            reach(start, i64::MAX);
+        }
         for rule in &component.rules {
             reach(start, last_of(rule, start, &mut budget).saturating_add(length));
         }

@@ -20,6 +20,10 @@ fn window(from: &str, to: &str) -> Window {
     Window::parse(Some(from), Some(to), "Europe/Berlin", 0).unwrap()
 }
 
+fn within(content: &Content, window: &Window, limit: usize) -> Occurrences {
+    super::within(content, window, Allowance::whole(limit))
+}
+
 fn found(content: &Content, from: &str, to: &str) -> Occurrences {
     let found = within(content, &window(from, to), 10_000);
     let span = span(content);
@@ -27,11 +31,11 @@ fn found(content: &Content, from: &str, to: &str) -> Occurrences {
     assert!(meets || found.list.is_empty(), "the span {span:?} hides {found:?}");
     if let Some(times) = Times::of(content) {
         let times = Times::from_bytes(&times.to_bytes()).unwrap();
-        let same = times.within(&window(from, to), 10_000);
+        let same = times.within(&window(from, to), Allowance::whole(10_000));
         let projection = crate::project(&CALENDAR, content);
         assert!(found.forms.iter().all(|form| *form == projection));
-        let (forms, steps) = (found.forms.clone(), found.steps);
-        assert_eq!(Occurrences { forms, steps, ..same }, found);
+        let (forms, steps, searched) = (found.forms.clone(), found.steps, found.searched);
+        assert_eq!(Occurrences { forms, steps, searched, ..same }, found);
     }
     found
 }
@@ -69,7 +73,7 @@ fn a_single_event_stands_once_and_in_no_series() {
     };
     assert_eq!(found.list, [expected]);
     assert_eq!(found.forms[0].title, "Lunch");
-    assert_eq!(super::within(&content, &window("2026-01-06", "2026-01-07"), 10).list, []);
+    assert_eq!(within(&content, &window("2026-01-06", "2026-01-07"), 10).list, []);
 }
 
 #[test]
@@ -427,8 +431,9 @@ fn no_rule_takes_more_than_its_share() {
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;COUNT=5", 0, false),
         ("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30", 0, false),
         ("FREQ=DAILY;BYSETPOS=1,-1;BYHOUR=1,2,3;COUNT=100000", 62, false),
-        // Said to be too much: each second since 1970 would have to be looked at.
-        ("FREQ=SECONDLY;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648", 0, true),
+        ("FREQ=SECONDLY;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648", 1_488, false),
+        // Said to be too much: the seconds of every day since 1970 are others.
+        ("FREQ=SECONDLY;INTERVAL=7;BYMINUTE=3,4;COUNT=2147483648", 0, true),
     ] {
         let content = record(&event(&format!("DTSTART:19700101T000000Z\nRRULE:{rule}")));
         let found = within(&content, &window(month.0, month.1), 10_000);
@@ -528,4 +533,99 @@ fn what_would_end_behind_year_9999_takes_no_time() {
     assert_eq!(found(&eve, "9999-12-01", "9999-12-31T23:00").list[0].end, "9999-12-31");
     let last = record(&event("DTSTART:20260105T120000Z\nDTEND:99991231T235959Z"));
     assert_eq!(found(&last, "2027-01-01", "2028-01-01").list[0].end, "9999-12-31T23:59:59Z");
+}
+
+#[test]
+fn days_that_a_month_does_not_have_go_where_the_rule_says() {
+    let starts = |rule: &str, start: &str, from: &str| -> String {
+        let content = record(&event(&format!("DTSTART;VALUE=DATE:{start}\nRRULE:{rule}")));
+        let found = found(&content, from, "2029-01-01");
+        assert!(!found.gave_up, "{rule}");
+        found.list.iter().map(|one| one.field_start.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    let rule = |skip: &str| format!("RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP={skip};COUNT=3");
+    for (skip, expected) in [
+        ("BACKWARD", "2026-01-31 2026-02-28 2026-03-31"),
+        ("FORWARD", "2026-01-31 2026-03-01 2026-03-31"),
+        ("OMIT", "2026-01-31 2026-03-31 2026-05-31"),
+    ] {
+        assert_eq!(starts(&rule(skip), "20260131", "2026-01-01"), expected, "{skip}");
+    }
+    let leap = |skip: &str| format!("RSCALE=GREGORIAN;FREQ=YEARLY;SKIP={skip}");
+    let starts = |skip: &str| starts(&leap(skip), "20240229", "2026-01-01");
+    assert_eq!(starts("BACKWARD"), "2026-02-28 2027-02-28 2028-02-29");
+    assert_eq!(starts("FORWARD"), "2026-03-01 2027-03-01 2028-02-29");
+    // The window begins where the month before reaches into this one.
+    let month = "DTSTART:20260131T090000Z\nRRULE:RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD";
+    let content = record(&event(month));
+    assert_eq!(found(&content, "2026-03-01", "2026-03-02").list.len(), 1);
+    let both = "DTSTART:20260101T090000Z\n\
+                RRULE:RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD;BYMONTHDAY=1,31;COUNT=5";
+    let both = found(&record(&event(both)), "2026-01-01", "2027-01-01");
+    let last = both.list.last().map(|one| one.field_start.clone());
+    assert_eq!(last.as_deref(), Some("2026-03-31T09:00:00Z"), "one day is one occurrence");
+}
+
+#[test]
+fn a_rule_that_cannot_be_read_is_said_whenever_it_may_count() {
+    for rule in ["RSCALE=CHINESE;FREQ=YEARLY", "FREQ=FORTNIGHTLY"] {
+        let content = record(&event(&format!("DTSTART:20200106T090000Z\nRRULE:{rule}")));
+        let found = found(&content, "2026-01-01", "2026-02-01");
+        assert!(found.gave_up && found.list.is_empty(), "{rule}");
+        assert!(window("2026-01-01", "2026-02-01").meets(span(&content).unwrap()), "{rule}");
+    }
+}
+
+#[test]
+fn a_long_series_that_counts_is_passed_over_by_arithmetic() {
+    for (rule, start, steps_max) in [
+        ("FREQ=SECONDLY;COUNT=4000000000;BYMONTH=1", "19700101T000000Z", 100_000),
+        ("FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR;COUNT=200000", "16010101T000000Z", 1_000),
+        ("FREQ=DAILY;INTERVAL=3;BYDAY=MO,WE;COUNT=200000", "16010101T000000Z", 1_000),
+        ("FREQ=MINUTELY;INTERVAL=5;BYDAY=MO;COUNT=2000000000", "19700101T000000Z", 30_000),
+        ("FREQ=SECONDLY;BYSECOND=7;BYMINUTE=3,4;COUNT=2147483648", "19700101T000000Z", 100_000),
+    ] {
+        let content = record(&event(&format!("DTSTART:{start}\nRRULE:{rule}")));
+        let found = found(&content, "2026-06-01", "2026-06-02");
+        assert!(!found.gave_up && found.searched < steps_max, "{rule}: {}", found.searched);
+    }
+}
+
+#[test]
+fn what_is_allowed_bounds_what_is_done() {
+    let rule = "RRULE:FREQ=SECONDLY;INTERVAL=7;BYMINUTE=3,4;COUNT=2147483648";
+    let content = record(&event(&format!("DTSTART:19700101T000000Z\n{rule}")));
+    let window = window("2026-06-01", "2026-06-02");
+    for steps in [0, 4_000, 90_000] {
+        let found = super::within(&content, &window, Allowance { occurrences: 10, steps });
+        assert!(found.gave_up && found.searched <= steps, "{steps}: {}", found.searched);
+    }
+    let plain = record(&event("DTSTART:20260601T090000Z\nRRULE:FREQ=WEEKLY"));
+    let found = super::within(&plain, &window, Allowance { occurrences: 10, steps: 4_000 });
+    assert!(!found.gave_up && found.list.len() == 1);
+}
+
+#[test]
+fn the_events_of_one_calendar_read_the_definition_of_their_zone_once() {
+    let zone = "BEGIN:VTIMEZONE\nTZID:Home\nBEGIN:STANDARD\nDTSTART:16010101T030000\n\
+                TZOFFSETFROM:+0200\nTZOFFSETTO:+0100\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\n\
+                END:STANDARD\nEND:VTIMEZONE\n";
+    let content = record(&format!("{zone}{}", event("DTSTART;TZID=Home:20260601T090000")));
+    let window = window("2026-06-01", "2026-06-02");
+    let found = |window: &Window| within(&content, window, 10);
+    let (first, second) = (found(&window), found(&window));
+    assert!(second.searched < 100 && first.searched > 1_000, "{first:?} {second:?}");
+    assert_eq!(first.list, second.list);
+}
+
+#[test]
+fn an_instant_behind_the_last_year_is_left_out_and_not_told_wrong() {
+    let listed = |start: &str| {
+        let content = record(&event(&format!("DTSTART{start}")));
+        let found = found(&content, "9999-12-01", "9999-12-31");
+        found.list.iter().map(|one| one.start.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(";TZID=America/New_York:99991231T230000"), [] as [&str; 0]);
+    assert_eq!(listed(";TZID=America/New_York:99991230T173000"), ["9999-12-30T22:30:00Z"]);
+    assert_eq!(listed(":99991230T223000Z"), ["9999-12-30T22:30:00Z"]);
 }

@@ -5,7 +5,7 @@ use super::expansion::Budget;
 use super::rule::Rule;
 use super::series::{self, Series, TIMES};
 use super::span::{SPAN_STEPS_MAX, last_counted};
-use super::{Occurrences, Window, found, zone};
+use super::{Allowance, Occurrences, Window, found, zone};
 use crate::calendar::fields::CALENDAR_ZONE;
 use crate::calendar::units;
 use crate::layout::{self, Unit};
@@ -49,11 +49,11 @@ impl Times {
     }
 
     /// Returns when the record takes place within a window, and at most
-    /// `limit` times: the earliest. There are no forms: every occurrence shows
-    /// what the record shows.
+    /// as often as is allowed: the earliest. There are no forms: every
+    /// occurrence shows what the record shows.
     #[must_use]
-    pub fn within(&self, window: &Window, limit: usize) -> Occurrences {
-        found(&Series::read(&self.lines), window, limit)
+    pub fn within(&self, window: &Window, allowance: Allowance) -> Occurrences {
+        found(&Series::read(&self.lines), window, allowance)
     }
 }
 

@@ -1,12 +1,14 @@
 //! The part of time that a user asks for.
 
-use super::zone::{self, Zone};
+use super::expansion::Budget;
+use super::zone::{self, OwnZone, Zone};
 use crate::calendar::fields::Time;
 use crate::moment::{Moment, MomentKind};
 use heirloom_base::time::{civil_from_days, days_from_civil};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 const DAY: i64 = 86_400;
 /// What a local time can differ from UTC, and more.
@@ -14,6 +16,9 @@ pub(crate) const SLACK: i64 = 2 * DAY;
 
 /// More than a change of the clock moves it, but where a land changes its date.
 const CLOCK_CHANGE: i64 = 3 * 3_600;
+
+/// Definitions of zones that are kept: a calendar has a handful.
+const DEFINITIONS_MAX: usize = 64;
 
 /// Why a window cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +47,9 @@ pub struct Window {
     home: TimeZone,
     database: TimeZoneDatabase,
     named: RefCell<BTreeMap<String, Option<TimeZone>>>,
+    /// Zones that calendars define: by the definition, each with the local
+    /// time up to which it was read.
+    defined: RefCell<BTreeMap<Vec<u8>, (i64, Zone)>>,
 }
 
 /// Between which times something takes place, in seconds since 1970.
@@ -82,7 +90,14 @@ impl Window {
             let shown = |instant| Moment::from_seconds(instant, MomentKind::Utc).to_extended();
             return Err(WindowError::Empty { from: shown(begin), to: shown(end) });
         }
-        Ok(Self { from: begin, to: end, home, database, named: RefCell::default() })
+        Ok(Self {
+            from: begin,
+            to: end,
+            home,
+            database,
+            named: RefCell::default(),
+            defined: RefCell::default(),
+        })
     }
 
     /// Ends the window earlier, where nothing later is wanted any more.
@@ -120,6 +135,21 @@ impl Window {
         let found = zone::named(&self.database, name);
         named.insert(name.to_owned(), found.clone());
         found.map(Zone::Named)
+    }
+
+    /// Returns the zone that a calendar defines, up to a local time. The events
+    /// of one calendar carry the same definition, which is read once. `None`
+    /// where it defines none; the budget may be spent then.
+    pub(super) fn defined(&self, component: &[u8], to: i64, budget: &mut Budget) -> Option<Zone> {
+        let mut defined = self.defined.borrow_mut();
+        if let Some((_, zone)) = defined.get(component).filter(|(read_to, _)| *read_to >= to) {
+            return Some(zone.clone());
+        }
+        let zone = Zone::Own(Rc::new(OwnZone::read(component, to, budget)?));
+        if budget.left() > 0 && defined.len() < DEFINITIONS_MAX {
+            defined.insert(component.to_vec(), (to, zone.clone()));
+        }
+        Some(zone)
     }
 
     /// Returns the zone that Windows names so.

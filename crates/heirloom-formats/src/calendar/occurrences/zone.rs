@@ -40,7 +40,8 @@ impl Zone {
             Self::Named(zone) => {
                 let time = civil(local).map(|time| zone.to_ambiguous_timestamp(time));
                 let stamp = time.and_then(|time| time.compatible().ok());
-                stamp.map_or(local, |stamp| stamp.as_second())
+                // Behind the last instant that has a name: with the offset there.
+                stamp.map_or_else(|| local - offset_near(zone, local), |stamp| stamp.as_second())
             }
         }
     }
@@ -50,13 +51,16 @@ impl Zone {
         match self {
             Self::Utc => instant,
             Self::Own(zone) => instant + zone.offset_since(instant),
-            Self::Named(zone) => {
-                let stamp = Timestamp::from_second(instant).ok();
-                let offset = stamp.map_or(0, |stamp| zone.to_offset(stamp).seconds());
-                instant + i64::from(offset)
-            }
+            Self::Named(zone) => instant + offset_near(zone, instant),
         }
     }
+}
+
+/// Returns the offset of a zone at an instant, or at the nearest that has a name.
+fn offset_near(zone: &TimeZone, instant: i64) -> i64 {
+    let limit = if instant < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    let stamp = Timestamp::from_second(instant).unwrap_or(limit);
+    i64::from(zone.to_offset(stamp).seconds())
 }
 
 impl PartialEq for Zone {
@@ -87,8 +91,13 @@ fn civil(local: i64) -> Option<DateTime> {
     .ok()
 }
 
+/// When the clocks change where POSIX leaves the rule to the system: what the
+/// C libraries take.
+const POSIX_RULE: &str = ",M3.2.0,M11.1.0";
+
 /// Returns the zone of the user: a name of the database, an offset
-/// (`+02:00`), or a rule as POSIX writes it (`CET-1CEST,M3.5.0,M10.5.0/3`).
+/// (`+02:00`), or a rule as POSIX writes it (`CET-1CEST,M3.5.0,M10.5.0/3`),
+/// also without its dates.
 pub(crate) fn home(zones: &TimeZoneDatabase, text: &str) -> Option<TimeZone> {
     let text = text.trim().trim_start_matches(':');
     if text.eq_ignore_ascii_case("Z") {
@@ -98,7 +107,9 @@ pub(crate) fn home(zones: &TimeZoneDatabase, text: &str) -> Option<TimeZone> {
         let offset = i32::try_from(offset(text)?).ok()?;
         return Offset::from_seconds(offset).ok().map(TimeZone::fixed);
     }
-    zones.get(text).or_else(|_| TimeZone::posix(text)).ok()
+    let posix =
+        |_| TimeZone::posix(text).or_else(|_| TimeZone::posix(&format!("{text}{POSIX_RULE}")));
+    zones.get(text).or_else(posix).ok()
 }
 
 /// Returns a zone of the database, also where a program wrote its own path
@@ -353,11 +364,18 @@ mod tests {
             ("+05:00", 5),
             ("-0300", -3),
             ("CET-1CEST,M3.5.0,M10.5.0/3", 2),
+            ("CET-1CEST", 2),
+            ("CET-1", 1),
+            ("<-03>3<-02>", -2),
         ] {
             let zone = Zone::Named(home(&zones, text).unwrap());
             assert_eq!(noon - zone.instant(noon), hours * 3600, "{text}");
         }
-        assert!(["Mars/Base", "+99:00", "+x"].iter().all(|text| home(&zones, text).is_none()));
+        let march = local("2026-03-09T12:00");
+        let zone = Zone::Named(home(&zones, "CET-1CEST").unwrap());
+        assert_eq!(march - zone.instant(march), 2 * 3_600, "as the C library has it");
+        let wrong = ["Mars/Base", "+99:00", "+x", "Nonsense/X", "CET-1,M3.2.0"];
+        assert!(wrong.iter().all(|text| home(&zones, text).is_none()));
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn a_time_with_an_offset_and_a_zone_beside_it_is_a_time_of_the_zone() {
     assert!(file.contains("BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin"), "{file}");
     assert!(!file.contains("X-WR-TIMEZONE"), "{file}");
     let window = crate::Window::parse(Some("2025-03-01"), Some("2025-05-01"), "UTC", 0).unwrap();
-    let found = crate::occurrences(&CALENDAR, &weekly, &window, 9).list;
+    let found = crate::occurrences(&CALENDAR, &weekly, &window, crate::Allowance::whole(9)).list;
     let starts: Vec<&str> = found.iter().map(|one| one.start.as_str()).collect();
     assert_eq!(starts[1..3], ["2025-03-24T08:00:00Z", "2025-03-31T07:00:00Z"]);
     let utc = "DTSTART:20250317T080000Z\nDTEND:20250317T090000Z\n";

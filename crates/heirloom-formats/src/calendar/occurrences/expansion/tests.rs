@@ -465,6 +465,70 @@ proptest! {
         prop_assert!(all.is_sorted());
         prop_assert_eq!(visited(&rule, start, (from, to)), all, "{}", rule);
     }
+
+    #[test]
+    fn short_periods_are_passed_over_as_if_each_were_counted(
+        rule in short_rule(), start in 600_000_000i64..800_000_000, skip in 0i64..2_500_000, length in 1i64..100_000,
+    ) {
+        let (from, to) = (start + skip, start + skip + length);
+        let mut all = visited_all(&rule, start, to);
+        all.retain(|one| *one >= from);
+        prop_assert_eq!(visited(&rule, start, (from, to)), all, "{}", rule);
+    }
+
+    #[test]
+    fn days_that_are_skipped_over_are_found_in_every_window(
+        rule in skipping_rule(), start in 600_000_000i64..800_000_000, skip in 0i64..90_000_000, length in 1i64..20_000_000,
+    ) {
+        let (from, to) = (start + skip, start + skip + length);
+        let mut all = visited_all(&rule, start, to);
+        prop_assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{}", rule);
+        all.retain(|one| *one >= from);
+        prop_assert_eq!(visited(&rule, start, (from, to)), all, "{}", rule);
+    }
+}
+
+/// Rules of periods shorter than a day that count their occurrences.
+fn short_rule() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        "BYDAY=MO,WE",
+        "BYMONTHDAY=1,15,-1",
+        "BYMONTH=2,3,11",
+        "BYHOUR=0,9,23",
+        "BYMINUTE=0,30",
+        "BYSECOND=0,59",
+        "BYSETPOS=1",
+    ]);
+    let interval = prop::sample::select(vec![1, 2, 5, 7, 30, 48]);
+    let count = prop::sample::select(vec![3, 500, 20_000, 4_000_000]);
+    let frequency = prop::sample::select(vec!["SECONDLY", "MINUTELY", "HOURLY", "DAILY"]);
+    (frequency, interval, count, prop::collection::btree_set(part, 0..4)).prop_map(
+        |(frequency, interval, count, parts)| {
+            let parts: Vec<&str> = parts.into_iter().collect();
+            format!("FREQ={frequency};INTERVAL={interval};COUNT={count};{}", parts.join(";"))
+        },
+    )
+}
+
+/// Rules that say what becomes of days that a month does not have.
+fn skipping_rule() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        "BYMONTHDAY=29",
+        "BYMONTHDAY=1,30,31",
+        "BYMONTH=1,2,4",
+        "BYDAY=SU,MO,TH",
+        "INTERVAL=2",
+        "COUNT=20",
+        "BYSETPOS=1",
+    ]);
+    let skip = prop::sample::select(vec!["FORWARD", "BACKWARD"]);
+    let frequency = prop::sample::select(vec!["MONTHLY", "YEARLY"]);
+    (frequency, skip, prop::collection::btree_set(part, 0..4)).prop_map(
+        |(frequency, skip, parts)| {
+            let parts: Vec<&str> = parts.into_iter().collect();
+            format!("RSCALE=GREGORIAN;FREQ={frequency};SKIP={skip};{}", parts.join(";"))
+        },
+    )
 }
 
 /// As [`visited`] from the start on, and counting every period.
