@@ -73,7 +73,8 @@ impl List {
         Ok(())
     }
 
-    /// Takes an article off the list; it stays in the trash for a while.
+    /// Takes an article off the list; it stays in the trash, from where `restore`
+    /// or adding it again brings it back.
     async fn remove(&mut self, article: &str) -> Result<(), Box<dyn Error>> {
         self.expect(article).await?;
         self.node.delete(&APPS, &name(article)).await?;

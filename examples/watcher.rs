@@ -13,7 +13,7 @@
 use heirloom_api::command::{Event, HistoryRow};
 use heirloom_api::{CATEGORIES, CategorySpec, Client, home};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -31,12 +31,14 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let home = home::usual().ok_or("name a data folder with HEIRLOOM_HOME")?;
     let node = Client::open(&home).await?;
-    let mut watcher = Watcher { node, names: BTreeMap::new(), printed: BTreeMap::new() };
+    let mut watcher = Watcher { node, names: BTreeMap::new(), known: BTreeMap::new() };
     let mut events = Client::open(&home).await?.watch().await?;
     println!("watching {}", home.display());
     while let Some(event) = events.next().await? {
         match event {
-            Event::RecordsChanged { category, ids, .. } => watcher.changed(&category, &ids).await?,
+            Event::RecordsChanged { category, ids, by, .. } => {
+                watcher.changed(&category, &ids, by.as_deref()).await?;
+            }
             Event::DeviceJoined { device_id, .. } => {
                 println!("{} joined", watcher.name_of(&device_id).await?);
             }
@@ -58,35 +60,48 @@ struct Watcher {
     node: Client,
     /// Names of devices by id.
     names: BTreeMap<String, String>,
-    /// How many changes of each record were printed.
-    printed: BTreeMap<String, usize>,
+    /// The changes of each record that are known already. A count would not do: a
+    /// change that was made apart comes in before later ones, by its time.
+    known: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Watcher {
-    async fn changed(&mut self, category: &str, ids: &[String]) -> Result<(), Box<dyn Error>> {
+    async fn changed(
+        &mut self,
+        category: &str,
+        ids: &[String],
+        by: Option<&str>,
+    ) -> Result<(), Box<dyn Error>> {
         // A node of a later version may have categories that this program does not know.
         let Some(category) = CATEGORIES.iter().find(|known| known.id == category) else {
             println!("{category}: {} changed", ids.len());
             return Ok(());
         };
         for id in ids {
-            self.record_changed(category, id).await?;
+            self.record_changed(category, id, by).await?;
         }
         Ok(())
     }
 
-    /// Prints the changes of a record that were not printed yet; of a record
-    /// that is met for the first time the newest.
+    /// Prints the changes of a record that were not known yet; of a record that
+    /// is met for the first time the newest by the device that the event names.
     async fn record_changed(
         &mut self,
         category: &CategorySpec,
         id: &str,
+        by: Option<&str>,
     ) -> Result<(), Box<dyn Error>> {
         let title = self.node.show(category, id).await?.title;
         let history = self.node.history(category, id).await?;
-        let seen = self.printed.insert(id.to_owned(), history.len());
-        let first = seen.unwrap_or(history.len().saturating_sub(1));
-        for change in history.iter().skip(first) {
+        let all = history.iter().map(|change| change.change.clone()).collect();
+        let known = self.known.insert(id.to_owned(), all);
+        let is_theirs = |change: &&HistoryRow| by.is_none_or(|by| change.author.by == by);
+        let newest = history.iter().rfind(is_theirs).or(history.last());
+        let news = history.iter().filter(|change| match &known {
+            Some(known) => !known.contains(&change.change),
+            None => newest.is_some_and(|newest| newest.change == change.change),
+        });
+        for change in news {
             let by = match change.kind.as_str() {
                 "created" => "new".to_owned(),
                 _ => format!("by {}", change.author.by_name),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod control_tables;
 mod vectors;
 
 use heirloom_base::{hash, limits};
@@ -77,6 +78,7 @@ const OTHER_NUMBERS: &[(u64, &str)] = &[
     (32_768, "PREDECESSORS_MAX: usize = 4 * limits::CHANGE_OPS_MAX"),
     (65_552, "limits::ROSTER_OP_BYTES_MAX + 16"),
     (262_144, "ROSTER_MESSAGE_BYTES: usize = 256 * 1024"),
+    (1_048_575, "LINES_MAX: usize = 1_048_575"),
 ];
 
 fn root() -> PathBuf {

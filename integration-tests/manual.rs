@@ -62,7 +62,8 @@ fn every_chapter_is_carried_out_and_named_in_the_contents() {
 /// The README's sessions have no output, and places to fill in: its command,
 /// the device that it is given on, and what a reader makes of it.
 const README: &[(&str, &str, &str)] = &[
-    ("heirloom up --keeper", "keeper", "heirloom up --keeper &"),
+    // Without a terminal nobody is asked whether to make the account.
+    ("heirloom up --keeper", "keeper", "heirloom up --keeper --yes &"),
     ("heirloom invite", "keeper", "heirloom invite"),
     (
         "heirloom up --join \"SIX WORDS OR THE LINK\"",

@@ -1,12 +1,14 @@
 //! The golden vectors of `docs/vectors/`, as the code makes them. They are
 //! what another implementation is held against, so they are only added to.
 
+pub(crate) mod control;
+mod formats;
+
 use heirloom_base::id::to_hex;
 use heirloom_base::{
     AccountId, BlobRef, ChunkId, ChunkRef, Decode, DeviceId, Encode, EntryId, EpochId, Hlc,
     Incarnation, LogId, OpId, RecordId, SpaceId, Writer, hash,
 };
-use heirloom_core::command::{Answer, Command, Failure};
 use heirloom_core::storage::Frame;
 use heirloom_doc::{Offered, RawChange, actor_for, admit, birth};
 use heirloom_identity::roster::op::{self, Author, Op, OpBody};
@@ -39,8 +41,8 @@ pub(crate) fn all() -> Vec<(&'static str, Json)> {
         ("chunks", chunks()),
         ("records", records()),
         ("store", store()),
-        ("control", control()),
-        ("formats", formats()),
+        ("control", control::lines()),
+        ("formats", formats::items()),
     ]
 }
 
@@ -511,86 +513,4 @@ fn store() -> Json {
         "frames": [[3, "03".repeat(33)], [2, "02".repeat(4)], [1, "01".repeat(9)]],
         "words of FORMAT": words,
     })
-}
-
-fn control() -> Json {
-    use heirloom_api::protocol::{Request, Response, encode};
-    let (code, text, fix) = ("unknown-record".into(), "A text.".into(), "Another one.".into());
-    let failure = Failure { exit: 1, code, text, fix };
-    let line = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    json!({
-        "ask for the status": line(encode(&Request::Command(Command::Status)).unwrap()),
-        "ask for events": line(encode(&Request::Watch).unwrap()),
-        "events follow": line(encode(&Response::Watching).unwrap()),
-        "an answer": line(encode(&Response::Answer(Answer::Done)).unwrap()),
-        "a failure": line(encode(&Response::Failed(failure)).unwrap()),
-    })
-}
-
-const PICTURE: &[u8] = &[0x89, b'P', b'N', b'G', 0, 0xff];
-
-/// Name, file, bytes, and the parts that the document says count, in its order.
-type Uncarried = (&'static str, &'static str, &'static [u8], &'static [&'static [u8]]);
-
-/// Items that carry no uid.
-fn items_without_uid() -> [Uncarried; 4] {
-    let card = "BEGIN:VCARD\r\nVERSION:3.0\r\nPRODID:a program\r\nFN:Ada\r\nNOTE:one\r\n  two\r\n\
-                AGENT:\r\nBEGIN:VCARD\r\nFN:Bo\r\nREV:1\r\nEND:VCARD\r\nREV:20260101\r\nEND:VCARD\r\n";
-    let event = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:a program\r\nBEGIN:VEVENT\r\n\
-                 DTSTAMP:20260101T000000Z\r\nSEQUENCE:3\r\nSUMMARY:Tea\r\nDTSTART:20260102T150000Z\r\n\
-                 BEGIN:VALARM\r\nACTION:DISPLAY\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
-    let note = "---\ntags: [a]\n---\n# Soup\n\nWater.\n";
-    let card_parts: &[&[u8]] = &[
-        b"BEGIN:VCARD",
-        b"VERSION:3.0",
-        b"FN:Ada",
-        b"NOTE:one two",
-        b"AGENT:BEGIN:VCARDFN:BoREV:1END:VCARD",
-        b"END:VCARD",
-    ];
-    let event_parts: &[&[u8]] = &[
-        b"BEGIN:VEVENT",
-        b"SUMMARY:Tea",
-        b"DTSTART:20260102T150000Z",
-        b"BEGIN:VALARMACTION:DISPLAYEND:VALARM",
-        b"END:VEVENT",
-    ];
-    let note_parts: &[&[u8]] =
-        &[b"Kitchen/Soups/txt", b"# Soup\n\nWater.\n", b"---", b"tags: [a]", b"---"];
-    let picture_parts: &[&[u8]] = &[b"attachment", b"Kitchen/soup/png", PICTURE];
-    [
-        ("card", "one.vcf", card.as_bytes(), card_parts),
-        ("event", "one.ics", event.as_bytes(), event_parts),
-        ("note in a folder", "Kitchen/Soups.txt", note.as_bytes(), note_parts),
-        ("file beside notes", "Kitchen/soup.png", PICTURE, picture_parts),
-    ]
-}
-
-/// The uids of items that carry none: what counts, and in which order.
-fn formats() -> Json {
-    let shown = items_without_uid().map(|(name, file, bytes, parts)| {
-        let category = heirloom_formats::is_attachment(file).then_some("notes");
-        let split = heirloom_formats::split(file, bytes, category).unwrap();
-        let item = heirloom_formats::parse(&split.items[0]).unwrap();
-        assert_eq!((split.items.len(), &item.uid), (1, &None), "{name}");
-        let uid = heirloom_formats::content_uid(&item);
-        let hash = hash::content("content uid", parts);
-        assert_eq!(uid, format!("h-{}", to_hex(&hash[..16])), "{name}");
-        let content = item.content.iter().map(|(key, value)| {
-            let value = match value {
-                Value::Str(text) => json!(text),
-                Value::Text(text) => json!({ "text": text }),
-                Value::Int(number) => json!(number),
-                Value::Bytes(bytes) => json!({ "bytes": to_hex(bytes) }),
-                Value::Blob(_) => panic!("{name} has no chunks"),
-            };
-            (key.clone(), value)
-        });
-        let content: serde_json::Map<String, Json> = content.collect();
-        (
-            name.to_owned(),
-            json!({ "file": file, "bytes": to_hex(bytes), "content": content, "parts": parts, "uid": uid }),
-        )
-    });
-    Json::Object(shown.into_iter().collect())
 }

@@ -8,7 +8,7 @@ use heirloom_api::{Client, Fields};
 use heirloom_node::{Ready, UpEvent, UpOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -73,6 +73,47 @@ fn program(path: &str, home: &Path) -> Command {
     let mut command = Command::new(path);
     command.env_clear().env("HEIRLOOM_HOME", home).stdin(Stdio::null());
     command
+}
+
+/// The example that prints what changes, while it runs.
+struct Watcher {
+    process: Child,
+    printed: mpsc::UnboundedReceiver<String>,
+}
+
+impl Watcher {
+    fn start(home: &Path) -> Self {
+        let mut watcher = program(env!("CARGO_BIN_EXE_watcher"), home);
+        let mut process = watcher.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let (sender, printed) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            while let Some(Ok(line)) = lines.next() {
+                drop(sender.send(line));
+            }
+        });
+        Self { process, printed }
+    }
+
+    async fn next(&mut self) -> String {
+        tokio::time::timeout(PATIENCE, self.printed.recv()).await.unwrap().unwrap()
+    }
+
+    /// Returns the lines up to and with one.
+    async fn until(&mut self, last: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|line| line != last) {
+            seen.push(self.next().await);
+        }
+        seen
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
 }
 
 /// Runs an example to its end; returns what it printed.
@@ -160,30 +201,46 @@ async fn without_a_node_an_example_says_how_to_start_one() {
 async fn the_watcher_tells_who_changed_what() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::start(&folder.path().join("phone"), "phone", None).await;
-    let mut watcher = program(env!("CARGO_BIN_EXE_watcher"), &node.home);
-    let mut watcher = watcher.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines();
-    let (sender, mut printed) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        while let Some(Ok(line)) = lines.next() {
-            drop(sender.send(line));
-        }
-    });
-    let mut next = async || tokio::time::timeout(PATIENCE, printed.recv()).await.unwrap().unwrap();
-    assert!(next().await.starts_with("watching "));
+    let mut watcher = Watcher::start(&node.home);
+    assert!(watcher.next().await.starts_with("watching "));
     let mut client = node.client().await;
     let id = client.add(&CONTACTS, Fields::new().text("name", "Ann Li")).await.unwrap().id;
-    assert_eq!(next().await, "contacts: Ann Li, new");
-    assert_eq!(next().await, "  name: nothing -> Ann Li");
+    assert_eq!(watcher.next().await, "contacts: Ann Li, new");
+    assert_eq!(watcher.next().await, "  name: nothing -> Ann Li");
     let phone = Fields::new().typed("phone", "cell", "+49 30 1234567");
     client.set(&CONTACTS, &id, phone).await.unwrap();
-    let mut seen = Vec::new();
-    while !seen.iter().any(|line: &String| line.contains("phone: nothing -> +49 30 1234567")) {
-        seen.push(next().await);
-    }
+    let seen = watcher.until("  phone: nothing -> +49 30 1234567").await;
     assert!(seen.contains(&"contacts: Ann Li, by phone".to_owned()), "{seen:?}");
-    watcher.kill().unwrap();
-    watcher.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_watcher_tells_what_arrived_also_where_it_was_made_before_what_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let [phone_home, laptop_home] = ["phone", "laptop"].map(|name| folder.path().join(name));
+    let phone = Node::start(&phone_home, "phone", None).await;
+    let link = phone.invite().await;
+    let laptop = Node::start(&laptop_home, "laptop", Some(link)).await;
+    let ann = Fields::new().text("name", "Ann Li");
+    let id = phone.client().await.add(&CONTACTS, ann).await.unwrap().id;
+    assert!(phone.client().await.sync(PATIENCE).await.unwrap());
+    let place = phone.ready.addresses[0].split("/p2p/").next().unwrap().to_owned();
+
+    // Apart, the laptop writes first, and the phone is the one that is watched.
+    drop(phone);
+    let note = Fields::new().text("note", "met in Berlin");
+    laptop.client().await.set(&CONTACTS, &id, note).await.unwrap();
+    drop(laptop);
+    let phone = Node::start_at(&place, &phone_home, "phone", None).await;
+    let mut watcher = Watcher::start(&phone.home);
+    assert!(watcher.next().await.starts_with("watching "));
+    let mill = Fields::new().text("organization", "Mill");
+    phone.client().await.set(&CONTACTS, &id, mill).await.unwrap();
+    watcher.until("  organization: nothing -> Mill").await;
+
+    let _laptop = Node::start(&laptop_home, "laptop", None).await;
+    let seen = watcher.until("  note: nothing -> met in Berlin").await;
+    assert!(seen.contains(&"contacts: Ann Li, by laptop".to_owned()), "{seen:?}");
+    assert!(!seen.iter().any(|line| line.contains("Mill")), "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,9 +54,10 @@ impl Player {
         let player =
             Self { folder, captured: Captured::new(), jobs: Vec::new(), codes: BTreeMap::new() };
         fs::create_dir(player.path("bin")).unwrap();
-        // Strangers' networks stay out of it, and no default port is taken.
+        // Strangers' networks stay out of it, and no default port is taken: what the
+        // manual's first page says that is done otherwise, and nothing else.
         let wrapper = format!(
-            "#!/bin/sh\nset -f\nverb=$1\nif [ \"$verb\" = up ]; then shift; exec '{program}' up --yes \
+            "#!/bin/sh\nset -f\nverb=$1\nif [ \"$verb\" = up ]; then shift; exec '{program}' up \
              --no-mdns --listen /ip4/127.0.0.1/tcp/0 $(cat '{peers}') \"$@\"; fi\n\
              case $verb in join|recover) shift; exec '{program}' $verb --no-mdns $(cat '{peers}') \
              \"$@\";; esac\nexec '{program}' \"$@\"\n",

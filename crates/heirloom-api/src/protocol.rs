@@ -81,6 +81,19 @@ pub(crate) fn refusal(code: &str, text: String, fix: &str) -> Failure {
     Failure { exit: 1, code: code.to_owned(), text, fix: fix.to_owned() }
 }
 
+/// Builds the failure of a line that is no request; it names what is wrong.
+pub(crate) fn unreadable(LineError(cause): &LineError) -> Failure {
+    // What was sent may stand in the cause, and be as long as a request.
+    const LETTERS_MAX: usize = 1_000;
+    let cause: String = cause.to_string().chars().take(LETTERS_MAX).collect();
+    refusal(
+        "request-unreadable",
+        format!("the request cannot be read: {cause}"),
+        "Mend the request as docs/protocol.md of the node's version says, or use the `heirloom` \
+         command of that version",
+    )
+}
+
 /// Says to a watcher that it was too slow and missed events.
 pub(crate) fn skipped(events: u64) -> Event {
     Event::Warning {
@@ -204,6 +217,44 @@ mod tests {
             receiving: 1,
             sending: 2,
         });
+    }
+
+    #[test]
+    fn a_line_that_is_no_request_is_told_what_is_wrong_with_it() {
+        let told = |line: &str| {
+            let failure = unreadable(&decode::<Request>(line.as_bytes()).unwrap_err());
+            assert_eq!((failure.exit, failure.code.as_str()), (1, "request-unreadable"));
+            failure.text
+        };
+        let list = |fields: &str| {
+            format!("{{\"command\":{{\"command\":\"list\",\"category\":\"notes\"{fields}}}}}")
+        };
+        for (line, expected) in [
+            (list(""), "missing field `limit`"),
+            (list(",\"limit\":\"5\""), "invalid type: string \"5\", expected usize"),
+            (list(",\"limit\":5,\"serach\":\"x\""), "unknown field `serach`, expected one of"),
+            (list("").replace("list", "lists"), "unknown variant `lists`, expected one of"),
+            ("hello".to_owned(), "expected value at line 1 column 1"),
+        ] {
+            let text = told(&line);
+            assert!(text.starts_with("the request cannot be read: "), "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
+        let long = list(&format!(",\"limit\":{:?}", "x".repeat(100_000)));
+        assert!(told(&long).len() < 2_000);
+    }
+
+    #[test]
+    fn a_field_that_is_not_known_is_refused_wherever_it_stands() {
+        for command in [
+            json!({"command": "occurrences", "category": "calendar", "zone": "UTC", "limit": 1, "form": ""}),
+            json!({"command": "delete", "category": "notes", "id": "a", "wait": {"level": "local", "timeout_ms": 1, "until": 2}}),
+            json!({"command": "import", "dry_run": true, "items": [{"category": "notes", "file": "a", "line": 1, "base64": "", "name": ""}]}),
+        ] {
+            let line = json!({ "command": command }).to_string();
+            let error = decode::<Request>(line.as_bytes()).unwrap_err();
+            assert!(unreadable(&error).text.contains("unknown field"), "{line}");
+        }
     }
 
     #[test]

@@ -50,8 +50,8 @@ impl Client {
     }
 
     /// Changes the fields named, and no others. `id` is an id, the beginning
-    /// of one, or the name of an app record or a settings namespace, which is
-    /// made where it does not exist.
+    /// of one, or a uid: the name of an app record or a settings namespace,
+    /// which is made where it does not exist.
     ///
     /// # Errors
     /// When there is no such record, a field refuses its value, or there is no answer.

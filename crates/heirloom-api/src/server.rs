@@ -258,8 +258,7 @@ impl Connection {
                     return ended;
                 }
                 Err(error) => {
-                    let failure = malformed("request-unreadable", error.to_string());
-                    self.write(&Response::Failed(failure)).await?;
+                    self.write(&Response::Failed(protocol::unreadable(&error))).await?;
                 }
             }
         }

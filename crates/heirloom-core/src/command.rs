@@ -32,6 +32,7 @@ pub enum Level {
 
 /// A level and how long to wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wait {
     /// The level.
     pub level: Level,
@@ -47,6 +48,7 @@ impl Default for Wait {
 
 /// One item of a file that is imported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ImportItem {
     /// The category's id.
     pub category: String,
@@ -89,9 +91,10 @@ impl Drop for Secret {
     }
 }
 
-/// What a program asks of the node.
+/// What a program asks of the node. A field that is not known is refused and
+/// not passed over: a request without it would mean another thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// One screen about the account.
     Status,
@@ -101,19 +104,19 @@ pub enum Command {
     Devices,
     /// Gives a device another name.
     Rename {
-        /// The device: id prefix, peer id or name.
+        /// The device: id prefix or name.
         device: String,
         /// The new name.
         name: String,
     },
     /// Takes a device out of the account.
     Revoke {
-        /// The device: id prefix, peer id or name.
+        /// The device: id prefix or name.
         device: String,
     },
     /// Accepts what a device wrote after it was taken out, as far as it is here.
     Accept {
-        /// The device: id prefix, peer id or name.
+        /// The device: id prefix or name.
         device: String,
     },
     /// States anew who is in, by the phrase: whoever is in stays in, and this
@@ -121,7 +124,7 @@ pub enum Command {
     Reset {
         /// The twelve words.
         phrase: Secret,
-        /// Devices that come back: id prefixes, peer ids or names.
+        /// Devices that come back: id prefixes or names.
         #[serde(default)]
         keep: Vec<String>,
     },
@@ -146,7 +149,8 @@ pub enum Command {
     Set {
         /// The category's id.
         category: String,
-        /// Id prefix, or the namespace of a settings record.
+        /// Id prefix or uid: of settings and apps the record's name, which is made
+        /// where it does not exist.
         id: String,
         /// `FIELD=VALUE`, `FIELD+=VALUE`, `FIELD-=VALUE` texts.
         assignments: Vec<String>,
@@ -158,7 +162,7 @@ pub enum Command {
     Delete {
         /// The category's id.
         category: String,
-        /// Id prefix.
+        /// Id prefix or uid.
         id: String,
         /// When to answer.
         #[serde(default)]
@@ -168,7 +172,7 @@ pub enum Command {
     Restore {
         /// The category's id.
         category: String,
-        /// Id prefix.
+        /// Id prefix or uid.
         id: String,
         /// The state wanted: an RFC 3339 time, a date, or the beginning of a
         /// change's hash; without it the record only leaves the trash.
@@ -181,7 +185,7 @@ pub enum Command {
     Resolve {
         /// The category's id.
         category: String,
-        /// Id prefix.
+        /// Id prefix or uid.
         id: String,
         /// The field; needed only where several are in conflict.
         #[serde(default)]
@@ -210,21 +214,21 @@ pub enum Command {
     Show {
         /// The category's id.
         category: String,
-        /// Id prefix.
+        /// Id prefix or uid.
         id: String,
     },
     /// Lists the changes of one record.
     History {
         /// The category's id.
         category: String,
-        /// Id prefix.
+        /// Id prefix or uid.
         id: String,
     },
     /// Lists fields with concurrent values.
     Conflicts {
         /// The category's id.
         category: String,
-        /// Id prefix, to list those of one record only.
+        /// Id prefix or uid, to list those of one record only.
         #[serde(default)]
         id: Option<String>,
     },
@@ -264,6 +268,7 @@ pub enum Command {
 
 /// Which occurrences are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OccurrenceQuery {
     /// The category's id.
     pub category: String,

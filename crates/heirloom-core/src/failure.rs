@@ -30,9 +30,19 @@ pub(crate) fn usage(text: String, fix: &str) -> Failure {
     failure(exit::USAGE, "usage", text, fix)
 }
 
-pub(crate) fn not_found(category: &str, id: &str) -> Failure {
-    let text = format!("No record of {category} has an id that begins with {id:?}.");
-    failure(exit::FAILED, "not-found", text, "List the records to see their ids.")
+pub(crate) fn not_found(spec: &CategorySpec, id: &str) -> Failure {
+    let CategorySpec { id: category, open_fields, .. } = spec;
+    let (text, fix) = match open_fields {
+        true => (
+            format!("No record of {category} is called {id:?} or has an id that begins so."),
+            format!("See `heirloom {category} list` for their names."),
+        ),
+        false => (
+            format!("No record of {category} has the uid {id:?} or an id that begins so."),
+            format!("See `heirloom {category} list` for their ids."),
+        ),
+    };
+    failure(exit::FAILED, "not-found", text, &fix)
 }
 
 pub(crate) fn ambiguous(id: &str, count: usize) -> Failure {

@@ -63,8 +63,12 @@ impl Format for Calendars {
     }
 
     fn parse(&self, raw: &RawItem) -> Result<Item, ItemError> {
-        let cut = Cut::of(&raw.bytes);
         let error = |line: usize, reason: &str| ItemError::new(raw.line + line - 1, reason);
+        let is_long = raw.bytes.len() > order::LINES_MAX;
+        if is_long && line::content_lines(&raw.bytes).nth(order::LINES_MAX).is_some() {
+            return Err(error(1, "it has more than 1048575 lines"));
+        }
+        let cut = Cut::of(&raw.bytes);
         if let Some(skipped) = cut.split.skipped.first() {
             return Err(error(skipped.line, &skipped.reason));
         }

@@ -11,6 +11,10 @@ const STEP: usize = 16;
 /// Digits of a birth's keys: a million lines.
 const DIGITS: usize = 6;
 
+/// Lines of one item: with more digits the keys would no longer sort as the
+/// lines stand.
+pub(crate) const LINES_MAX: usize = 1_048_575;
+
 /// Where a character sorts: `.` first, then the hex digits. Anything else
 /// comes from a foreign hand and counts as the last digit.
 const RANK_END: u8 = 17;
@@ -99,6 +103,8 @@ mod tests {
     fn the_keys_of_a_birth_are_frozen_and_sorted() {
         assert_eq!([ordinal(0), ordinal(1), ordinal(15)], ["000010", "000020", "000100"]);
         assert!((0..999).all(|index| ordinal(index) < ordinal(index + 1)));
+        assert_eq!(ordinal(LINES_MAX - 1), "fffff0");
+        assert!(ordinal(LINES_MAX) < ordinal(LINES_MAX - 1), "one line more has no place");
     }
 
     #[test]

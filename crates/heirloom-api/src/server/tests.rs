@@ -131,6 +131,7 @@ async fn an_unreadable_line_is_refused_and_the_connection_goes_on() {
         panic!("expected a failure")
     };
     assert_eq!(failure.code, "request-unreadable");
+    assert!(failure.text.ends_with("expected value at line 1 column 1"), "{failure}");
     let watching = line::read(&mut raw, 1_000).await.unwrap().unwrap();
     assert_eq!(watching, b"\"watching\"");
 }

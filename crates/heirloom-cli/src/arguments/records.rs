@@ -17,6 +17,9 @@ const SET: &str = "set";
 const FROM: &str = "from";
 const TO: &str = "to";
 
+/// How a record is named that people call by a name.
+const NAME_OR_ID: &str = "The record: its name, or a prefix of its id";
+
 /// A command on the records of one category.
 #[derive(Debug)]
 pub(crate) struct RecordCall {
@@ -45,7 +48,7 @@ pub(crate) enum RecordVerb {
     },
     /// Change fields of a record: FIELD=VALUE, FIELD+=VALUE, FIELD-=VALUE
     Set {
-        /// The record: a prefix of its id
+        /// The record: a prefix of its id, or its uid
         id: String,
         /// A field and its new value; an empty value removes it (can be repeated)
         #[arg(value_name = "FIELD=VALUE")]
@@ -55,7 +58,7 @@ pub(crate) enum RecordVerb {
     },
     /// Put a record into the trash, on every device
     Delete {
-        /// The record: a prefix of its id
+        /// The record: a prefix of its id, or its uid
         id: String,
         #[command(flatten)]
         wait: WaitArguments,
@@ -68,22 +71,22 @@ pub(crate) enum RecordVerb {
     },
     /// Show one record with its original text
     Show {
-        /// The record: a prefix of its id
+        /// The record: a prefix of its id, or its uid
         id: String,
     },
     /// List the changes of one record
     History {
-        /// The record: a prefix of its id
+        /// The record: a prefix of its id, or its uid
         id: String,
     },
     /// List the fields that were edited on two devices at the same time
     Conflicts {
-        /// Only those of this record: a prefix of its id
+        /// Only those of this record: a prefix of its id, or its uid
         id: Option<String>,
     },
     /// Settle a conflict, on every device, by choosing one of its values
     Resolve {
-        /// The record: a prefix of its id
+        /// The record: a prefix of its id, or its uid
         id: String,
         /// The field [needed where several are in conflict]
         field: Option<String>,
@@ -95,7 +98,7 @@ pub(crate) enum RecordVerb {
     },
     /// Bring a record back from the trash or to an earlier state
     Restore {
-        /// The record: a prefix of its id
+        /// The record: a prefix of its id, or its uid
         id: String,
         /// A time (RFC 3339; a date is midnight UTC) or a change [else undelete]
         #[arg(long, value_name = "TIME|CHANGE")]
@@ -144,7 +147,8 @@ pub(super) fn commands() -> impl Iterator<Item = Command> {
             .arg_required_else_help(true);
         let all = RecordVerb::augment_subcommands(Command::new(category.id));
         let offered = all.get_subcommands().filter(|verb| is_offered(category, verb.get_name()));
-        command.subcommands(offered.map(|verb| fitted(verb.clone(), category)))
+        let command = command.subcommands(offered.map(|verb| fitted(verb.clone(), category)));
+        if category.open_fields { with_names(command) } else { command }
     })
 }
 
@@ -213,6 +217,25 @@ fn with_window(list: Command, category: &'static CategorySpec) -> Command {
     let bound = |name, help| Arg::new(name).long(name).value_name("TIME").help(help);
     list.arg(bound(FROM, "List what takes place from this date or time on, repetitions too"))
         .arg(bound(TO, "List what takes place before this date or time [else for a year]"))
+}
+
+/// Says of records that are called by a name that they are.
+fn with_names(command: Command) -> Command {
+    let ids = [
+        ("set", "The record: its name, or a prefix of its id; made where there is none"),
+        ("delete", NAME_OR_ID),
+        ("show", NAME_OR_ID),
+        ("history", NAME_OR_ID),
+        ("conflicts", "Only those of this record: its name, or a prefix of its id"),
+        ("resolve", NAME_OR_ID),
+        ("restore", NAME_OR_ID),
+    ];
+    ids.into_iter().fold(command, |command, (verb, help)| {
+        // One argument that is changed alone would lose its place.
+        command.mut_subcommand(verb, |verb| {
+            verb.mut_args(|one| if one.get_id() == "id" { one.help(help) } else { one })
+        })
+    })
 }
 
 fn long_fields(category: &'static CategorySpec) -> impl Iterator<Item = &'static FieldSpec> {

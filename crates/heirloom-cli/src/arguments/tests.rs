@@ -125,6 +125,23 @@ fn a_category_lists_its_fields_in_its_help() {
 }
 
 #[test]
+fn help_says_how_a_record_is_named() {
+    let help = |category: &str, verb: &str| {
+        let root = Arguments::command();
+        let command = root.find_subcommand(category).unwrap().find_subcommand(verb).unwrap();
+        let id = command.get_arguments().find(|argument| argument.get_id() == "id");
+        id.map(|id| id.get_help().unwrap().to_string())
+    };
+    for category in heirloom_schema::CATEGORIES {
+        for verb in ["set", "delete", "show", "history", "conflicts", "resolve", "restore"] {
+            let help = help(category.id, verb).unwrap();
+            let name = if category.open_fields { "its name" } else { "its uid" };
+            assert!(help.contains(name) && help.contains("prefix of its id"), "{help}");
+        }
+    }
+}
+
+#[test]
 fn waits_have_a_default_and_a_limit() {
     let RecordVerb::Delete { wait, .. } = records("heirloom notes delete 1f").verb else {
         panic!("not a deletion")

@@ -434,7 +434,7 @@ impl Node {
             }
         }
         match matches.as_slice() {
-            [] => Err(failure::not_found(spec.id, name).into()),
+            [] => Err(failure::not_found(spec, name).into()),
             [(record, bytes)] => Ok(Named { record: *record, row: decode_row(bytes)? }),
             several => Err(failure::ambiguous(name, several.len()).into()),
         }

@@ -143,6 +143,8 @@ fn what_is_no_single_event_is_refused() {
     let refused = |text: &str| parsed(text).map(|_| ()).map_err(|error| (error.line, error.reason));
     let two = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nEND:VEVENT\nBEGIN:VEVENT\nUID:2\nEND:VEVENT\nEND:VCALENDAR\n";
     assert_eq!(refused(two), Err((9, "a component with another UID begins here".into())));
+    let long = format!("BEGIN:VCALENDAR\n{}", "X:\n".repeat(crate::order::LINES_MAX));
+    assert_eq!(refused(&long), Err((5, "it has more than 1048575 lines".into())));
     assert_eq!(
         refused("BEGIN:VCALENDAR\nEND:VCALENDAR\n"),
         Err((5, "the calendar holds no event".into()))

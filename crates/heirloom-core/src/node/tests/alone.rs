@@ -492,6 +492,12 @@ fn what_does_not_exist_is_said_in_words() {
     assert_eq!(alone.ask(show("nonsense", "a")).unwrap_err().exit, failure::exit::USAGE);
     assert_eq!(alone.ask(show("notes", "ffff")).unwrap_err().code, "not-found");
     assert_eq!(alone.ask(show("notes", "not hex")).unwrap_err().code, "not-found");
+    for (category, text) in [
+        ("notes", "No record of notes has the uid \"ffff\" or an id that begins so."),
+        ("apps", "No record of apps is called \"ffff\" or has an id that begins so."),
+    ] {
+        assert_eq!(alone.ask(show(category, "ffff")).unwrap_err().text, text);
+    }
     let assignments = texts(&["colour=blue"]);
     let add = Command::Add { category: "contacts".into(), assignments, wait: Wait::default() };
     assert_eq!(alone.ask(add).unwrap_err().exit, failure::exit::USAGE);
