@@ -19,6 +19,8 @@ const CLOCK_CHANGE: i64 = 3 * 3_600;
 
 /// Definitions of zones that are kept: a calendar has a handful.
 const DEFINITIONS_MAX: usize = 64;
+/// Bytes of a definition that is kept: the long ones of Apple's programs fit.
+const DEFINITION_BYTES_MAX: usize = 64 * 1024;
 
 /// Why a window cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,7 +148,8 @@ impl Window {
             return Some(zone.clone());
         }
         let zone = Zone::Own(Rc::new(OwnZone::read(component, to, budget)?));
-        if budget.left() > 0 && defined.len() < DEFINITIONS_MAX {
+        let is_small = component.len() <= DEFINITION_BYTES_MAX && defined.len() < DEFINITIONS_MAX;
+        if budget.left() > 0 && is_small {
             defined.insert(component.to_vec(), (to, zone.clone()));
         }
         Some(zone)
