@@ -32,6 +32,11 @@ pub(crate) fn unescaped(value: &str) -> String {
 
 /// Returns the texts of a structured value, cut at `;`.
 pub(crate) fn components(value: &str) -> Vec<String> {
+    raw_components(value).into_iter().map(unescaped).collect()
+}
+
+/// As [`components`], with their escapes: a list keeps its commas.
+pub(crate) fn raw_components(value: &str) -> Vec<&str> {
     let mut cuts = vec![0];
     let mut is_escaped = false;
     for (at, letter) in value.char_indices() {
@@ -41,10 +46,7 @@ pub(crate) fn components(value: &str) -> Vec<String> {
         is_escaped = letter == '\\' && !is_escaped;
     }
     let ends = cuts.iter().skip(1).map(|cut| cut - 1).chain([value.len()]);
-    cuts.iter()
-        .zip(ends)
-        .map(|(start, end)| unescaped(value.get(*start..end).unwrap_or_default()))
-        .collect()
+    cuts.iter().zip(ends).map(|(start, end)| value.get(*start..end).unwrap_or_default()).collect()
 }
 
 #[cfg(test)]

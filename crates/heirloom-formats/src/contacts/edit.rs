@@ -1,5 +1,7 @@
 //! Edits of a card: only the lines of the fields named are written anew.
 
+mod name;
+
 use super::fields::{self, kind_of, labels, shown};
 use super::{SEQUENCE, USUAL_EOL, units};
 use crate::layout::{self, Places};
@@ -9,6 +11,7 @@ use crate::rewrite::Habits;
 use crate::{Edits, FieldEdit, FieldError, Operation, order, text};
 use heirloom_schema::category::contacts::CONTACTS;
 use heirloom_schema::{Content, Value};
+use name::Order;
 
 /// Which vCard a card says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +48,7 @@ pub(super) fn create(edits: &[FieldEdit], uid: &str) -> Result<Content, FieldErr
         format!("FN:{}", text::escaped(name)),
     ];
     if value_of("name").is_some() {
-        lines.push(format!("N:{}", structured_name(name, Order::GivenFirst)));
+        lines.push(format!("N:{}", name::structured(name, Order::GivenFirst)));
     }
     lines.push("END:VCARD".to_owned());
     let bytes: Vec<u8> = lines.iter().flat_map(|line| line::folded(line, USUAL_EOL)).collect();
@@ -186,11 +189,11 @@ impl Card {
         match structured.first() {
             Some(holder) if holder.shown == name => {}
             Some(holder) => {
-                let family = text::components(&holder.property.text()).into_iter().next();
                 let before = full.first().map_or("", |holder| holder.shown.as_str());
-                let order = Order::of(before, &family.unwrap_or_default());
-                let line = self.line(&holder.property, &structured_name(name, order));
-                self.content.insert(holder.key.clone(), line);
+                if let Some(value) = name::renamed(&holder.property.text(), before, name) {
+                    let line = self.line(&holder.property, &value);
+                    self.content.insert(holder.key.clone(), line);
+                }
             }
             None if self.version == Version::Four => {}
             None => self.insert("N", name, None),
@@ -249,7 +252,7 @@ impl Card {
         let prefix = format!("{name}{}:", kind.unwrap_or_default());
         let Some(property) = Property::read(prefix.as_bytes()) else { return };
         let value = match name {
-            "N" => structured_name(value, Order::GivenFirst),
+            "N" => name::structured(value, Order::GivenFirst),
             _ => self.raw_value(&property, value),
         };
         let line = self.line(&property, &value);
@@ -296,41 +299,6 @@ impl Card {
     fn line(&self, property: &Property, value: &str) -> Value {
         self.habits.line(property, &property.prefix, value)
     }
-}
-
-/// Which part of a name comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    GivenFirst,
-    FamilyFirst,
-}
-
-impl Order {
-    /// Returns the order that the name had before.
-    fn of(full: &str, family: &str) -> Self {
-        let rest = full.strip_prefix(family).filter(|_| !family.is_empty());
-        let is_first = rest.is_some_and(|rest| rest.starts_with(char::is_whitespace));
-        if is_first { Self::FamilyFirst } else { Self::GivenFirst }
-    }
-}
-
-/// Returns a name's parts as property N holds them: a good guess.
-fn structured_name(name: &str, order: Order) -> String {
-    let mut words: Vec<&str> = name.split_whitespace().collect();
-    // `Dr.` and `Prof.` are titles, `J.` is a given name.
-    let titles = words.iter().take_while(|word| word.ends_with('.') && word.chars().count() > 2);
-    let titles = titles.count().min(words.len().saturating_sub(2));
-    let titles = if name.contains(',') { 0 } else { titles };
-    let title = words.drain(..titles).collect::<Vec<&str>>().join(" ");
-    let (family, given) = match (name.split_once(','), words.as_slice(), order) {
-        (Some((family, given)), ..) => (family.trim().to_owned(), given.trim().to_owned()),
-        (None, [family, given @ ..], Order::FamilyFirst) => ((*family).to_owned(), given.join(" ")),
-        (None, [given @ .., family], Order::GivenFirst) if !given.is_empty() => {
-            ((*family).to_owned(), given.join(" "))
-        }
-        (None, ..) => (String::new(), words.join(" ")),
-    };
-    format!("{};{};;{};", text::escaped(&family), text::escaped(&given), text::escaped(&title))
 }
 
 fn fits(holder: &Holder, kind: Option<&str>) -> bool {

@@ -87,3 +87,11 @@ fn a_number_of_one_type_is_taken_out_by_itself() {
     assert!(home.contains("TEL;TYPE=work:1") && !home.contains("TYPE=home"), "{home}");
     assert!(!text(&set(&CONTACTS, &both, &["phone-=1"])).contains("TEL"));
 }
+
+#[test]
+fn a_name_that_is_set_again_changes_nothing() {
+    let before = card("3.0", "FN:Zoe Lu\r\nN:Lu;Zoe;Maria;Dr.;Ph.D.\r\n");
+    assert_eq!(set(&CONTACTS, &before, &["name=Zoe Lu"]), before);
+    let after = text(&set(&CONTACTS, &before, &["name=Zoé Lu"]));
+    assert!(after.contains("\r\nFN:Zoé Lu\r\nN:Lu;Zoé;Maria;Dr.;Ph.D.\r\n"), "{after}");
+}
