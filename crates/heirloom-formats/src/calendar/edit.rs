@@ -151,8 +151,8 @@ impl Event {
     }
 
     /// Defines the zones that the component's times name now, for those readers
-    /// that know no database. What was defined here for the old times makes
-    /// room; what another program defined, or did not, stays as it is.
+    /// that know no database. What was defined here for the old times changes
+    /// with them; what another program defined, or did not, stays as it is.
     fn define(&mut self, old: &[Option<Time>]) {
         if self.habits.is_old {
             return;
@@ -162,14 +162,22 @@ impl Event {
             times.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
         let Some(first) = times.iter().flatten().map(|time| time.moment).next() else { return };
         let was_first = old.iter().flatten().map(|time| time.moment).next();
-        let mut known: BTreeSet<&str> =
+        let known: BTreeSet<&str> =
             old.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
-        for zone in known.clone() {
+        for zone in &known {
             let Some((key, value)) = self.zone(zone) else { continue };
             let ours = was_first.and_then(|start| self.defined(zone, start));
-            if ours == Some(value) && (named.contains(zone) || !self.mentions(zone)) {
-                self.content.remove(&key);
-                known.remove(zone);
+            if ours.as_ref() != Some(&value) {
+                continue;
+            }
+            let now = match named.contains(zone) {
+                true => self.defined(zone, first),
+                false => None,
+            };
+            match now {
+                Some(now) if now != value => drop(self.content.insert(key, now)),
+                None if !self.mentions(zone) => drop(self.content.remove(&key)),
+                Some(_) | None => {}
             }
         }
         let mut missing = Vec::new();

@@ -114,12 +114,17 @@ impl Event {
         if wish.end.is_some() {
             self.set(&main, "DURATION", None);
         }
+        let had_own = [&old.0, &old.1].into_iter().flatten().any(|time| time.zone.is_some());
         self.define(&[old.0, old.1]);
-        if let Some(zone) = wish.zone {
+        if let Some(zone) = wish.zone.filter(|_| !had_own) {
             let mut times = [&start, &end].into_iter().flatten();
-            let is_named = times.any(|time| time.moment.kind == MomentKind::Local);
-            let zone = zone.filter(|_| !is_named).map(|zone| (String::new(), text::escaped(&zone)));
-            self.set(HEAD, CALENDAR_ZONE, zone);
+            let is_named = times.any(|time| time.zone.is_some());
+            let zone = zone.map(|zone| (String::new(), text::escaped(&zone)));
+            // What other events of the calendar go by stays where this one has
+            // a zone of its own.
+            if zone.is_none() || !is_named {
+                self.set(HEAD, CALENDAR_ZONE, zone);
+            }
         }
         Ok(())
     }

@@ -284,3 +284,39 @@ fn a_zone_that_windows_names_is_a_zone() {
     assert!(file.contains("TZID:India Standard Time\r\nBEGIN:STANDARD"), "{file}");
     assert!(file.contains("TZOFFSETTO:+0530"), "{file}");
 }
+
+#[test]
+fn the_zone_of_the_calendar_stays_where_an_event_has_its_own() {
+    let file = format!(
+        "BEGIN:VCALENDAR\nX-WR-TIMEZONE:Europe/Paris\nBEGIN:VEVENT\nUID:1\n{BERLIN}END:VEVENT\nEND:VCALENDAR\n"
+    );
+    let own = one("a.ics", file.as_bytes()).content;
+    let head = |content: &Content, edit: &str| {
+        let file = render(&CALENDAR, &set(&CALENDAR, content, &[edit]), "1");
+        let file = String::from_utf8(file).unwrap();
+        file.lines().find(|line| line.starts_with("X-WR")).map(str::to_owned)
+    };
+    for edit in ["timezone=Asia/Tokyo", "timezone=", "timezone=Europe/Berlin"] {
+        assert_eq!(head(&own, edit).as_deref(), Some("X-WR-TIMEZONE:Europe/Paris"), "{edit}");
+    }
+    let utc = file.replace(BERLIN, "DTSTART:20240601T080000Z\n");
+    let utc = one("a.ics", utc.as_bytes()).content;
+    assert!(head(&utc, "timezone=Asia/Tokyo").is_some());
+    assert_eq!(head(&utc, "timezone="), None);
+}
+
+#[test]
+fn the_definition_of_a_zone_that_stays_is_not_written_anew() {
+    let edits = ["start=2024-06-01T10:00", "timezone=Europe/Berlin"];
+    let made = made(&CALENDAR, "1", &edits);
+    let later = set(&CALENDAR, &made, &["start=2024-07-01T10:00"]);
+    let changed: Vec<_> =
+        made.iter().filter(|(key, value)| later.get(*key) != Some(value)).collect();
+    assert_eq!((changed.len(), later.len()), (1, made.len()), "{changed:?}");
+    let zones = |content: &Content| {
+        content.keys().filter(|key| key.starts_with('z')).cloned().collect::<Vec<_>>()
+    };
+    let early = set(&CALENDAR, &later, &["start=1975-07-01T10:00"]);
+    assert_eq!(zones(&early), zones(&made), "another definition in the same place");
+    assert!(zones(&set(&CALENDAR, &early, &["timezone="])).is_empty());
+}
