@@ -7,7 +7,7 @@ use super::{SEQUENCE, USUAL_EOL, units};
 use crate::layout::{self, Places};
 use crate::line::{self, Property, Size};
 use crate::moment::Moment;
-use crate::rewrite::Habits;
+use crate::rewrite::{Habits, without_parameter};
 use crate::{Edits, FieldEdit, FieldError, Operation, order, text};
 use heirloom_schema::category::contacts::CONTACTS;
 use heirloom_schema::{Content, Value};
@@ -281,12 +281,10 @@ impl Card {
         match property.name.as_str() {
             "URL" => text.to_owned(),
             "ADR" => format!(";;{escaped};;;;"),
-            "BDAY" if self.version == Version::Four && !property.has("VALUE", "text") => {
-                match text.strip_prefix("--") {
-                    Some(day) => format!("--{}", day.replace('-', "")),
-                    None => text.replace('-', ""),
-                }
-            }
+            "BDAY" if self.version == Version::Four => match text.strip_prefix("--") {
+                Some(day) => format!("--{}", day.replace('-', "")),
+                None => text.replace('-', ""),
+            },
             "TEL" if property.has("VALUE", "uri") => {
                 let number: Vec<&str> = text.split_whitespace().collect();
                 format!("tel:{}", number.join("-"))
@@ -297,7 +295,15 @@ impl Card {
 
     /// Returns the line of a property with another value.
     fn line(&self, property: &Property, value: &str) -> Value {
-        self.habits.line(property, &property.prefix, value)
+        let is_date =
+            |kind: &str| ["date", "date-and-or-time"].contains(&kind.to_lowercase().as_str());
+        // A birthday in words, or one with a time, is a date from now on.
+        let is_other = property.name == "BDAY" && !property.parameter("VALUE").all(is_date);
+        let prefix = match is_other {
+            true => without_parameter(&property.prefix, "VALUE"),
+            false => property.prefix.clone(),
+        };
+        self.habits.line(property, &prefix, value)
     }
 }
 

@@ -95,3 +95,17 @@ fn a_name_that_is_set_again_changes_nothing() {
     let after = text(&set(&CONTACTS, &before, &["name=Zoé Lu"]));
     assert!(after.contains("\r\nFN:Zoé Lu\r\nN:Lu;Zoé;Maria;Dr.;Ph.D.\r\n"), "{after}");
 }
+
+#[test]
+fn a_birthday_that_was_no_date_is_one_afterwards() {
+    for (version, before, after) in [
+        ("3.0", "BDAY;VALUE=text:circa 1800", "BDAY:1984-02-28"),
+        ("4.0", "BDAY;VALUE=text;X-A=b:circa 1800", "BDAY;X-A=b:19840228"),
+        ("3.0", "BDAY;VALUE=date-time:1800-01-01T00:00:00Z", "BDAY:1984-02-28"),
+        ("4.0", "BDAY;VALUE=date:18000101", "BDAY;VALUE=date:19840228"),
+    ] {
+        let before = card(version, &format!("FN:A\r\n{before}\r\n"));
+        let text = text(&set(&CONTACTS, &before, &["birthday=1984-02-28"]));
+        assert!(text.contains(&format!("\r\n{after}\r\n")), "{text}");
+    }
+}

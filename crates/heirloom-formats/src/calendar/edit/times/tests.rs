@@ -33,7 +33,8 @@ fn after_in_berlin(lines: &str, edits: &[&str]) -> String {
 fn times(content: &Content) -> String {
     let file = String::from_utf8(render(&CALENDAR, content, "1")).unwrap();
     let (_, own) = file.split_once("BEGIN:VEVENT").unwrap();
-    let times = own.lines().filter(|line| line.starts_with("DT") || line.starts_with("DUE"));
+    let names = ["DT", "DUE", "DURATION"];
+    let times = own.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
     let times = times.filter(|line| !line.starts_with("DTSTAMP"));
     times.collect::<Vec<_>>().join(" ")
 }
@@ -319,4 +320,22 @@ fn the_definition_of_a_zone_that_stays_is_not_written_anew() {
     let early = set(&CALENDAR, &later, &["start=1975-07-01T10:00"]);
     assert_eq!(zones(&early), zones(&made), "another definition in the same place");
     assert!(zones(&set(&CALENDAR, &early, &["timezone="])).is_empty());
+}
+
+#[test]
+fn a_duration_beside_a_date_is_one_of_whole_days() {
+    for (start, duration, edit, expected, end) in [
+        ("20240501T090000", "PT1H", "all_day=true", "20240501 DURATION:P1D", "2024-05-02"),
+        ("20240501T090000", "P1DT1H", "all_day=true", "20240501 DURATION:P2D", "2024-05-03"),
+        ("20240501T090000Z", "PT48H", "start=2024-05-02", "20240502 DURATION:P2D", "2024-05-04"),
+        ("20240501T090000", "P1W", "all_day=true", "20240501 DURATION:P1W", "2024-05-08"),
+        ("20240501T090000", "PT0S", "all_day=true", "20240501 DURATION:P1D", "2024-05-02"),
+    ] {
+        let lines = format!("DTSTART:{start}\nDURATION:{duration}\n");
+        let day = set(&CALENDAR, &event(&lines), &[edit]);
+        assert_eq!(times(&day), format!("DTSTART;VALUE=DATE:{expected}"), "{duration}");
+        assert_eq!(crate::testing::texts(&CALENDAR, &day, "end"), [end]);
+        let again = set(&CALENDAR, &day, &["all_day=false"]);
+        assert!(times(&again).contains("T000000 DURATION:P"), "{}", times(&again));
+    }
 }
