@@ -29,7 +29,7 @@ limits! {
     VALUE_INLINE_BYTES_MAX = 16 * 1024, "A field's value inside its document; a larger one is a sealed chunk.";
     CARD_TEXT_BYTES_MAX = 1024 * 1024, "The text of one card, event or note without its photo.";
     CARD_PHOTO_BYTES_MAX = 10 * 1024 * 1024, "The photos of one card, or one file beside notes; in a card the encoding comes on top.";
-    CARD_PROPERTIES_MAX = 1_000, "Properties of one card.";
+    CARD_PROPERTIES_MAX = 1_000, "Properties of one card, without `BEGIN`, `VERSION` and `END`.";
     CARD_DEPTH_MAX = 64, "Nested components of one calendar item.";
     CALENDAR_FILE_BYTES_MAX = 64 * 1024 * 1024, "One calendar file: components of one UID may stand anywhere in it, so it is held whole.";
     CALENDAR_FILE_PARTS_MAX = 200_000, "Components that are read of one calendar file: each is some 400 bytes of memory.";

@@ -5,7 +5,7 @@ mod name;
 use super::fields::{self, kind_of, labels, shown};
 use super::{SEQUENCE, USUAL_EOL, units};
 use crate::layout::{self, Places};
-use crate::line::{self, Property, Size};
+use crate::line::{self, Property};
 use crate::moment::Moment;
 use crate::rewrite::{Habits, without_parameter};
 use crate::{Edits, FieldEdit, FieldError, Operation, order, text};
@@ -83,15 +83,7 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit], tie: &str) -> Result<
         (edits.iter().position(|one| one.field == edit.field), edit.kind.is_some())
     });
     sorted.into_iter().try_for_each(|edit| card.apply(edit))?;
-    let size = |content: &Content| {
-        let mut size = Size::default();
-        units(content).iter().try_for_each(|unit| size.count(unit.raw()))
-    };
-    match size(&card.content) {
-        // One that was too large before may still be made smaller.
-        Err(reason) if size(content).is_ok() => Err(FieldError::Full { reason }),
-        Err(_) | Ok(()) => Ok(layout::difference(content, &card.content)),
-    }
+    Ok(layout::difference(content, &card.content))
 }
 
 /// A card that is being edited.

@@ -1,7 +1,7 @@
 use crate::testing::{TIE, one, set, texts};
 use crate::{FieldError, edit, parse_assignments, render};
-use heirloom_schema::Content;
 use heirloom_schema::category::contacts::CONTACTS;
+use heirloom_schema::{Content, Value};
 
 fn card(version: &str, lines: &str) -> Content {
     let text = format!("BEGIN:VCARD\r\nVERSION:{version}\r\nUID:u\r\n{lines}END:VCARD\r\n");
@@ -42,14 +42,37 @@ fn an_edit_makes_no_card_that_an_import_would_leave_out() {
         let edits = parse_assignments(&CONTACTS, &[text.to_owned()]).unwrap();
         edit(&CONTACTS, content, &edits, TIE).unwrap_err()
     };
-    let numbers: String = (0..994).map(|number| format!("TEL:{number}\r\n")).collect();
-    let full = card("3.0", &format!("FN:A\r\nN:A\r\n{numbers}"));
+    let numbers =
+        |count: usize| -> String { (0..count).map(|number| format!("TEL:{number}\r\n")).collect() };
+    let full = card("3.0", &format!("FN:A\r\nN:A\r\n{}", numbers(997)));
     assert!(matches!(refused(&full, "email=a@b"), FieldError::Full { .. }));
+    assert!(matches!(refused(&full, "email+=a@b"), FieldError::Full { .. }));
+    let unnamed = "BEGIN:VCARD\r\nVERSION:2.1\r\nFN:A\r\nN:A\r\n";
+    let unnamed = format!("{unnamed}{}END:VCARD\r\n", numbers(998));
+    let unnamed = one("a.vcf", unnamed.as_bytes()).content;
+    let refusal = refused(&unnamed, "name=B");
+    assert_eq!(refusal.to_string(), "this cannot be added: it has more than 1000 properties");
+    set(&CONTACTS, &unnamed, &["phone-=7"]);
     let other = set(&CONTACTS, &full, &["phone-=993", "email=a@b"]);
     assert_eq!(one("a.vcf", text(&other).as_bytes()).content.len(), other.len());
     let long = card("3.0", &format!("FN:A\r\nN:A\r\nNOTE:{}\r\n", "x".repeat(1_000_000)));
     let more = format!("note+={}", "y".repeat(60_000));
     assert!(matches!(refused(&long, &more), FieldError::Full { .. }));
+    let edits = ["name=A".to_owned(), format!("note={}", "x".repeat(1_040_000))];
+    let edits = parse_assignments(&CONTACTS, &edits).unwrap();
+    assert!(matches!(crate::create(&CONTACTS, &edits, "u", 0), Err(FieldError::Full { .. })));
+}
+
+#[test]
+fn a_card_that_is_beyond_a_limit_may_become_smaller_but_not_larger() {
+    let mut beyond = card("3.0", "FN:A\r\nN:A\r\n");
+    for number in 0..1_001 {
+        beyond.insert(format!("l0001{number:04}"), Value::Str(format!("TEL:{number}")));
+    }
+    let edits = |text: &str| parse_assignments(&CONTACTS, &[text.to_owned()]).unwrap();
+    let larger = edit(&CONTACTS, &beyond, &edits("note=more"), TIE);
+    assert!(matches!(larger, Err(FieldError::Full { .. })));
+    assert!(edit(&CONTACTS, &beyond, &edits("phone-=12"), TIE).is_ok());
 }
 
 #[test]
