@@ -72,12 +72,14 @@ impl Format for Calendars {
             return Err(error(second.line, "a second calendar begins here"));
         }
         match compose::groups(&cut).as_slice() {
-            [_] => {}
+            [group] => {
+                if let Some(reason) = group.excess(&cut) {
+                    return Err(error(group.line(&cut), &reason));
+                }
+            }
             [] => return Err(error(1, "the calendar holds no event")),
             [_, second, ..] => {
-                let first = second.components.first().and_then(|at| cut.components.get(*at));
-                let line = first.map_or(1, |component| component.line);
-                return Err(error(line, "a component with another UID begins here"));
+                return Err(error(second.line(&cut), "a component with another UID begins here"));
             }
         }
         let content = stored(&raw.bytes);

@@ -384,7 +384,7 @@ const LARGE_LETTERS_MAX: usize = limits::CARD_PHOTO_BYTES_MAX.div_ceil(3) * 4 + 
 const FOLDS: usize = 16;
 
 /// Counts the lines and bytes of an item against their limits.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Size {
     lines: usize,
     text: usize,
@@ -411,6 +411,15 @@ impl Size {
             }
             false => self.text += line.len(),
         }
+        self.verdict()
+    }
+
+    /// Counts the bytes of a part that stands in the item as a whole, in which
+    /// so much was counted; properties of each part count for themselves.
+    pub(crate) fn count_part(&mut self, bytes: usize, part: &Self) -> Result<(), &'static str> {
+        self.text += bytes.saturating_sub(part.large);
+        self.large += part.large;
+        self.pictures += part.pictures;
         self.verdict()
     }
 
