@@ -123,7 +123,12 @@ fn history_row(
     let mut edits: Vec<HistoryEdit> = Vec::new();
     for edit in visible {
         let shown = |value: &Option<Value>| Some(value_json(spec, &edit.key, value.as_ref()?));
-        let field = field_name(spec, &edit.key, edit.after.as_ref().or(edit.before.as_ref()));
+        // Of a line that was taken away its blank lines may be left.
+        let values = || [&edit.after, &edit.before].into_iter().flatten();
+        let is_named =
+            |value: &&Value| heirloom_formats::field_of(spec, &edit.key, value).is_some();
+        let named = values().find(is_named).or_else(|| values().next());
+        let field = field_name(spec, &edit.key, named);
         let edit = HistoryEdit { field, before: shown(&edit.before), after: shown(&edit.after) };
         // One field may stand in two lines, as a card's name does.
         if !edits.contains(&edit) {

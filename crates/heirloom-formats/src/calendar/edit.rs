@@ -118,7 +118,9 @@ impl Event {
     fn set(&mut self, sequence: &str, name: &str, value: Option<(String, String)>) {
         let (keys, old) = self.find(sequence, name);
         let Some((parameters, value)) = value else {
-            keys.iter().for_each(|key| drop(self.content.remove(key)));
+            for key in &keys {
+                layout::take(&mut self.content, key, &self.habits.eol);
+            }
             return;
         };
         let is_same = |old: &Property| old.text() == value && time_parameters(old) == parameters;
@@ -134,20 +136,20 @@ impl Event {
         let Some(property) = property else { return };
         let line = self.habits.line(&property, &prefix, &value);
         match keys.first() {
-            Some(key) => self.content.insert(key.clone(), line),
+            Some(key) => layout::put(&mut self.content, key, line, &self.habits.eol),
             None => self.insert(sequence, name, line),
-        };
+        }
     }
 
     /// Adds a line behind the last property of its sequence.
-    fn insert(&mut self, sequence: &str, name: &str, line: Value) -> Option<Value> {
+    fn insert(&mut self, sequence: &str, name: &str, line: Value) {
         let units = units(&self.content);
         let mut own = units.iter().rev().filter(|unit| unit.sequence() == sequence);
         let is_property = |unit: &&Unit<'_>| line::marker(unit.raw()).is_none();
         let begin = units.iter().find(|unit| unit.sequence() == sequence);
         let low = own.find(is_property).or(begin).map(Unit::order);
         let place = Places::of(&units).after(low, &layout::single_tie(name));
-        self.content.insert(format!("{sequence}{place}"), line)
+        self.content.insert(format!("{sequence}{place}"), line);
     }
 
     /// Defines the zones that the component's times name now, for those readers

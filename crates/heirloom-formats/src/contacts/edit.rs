@@ -184,7 +184,7 @@ impl Card {
                 let before = full.first().map_or("", |holder| holder.shown.as_str());
                 if let Some(value) = name::renamed(&holder.property.text(), before, name) {
                     let line = self.line(&holder.property, &value);
-                    self.content.insert(holder.key.clone(), line);
+                    layout::put(&mut self.content, &holder.key, line, &self.habits.eol);
                 }
             }
             None if self.version == Version::Four => {}
@@ -212,7 +212,7 @@ impl Card {
 
     /// Removes a line, and the label that belongs to it alone.
     fn remove(&mut self, holder: &Holder) {
-        self.content.remove(&holder.key);
+        layout::take(&mut self.content, &holder.key, &self.habits.eol);
         let Some(group) = &holder.property.group else { return };
         let mates: Vec<(String, String)> = units(&self.content)
             .into_iter()
@@ -223,7 +223,9 @@ impl Card {
             .map(|(key, property)| (key, property.name))
             .collect();
         if mates.iter().all(|(_, name)| matches!(name.as_str(), "X-ABLABEL" | "X-ABADR")) {
-            mates.iter().for_each(|(key, _)| drop(self.content.remove(key)));
+            for (key, _) in &mates {
+                layout::take(&mut self.content, key, &self.habits.eol);
+            }
         }
     }
 
@@ -231,7 +233,7 @@ impl Card {
     fn rewrite(&mut self, holder: &Holder, value: &str) {
         let value = self.raw_value(&holder.property, value);
         let line = self.line(&holder.property, &value);
-        self.content.insert(holder.key.clone(), line);
+        layout::put(&mut self.content, &holder.key, line, &self.habits.eol);
     }
 
     /// Adds a line behind the last of its property, or at the end.

@@ -132,3 +132,22 @@ fn a_birthday_that_was_no_date_is_one_afterwards() {
         assert!(text.contains(&format!("\r\n{after}\r\n")), "{text}");
     }
 }
+
+#[test]
+fn blank_lines_behind_a_line_that_is_edited_stay() {
+    let lines = "FN:A\r\n\r\nN:A\r\nEMAIL:a@b\r\n\r\n\r\nTEL:1\r\n";
+    let before = card("3.0", lines);
+    for (edit, after) in [
+        ("email=", lines.replace("EMAIL:a@b\r\n", "")),
+        ("email=c@d", lines.replace("a@b", "c@d")),
+        ("phone=", lines.replace("TEL:1\r\n", "")),
+    ] {
+        let edited = text(&set(&CONTACTS, &before, &[edit]));
+        assert_eq!(edited.split_once("UID:u\r\n").unwrap().1, format!("{after}END:VCARD\r\n"));
+    }
+    let named = text(&set(&CONTACTS, &before, &["name=B"]));
+    assert!(named.contains("FN:B\r\n\r\nN:;B;;;\r\nEMAIL"), "{named}");
+    let gone = set(&CONTACTS, &before, &["email="]);
+    assert!(texts(&CONTACTS, &gone, "email").is_empty());
+    assert_eq!(texts(&CONTACTS, &set(&CONTACTS, &gone, &["email=e@f"]), "email"), ["e@f"]);
+}

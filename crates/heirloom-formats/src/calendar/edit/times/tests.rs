@@ -339,3 +339,13 @@ fn a_duration_beside_a_date_is_one_of_whole_days() {
         assert!(times(&again).contains("T000000 DURATION:P"), "{}", times(&again));
     }
 }
+
+#[test]
+fn blank_lines_behind_a_line_of_an_event_stay() {
+    let before = event("SUMMARY:a\n\nDTSTART:20240601T080000Z\n");
+    let file = |edit: &str| {
+        String::from_utf8(render(&CALENDAR, &set(&CALENDAR, &before, &[edit]), "1")).unwrap()
+    };
+    assert!(file("title=b").contains("UID:1\nSUMMARY:b\n\nDTSTART"));
+    assert!(file("title=").contains("UID:1\n\nDTSTART"));
+}
