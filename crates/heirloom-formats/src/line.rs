@@ -97,10 +97,16 @@ pub(crate) fn is_open(bytes: &[u8]) -> bool {
     is_quoted_printable(bytes) && last.is_some_and(|last| last.ends_with(b"="))
 }
 
-/// Returns whether a line opens or closes a component, which no value does.
+/// Returns whether a line opens or closes a component and says nothing else,
+/// which no value does.
 fn is_frame(line: &[u8]) -> bool {
-    let head = line.get(..line.len().min(12)).unwrap_or_default().to_ascii_uppercase();
-    [&b"BEGIN:V"[..], b"END:V"].iter().any(|frame| head.starts_with(frame))
+    let line = line.trim_ascii_end();
+    let begins = |frame: &[u8]| {
+        let (head, name) = line.split_at_checked(frame.len())?;
+        head.eq_ignore_ascii_case(frame).then_some(name)
+    };
+    let name = begins(b"BEGIN:V").or_else(|| begins(b"END:V"));
+    name.is_some_and(|name| name.iter().all(u8::is_ascii_alphabetic))
 }
 
 /// Cuts bytes into content lines. No byte is lost.

@@ -13,6 +13,12 @@ pub(crate) fn escaped(text: &str) -> String {
     value
 }
 
+/// As [`escaped`], for the versions that know no break within a value: vCard
+/// 2.1 and vCalendar 1.0 write it in quoted-printable.
+pub(crate) fn escaped_plainly(text: &str) -> String {
+    text.replace('\\', "\\\\").replace(';', "\\;")
+}
+
 /// Returns the text of a value.
 pub(crate) fn unescaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());

@@ -64,10 +64,13 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
         let value =
             edit.values().first().map(|value| value.trim()).filter(|value| !value.is_empty());
         match edit.field.as_str() {
-            "title" => event.set_text("SUMMARY", value.map(text::escaped)),
-            "location" => event.set_text("LOCATION", value.map(text::escaped)),
-            "description" => event.set_text("DESCRIPTION", value.map(text::escaped)),
-            "rrule" => event.set_text("RRULE", value.map(rule).transpose()?),
+            "title" => event.set_text("SUMMARY", value),
+            "location" => event.set_text("LOCATION", value),
+            "description" => event.set_text("DESCRIPTION", value),
+            "rrule" => {
+                let rule = value.map(rule).transpose()?;
+                event.set_value("RRULE", rule);
+            }
             "start" => wish.start = Some(value.map(|value| moment("start", value)).transpose()?),
             "end" => wish.end = Some(value.map(|value| moment("end", value)).transpose()?),
             "all_day" => wish.all_day = value.map(truth).transpose()?,
@@ -108,7 +111,15 @@ impl Event {
         (keys, found.first().and_then(|unit| unit.property()))
     }
 
-    fn set_text(&mut self, name: &str, value: Option<String>) {
+    fn set_text(&mut self, name: &str, text: Option<&str>) {
+        let escaped = match self.habits.is_old {
+            true => text::escaped_plainly,
+            false => text::escaped,
+        };
+        self.set_value(name, text.map(escaped));
+    }
+
+    fn set_value(&mut self, name: &str, value: Option<String>) {
         let main = self.main.clone();
         self.set(&main, name, value.map(|value| (String::new(), value)));
     }

@@ -269,7 +269,7 @@ impl Card {
     /// Returns a text as the value of a property.
     fn raw_value(&self, property: &Property, text: &str) -> String {
         let escaped = match self.version {
-            Version::Old => text.replace('\\', "\\\\").replace(';', "\\;"),
+            Version::Old => text::escaped_plainly(text),
             Version::Three | Version::Four => text::escaped(text),
         };
         match property.name.as_str() {

@@ -151,3 +151,12 @@ fn blank_lines_behind_a_line_that_is_edited_stay() {
     assert!(texts(&CONTACTS, &gone, "email").is_empty());
     assert_eq!(texts(&CONTACTS, &set(&CONTACTS, &gone, &["email=e@f"]), "email"), ["e@f"]);
 }
+
+#[test]
+fn a_line_of_quoted_printable_that_looks_like_the_end_is_none() {
+    let note = "NOTE;ENCODING=QUOTED-PRINTABLE:see=0D=0A=\r\nEND:VCARD=0D=0A=\r\nmore\r\n";
+    let before = card("2.1", &format!("FN:A\r\nN:A\r\n{note}TEL:1\r\n"));
+    assert_eq!(texts(&CONTACTS, &before, "note"), ["see\r\nEND:VCARD\r\nmore"]);
+    assert_eq!(texts(&CONTACTS, &before, "phone"), ["1"]);
+    assert!(text(&before).ends_with(&format!("{note}TEL:1\r\nEND:VCARD\r\n")));
+}

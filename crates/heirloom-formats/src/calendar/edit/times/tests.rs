@@ -349,3 +349,16 @@ fn blank_lines_behind_a_line_of_an_event_stay() {
     assert!(file("title=b").contains("UID:1\nSUMMARY:b\n\nDTSTART"));
     assert!(file("title=").contains("UID:1\n\nDTSTART"));
 }
+
+#[test]
+fn a_calendar_of_version_1_has_breaks_in_quoted_printable() {
+    let file = "BEGIN:VCALENDAR\r\nVERSION:1.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20240601T080000Z\r\n\
+        DESCRIPTION:a\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let text = "one, two\nthree; C:\\x";
+    let edited =
+        set(&CALENDAR, &one("a.vcs", file.as_bytes()).content, &[&format!("description={text}")]);
+    let file = String::from_utf8(render(&CALENDAR, &edited, "1")).unwrap();
+    assert!(file.contains("QUOTED-PRINTABLE:one, two=0Athree"), "{file}");
+    assert_eq!(crate::testing::texts(&CALENDAR, &edited, "description"), [text]);
+    assert_eq!(one("a.vcs", file.as_bytes()).content, edited);
+}
