@@ -117,7 +117,8 @@ fn every_cap_of_the_other_kinds_holds_with_its_reason() {
         "deep.json: the object is nested deeper than 64 levels",
         "large.md: a file of its kind may have at most 1048576 bytes",
         "large.pdf: a file of its kind may have at most 10485760 bytes",
-    ];
+    ]
+    .map(|line| format!("{}/{line}", folder.display()));
     assert_eq!(told, expected);
     assert_eq!(report["accepted"], 1);
     let refused = account.import(&table);
