@@ -42,11 +42,13 @@ impl Kind {
 pub(super) fn length(bytes: &[u8]) -> usize {
     let mut lines = line::physical_lines(bytes);
     let first = lines.next().unwrap_or_default();
-    let (ends, begins): (&[&[u8]], fn(&str) -> bool) = match bare(first) {
-        b"---" => (&[b"---", b"..."], begins_yaml),
-        b"+++" => (&[b"+++"], toml::begins),
+    let is_toml = match bare(first) {
+        b"---" => false,
+        b"+++" => true,
         _ => return 0,
     };
+    let ends: &[&[u8]] = if is_toml { &[b"+++"] } else { &[b"---", b"..."] };
+    let begins = if is_toml { toml::begins } else { begins_yaml };
     let mut length = first.len();
     let mut is_mapping = false;
     for line in lines {
