@@ -160,7 +160,11 @@ fn calendars_are_all_there(sources: &Files, exported: &Files, left_out: &[&str])
 
 fn skipped(report: &Value) -> Vec<String> {
     let skipped = report["skipped"].as_array().unwrap().iter();
-    skipped.map(|one| format!("{}:{}", one["file"].as_str().unwrap(), one["line"])).collect()
+    let below = |path: &str| {
+        let path = Path::new(path);
+        path.strip_prefix(fixtures()).unwrap_or(path).to_str().unwrap().to_owned()
+    };
+    skipped.map(|one| format!("{}:{}", below(one["file"].as_str().unwrap()), one["line"])).collect()
 }
 
 /// S9, S13, S14.

@@ -388,6 +388,21 @@ fn left_out() -> SkippedItem {
     SkippedItem { file: "ann.vcf".into(), line: 12, reason: "the reason".into() }
 }
 
+fn edit() -> HistoryEdit {
+    HistoryEdit {
+        field: "brightness".into(),
+        before: Some(json!(80)),
+        after: None,
+        structural: true,
+        before_type: Some("cell".into()),
+        after_type: Some("work".into()),
+        before_line: Some("TEL:1".into()),
+        after_line: Some("TEL;PREF=1:1".into()),
+        settled: true,
+        lost: vec![json!(70)],
+    }
+}
+
 /// Every answer with all that it may hold.
 pub(crate) fn answers() -> Vec<Answer> {
     let next = || Some(id(0x1f));
@@ -417,18 +432,7 @@ pub(crate) fn answers() -> Vec<Answer> {
                 change: device_id(7),
                 author: author(1, "desk"),
                 kind: "edited".into(),
-                edits: vec![HistoryEdit {
-                    field: "brightness".into(),
-                    before: Some(json!(80)),
-                    after: None,
-                    structural: true,
-                    before_type: Some("cell".into()),
-                    after_type: Some("work".into()),
-                    before_line: Some("TEL:1".into()),
-                    after_line: Some("TEL;PREF=1:1".into()),
-                    settled: true,
-                    lost: vec![json!(70)],
-                }],
+                edits: vec![edit()],
             }],
         },
         Answer::Conflicts { rows: vec![conflict()] },

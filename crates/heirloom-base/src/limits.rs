@@ -27,11 +27,12 @@ limits! {
     ENTRY_OPS_MAX = 64 * 1024, "Operations of one entry and those that they overwrite: a few bytes can stand for thousands, and all are unfolded.";
     CHANGE_DEPS_MAX = 256, "Dependencies of one automerge change.";
     VALUE_INLINE_BYTES_MAX = 16 * 1024, "A field's value inside its document; a larger one is a sealed chunk.";
-    CARD_TEXT_BYTES_MAX = 1024 * 1024, "The text of one card, event or note without its photo.";
+    CARD_TEXT_BYTES_MAX = 1024 * 1024, "The text of one card, event (with all components of its UID) or note without its photo.";
     CARD_PHOTO_BYTES_MAX = 10 * 1024 * 1024, "The photos of one card, or one file beside notes; in a card the encoding comes on top.";
-    CARD_PROPERTIES_MAX = 1_000, "Properties of one card.";
+    CARD_PROPERTIES_MAX = 1_000, "Properties of one card, without `BEGIN`, `VERSION` and `END`.";
     CARD_DEPTH_MAX = 64, "Nested components of one calendar item.";
     CALENDAR_FILE_BYTES_MAX = 64 * 1024 * 1024, "One calendar file: components of one UID may stand anywhere in it, so it is held whole.";
+    CALENDAR_HEAD_BYTES_MAX = 16 * 1024, "A calendar's own lines: each of its events keeps them, so that a file could grow by its number of events.";
     CALENDAR_FILE_PARTS_MAX = 200_000, "Components that are read of one calendar file: each is some 400 bytes of memory.";
     CARD_FILE_BUFFER_BYTES_MAX = 17 * 1024 * 1024, "What is held of a file of cards while it is cut: the largest card and its line ends.";
     JSON_DEPTH_MAX = 64, "Arrays and objects within each other: deeper text is made to exhaust a stack.";

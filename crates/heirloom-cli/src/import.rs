@@ -63,12 +63,13 @@ pub(crate) async fn run<W: Write>(
         Err(failure) if !arguments.dry_run => return Err(in_part(failure, &import.report).into()),
         result => result?,
     }
-    import.note_unlisted();
     import
         .report
         .skipped
         .sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
-    tell(&import.report, import.reached, arguments.dry_run, screen)
+    note_unlisted(&mut import.report, import.unlisted);
+    let result = Told { reached: import.reached, unlisted: import.unlisted };
+    tell(&import.report, result, arguments.dry_run, screen)
 }
 
 fn progress_bar(bytes: u64) -> ProgressBar {
@@ -270,7 +271,7 @@ impl Import {
             }
         }
         self.reached = reached;
-        merge(&mut self.report, report);
+        self.unlisted += merge(&mut self.report, report);
         Ok(())
     }
 
@@ -283,23 +284,34 @@ impl Import {
     }
 }
 
-impl Import {
-    /// Says how much more was left out than is listed.
-    fn note_unlisted(&mut self) {
-        if let (Some(last), 1..) = (self.report.skipped.last_mut(), self.unlisted) {
-            last.reason = format!("{}; and {} more were left out", last.reason, self.unlisted);
-        }
+/// What the report of an import does not say.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// Whether the level that was asked for was reached.
+    reached: bool,
+    /// Left out items that are not listed.
+    unlisted: usize,
+}
+
+/// Says how much more was left out than is listed.
+fn note_unlisted(report: &mut ImportReport, unlisted: usize) {
+    if let (Some(last), 1..) = (report.skipped.last_mut(), unlisted) {
+        last.reason = format!("{}; and {unlisted} more were left out", last.reason);
     }
 }
 
-/// Adds the report of one batch to the whole.
-fn merge(whole: &mut ImportReport, part: ImportReport) {
+/// Adds the report of one batch to the whole; returns how much that was left
+/// out is not listed any more.
+fn merge(whole: &mut ImportReport, part: ImportReport) -> usize {
     whole.accepted += part.accepted;
     whole.updated += part.updated;
     whole.unchanged += part.unchanged;
-    whole.skipped.extend(part.skipped);
+    let room = LISTED_MAX.saturating_sub(whole.skipped.len());
+    let unlisted = part.skipped.len().saturating_sub(room);
+    whole.skipped.extend(part.skipped.into_iter().take(room));
     let room = LISTED_MAX.saturating_sub(whole.kept.len());
     whole.kept.extend(part.kept.into_iter().take(room));
+    unlisted
 }
 
 /// Says of an import that broke off what was saved before.
@@ -314,9 +326,9 @@ fn in_part(failure: Failure, report: &ImportReport) -> Failure {
 }
 
 /// Returns what the import fails with, where it does.
-fn shortfall(report: &ImportReport, reached: bool) -> Option<Failure> {
+fn shortfall(report: &ImportReport, told: Told) -> Option<Failure> {
     let taken = report.accepted + report.updated + report.unchanged;
-    let skipped = report.skipped.len();
+    let skipped = report.skipped.len() + told.unlisted;
     if taken == 0 {
         let text =
             if skipped == 0 { "nothing to import was found" } else { "nothing was imported" };
@@ -327,7 +339,7 @@ fn shortfall(report: &ImportReport, reached: bool) -> Option<Failure> {
         };
         return Some(exit::failure(Exit::NothingImported, "nothing-imported", text, fix));
     }
-    if !reached {
+    if !told.reached {
         return Some(exit::not_yet());
     }
     (skipped > 0).then(|| {
@@ -340,7 +352,7 @@ fn shortfall(report: &ImportReport, reached: bool) -> Option<Failure> {
 
 fn tell<W: Write>(
     report: &ImportReport,
-    reached: bool,
+    told: Told,
     dry_run: bool,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
@@ -349,19 +361,22 @@ fn tell<W: Write>(
     let would = if dry_run { "Would be: " } else { "" };
     screen.line(format_args!(
         "{would}{accepted} new, {updated} updated, {unchanged} unchanged, {} left out.",
-        skipped.len()
+        skipped.len() + told.unlisted
     ))?;
     if screen.form() == Form::Human {
-        for list in [skipped, kept] {
+        for (list, unlisted) in [(skipped, told.unlisted), (kept, 0)] {
             for item in list.iter().take(TOLD_MAX) {
                 remark(format_args!("{}:{}: {}", item.file, item.line, item.reason));
             }
-            if list.len() > TOLD_MAX {
-                remark(format_args!("and {} more; --json tells all", list.len() - TOLD_MAX));
+            let more = (list.len() + unlisted).saturating_sub(TOLD_MAX);
+            match (more, unlisted) {
+                (0, _) => {}
+                (_, 0) => remark(format_args!("and {more} more; --json tells all")),
+                (_, _) => remark(format_args!("and {more} more; --json tells {LISTED_MAX}")),
             }
         }
     }
-    match shortfall(report, reached) {
+    match shortfall(report, told) {
         Some(failure) => Err(failure.into()),
         None => screen.next("status"),
     }
@@ -378,7 +393,7 @@ mod tests {
     }
 
     fn exit_of(report: &ImportReport, reached: bool) -> u8 {
-        shortfall(report, reached).map_or(0, |failure| failure.exit)
+        shortfall(report, Told { reached, unlisted: 0 }).map_or(0, |failure| failure.exit)
     }
 
     #[test]
@@ -405,8 +420,14 @@ mod tests {
     #[test]
     fn reports_of_batches_add_up() {
         let mut whole = report(1, 2, 1);
-        merge(&mut whole, report(3, 0, 2));
+        assert_eq!(merge(&mut whole, report(3, 0, 2)), 0);
         assert_eq!(whole, report(4, 2, 3));
+        assert_eq!(merge(&mut whole, report(0, 0, LISTED_MAX)), 3);
+        assert_eq!(whole.skipped.len(), LISTED_MAX);
+        note_unlisted(&mut whole, 3);
+        assert_eq!(whole.skipped[LISTED_MAX - 1].reason, "bad; and 3 more were left out");
+        let failure = shortfall(&whole, Told { reached: true, unlisted: 3 }).unwrap();
+        assert!(failure.text.starts_with("10003 items were left out"), "{}", failure.text);
     }
 
     #[test]

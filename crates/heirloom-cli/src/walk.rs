@@ -15,8 +15,8 @@ const DEPTH_MAX: usize = 64;
 pub(crate) struct Found {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// How reports call it: its path relative to the folder that was named,
-    /// or the file as it was named.
+    /// How reports call it: its path below the folder as that was named, or the
+    /// file as it was named.
     pub(crate) shown: String,
     /// Its path relative to what was named, with `/` between the parts, and
     /// without the folder that an export puts notes into.
@@ -71,13 +71,14 @@ impl Walk {
         };
         for (path, name) in names {
             let name = format!("{prefix}{name}");
+            let shown = path.to_string_lossy().into_owned();
             match fs::symlink_metadata(&path) {
                 Ok(metadata) if !metadata.is_dir() => {
-                    self.take(&path, name.clone(), name, &metadata);
+                    self.take(&path, shown, name, &metadata);
                 }
                 Ok(_) if depth < DEPTH_MAX => self.enter(&path, &format!("{name}/"), depth + 1),
-                Ok(_) => self.skip(name, format!("more than {DEPTH_MAX} folders deep")),
-                Err(error) => self.skip(name, error.to_string()),
+                Ok(_) => self.skip(shown, format!("more than {DEPTH_MAX} folders deep")),
+                Err(error) => self.skip(shown, error.to_string()),
             }
         }
     }
@@ -158,7 +159,9 @@ mod tests {
         let names: Vec<&str> = walk.found.iter().map(|found| found.name.as_str()).collect();
         assert_eq!(names, ["b/a.md", "b/c/a.md", "z.vcf"]);
         let skipped: Vec<&str> = walk.skipped.iter().map(|item| item.file.as_str()).collect();
-        assert_eq!(skipped, ["b/loop", "link.vcf"]);
+        let below = |name: &str| root.join(name).to_str().unwrap().to_owned();
+        assert_eq!(skipped, [below("b/loop"), below("link.vcf")]);
+        assert_eq!(walk.found[1].shown, below("b/c/a.md"));
         assert_eq!(walk.found[2].bytes, 5);
     }
 
@@ -182,7 +185,9 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         let found = Walk::over(&[folder.path().to_owned()]).found;
-        assert!(found.iter().all(|file| names.contains(&file.shown.as_str())));
+        let shown = |name: &&str| folder.path().join(name).to_str().unwrap().to_owned();
+        let shown: Vec<String> = names.iter().map(shown).collect();
+        assert!(found.iter().all(|file| shown.contains(&file.shown)));
         found.into_iter().map(|file| (file.name, file.category)).collect()
     }
 

@@ -166,7 +166,10 @@ fn history_edit(spec: &'static CategorySpec, edit: &KeyEdit) -> HistoryEdit {
     let (before, after) = (edit.before.as_ref(), edit.after.as_ref());
     let key = edit.key.as_str();
     let part = heirloom_formats::part_of(spec, key);
-    let field = match (field_name(spec, key, after.or(before)), part) {
+    // Of a line that was taken away its blank lines may be left.
+    let is_named = |value: &&Value| heirloom_formats::field_of(spec, key, value).is_some();
+    let named = [after, before].into_iter().flatten().find(is_named).or(after).or(before);
+    let field = match (field_name(spec, key, named), part) {
         (field, Some(part)) if field == key => part.to_owned(),
         (field, _) => field,
     };

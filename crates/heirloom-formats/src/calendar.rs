@@ -12,7 +12,7 @@ mod edit;
 mod fields;
 pub(crate) mod occurrences;
 
-use crate::format::Format;
+use crate::format::{Format, is_misnamed};
 use crate::item::{Item, ItemError, Part, RawItem, Skipped, Split};
 use crate::layout::{self, Unit};
 use crate::line::{self, Marker};
@@ -27,6 +27,10 @@ use std::collections::BTreeMap;
 
 const HEAD: &str = "c";
 const ZONES: &str = "z";
+
+/// Endings of calendars.
+pub(crate) const ENDINGS: &[&str] = &["ics", "ical", "ifb"];
+
 const USUAL_EOL: &str = "\r\n";
 
 /// iCalendar objects.
@@ -39,10 +43,11 @@ impl Format for Calendars {
     }
 
     fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
+        let is_named = file_name::ends_in(name, ENDINGS);
         let bytes = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
         let head = bytes.get(..15);
         head.is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:VCALENDAR"))
-            || file_name::ends_in(name, &["ics", "ical", "ifb"])
+            || (is_named && !is_misnamed(bytes, b"BEGIN:VCALENDAR"))
     }
 
     fn split(&self, name: &str, bytes: &[u8]) -> Split {
@@ -76,12 +81,14 @@ impl Format for Calendars {
             return Err(error(second.line, "a second calendar begins here"));
         }
         match compose::groups(&cut).as_slice() {
-            [_] => {}
+            [group] => {
+                if let Some(reason) = group.excess(&cut) {
+                    return Err(error(group.line(&cut), &reason));
+                }
+            }
             [] => return Err(error(1, "the calendar holds no event")),
             [_, second, ..] => {
-                let first = second.components.first().and_then(|at| cut.components.get(*at));
-                let line = first.map_or(1, |component| component.line);
-                return Err(error(line, "a component with another UID begins here"));
+                return Err(error(second.line(&cut), "a component with another UID begins here"));
             }
         }
         let content = stored(&raw.bytes);

@@ -9,7 +9,7 @@ mod stream;
 
 pub use stream::CardCutter;
 
-use crate::format::Format;
+use crate::format::{Format, is_misnamed};
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
 use crate::line;
@@ -22,6 +22,9 @@ use heirloom_schema::{CategorySpec, Content, Value};
 
 /// What the keys of lines begin with.
 const SEQUENCE: &str = "l";
+
+/// Endings of files of cards.
+pub(crate) const ENDINGS: &[&str] = &["vcf", "vcard"];
 
 /// The line end that RFC 6350 asks for.
 const USUAL_EOL: &str = "\r\n";
@@ -36,7 +39,8 @@ impl Format for Contacts {
     }
 
     fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
-        begins_with_card(bytes) || file_name::ends_in(name, &["vcf", "vcard"])
+        let is_named = file_name::ends_in(name, ENDINGS);
+        begins_with_card(bytes) || (is_named && !is_misnamed(bytes, b"BEGIN:VCARD"))
     }
 
     fn split(&self, name: &str, bytes: &[u8]) -> Split {

@@ -94,7 +94,7 @@ pub enum FieldError {
     #[error("this cannot be added: {reason}")]
     Full {
         /// What it would have too much of.
-        reason: &'static str,
+        reason: String,
     },
     /// The value is larger than a record may be.
     #[error("the value of {field} is larger than {limit} bytes")]

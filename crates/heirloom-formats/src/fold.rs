@@ -39,7 +39,7 @@ pub fn search_text(text: &str) -> String {
 }
 
 /// Returns a text without case, accents and width.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {

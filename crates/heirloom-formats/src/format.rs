@@ -1,10 +1,11 @@
 //! The formats. A new one is a file beside the others and its line in [`FORMATS`].
 
-use crate::file_name;
 use crate::item::{Item, ItemError, NotRecognised, Part, RawItem, Split};
 use crate::merge::Replacement;
 use crate::{Edits, FieldEdit, FieldError, Projection};
+use crate::{encoding, file_name, line};
 use heirloom_base::limits;
+use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{CategorySpec, Content, Value};
 
 /// How the records of one category stand in files.
@@ -106,6 +107,12 @@ pub(crate) fn recognise(
     bytes: &[u8],
     category: Option<&str>,
 ) -> Result<&'static dyn Format, NotRecognised> {
+    // A note may have nothing but its name.
+    let may_be_empty = crate::is_note(name) || crate::is_attachment(name);
+    let is_other = category.is_none_or(|id| id != NOTES.id && heirloom_schema::by_id(id).is_some());
+    if is_other && !may_be_empty && is_blank(bytes) {
+        return Err(NotRecognised::Empty);
+    }
     let Some(id) = category else {
         let found = FORMATS.iter().copied().find(|format| format.recognises(name, bytes));
         return found.ok_or_else(|| match file_name::ends_in(name, &["csv", "tsv"]) {
@@ -120,6 +127,20 @@ pub(crate) fn recognise(
         true => Ok(format),
         false => Err(NotRecognised::NotThis(category.id)),
     }
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii().is_empty()
+}
+
+/// Returns whether a file holds something else than its name says: nothing in
+/// it begins a component, nor is its first line a property, which a file that
+/// was cut off begins with.
+pub(crate) fn is_misnamed(bytes: &[u8], component: &[u8]) -> bool {
+    let text = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
+    let is_begin = |at: &[u8]| at.eq_ignore_ascii_case(component);
+    let begins_other = text.get(..7).is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:V"));
+    (begins_other || !line::begins_property(text)) && !text.windows(component.len()).any(is_begin)
 }
 
 #[cfg(test)]
@@ -142,13 +163,24 @@ mod tests {
         };
         assert_eq!(found("data", b"\xef\xbb\xbf\r\nbegin:vcard\r\n"), Some("contacts"));
         assert_eq!(found("x.txt", b"BEGIN:VCALENDAR\n"), Some("calendar"));
-        assert_eq!(found("x.vcf", b""), Some("contacts"));
+        assert_eq!(found("x.vcf", b"TEL:1\nEND:VCARD\n"), Some("contacts"));
+        assert_eq!(found("x.vcf", b"junk\nBEGIN:VCARD\n"), Some("contacts"));
+        assert_eq!(found("x.vcf", b"\nBEGIN:VCALENDAR\n"), Some("calendar"));
+        assert_eq!(found("x.ics", b"begin:vcard\n"), Some("contacts"));
+        assert_eq!(found("x.vcf", b"{\"a\": 1}"), Some("settings"));
+        assert_eq!(found("x.ics", b"# Title\n"), Some("notes"));
+        assert_eq!(found("x.vcf", b"\xff\x00"), None);
         assert_eq!(found("x", b"{\"a\": 1}"), Some("settings"));
         assert_eq!(found("x%2Fy.apprecord", b"{\"a\": 1}"), Some("apps"));
         assert_eq!(found("x.md", b"{\"a\": 1}"), Some("notes"));
         assert_eq!(found("x.txt", b"text"), Some("notes"));
         assert_eq!(found("x.jpg", b"\xff\xd8"), None);
-        assert_eq!(found("x", b""), None);
+        assert_eq!(found("x.md", b""), Some("notes"), "its name is its title");
+        for blank in [&b""[..], b" \r\n\t", b"\xef\xbb\xbf\n"] {
+            for name in ["x", "x.vcf", "x.ics", "x.json"] {
+                assert_eq!(recognise(name, blank, None).err(), Some(NotRecognised::Empty));
+            }
+        }
     }
 
     #[test]

@@ -89,6 +89,9 @@ pub enum NotRecognised {
     /// Neither the content nor the ending of the name tells the kind.
     #[error("this is no vCard, iCalendar, JSON object, Markdown or text file")]
     Unknown,
+    /// Nothing but white space stands in it.
+    #[error("the file is empty")]
+    Empty,
     /// A table, whose columns every program names in its own way.
     #[error("a table is not read: export the contacts as vCard (.vcf) instead")]
     Table,

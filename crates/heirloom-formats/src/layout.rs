@@ -73,6 +73,38 @@ pub(crate) fn close(content: &Content, eol: &str, file: &mut Vec<u8>) {
     }
 }
 
+/// Returns the blank lines that stand behind a line, and with it in its value.
+fn blank_lines(raw: &[u8]) -> &[u8] {
+    let lines: Vec<&[u8]> = line::physical_lines(raw).collect();
+    let blank = lines.iter().rev().take_while(|line| line::without_terminator(line).is_empty());
+    let length: usize = blank.map(|line| line.len()).sum();
+    raw.get(raw.len() - length..).unwrap_or_default()
+}
+
+/// Gives a key another line; the blank lines behind the old one stay.
+pub(crate) fn put(content: &mut Content, key: &str, line: Value, eol: &str) {
+    let blank = content.get(key).and_then(Value::as_raw).map(blank_lines).unwrap_or_default();
+    let value = match blank.is_empty() {
+        true => line,
+        false => {
+            let mut bytes = Vec::new();
+            write(&line, eol, &mut bytes);
+            bytes.extend_from_slice(blank);
+            stored(&bytes, eol)
+        }
+    };
+    content.insert(key.to_owned(), value);
+}
+
+/// Takes a line away; the blank lines behind it stay under its key.
+pub(crate) fn take(content: &mut Content, key: &str, eol: &str) {
+    let blank = content.get(key).and_then(Value::as_raw).map(blank_lines).unwrap_or_default();
+    match blank.is_empty() {
+        true => content.remove(key),
+        false => content.insert(key.to_owned(), stored(blank, eol)),
+    };
+}
+
 /// One line of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unit<'a> {

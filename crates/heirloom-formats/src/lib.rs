@@ -14,6 +14,7 @@
 
 mod apps;
 mod calendar;
+mod caps;
 mod contacts;
 mod diff;
 mod encoding;
@@ -224,15 +225,18 @@ pub fn is_attachment(name: &str) -> bool {
 /// Makes the content of a new record.
 ///
 /// # Errors
-/// When a field is unknown, refuses its value, or is missing.
+/// When a field is unknown, refuses its value, or is missing, or an import
+/// would leave the record out.
 pub fn create(
-    category: &CategorySpec,
+    category: &'static CategorySpec,
     edits: &[FieldEdit],
     uid: &str,
     now_ms: u64,
 ) -> Result<Content, FieldError> {
     fields::verify(category, edits)?;
-    format_of(category).create(edits, uid, now_ms)
+    let content = format_of(category).create(edits, uid, now_ms)?;
+    caps::verify(category, None, &content)?;
+    Ok(content)
 }
 
 /// Returns the smallest changes that carry out `edits`: only lines of the
@@ -241,15 +245,27 @@ pub fn create(
 /// `tie` (eight hex digits) is for a place that is taken.
 ///
 /// # Errors
-/// When a field is unknown, refuses its value, or cannot be removed.
+/// When a field is unknown, refuses its value, or cannot be removed, or an
+/// import would leave the record out.
 pub fn edit(
-    category: &CategorySpec,
+    category: &'static CategorySpec,
     content: &Content,
     edits: &[FieldEdit],
     tie: &str,
 ) -> Result<Edits, FieldError> {
     fields::verify(category, edits)?;
-    format_of(category).edit(content, edits, tie)
+    let changed = format_of(category).edit(content, edits, tie)?;
+    let mut after = content.clone();
+    for (key, value) in &changed {
+        match value {
+            Some(value) => after.insert(key.clone(), value.clone()),
+            None => after.remove(key),
+        };
+    }
+    if !changed.is_empty() {
+        caps::verify(category, Some(content), &after)?;
+    }
+    Ok(changed)
 }
 
 /// What an import changes in a record.

@@ -97,10 +97,16 @@ pub(crate) fn is_open(bytes: &[u8]) -> bool {
     is_quoted_printable(bytes) && last.is_some_and(|last| last.ends_with(b"="))
 }
 
-/// Returns whether a line opens or closes a component, which no value does.
+/// Returns whether a line opens or closes a component and says nothing else,
+/// which no value does.
 fn is_frame(line: &[u8]) -> bool {
-    let head = line.get(..line.len().min(12)).unwrap_or_default().to_ascii_uppercase();
-    [&b"BEGIN:V"[..], b"END:V"].iter().any(|frame| head.starts_with(frame))
+    let line = line.trim_ascii_end();
+    let begins = |frame: &[u8]| {
+        let (head, name) = line.split_at_checked(frame.len())?;
+        head.eq_ignore_ascii_case(frame).then_some(name)
+    };
+    let name = begins(b"BEGIN:V").or_else(|| begins(b"END:V"));
+    name.is_some_and(|name| name.iter().all(u8::is_ascii_alphabetic))
 }
 
 /// Cuts bytes into content lines. No byte is lost.
@@ -384,7 +390,7 @@ const LARGE_LETTERS_MAX: usize = limits::CARD_PHOTO_BYTES_MAX.div_ceil(3) * 4 + 
 const FOLDS: usize = 16;
 
 /// Counts the lines and bytes of an item against their limits.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Size {
     lines: usize,
     text: usize,
@@ -411,6 +417,15 @@ impl Size {
             }
             false => self.text += line.len(),
         }
+        self.verdict()
+    }
+
+    /// Counts the bytes of a part that stands in the item as a whole, in which
+    /// so much was counted; properties of each part count for themselves.
+    pub(crate) fn count_part(&mut self, bytes: usize, part: &Self) -> Result<(), &'static str> {
+        self.text += bytes.saturating_sub(part.large);
+        self.large += part.large;
+        self.pictures += part.pictures;
         self.verdict()
     }
 

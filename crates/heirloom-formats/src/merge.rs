@@ -162,6 +162,8 @@ impl<'a> Merge<'a> {
     /// Writes what the import changed or added; what was edited here too stays.
     fn written(&self, tie: &str, replacement: &mut Replacement) {
         let mut places = Places::of(&self.current);
+        let known: BTreeSet<&str> =
+            self.current.iter().chain(&self.base).map(Unit::sequence).collect();
         let mut last: Option<String> = None;
         for ((unit, was), here) in self.imported.iter().zip(&self.from_import).zip(&self.here) {
             if let Some(here) = here.and_then(|here| self.current.get(here)) {
@@ -181,30 +183,27 @@ impl<'a> Merge<'a> {
                 (Some(_), Some(now)) => replacement.kept.push(now.key.to_owned()),
                 // As between two devices, a change outlives a removal.
                 (_, None) | (None, _) => {
-                    last = Some(self.added(unit, last, (&mut places, tie), replacement));
+                    if known.contains(unit.sequence()) && self.lines.is_identity(unit) {
+                        continue;
+                    }
+                    last = Some(added(unit, last.as_deref(), (&mut places, tie), replacement));
                 }
             }
         }
     }
+}
 
-    /// Adds a line, unless it only carries the identifier; returns its place.
-    fn added(
-        &self,
-        unit: &Unit<'a>,
-        last: Option<String>,
-        (places, tie): (&mut Places, &str),
-        replacement: &mut Replacement,
-    ) -> String {
-        let mut lines = self.current.iter().chain(&self.base);
-        let known = lines.any(|one| one.sequence() == unit.sequence());
-        if known && self.lines.is_identity(unit) {
-            return last.unwrap_or_default();
-        }
-        let order = places.of_line(last.as_deref(), unit.value, tie);
-        let key = format!("{}{order}", unit.sequence());
-        replacement.edits.push((key, Some(unit.value.clone())));
-        order
-    }
+/// Adds a line; returns its place.
+fn added(
+    unit: &Unit<'_>,
+    last: Option<&str>,
+    (places, tie): (&mut Places, &str),
+    replacement: &mut Replacement,
+) -> String {
+    let order = places.of_line(last, unit.value, tie);
+    let key = format!("{}{order}", unit.sequence());
+    replacement.edits.push((key, Some(unit.value.clone())));
+    order
 }
 
 /// Lines are the same that have the same bytes in the same sequence.

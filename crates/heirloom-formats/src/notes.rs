@@ -8,14 +8,15 @@
 mod attachment;
 mod front_matter;
 mod place;
+mod title;
 
-use crate::encoding;
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
-use crate::layout::{self, Places, Unit};
+use crate::layout::{self, Unit};
 use crate::merge::{Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Operation, Projection, file_name, line, merge, order};
-use front_matter::{ID, TITLE, entry, is_fence};
+use crate::{calendar, contacts, encoding};
+use front_matter::{ID, Kind, TITLE, entry, is_fence};
 use heirloom_base::limits;
 use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{CategorySpec, Content, Value};
@@ -50,7 +51,12 @@ impl Format for Notes {
     }
 
     fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
-        is_note(name) && self.accepts(name, bytes)
+        // Whatever other formats would not have is at least a text.
+        let is_text = is_note(name)
+            || [contacts::ENDINGS, calendar::ENDINGS]
+                .iter()
+                .any(|endings| file_name::ends_in(name, endings));
+        is_text && self.accepts(name, bytes)
     }
 
     fn accepts(&self, name: &str, bytes: &[u8]) -> bool {
@@ -119,16 +125,20 @@ impl Format for Notes {
         if let (Some(uid), true) = (uid, front.is_empty()) {
             let has_ends = body.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
             let eol = if has_ends { layout::eol_in(body) } else { USUAL_EOL };
-            let id = front_matter::written(ID, uid);
+            let id = front_matter::written(Kind::Yaml, ID, uid);
             file.extend(format!("---{eol}{id}{eol}---{eol}").into_bytes());
         }
         let eol = layout::eol_of(content, USUAL_EOL);
-        for (index, unit) in front.iter().enumerate() {
-            if let Some(uid) = uid.filter(|_| index > 0 && index + 1 == front.len()) {
-                file.extend(format!("{}{eol}", front_matter::written(ID, uid)).into_bytes());
-            }
-            layout::write(unit.value, eol, &mut file);
+        let mut lines: Vec<Vec<u8>> = Vec::with_capacity(front.len());
+        for unit in &front {
+            let mut line = Vec::new();
+            layout::write(unit.value, eol, &mut line);
+            lines.push(line);
         }
+        if let Some(uid) = uid {
+            front_matter::identify(&mut lines, uid, eol);
+        }
+        lines.iter().for_each(|line| file.extend_from_slice(line));
         if body.is_empty() {
             layout::close(content, eol, &mut file);
         }
@@ -152,8 +162,9 @@ impl Format for Notes {
         if !edits.iter().any(|edit| edit.values().iter().any(|value| !value.is_empty())) {
             return Err(FieldError::Required { field: TITLE.to_owned() });
         }
-        let mut content =
-            stored(format!("---\n{}\n---\n", front_matter::written(ID, uid)).as_bytes());
+        let mut content = stored(
+            format!("---\n{}\n---\n", front_matter::written(Kind::Yaml, ID, uid)).as_bytes(),
+        );
         for (key, value) in self.edit(&content, edits, "00000000")? {
             match value {
                 Some(value) => content.insert(key, value),
@@ -190,7 +201,7 @@ impl Format for Notes {
                     expected: "one line of text",
                 });
             }
-            set_title(&mut note, value);
+            title::set(&mut note, value);
         }
         Ok(layout::difference(content, &note))
     }
@@ -384,56 +395,6 @@ fn first_line(body: &str) -> Option<String> {
 fn heading(body: &str) -> Option<String> {
     let title = first_filled(body)?.strip_prefix("# ")?.trim().trim_end_matches('#').trim();
     (!title.is_empty()).then(|| title.to_owned())
-}
-
-/// Gives a note a title, in a front matter of its own if need be.
-fn set_title(note: &mut Content, title: Option<&str>) {
-    let eol = layout::eol_of(note, USUAL_EOL).to_owned();
-    let front = units(note);
-    let old_keys = title_keys(&front);
-    let Some(title) = title else {
-        let others = front.iter().filter(|unit| !is_fence(unit.raw())).count();
-        let all: Vec<String> = front.iter().map(|unit| unit.key.to_owned()).collect();
-        let is_last = !old_keys.is_empty() && others == old_keys.len();
-        let gone = if is_last { all } else { old_keys };
-        gone.iter().for_each(|key| drop(note.remove(key)));
-        return;
-    };
-    let line = format!("{}{eol}", front_matter::written(TITLE, title));
-    let value = layout::stored(line.as_bytes(), &eol);
-    let first = front.first().map(|unit| unit.order().to_owned());
-    let key = match (old_keys.first(), first) {
-        (Some(key), _) => key.clone(),
-        (None, Some(fence)) => {
-            let tie = layout::single_tie(TITLE);
-            format!("{FRONT}{}", Places::of(&front).after(Some(&fence), &tie))
-        }
-        (None, None) => {
-            // A mark of the encoding stands at the beginning of a file or nowhere.
-            if let Some(Value::Text(body)) = note.get_mut(BODY)
-                && let Some(rest) = body.strip_prefix('\u{feff}')
-            {
-                *body = rest.to_owned();
-            }
-            // Frozen keys: two devices that do this at once meet in one front matter.
-            for index in [0, 2] {
-                let key = format!("{FRONT}{}", order::ordinal(index));
-                note.insert(key, Value::Str("---".to_owned()));
-            }
-            format!("{FRONT}{}", order::ordinal(1))
-        }
-    };
-    old_keys.iter().for_each(|key| drop(note.remove(key)));
-    note.insert(key, value);
-}
-
-/// Returns the keys of the lines on which the title stands.
-fn title_keys(front: &[Unit<'_>]) -> Vec<String> {
-    let is_title = |unit: &Unit<'_>| entry(unit.raw()).is_some_and(|(name, _)| name == TITLE);
-    let at = front.iter().position(is_title).unwrap_or(front.len());
-    let own = front.get(at..).unwrap_or_default();
-    let lines: Vec<&[u8]> = own.iter().map(Unit::raw).collect();
-    own.iter().take(front_matter::span(&lines)).map(|unit| unit.key.to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Habits {
 }
 
 /// Returns a line's beginning without a parameter.
-fn without_parameter(prefix: &str, name: &str) -> String {
+pub(crate) fn without_parameter(prefix: &str, name: &str) -> String {
     let head = prefix.strip_suffix(':').unwrap_or(prefix);
     let parts = line::parts(head, b';').into_iter().enumerate();
     let kept = parts.filter(|(index, part)| {

@@ -13,6 +13,12 @@ pub(crate) fn escaped(text: &str) -> String {
     value
 }
 
+/// As [`escaped`], for the versions that know no break within a value: vCard
+/// 2.1 and vCalendar 1.0 write it in quoted-printable.
+pub(crate) fn escaped_plainly(text: &str) -> String {
+    text.replace('\\', "\\\\").replace(';', "\\;")
+}
+
 /// Returns the text of a value.
 pub(crate) fn unescaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
@@ -32,6 +38,11 @@ pub(crate) fn unescaped(value: &str) -> String {
 
 /// Returns the texts of a structured value, cut at `;`.
 pub(crate) fn components(value: &str) -> Vec<String> {
+    raw_components(value).into_iter().map(unescaped).collect()
+}
+
+/// As [`components`], with their escapes: a list keeps its commas.
+pub(crate) fn raw_components(value: &str) -> Vec<&str> {
     let mut cuts = vec![0];
     let mut is_escaped = false;
     for (at, letter) in value.char_indices() {
@@ -41,10 +52,7 @@ pub(crate) fn components(value: &str) -> Vec<String> {
         is_escaped = letter == '\\' && !is_escaped;
     }
     let ends = cuts.iter().skip(1).map(|cut| cut - 1).chain([value.len()]);
-    cuts.iter()
-        .zip(ends)
-        .map(|(start, end)| unescaped(value.get(*start..end).unwrap_or_default()))
-        .collect()
+    cuts.iter().zip(ends).map(|(start, end)| value.get(*start..end).unwrap_or_default()).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 
 use super::cut::{Component, Cut, ZONE};
 use crate::item::{Part, RawItem, Skipped};
-use crate::{layout, line};
+use crate::layout;
+use crate::line::{self, Size};
+use heirloom_base::limits;
 use heirloom_schema::category::calendar::CALENDAR;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -24,6 +26,35 @@ pub(super) struct Group {
     zones: Vec<usize>,
     /// Further calendars whose own lines go with them.
     heads: Vec<usize>,
+}
+
+impl Group {
+    /// Returns the line of its first component.
+    pub(super) fn line(&self, cut: &Cut) -> usize {
+        self.first(cut).map_or(1, |first| first.line)
+    }
+
+    fn first<'a>(&self, cut: &'a Cut) -> Option<&'a Component> {
+        self.components.first().and_then(|at| cut.components.get(*at))
+    }
+
+    /// Returns why it is too large for one record, where it is.
+    pub(super) fn excess(&self, cut: &Cut) -> Option<String> {
+        let own = self.first(cut).map(|first| first.calendar);
+        let calendars = own.iter().chain(&self.heads).filter_map(|at| cut.calendars.get(*at));
+        if calendars.map(|calendar| calendar.head_bytes).sum::<usize>()
+            > limits::CALENDAR_HEAD_BYTES_MAX
+        {
+            return Some("the calendar's own lines are larger than 16 KiB".to_owned());
+        }
+        if self.components.len() < 2 {
+            return None; // It was counted when it was cut.
+        }
+        let mut size = Size::default();
+        let mut parts = self.components.iter().filter_map(|at| cut.components.get(*at));
+        let problem = parts.find_map(|part| size.count_part(part.range.len(), &part.size).err())?;
+        Some(format!("what has one UID is too large: {problem}"))
+    }
 }
 
 /// Returns the components that make one record each: those of one UID.
@@ -105,7 +136,14 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn of(name: &str, bytes: &'a [u8], mark: &'a [u8]) -> Self {
         let mut cut = Cut::of(bytes);
-        let groups = groups(&cut);
+        let mut groups = groups(&cut);
+        groups.retain(|group| match group.excess(&cut) {
+            Some(reason) => {
+                cut.split.skip(group.line(&cut), reason);
+                false
+            }
+            None => true,
+        });
         for calendar in cut.calendars.iter().filter(|calendar| !calendar.holds_any) {
             cut.split.skip(calendar.line, "the calendar holds no event");
         }
@@ -130,10 +168,7 @@ impl<'a> Parts<'a> {
             let range = calendar.begin.start..calendar.end.as_ref()?.end;
             Some((calendar.line, self.bytes.get(range)?.to_vec()))
         });
-        let (line, bytes) = whole.unwrap_or_else(|| {
-            let first = group.components.first().and_then(|at| self.cut.components.get(*at));
-            (first.map_or(1, |first| first.line), self.composed(group))
-        });
+        let (line, bytes) = whole.unwrap_or_else(|| (group.line(&self.cut), self.composed(group)));
         let bytes = [std::mem::take(&mut self.mark), &bytes].concat();
         RawItem { category: &CALENDAR, name: self.name.clone(), line, bytes }
     }

@@ -31,6 +31,8 @@ pub(super) struct Component {
     /// The zones that it refers to, each once. Their names are shared, since a
     /// file may hold very many components.
     pub(super) zones: Vec<Rc<str>>,
+    /// What was counted of it.
+    pub(super) size: Size,
 }
 
 /// A calendar of a file.
@@ -47,7 +49,7 @@ pub(super) struct Calendar {
     /// Whether anything but zones begins in it, for better or worse.
     pub(super) holds_any: bool,
     /// The bytes of its own lines.
-    head_bytes: usize,
+    pub(super) head_bytes: usize,
 }
 
 impl Calendar {
@@ -84,7 +86,6 @@ pub(super) struct Cut {
 struct Open {
     component: Component,
     stack: Vec<String>,
-    size: Size,
     problem: Option<String>,
 }
 
@@ -154,9 +155,9 @@ impl Cut {
                     name: name.clone(),
                     uid: None,
                     zones: Vec::new(),
+                    size: Size::default(),
                 },
                 stack: vec![name],
-                size: Size::default(),
                 problem: None,
             });
         } else {
@@ -211,8 +212,8 @@ impl Cut {
         open.component.range.end = range.end;
         let is_property = open.stack.len() == 1 && open.component.name != ZONE;
         let counted = match is_property {
-            true => open.size.count(line.bytes),
-            false => open.size.count_text(line.bytes),
+            true => open.component.size.count(line.bytes),
+            false => open.component.size.count_text(line.bytes),
         };
         if let Err(problem) = counted {
             open.problem.get_or_insert_with(|| format!("is too large: {problem}"));

@@ -64,10 +64,13 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
         let value =
             edit.values().first().map(|value| value.trim()).filter(|value| !value.is_empty());
         match edit.field.as_str() {
-            "title" => event.set_text("SUMMARY", value.map(text::escaped)),
-            "location" => event.set_text("LOCATION", value.map(text::escaped)),
-            "description" => event.set_text("DESCRIPTION", value.map(text::escaped)),
-            "rrule" => event.set_text("RRULE", value.map(rule).transpose()?),
+            "title" => event.set_text("SUMMARY", value),
+            "location" => event.set_text("LOCATION", value),
+            "description" => event.set_text("DESCRIPTION", value),
+            "rrule" => {
+                let rule = value.map(rule).transpose()?;
+                event.set_value("RRULE", rule);
+            }
             "start" => wish.start = Some(value.map(|value| moment("start", value)).transpose()?),
             "end" => wish.end = Some(value.map(|value| moment("end", value)).transpose()?),
             "all_day" => wish.all_day = value.map(truth).transpose()?,
@@ -108,7 +111,15 @@ impl Event {
         (keys, found.first().and_then(|unit| unit.property()))
     }
 
-    fn set_text(&mut self, name: &str, value: Option<String>) {
+    fn set_text(&mut self, name: &str, text: Option<&str>) {
+        let escaped = match self.habits.is_old {
+            true => text::escaped_plainly,
+            false => text::escaped,
+        };
+        self.set_value(name, text.map(escaped));
+    }
+
+    fn set_value(&mut self, name: &str, value: Option<String>) {
         let main = self.main.clone();
         self.set(&main, name, value.map(|value| (String::new(), value)));
     }
@@ -118,7 +129,9 @@ impl Event {
     fn set(&mut self, sequence: &str, name: &str, value: Option<(String, String)>) {
         let (keys, old) = self.find(sequence, name);
         let Some((parameters, value)) = value else {
-            keys.iter().for_each(|key| drop(self.content.remove(key)));
+            for key in &keys {
+                layout::take(&mut self.content, key, &self.habits.eol);
+            }
             return;
         };
         let is_same = |old: &Property| old.text() == value && time_parameters(old) == parameters;
@@ -134,25 +147,25 @@ impl Event {
         let Some(property) = property else { return };
         let line = self.habits.line(&property, &prefix, &value);
         match keys.first() {
-            Some(key) => self.content.insert(key.clone(), line),
+            Some(key) => layout::put(&mut self.content, key, line, &self.habits.eol),
             None => self.insert(sequence, name, line),
-        };
+        }
     }
 
     /// Adds a line behind the last property of its sequence.
-    fn insert(&mut self, sequence: &str, name: &str, line: Value) -> Option<Value> {
+    fn insert(&mut self, sequence: &str, name: &str, line: Value) {
         let units = units(&self.content);
         let mut own = units.iter().rev().filter(|unit| unit.sequence() == sequence);
         let is_property = |unit: &&Unit<'_>| line::marker(unit.raw()).is_none();
         let begin = units.iter().find(|unit| unit.sequence() == sequence);
         let low = own.find(is_property).or(begin).map(Unit::order);
         let place = Places::of(&units).after(low, &layout::single_tie(name));
-        self.content.insert(format!("{sequence}{place}"), line)
+        self.content.insert(format!("{sequence}{place}"), line);
     }
 
     /// Defines the zones that the component's times name now, for those readers
-    /// that know no database. What was defined here for the old times makes
-    /// room; what another program defined, or did not, stays as it is.
+    /// that know no database. What was defined here for the old times changes
+    /// with them; what another program defined, or did not, stays as it is.
     fn define(&mut self, old: &[Option<Time>]) {
         if self.habits.is_old {
             return;
@@ -162,14 +175,22 @@ impl Event {
             times.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
         let Some(first) = times.iter().flatten().map(|time| time.moment).next() else { return };
         let was_first = old.iter().flatten().map(|time| time.moment).next();
-        let mut known: BTreeSet<&str> =
+        let known: BTreeSet<&str> =
             old.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
-        for zone in known.clone() {
+        for zone in &known {
             let Some((key, value)) = self.zone(zone) else { continue };
             let ours = was_first.and_then(|start| self.defined(zone, start));
-            if ours == Some(value) && (named.contains(zone) || !self.mentions(zone)) {
-                self.content.remove(&key);
-                known.remove(zone);
+            if ours.as_ref() != Some(&value) {
+                continue;
+            }
+            let now = match named.contains(zone) {
+                true => self.defined(zone, first),
+                false => None,
+            };
+            match now {
+                Some(now) if now != value => drop(self.content.insert(key, now)),
+                None if !self.mentions(zone) => drop(self.content.remove(&key)),
+                Some(_) | None => {}
             }
         }
         let mut missing = Vec::new();

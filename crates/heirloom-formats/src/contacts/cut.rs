@@ -160,10 +160,13 @@ impl Open {
     fn takes(&mut self, line: &[u8]) -> bool {
         let is_inside = self.nesting.takes(line);
         let is_property = line::marker(line).is_none() && !line.trim_ascii().is_empty();
-        if is_property {
-            self.is_filled |= line::name_of(line).is_some_and(|name| name != "VERSION");
-        }
-        let counted = if is_property || is_inside { self.size.count(line) } else { Ok(()) };
+        let is_version = line::name_of(line).as_deref() == Some("VERSION");
+        self.is_filled |= is_property && line::name_of(line).is_some() && !is_version;
+        let counted = match is_inside || (is_property && !is_version) {
+            true => self.size.count(line),
+            false if is_property => self.size.count_text(line),
+            false => Ok(()),
+        };
         if let (None, Err(problem)) = (self.problem, counted) {
             self.problem = Some(problem);
         }

@@ -1,14 +1,17 @@
 //! Edits of a card: only the lines of the fields named are written anew.
 
+mod name;
+
 use super::fields::{self, kind_of, labels, shown};
 use super::{SEQUENCE, USUAL_EOL, units};
 use crate::layout::{self, Places};
-use crate::line::{self, Property, Size};
+use crate::line::{self, Property};
 use crate::moment::Moment;
-use crate::rewrite::Habits;
+use crate::rewrite::{Habits, without_parameter};
 use crate::{Edits, FieldEdit, FieldError, Operation, order, text};
 use heirloom_schema::category::contacts::CONTACTS;
 use heirloom_schema::{Content, Value};
+use name::Order;
 
 /// Which vCard a card says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +48,7 @@ pub(super) fn create(edits: &[FieldEdit], uid: &str) -> Result<Content, FieldErr
         format!("FN:{}", text::escaped(name)),
     ];
     if value_of("name").is_some() {
-        lines.push(format!("N:{}", structured_name(name, Order::GivenFirst)));
+        lines.push(format!("N:{}", name::structured(name, Order::GivenFirst)));
     }
     lines.push("END:VCARD".to_owned());
     let bytes: Vec<u8> = lines.iter().flat_map(|line| line::folded(line, USUAL_EOL)).collect();
@@ -80,15 +83,7 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit], tie: &str) -> Result<
         (edits.iter().position(|one| one.field == edit.field), edit.kind.is_some())
     });
     sorted.into_iter().try_for_each(|edit| card.apply(edit))?;
-    let size = |content: &Content| {
-        let mut size = Size::default();
-        units(content).iter().try_for_each(|unit| size.count(unit.raw()))
-    };
-    match size(&card.content) {
-        // One that was too large before may still be made smaller.
-        Err(reason) if size(content).is_ok() => Err(FieldError::Full { reason }),
-        Err(_) | Ok(()) => Ok(layout::difference(content, &card.content)),
-    }
+    Ok(layout::difference(content, &card.content))
 }
 
 /// A card that is being edited.
@@ -186,11 +181,11 @@ impl Card {
         match structured.first() {
             Some(holder) if holder.shown == name => {}
             Some(holder) => {
-                let family = text::components(&holder.property.text()).into_iter().next();
                 let before = full.first().map_or("", |holder| holder.shown.as_str());
-                let order = Order::of(before, &family.unwrap_or_default());
-                let line = self.line(&holder.property, &structured_name(name, order));
-                self.content.insert(holder.key.clone(), line);
+                if let Some(value) = name::renamed(&holder.property.text(), before, name) {
+                    let line = self.line(&holder.property, &value);
+                    layout::put(&mut self.content, &holder.key, line, &self.habits.eol);
+                }
             }
             None if self.version == Version::Four => {}
             None => self.insert("N", name, None),
@@ -217,7 +212,7 @@ impl Card {
 
     /// Removes a line, and the label that belongs to it alone.
     fn remove(&mut self, holder: &Holder) {
-        self.content.remove(&holder.key);
+        layout::take(&mut self.content, &holder.key, &self.habits.eol);
         let Some(group) = &holder.property.group else { return };
         let mates: Vec<(String, String)> = units(&self.content)
             .into_iter()
@@ -228,7 +223,9 @@ impl Card {
             .map(|(key, property)| (key, property.name))
             .collect();
         if mates.iter().all(|(_, name)| matches!(name.as_str(), "X-ABLABEL" | "X-ABADR")) {
-            mates.iter().for_each(|(key, _)| drop(self.content.remove(key)));
+            for (key, _) in &mates {
+                layout::take(&mut self.content, key, &self.habits.eol);
+            }
         }
     }
 
@@ -236,7 +233,7 @@ impl Card {
     fn rewrite(&mut self, holder: &Holder, value: &str) {
         let value = self.raw_value(&holder.property, value);
         let line = self.line(&holder.property, &value);
-        self.content.insert(holder.key.clone(), line);
+        layout::put(&mut self.content, &holder.key, line, &self.habits.eol);
     }
 
     /// Adds a line behind the last of its property, or at the end.
@@ -249,7 +246,7 @@ impl Card {
         let prefix = format!("{name}{}:", kind.unwrap_or_default());
         let Some(property) = Property::read(prefix.as_bytes()) else { return };
         let value = match name {
-            "N" => structured_name(value, Order::GivenFirst),
+            "N" => name::structured(value, Order::GivenFirst),
             _ => self.raw_value(&property, value),
         };
         let line = self.line(&property, &value);
@@ -272,18 +269,16 @@ impl Card {
     /// Returns a text as the value of a property.
     fn raw_value(&self, property: &Property, text: &str) -> String {
         let escaped = match self.version {
-            Version::Old => text.replace('\\', "\\\\").replace(';', "\\;"),
+            Version::Old => text::escaped_plainly(text),
             Version::Three | Version::Four => text::escaped(text),
         };
         match property.name.as_str() {
             "URL" => text.to_owned(),
             "ADR" => format!(";;{escaped};;;;"),
-            "BDAY" if self.version == Version::Four && !property.has("VALUE", "text") => {
-                match text.strip_prefix("--") {
-                    Some(day) => format!("--{}", day.replace('-', "")),
-                    None => text.replace('-', ""),
-                }
-            }
+            "BDAY" if self.version == Version::Four => match text.strip_prefix("--") {
+                Some(day) => format!("--{}", day.replace('-', "")),
+                None => text.replace('-', ""),
+            },
             "TEL" if property.has("VALUE", "uri") => {
                 let number: Vec<&str> = text.split_whitespace().collect();
                 format!("tel:{}", number.join("-"))
@@ -294,43 +289,16 @@ impl Card {
 
     /// Returns the line of a property with another value.
     fn line(&self, property: &Property, value: &str) -> Value {
-        self.habits.line(property, &property.prefix, value)
+        let is_date =
+            |kind: &str| ["date", "date-and-or-time"].contains(&kind.to_lowercase().as_str());
+        // A birthday in words, or one with a time, is a date from now on.
+        let is_other = property.name == "BDAY" && !property.parameter("VALUE").all(is_date);
+        let prefix = match is_other {
+            true => without_parameter(&property.prefix, "VALUE"),
+            false => property.prefix.clone(),
+        };
+        self.habits.line(property, &prefix, value)
     }
-}
-
-/// Which part of a name comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    GivenFirst,
-    FamilyFirst,
-}
-
-impl Order {
-    /// Returns the order that the name had before.
-    fn of(full: &str, family: &str) -> Self {
-        let rest = full.strip_prefix(family).filter(|_| !family.is_empty());
-        let is_first = rest.is_some_and(|rest| rest.starts_with(char::is_whitespace));
-        if is_first { Self::FamilyFirst } else { Self::GivenFirst }
-    }
-}
-
-/// Returns a name's parts as property N holds them: a good guess.
-fn structured_name(name: &str, order: Order) -> String {
-    let mut words: Vec<&str> = name.split_whitespace().collect();
-    // `Dr.` and `Prof.` are titles, `J.` is a given name.
-    let titles = words.iter().take_while(|word| word.ends_with('.') && word.chars().count() > 2);
-    let titles = titles.count().min(words.len().saturating_sub(2));
-    let titles = if name.contains(',') { 0 } else { titles };
-    let title = words.drain(..titles).collect::<Vec<&str>>().join(" ");
-    let (family, given) = match (name.split_once(','), words.as_slice(), order) {
-        (Some((family, given)), ..) => (family.trim().to_owned(), given.trim().to_owned()),
-        (None, [family, given @ ..], Order::FamilyFirst) => ((*family).to_owned(), given.join(" ")),
-        (None, [given @ .., family], Order::GivenFirst) if !given.is_empty() => {
-            ((*family).to_owned(), given.join(" "))
-        }
-        (None, ..) => (String::new(), words.join(" ")),
-    };
-    format!("{};{};;{};", text::escaped(&family), text::escaped(&given), text::escaped(&title))
 }
 
 fn fits(holder: &Holder, kind: Option<&str>) -> bool {

@@ -1,38 +1,108 @@
-//! Front matter: YAML between two fences, of which only simple entries are read.
+//! Front matter: YAML or TOML between two fences, of which only simple entries
+//! are read.
+
+mod flow;
+mod toml;
 
 use crate::{encoding, line};
+use std::ops::Range;
 
 /// The entry that carries the note's own identifier.
 pub(super) const ID: &str = "id";
 /// The entry that carries the title.
 pub(super) const TITLE: &str = "title";
 
-/// Returns how many bytes of a file are front matter, with both fences.
-pub(super) fn length(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    for (index, line) in line::physical_lines(bytes).enumerate() {
-        let text = line.strip_prefix(encoding::MARK).filter(|_| index == 0).unwrap_or(line);
-        let text = text.trim_ascii_end();
-        length += line.len();
-        match (index, text) {
-            (0, b"---") => {}
-            (0, _) => return 0,
-            (_, b"---" | b"...") => return length,
-            (_, _) => {}
+/// How front matter is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// YAML, an entry on each line.
+    Yaml,
+    /// One mapping in braces.
+    Flow,
+    /// TOML.
+    Toml,
+}
+
+impl Kind {
+    /// Returns how front matter is written that has these lines, fences
+    /// included; none where there is none.
+    pub(super) fn of(lines: &[&[u8]]) -> Option<Self> {
+        let (first, more) = lines.split_first()?;
+        if bare(first) == b"+++" {
+            return Some(Self::Toml);
         }
+        let is_flow =
+            is_fence(first) && more.iter().find_map(|line| filled(line)).is_some_and(is_flow);
+        Some(if is_flow { Self::Flow } else { Self::Yaml })
+    }
+}
+
+/// Returns how many bytes of a file are front matter, with both fences: what
+/// stands between them is a mapping, or nothing.
+pub(super) fn length(bytes: &[u8]) -> usize {
+    let mut lines = line::physical_lines(bytes);
+    let first = lines.next().unwrap_or_default();
+    let is_toml = match bare(first) {
+        b"---" => false,
+        b"+++" => true,
+        _ => return 0,
+    };
+    let ends: &[&[u8]] = if is_toml { &[b"+++"] } else { &[b"---", b"..."] };
+    let begins = if is_toml { toml::begins } else { begins_yaml };
+    let mut length = first.len();
+    let mut is_mapping = false;
+    for line in lines {
+        length += line.len();
+        if ends.contains(&line.trim_ascii_end()) {
+            return length;
+        }
+        let text = filled(line).filter(|_| !is_mapping);
+        if text.is_some_and(|line| !begins(&encoding::guessed(line))) {
+            return 0;
+        }
+        is_mapping |= text.is_some();
     }
     0
 }
 
+/// Returns a line's text where it is neither blank nor a comment.
+fn filled(line: &[u8]) -> Option<&[u8]> {
+    let text = line.trim_ascii();
+    (!text.is_empty() && !text.starts_with(b"#")).then_some(text)
+}
+
+/// Returns whether a mapping of YAML may begin with a line.
+fn begins_yaml(line: &str) -> bool {
+    const NO_KEYS: &[char] = &['{', '-', '?', '>', '|', '*', '&', '!', '[', '%', '@', '`', ':'];
+    let ends_key = |(at, _): (usize, &str)| {
+        line.get(at + 1..).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+    };
+    is_flow(line.as_bytes())
+        || (!line.starts_with(NO_KEYS) && line.match_indices(':').any(ends_key))
+}
+
+/// Returns whether a mapping in braces may begin with a line, and no template.
+fn is_flow(line: &[u8]) -> bool {
+    line.starts_with(b"{") && !line.starts_with(b"{{") && !line.starts_with(b"{%")
+}
+
+fn bare(first: &[u8]) -> &[u8] {
+    first.strip_prefix(encoding::MARK).unwrap_or(first).trim_ascii_end()
+}
+
 /// Returns whether a line is a fence.
 pub(super) fn is_fence(line: &[u8]) -> bool {
-    let line = line.strip_prefix(encoding::MARK).unwrap_or(line);
-    matches!(line.trim_ascii_end(), b"---" | b"...")
+    matches!(bare(line), b"---" | b"..." | b"+++")
 }
 
 /// Returns name (in lower case) and value of an entry. A uid is an id.
 pub(super) fn entry(line: &[u8]) -> Option<(String, String)> {
-    let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
+    let line = encoding::guessed(line);
+    yaml_entry(&line).or_else(|| toml::entry(&line))
+}
+
+fn yaml_entry(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once(':')?;
     let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
     if name.is_empty()
         || !name.chars().all(is_name)
@@ -69,12 +139,81 @@ pub(super) fn span(lines: &[&[u8]]) -> usize {
 
 /// Returns the first value that an entry of this name has, on one line.
 pub(super) fn value_of(lines: &[&[u8]], name: &str) -> Option<String> {
-    let own = lines
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| entry(line).is_some_and(|(one, _)| one == name));
-    let mut values = own.filter_map(|(at, _)| whole(lines.get(at..)?));
+    match Kind::of(lines)? {
+        Kind::Yaml => {}
+        Kind::Flow => {
+            let lines: Vec<String> = lines.iter().map(|line| encoding::guessed(line)).collect();
+            return flow_value(&lines, name);
+        }
+        Kind::Toml => {
+            return toml::find(lines, name)
+                .map(|(_, value)| value)
+                .filter(|value| !value.is_empty());
+        }
+    }
+    let mut values = yaml_entries(lines, name).filter_map(|at| whole(lines.get(at..)?));
     values.find(|value| !value.is_empty())
+}
+
+/// Returns on which lines the first entry of a name stands.
+pub(super) fn span_of(lines: &[&[u8]], name: &str) -> Option<Range<usize>> {
+    match Kind::of(lines)? {
+        Kind::Yaml => {
+            let at = yaml_entries(lines, name).next()?;
+            Some(at..at + span(lines.get(at..)?))
+        }
+        Kind::Flow => None,
+        Kind::Toml => toml::find(lines, name).map(|(range, _)| range),
+    }
+}
+
+fn yaml_entries(lines: &[&[u8]], name: &str) -> impl Iterator<Item = usize> {
+    let is_own =
+        move |line: &[u8]| yaml_entry(&encoding::guessed(line)).is_some_and(|(one, _)| one == name);
+    lines.iter().enumerate().filter(move |(_, line)| is_own(line)).map(|(at, _)| at)
+}
+
+/// As [`value_of`], of a mapping in braces.
+pub(super) fn flow_value(lines: &[String], name: &str) -> Option<String> {
+    flow::value_of(&lines.get(1..)?.join("\n"), name)
+}
+
+/// Returns the line that gives a mapping in braces an entry, and which lines
+/// it replaces.
+pub(super) fn with_flow_entry(
+    lines: &[String],
+    name: &str,
+    value: &str,
+) -> Option<(Range<usize>, String)> {
+    let mut text = lines.get(1..)?.join("\n");
+    let (range, value) = flow::with(&text, name, value)?;
+    let line_at = |at: usize| text.get(..at).map(|before| before.matches('\n').count() + 1);
+    let (first, last) = (line_at(range.start)?, line_at(range.end)?);
+    text.replace_range(range, &value);
+    Some((first..last + 1, text.split('\n').nth(first - 1)?.to_owned()))
+}
+
+/// Gives the lines of a file's front matter an identifier.
+pub(super) fn identify(lines: &mut Vec<Vec<u8>>, uid: &str, eol: &str) {
+    let all: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let Some(kind) = Kind::of(&all) else { return };
+    let line = format!("{}{eol}", written(kind, ID, uid)).into_bytes();
+    match kind {
+        Kind::Yaml => lines.insert(lines.len().saturating_sub(1).max(1), line),
+        // What stands behind a table belongs to it.
+        Kind::Toml => lines.insert(1, line),
+        Kind::Flow => {
+            let Some(own) = lines.iter_mut().skip(1).find(|line| filled(line).is_some()) else {
+                return;
+            };
+            let Some(at) = own.iter().position(|byte| *byte == b'{') else { return };
+            let is_empty =
+                own.get(at + 1..).is_some_and(|rest| rest.trim_ascii().starts_with(b"}"));
+            let separator = if is_empty { "" } else { ", " };
+            let id = format!("\"{ID}\": {}{separator}", serde_json::Value::String(uid.to_owned()));
+            own.splice(at + 1..at + 1, id.into_bytes());
+        }
+    }
 }
 
 /// Returns the whole value of the entry that begins with the first line. The
@@ -158,7 +297,10 @@ fn quoted(text: &str) -> Option<&str> {
 }
 
 /// Returns an entry as it stands in a file, without a line end.
-pub(super) fn written(name: &str, value: &str) -> String {
+pub(super) fn written(kind: Kind, name: &str, value: &str) -> String {
+    if kind == Kind::Toml {
+        return toml::written(name, value);
+    }
     let is_safe = |letter: char| {
         letter.is_alphanumeric()
             || matches!(letter, ' ' | ',' | '.' | '-' | '_' | '(' | ')' | '/' | '!' | '?')
@@ -186,6 +328,17 @@ mod tests {
         for (text, expected) in [
             ("---\na: b\n---\nbody", 13),
             ("---\r\na: b\r\n...\r\nbody", 16),
+            ("---\n\n# c\n  date made: 1\n---\n", 28),
+            ("---\n{\"a\": 1}\n---\n", 17),
+            ("+++\na.b = 1\n+++ \nbody", 17),
+            ("+++\n[a]\n+++", 11),
+            ("---\n\nJust a rule\n\n---\n\ntext\n", 0),
+            ("---\nsee https://a.example\n---\n", 0),
+            ("---\n- a: b\n---\n", 0),
+            ("---\n**Note:** c\n---\n", 0),
+            ("---\n{{ a: b }}\n---\n", 0),
+            ("+++\na: b\n+++\n", 0),
+            ("+++\na = 1\n---\n", 0),
             ("\u{feff}---\n---", 10),
             ("---\nno end", 0),
             (" ---\n---\n", 0),
@@ -251,7 +404,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
         fn a_value_survives_its_line(value in "[^\r\n]{1,30}") {
-            prop_assert_eq!(entry(written(TITLE, &value).as_bytes()), Some((TITLE.into(), value)));
+            prop_assert_eq!(entry(written(Kind::Yaml, TITLE, &value).as_bytes()), Some((TITLE.into(), value)));
         }
     }
 }

@@ -367,3 +367,60 @@ fn a_changed_note_is_told_from_another_of_the_same_name() {
     assert!(is_one(&titled("old body here"), &titled("some new other")));
     assert!(is_one("", "the first text\n") && !is_one("the only text\n", ""));
 }
+
+#[test]
+fn a_rule_is_no_front_matter() {
+    let file = b"---\n\nJust a rule\n\n---\n\ntext\n";
+    let note = one("x.md", file).content;
+    assert_eq!(note["body"].as_str(), std::str::from_utf8(file).ok());
+    let titled = render(&NOTES, &set(&NOTES, &note, &["title=T"]), "1");
+    assert_eq!(titled, [b"---\ntitle: T\nid: 1\n---\n", &file[..]].concat());
+}
+
+#[test]
+fn front_matter_in_toml_is_read_and_written_as_such() {
+    let file = "+++\r\n# c\r\ndate = 2024-05-01\r\ntitle = \"Old: \\\"T\\\"\" # c\r\n\r\n[extra]\r\ntitle = 1\r\n+++\r\nText\r\n";
+    let note = one("x.md", file.as_bytes());
+    assert_eq!((title(&note.content).as_str(), rendered(&note)), ("Old: \"T\"", file.into()));
+    let edited = set(&NOTES, &note.content, &["title=New \"T\"", "body=B"]);
+    let expected = file
+        .replace("Old: \\\"T\\\"\" # c", "New \\\"T\\\"\"")
+        .replace("+++\r\n#", "+++\r\nid = \"u\"\r\n#")
+        .replace("Text\r\n", "B");
+    let exported = render(&NOTES, &edited, "u");
+    assert_eq!(String::from_utf8(exported.clone()).unwrap(), expected);
+    assert_eq!(one("x.md", &exported).uid.as_deref(), Some("u"));
+    let plain = one("x.md", b"+++\ndraft = true\n+++\nText").content;
+    let added = render(&NOTES, &set(&NOTES, &plain, &["title=T"]), "u");
+    assert_eq!(added, b"+++\nid = \"u\"\ntitle = \"T\"\ndraft = true\n+++\nText");
+}
+
+#[test]
+fn a_mapping_in_braces_stays_one() {
+    let note = one("x.md", b"---\n{\"title\": \"x\",\n \"a\": [1]}\n---\nB\n").content;
+    assert_eq!(title(&note), "x");
+    let edited = render(&NOTES, &set(&NOTES, &note, &["title=a \"b\""]), "u");
+    assert_eq!(edited, b"---\n{\"id\": \"u\", \"title\": \"a \\\"b\\\"\",\n \"a\": [1]}\n---\nB\n");
+    assert_eq!(one("x.md", &edited).uid.as_deref(), Some("u"));
+    assert_eq!(title(&set(&NOTES, &note, &["title="])), "B", "its first line");
+}
+
+#[test]
+fn front_matter_of_another_encoding_has_one_title() {
+    let note = one("x.md", b"---\ntitle: caf\xe9\nx: \xfc\n---\nb\xe4\n").content;
+    assert_eq!(title(&note), "caf\u{e9}");
+    let edited = render(&NOTES, &set(&NOTES, &note, &["title=Th\u{e9}"]), "u");
+    assert_eq!(edited, b"---\ntitle: Th\xc3\xa9\nx: \xfc\nid: u\n---\nb\xe4\n");
+}
+
+#[test]
+fn fences_stay_as_they_are_when_the_last_entry_goes() {
+    for (before, after) in [
+        ("---  \ntitle: x\n...\nB\n", "---  \nid: u\n...\nB\n"),
+        ("---\r\ntitle: x\r\n---\r\nB\r\n", "---\r\nid: u\r\n---\r\nB\r\n"),
+        ("+++\ntitle = 'x'\n+++\nB\n", "+++\nid = \"u\"\n+++\nB\n"),
+    ] {
+        let none = set(&NOTES, &one("x.md", before.as_bytes()).content, &["title="]);
+        assert_eq!(render(&NOTES, &none, "u"), after.as_bytes());
+    }
+}

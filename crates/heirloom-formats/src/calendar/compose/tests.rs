@@ -93,3 +93,35 @@ fn a_lone_carriage_return_still_ends_a_line_before_what_is_no_property() {
     assert_eq!(item.bytes, expected, "{:?}", String::from_utf8_lossy(&item.bytes));
     assert!(parse(item).is_ok());
 }
+
+#[test]
+fn all_components_of_one_uid_share_the_limit_of_one_record() {
+    let event = |uid: usize, day: usize| {
+        let text = "x".repeat(600_000);
+        format!("BEGIN:VEVENT\nUID:{uid}\nRECURRENCE-ID:{day}\nSUMMARY:{text}\nEND:VEVENT\n")
+    };
+    let events = [event(1, 1), event(2, 1), event(1, 2), event(3, 1)].concat();
+    let file = format!("BEGIN:VCALENDAR\n{events}END:VCALENDAR\n");
+    let (items, skipped) = cut(&file);
+    let reason = "what has one UID is too large: its text is larger than 1 MiB";
+    assert_eq!((items.len(), skipped), (2, vec![format!("2: {reason}")]));
+    let raw = crate::RawItem {
+        category: &CALENDAR,
+        name: "a.ics".to_owned(),
+        line: 1,
+        bytes: format!("BEGIN:VCALENDAR\n{}{}END:VCALENDAR\n", event(1, 1), event(1, 2)).into(),
+    };
+    assert_eq!(parse(&raw).unwrap_err().to_string(), reason);
+}
+
+#[test]
+fn what_every_event_of_a_calendar_would_keep_is_bounded() {
+    let file = |bytes: usize| {
+        let events = "BEGIN:VEVENT\nSUMMARY:a\nEND:VEVENT\n".repeat(3);
+        format!("BEGIN:VCALENDAR\nX:{}\n{events}END:VCALENDAR\n", "x".repeat(bytes - 3))
+    };
+    assert_eq!(cut(&file(limits::CALENDAR_HEAD_BYTES_MAX)).0.len(), 3);
+    let reason = |line: usize| format!("{line}: the calendar's own lines are larger than 16 KiB");
+    let (items, skipped) = cut(&file(limits::CALENDAR_HEAD_BYTES_MAX + 1));
+    assert_eq!((items.len(), skipped), (0, [3, 6, 9].map(reason).to_vec()));
+}

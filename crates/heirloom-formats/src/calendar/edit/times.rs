@@ -4,12 +4,14 @@
 use super::{Event, HEAD, written};
 use crate::calendar::fields::{CALENDAR_ZONE, Time, time};
 use crate::calendar::occurrences::zone::{Zone, named, of_windows, own_zone};
-use crate::moment::{Moment, MomentKind};
+use crate::moment::{Moment, MomentKind, duration};
 use crate::{FieldError, text};
 use jiff::tz::TimeZoneDatabase;
 
 /// How far behind a time the definition of its zone is read.
 const DEFINED_AHEAD_S: i64 = 400 * 86_400;
+
+const DAY_S: i64 = 86_400;
 
 /// What a user wants of an event's times; the outer option says whether at all.
 #[derive(Debug, Default)]
@@ -113,15 +115,34 @@ impl Event {
         }
         if wish.end.is_some() {
             self.set(&main, "DURATION", None);
+        } else if is_touched && moment(&start).is_some_and(|start| start.kind == MomentKind::Date) {
+            self.round_duration(&main);
         }
+        let had_own = [&old.0, &old.1].into_iter().flatten().any(|time| time.zone.is_some());
         self.define(&[old.0, old.1]);
-        if let Some(zone) = wish.zone {
+        if let Some(zone) = wish.zone.filter(|_| !had_own) {
             let mut times = [&start, &end].into_iter().flatten();
-            let is_named = times.any(|time| time.moment.kind == MomentKind::Local);
-            let zone = zone.filter(|_| !is_named).map(|zone| (String::new(), text::escaped(&zone)));
-            self.set(HEAD, CALENDAR_ZONE, zone);
+            let is_named = times.any(|time| time.zone.is_some());
+            let zone = zone.map(|zone| (String::new(), text::escaped(&zone)));
+            // What other events of the calendar go by stays where this one has
+            // a zone of its own.
+            if zone.is_none() || !is_named {
+                self.set(HEAD, CALENDAR_ZONE, zone);
+            }
         }
         Ok(())
+    }
+
+    /// Makes a duration one of whole days: beside a date there is no other
+    /// (RFC 5545, 3.6.1).
+    fn round_duration(&mut self, main: &str) {
+        let Some(text) = self.find(main, "DURATION").1.map(|property| property.text()) else {
+            return;
+        };
+        if let Some(seconds) = duration(&text).filter(|_| text.contains('T')) {
+            let days = seconds.max(1).div_euclid(DAY_S) + i64::from(seconds.max(1) % DAY_S > 0);
+            self.set(main, "DURATION", Some((String::new(), format!("P{days}D"))));
+        }
     }
 
     /// Returns the times as they are to be.

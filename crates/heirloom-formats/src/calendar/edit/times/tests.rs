@@ -33,7 +33,8 @@ fn after_in_berlin(lines: &str, edits: &[&str]) -> String {
 fn times(content: &Content) -> String {
     let file = String::from_utf8(render(&CALENDAR, content, "1")).unwrap();
     let (_, own) = file.split_once("BEGIN:VEVENT").unwrap();
-    let times = own.lines().filter(|line| line.starts_with("DT") || line.starts_with("DUE"));
+    let names = ["DT", "DUE", "DURATION"];
+    let times = own.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
     let times = times.filter(|line| !line.starts_with("DTSTAMP"));
     times.collect::<Vec<_>>().join(" ")
 }
@@ -283,4 +284,81 @@ fn a_zone_that_windows_names_is_a_zone() {
     let file = String::from_utf8(render(&CALENDAR, &named, "1")).unwrap();
     assert!(file.contains("TZID:India Standard Time\r\nBEGIN:STANDARD"), "{file}");
     assert!(file.contains("TZOFFSETTO:+0530"), "{file}");
+}
+
+#[test]
+fn the_zone_of_the_calendar_stays_where_an_event_has_its_own() {
+    let file = format!(
+        "BEGIN:VCALENDAR\nX-WR-TIMEZONE:Europe/Paris\nBEGIN:VEVENT\nUID:1\n{BERLIN}END:VEVENT\nEND:VCALENDAR\n"
+    );
+    let own = one("a.ics", file.as_bytes()).content;
+    let head = |content: &Content, edit: &str| {
+        let file = render(&CALENDAR, &set(&CALENDAR, content, &[edit]), "1");
+        let file = String::from_utf8(file).unwrap();
+        file.lines().find(|line| line.starts_with("X-WR")).map(str::to_owned)
+    };
+    for edit in ["timezone=Asia/Tokyo", "timezone=", "timezone=Europe/Berlin"] {
+        assert_eq!(head(&own, edit).as_deref(), Some("X-WR-TIMEZONE:Europe/Paris"), "{edit}");
+    }
+    let utc = file.replace(BERLIN, "DTSTART:20240601T080000Z\n");
+    let utc = one("a.ics", utc.as_bytes()).content;
+    assert!(head(&utc, "timezone=Asia/Tokyo").is_some());
+    assert_eq!(head(&utc, "timezone="), None);
+}
+
+#[test]
+fn the_definition_of_a_zone_that_stays_is_not_written_anew() {
+    let edits = ["start=2024-06-01T10:00", "timezone=Europe/Berlin"];
+    let made = made(&CALENDAR, "1", &edits);
+    let later = set(&CALENDAR, &made, &["start=2024-07-01T10:00"]);
+    let changed: Vec<_> =
+        made.iter().filter(|(key, value)| later.get(*key) != Some(value)).collect();
+    assert_eq!((changed.len(), later.len()), (1, made.len()), "{changed:?}");
+    let zones = |content: &Content| {
+        content.keys().filter(|key| key.starts_with('z')).cloned().collect::<Vec<_>>()
+    };
+    let early = set(&CALENDAR, &later, &["start=1975-07-01T10:00"]);
+    assert_eq!(zones(&early), zones(&made), "another definition in the same place");
+    assert!(zones(&set(&CALENDAR, &early, &["timezone="])).is_empty());
+}
+
+#[test]
+fn a_duration_beside_a_date_is_one_of_whole_days() {
+    for (start, duration, edit, expected, end) in [
+        ("20240501T090000", "PT1H", "all_day=true", "20240501 DURATION:P1D", "2024-05-02"),
+        ("20240501T090000", "P1DT1H", "all_day=true", "20240501 DURATION:P2D", "2024-05-03"),
+        ("20240501T090000Z", "PT48H", "start=2024-05-02", "20240502 DURATION:P2D", "2024-05-04"),
+        ("20240501T090000", "P1W", "all_day=true", "20240501 DURATION:P1W", "2024-05-08"),
+        ("20240501T090000", "PT0S", "all_day=true", "20240501 DURATION:P1D", "2024-05-02"),
+    ] {
+        let lines = format!("DTSTART:{start}\nDURATION:{duration}\n");
+        let day = set(&CALENDAR, &event(&lines), &[edit]);
+        assert_eq!(times(&day), format!("DTSTART;VALUE=DATE:{expected}"), "{duration}");
+        assert_eq!(crate::testing::texts(&CALENDAR, &day, "end"), [end]);
+        let again = set(&CALENDAR, &day, &["all_day=false"]);
+        assert!(times(&again).contains("T000000 DURATION:P"), "{}", times(&again));
+    }
+}
+
+#[test]
+fn blank_lines_behind_a_line_of_an_event_stay() {
+    let before = event("SUMMARY:a\n\nDTSTART:20240601T080000Z\n");
+    let file = |edit: &str| {
+        String::from_utf8(render(&CALENDAR, &set(&CALENDAR, &before, &[edit]), "1")).unwrap()
+    };
+    assert!(file("title=b").contains("UID:1\nSUMMARY:b\n\nDTSTART"));
+    assert!(file("title=").contains("UID:1\n\nDTSTART"));
+}
+
+#[test]
+fn a_calendar_of_version_1_has_breaks_in_quoted_printable() {
+    let file = "BEGIN:VCALENDAR\r\nVERSION:1.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20240601T080000Z\r\n\
+        DESCRIPTION:a\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let text = "one, two\nthree; C:\\x";
+    let edited =
+        set(&CALENDAR, &one("a.vcs", file.as_bytes()).content, &[&format!("description={text}")]);
+    let file = String::from_utf8(render(&CALENDAR, &edited, "1")).unwrap();
+    assert!(file.contains("QUOTED-PRINTABLE:one, two=0Athree"), "{file}");
+    assert_eq!(crate::testing::texts(&CALENDAR, &edited, "description"), [text]);
+    assert_eq!(one("a.vcs", file.as_bytes()).content, edited);
 }
