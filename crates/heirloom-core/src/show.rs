@@ -281,7 +281,7 @@ mod tests {
         let born = |spec: &'static CategorySpec, content: &Content| -> Vec<HistoryEdit> {
             let edits = content.iter().map(|(key, value)| {
                 let (key, after) = (key.clone(), Some(value.clone()));
-                history_edit(spec, &KeyEdit { key, before: None, after })
+                history_edit(spec, &KeyEdit { key, after, ..KeyEdit::default() })
             });
             edits.collect()
         };

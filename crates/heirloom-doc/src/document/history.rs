@@ -46,7 +46,7 @@ pub struct ChangeSummary {
 }
 
 /// What a change did to one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyEdit {
     /// The key.
     pub key: String,
