@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod agenda;
 mod conduct;
 mod damage;
+mod entries;
 mod exchange;
 mod importing;
 mod listing;

@@ -1,6 +1,7 @@
 //! Opening a node over what its storage holds.
 
 use super::damage::entries_with_chunks;
+use super::settle::read_entry;
 use super::{Node, NodeConfig, PendingFrame, Then};
 use crate::collection::Collection;
 use crate::dialer::{Dialer, Source};
@@ -15,7 +16,7 @@ use crate::view::decode_row;
 use crate::waits::Waits;
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{AccountId, ChunkId, Decode, DeviceId, Incarnation, LogId, Now, SpaceId, hash};
-use heirloom_sync::{LogState, Origin, Replication};
+use heirloom_sync::{Entry, LogState, Origin, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Receipts of one start, at most: the start's number stands above them.
@@ -192,6 +193,7 @@ impl Node {
     pub fn start(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
         let continues = self.settle_place(storage)? && !self.config.fresh_incarnation;
         let continues = continues || is_planted(Bug::ActorReused);
+        self.observe_own_ends(storage);
         if !continues {
             self.begin_incarnation();
         }
@@ -220,6 +222,17 @@ impl Node {
             self.started = true;
         }
         Ok(())
+    }
+
+    /// Goes on with the clock of this device's own logs, whatever the time is now.
+    fn observe_own_ends(&mut self, storage: &dyn Storage) {
+        for log in self.own_logs.clone() {
+            let end = self.replication.log(log).map_or(0, |state| state.durable);
+            let bytes = read_entry(storage, log, end);
+            if let Some(entry) = bytes.and_then(|bytes| Entry::parse(bytes).ok()) {
+                self.journal.observe(entry.header().hlc);
+            }
+        }
     }
 
     /// Returns whether the folder lies where it lay; notes where it lies now.

@@ -1,33 +1,29 @@
 //! What is durable takes effect: the same path for a fresh write, a received
 //! entry and a replayed log.
 
+use super::entries::goes_on;
 use super::open::all_rows;
 use super::{Node, PendingAppend, PendingFrame, Then};
 use crate::collection::documents::Documents;
 use crate::collection::verdicts::Court;
-use crate::collection::{self, Applied, Carrier, Library, Opened};
+use crate::collection::{self, Applied, Library, Opened};
 use crate::command::{Event, Level, Wait};
 use crate::failure;
 use crate::input::{AppendError, CommandId, Effect};
 use crate::local::{FRAME_LOCAL, LocalState};
-use crate::quarantine::{self, Aside};
-use crate::rows::{self, LogRow, table};
+use crate::rows::{self, table};
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::view::View;
 use crate::waits::{CopyWait, with_reached};
-use heirloom_base::planted::{Bug, is_planted};
-use heirloom_base::{ChunkId, Decode, DeviceId, LogId, Now, RecordId, Writer, limits, time};
+use heirloom_base::{ChunkId, Decode, DeviceId, LogId, Now, RecordId, time};
 use heirloom_doc::Document;
 use heirloom_identity::Keyring;
 use heirloom_schema::category;
-use heirloom_sync::entry::kind;
-use heirloom_sync::{Entry, Part};
+use heirloom_sync::Entry;
 use std::collections::BTreeSet;
 
 /// Kind of the frames that carry entries.
 pub(crate) const FRAME_ENTRY: u8 = 1;
-/// A day, for a planted bug.
-const DAY_MS: u64 = 86_400_000;
 /// Pause before a start is recorded again that the disk refused.
 const START_PAUSE_MS: u64 = 5_000;
 /// Kind of the frames that carry roster operations.
@@ -139,168 +135,6 @@ impl Node {
         }
     }
 
-    /// Takes in entries of one log, each behind the one before, and what they
-    /// make whole; returns whether they count.
-    fn settle_run(
-        &mut self,
-        now: Now,
-        storage: &mut dyn Storage,
-        run: &[(Option<Lsn>, Box<Entry>)],
-    ) -> Result<bool, StorageError> {
-        let [(_, first), ..] = run else { return Ok(true) };
-        let counts = self.settle_entries(now, storage, run)?;
-        if counts {
-            self.rejoin(now, storage, first.header().log)?;
-        }
-        Ok(counts)
-    }
-
-    /// Takes in entries of one log, each behind the one before, that lie at
-    /// these places, or where the index knows already.
-    pub(super) fn settle_entries(
-        &mut self,
-        now: Now,
-        storage: &mut dyn Storage,
-        run: &[(Option<Lsn>, Box<Entry>)],
-    ) -> Result<bool, StorageError> {
-        let ([(_, first), ..], [.., (lsn, last)]) = (run, run) else { return Ok(true) };
-        let log = first.header().log;
-        let mut view = View::new(storage);
-        if !self.follows(first) {
-            // The frames between were lost with a damaged part of the log.
-            if self.journal.log() == Some(log) {
-                self.begin_incarnation();
-            }
-            for (lsn, entry) in run {
-                if let Some(lsn) = lsn {
-                    self.strand(&mut view, *lsn, entry);
-                }
-            }
-            return view.commit(*lsn).map(|()| false);
-        }
-        let mut missing = Vec::new();
-        for (lsn, entry) in run {
-            let chunks = entry.header().chunks.iter().copied();
-            let lacks = |chunk: &ChunkId| !view.storage().has_chunk(*chunk);
-            missing.push(chunks.filter(lacks).collect::<BTreeSet<ChunkId>>());
-            self.index_entry(&mut view, *lsn, entry);
-        }
-        let is_timely = |entry: &&Entry| {
-            let future = entry.header().hlc.wall_ms() > now.wall_ms + DAY_MS;
-            !(future && is_planted(Bug::ClockTrusted))
-        };
-        let entries = run.iter().map(|(_, entry)| &**entry).filter(is_timely);
-        let applied = self.apply_entries(&mut view, entries)?;
-        view.commit(*lsn)?;
-        for ((_, entry), missing) in run.iter().zip(missing) {
-            if self.device_of(log) == Some(self.device()) {
-                self.journal.observe(entry.header().hlc);
-            }
-            self.replication.durable(now, entry, missing);
-        }
-        self.heed(&applied);
-        self.announce(storage, applied, last)?;
-        Ok(true)
-    }
-
-    /// Returns whether an entry continues what is durable of its log.
-    pub(super) fn follows(&self, entry: &Entry) -> bool {
-        let header = entry.header();
-        match self.replication.log(header.log) {
-            Some(state) if state.durable > 0 => {
-                let unchained = is_planted(Bug::ChainUnchecked);
-                header.seq == state.durable + 1
-                    && (unchained || header.previous == state.durable_id)
-            }
-            _ => header.seq == 1,
-        }
-    }
-
-    fn index_entry(&self, view: &mut View<'_>, lsn: Option<Lsn>, entry: &Entry) {
-        let header = entry.header();
-        if let Some(lsn) = lsn {
-            self.place_entry(view, lsn, entry);
-        }
-        let device = header.origin.map(|origin| origin.device);
-        if let Some(device) = self.device_of(header.log).or(device) {
-            let row = LogRow { device, seq: header.seq, id: entry.id() };
-            view.put(rows::key(table::LOG, &[&header.log.0]), &row);
-        }
-    }
-
-    /// Notes where an entry lies, and which chunks it names.
-    pub(super) fn place_entry(&self, view: &mut View<'_>, lsn: Lsn, entry: &Entry) {
-        let header = entry.header();
-        view.put_bytes(
-            rows::entry_key(table::ENTRY, header.log, header.seq),
-            lsn.0.to_be_bytes().to_vec(),
-        );
-        if !header.chunks.is_empty() {
-            let mut writer = Writer::new();
-            writer.list(&header.chunks);
-            let key = rows::entry_key(table::CHUNKS, header.log, header.seq);
-            view.put_bytes(key, writer.into_bytes());
-        }
-    }
-
-    /// Opens entries of one log, in their order, and applies their changes,
-    /// where this device may and can.
-    pub(super) fn apply_entries<'e>(
-        &self,
-        view: &mut View<'_>,
-        entries: impl Iterator<Item = &'e Entry>,
-    ) -> Result<Applied, StorageError> {
-        let Some(keyring) = &self.membership.keyring else { return Ok(Applied::default()) };
-        let library = Shelves { keyring, documents: self.collection.documents() };
-        let court = Court { library: &library, verdicts: &self.membership.roster };
-        let (mut opened, mut aside) = (Vec::new(), Vec::new());
-        for entry in entries.filter(|entry| entry.header().kind == kind::CHANGES) {
-            match self.open_entry(view, (keyring, &court), entry)? {
-                Opening::Opened(carrier, parts) => opened.push((carrier, parts)),
-                Opening::Aside(one) => aside.push(one),
-                Opening::Sealed => {}
-            }
-        }
-        let mut applied = court.take_in(view, opened)?;
-        applied.aside.extend(aside);
-        Ok(applied)
-    }
-
-    /// Opens an entry, or notes why it cannot be opened.
-    fn open_entry(
-        &self,
-        view: &mut View<'_>,
-        (keyring, court): (&Keyring, &Court<'_>),
-        entry: &Entry,
-    ) -> Result<Opening, StorageError> {
-        let header = entry.header();
-        let barred = if header.seq > court.counting(view, header.log)? {
-            let device = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
-            let state = self.membership.roster.state();
-            let is_out = device.is_some_and(|device| state.devices.contains_key(&device));
-            Some(if is_out { quarantine::BARRED } else { quarantine::NO_MEMBER })
-        } else {
-            None
-        };
-        let key = keyring.epoch_key(&header.epoch).filter(|_| !behind_sealed(view, entry));
-        let Some(epoch_key) = key else {
-            view.put_bytes(rows::entry_key(table::SEALED, header.log, header.seq), Vec::new());
-            return match barred {
-                Some(reason) => keep_aside(view, entry, reason.to_owned()),
-                None => Ok(Opening::Sealed),
-            };
-        };
-        match entry.open(epoch_key) {
-            Ok(body) => {
-                quarantine::release(view, (header.log, header.seq), None)?;
-                let carrier =
-                    Carrier { log: header.log, seq: header.seq, wall_ms: header.hlc.wall_ms() };
-                Ok(Opening::Opened(carrier, body.parts))
-            }
-            Err(error) => keep_aside(view, entry, quarantine::reason(&error)),
-        }
-    }
-
     /// Follows the roster in what it says about the entries that are here, and
     /// makes the records again that this changes. What was not finished when
     /// the device stopped is finished at the next start.
@@ -361,14 +195,14 @@ impl Node {
     /// Begins another log where a change of this device's own waits for one that
     /// was lost: what is written next would not build on it, and two changes of
     /// one author may not have one number.
-    fn heed(&mut self, applied: &Applied) {
+    pub(super) fn heed(&mut self, applied: &Applied) {
         if self.journal.log().is_some_and(|log| applied.stuck.contains(&log)) {
             self.begin_incarnation();
         }
     }
 
     /// Tells what an entry changed.
-    fn announce(
+    pub(super) fn announce(
         &mut self,
         storage: &dyn Storage,
         applied: Applied,
@@ -524,9 +358,9 @@ impl Node {
 }
 
 /// The entries that this device can open and the documents that it has loaded.
-struct Shelves<'a> {
-    keyring: &'a Keyring,
-    documents: &'a Documents,
+pub(super) struct Shelves<'a> {
+    pub(super) keyring: &'a Keyring,
+    pub(super) documents: &'a Documents,
 }
 
 impl Library for Shelves<'_> {
@@ -557,45 +391,6 @@ impl Library for Shelves<'_> {
         let heads = entry.header().roster_heads.clone();
         Ok(Opened { wall_ms: entry.header().hlc.wall_ms(), heads, parts: body.parts })
     }
-}
-
-/// Keeps a whole entry aside.
-fn keep_aside(view: &mut View<'_>, entry: &Entry, reason: String) -> Result<Opening, StorageError> {
-    let header = entry.header();
-    let (log, seq, wall_ms) = (header.log, header.seq, header.hlc.wall_ms());
-    let aside = Aside { log, seq, wall_ms, record: None, reason };
-    quarantine::refuse(view, &aside)?;
-    Ok(Opening::Aside(aside))
-}
-
-/// Returns whether a frame is the next entry of the log of which these are.
-fn goes_on(run: &[(Option<Lsn>, Box<Entry>)], frame: &PendingFrame) -> bool {
-    let (Some((_, last)), PendingFrame::Entry(entry)) = (run.last(), frame) else { return false };
-    let (header, before) = (entry.header(), last.header());
-    let bytes: usize = run.iter().map(|(_, entry)| entry.bytes().len()).sum();
-    run.len() < limits::WAKE_CHANGES_MAX
-        && bytes + entry.bytes().len() <= limits::WAKE_BYTES_MAX
-        && (header.log, header.seq) == (before.log, before.seq + 1)
-        && header.previous == last.id()
-}
-
-/// What comes of an entry that is to be opened.
-enum Opening {
-    /// Its changes.
-    Opened(Carrier, Vec<Part>),
-    /// It was kept aside as a whole.
-    Aside(Aside),
-    /// Its key is not here.
-    Sealed,
-}
-
-/// Returns whether an earlier entry of the log cannot be opened yet: then the
-/// later ones are closed as well, because a log is read in order.
-fn behind_sealed(view: &View<'_>, entry: &Entry) -> bool {
-    let header = entry.header();
-    let first = view.scan(&rows::key(table::SEALED, &[&header.log.0]), None, 1);
-    let first = first.ok().and_then(|rows| rows::entry_of_key(&rows.first()?.0));
-    first.is_some_and(|(_, seq)| seq < header.seq)
 }
 
 /// Returns the records of which an entry holds something, as far as it opens.

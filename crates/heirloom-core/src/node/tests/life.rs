@@ -102,6 +102,19 @@ fn a_restarted_device_goes_on_with_its_log() {
 }
 
 #[test]
+fn the_clock_of_a_log_goes_on_where_the_time_was_set_back() {
+    let mut house = House::of(&["phone", "desk"]);
+    let id = house.add(0, "notes", &["title=a"]);
+    house.set(0, "notes", &id, &["title=b"]);
+    house.now.wall_ms -= 86_400_000;
+    house.boot(0);
+    house.set(0, "notes", &id, &["title=c"]);
+    let times: Vec<String> =
+        house.history(0, "notes", &id).into_iter().map(|row| row.author.at).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+#[test]
 fn a_folder_put_back_goes_on_under_another_log() {
     let mut house = House::of(&["phone", "desk"]);
     let id = house.add(0, "notes", &["title=a"]);
