@@ -25,8 +25,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the socket is looked after while nobody calls.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
 
-/// Time that watchers have to read what happened before the node stopped.
-const LAST_EVENTS: Duration = Duration::from_millis(500);
+/// Time that a program has to make room for one more line once the node stops.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Why the control socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -141,10 +141,7 @@ impl Server {
             () = self.accept(&mut connections, commands, Arc::new(events), stopped) => {}
         }
         drop((self, stopping));
-        let ended = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_EVENTS, ended).await.is_err() {
-            tracing::debug!("a watcher did not read what happened last");
-        }
+        while connections.join_next().await.is_some() {}
     }
 
     async fn accept<F>(
@@ -267,7 +264,7 @@ impl Connection {
     async fn write(&mut self, response: &Response) -> io::Result<()> {
         let line = protocol::encode(response).map_err(io::Error::other)?;
         if line.len() <= RESPONSE_BYTES_MAX {
-            return self.writer.write_all(&line).await;
+            return self.send(&line).await;
         }
         let failure = protocol::refusal(
             protocol::ANSWER_TOO_LARGE,
@@ -275,7 +272,21 @@ impl Connection {
             "Ask for fewer records at a time",
         );
         let line = protocol::encode(&Response::Failed(failure)).map_err(io::Error::other)?;
-        self.writer.write_all(&line).await
+        self.send(&line).await
+    }
+
+    /// Sends a line; gives up on a program that does not read while the node
+    /// stops.
+    async fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut sent = std::pin::pin!(self.writer.write_all(line));
+        tokio::select! {
+            biased;
+            sent = &mut sent => sent,
+            _ = self.stopped.changed() => match tokio::time::timeout(LAST_LINES, sent).await {
+                Ok(sent) => sent,
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            },
+        }
     }
 
     /// Writes events until the program or the node goes, and of a node that
@@ -315,7 +326,7 @@ impl Connection {
 
     async fn tell(&mut self, event: &Event) -> io::Result<()> {
         let line = protocol::encode(event).map_err(io::Error::other)?;
-        self.writer.write_all(&line).await
+        self.send(&line).await
     }
 }
 

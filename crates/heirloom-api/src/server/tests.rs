@@ -289,6 +289,26 @@ async fn a_watcher_hears_what_happened_before_the_node_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watcher_that_does_not_read_holds_no_stop_up() {
+    let household = household();
+    let watcher = household.client().await.watch().await.unwrap();
+    let event = |count: u64| Event::RecordsChanged {
+        category: "x".repeat(60_000),
+        ids: Vec::new(),
+        by: None,
+        by_name: String::new(),
+        at: Some(count.to_string()),
+    };
+    for count in 0..40 {
+        household.events.send(event(count)).unwrap();
+        tokio::task::yield_now().await;
+    }
+    household.stop.send(()).unwrap();
+    household.served.await.unwrap();
+    drop(watcher);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_socket_that_was_removed_is_made_again() {
     let household = household();
     let path = socket::path(household.home()).unwrap();
