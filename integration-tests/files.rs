@@ -337,5 +337,10 @@ fn a_note_without_an_identifier_that_changed_is_the_same_note() {
     assert_eq!(import(), counts(0, 1, 1));
     assert_eq!(import(), counts(0, 0, 2), "and is known again");
     write("p.md", "Something else altogether.\n");
-    assert_eq!(import(), counts(1, 0, 1), "another text is another note");
+    assert_eq!(import(), counts(0, 1, 1), "what stands around it is known");
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("p.md"), "Written by somebody who never saw the first.\n").unwrap();
+    let alone = run_json(&home, &["import", other.to_str().unwrap()]).expect(0).json().to_string();
+    assert_eq!(alone, counts(1, 0, 0), "another text alone is another note");
 }

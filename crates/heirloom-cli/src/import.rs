@@ -85,8 +85,9 @@ fn progress_bar(bytes: u64) -> ProgressBar {
 struct Batch {
     items: Vec<ImportItem>,
     bytes: usize,
-    /// How reports call each file that the items name.
-    shown: BTreeMap<String, String>,
+    /// How reports call the files that the items name: what is imported
+    /// together is told apart, so files of one name stay in one batch.
+    shown: BTreeMap<String, Vec<String>>,
 }
 
 impl Batch {
@@ -95,9 +96,12 @@ impl Batch {
         !self.items.is_empty() && self.bytes + bytes > IMPORT_BATCH_BYTES_MAX
     }
 
-    /// Returns whether another file of the same name is in it.
-    fn confuses(&self, file: &Found) -> bool {
-        self.shown.get(&file.name).is_some_and(|shown| *shown != file.shown)
+    /// Notes how reports call a file.
+    fn name(&mut self, file: &Found) {
+        let shown = self.shown.entry(file.name.clone()).or_default();
+        if shown.last() != Some(&file.shown) {
+            shown.push(file.shown.clone());
+        }
     }
 
     fn push(&mut self, item: ImportItem, bytes: usize) {
@@ -203,10 +207,10 @@ impl Import {
                 continue;
             }
             let size = raw.bytes.len();
-            if self.batch.is_full_for(size) || self.batch.confuses(file) {
+            if self.batch.is_full_for(size) {
                 self.send(Wait::default()).await?;
             }
-            self.batch.shown.insert(file.name.clone(), file.shown.clone());
+            self.batch.name(file);
             let item = ImportItem {
                 category: raw.category.id.to_owned(),
                 file: file.name.clone(),
@@ -267,7 +271,7 @@ impl Import {
         };
         for skipped in report.skipped.iter_mut().chain(&mut report.kept) {
             if let Some(shown) = shown.get(&skipped.file) {
-                skipped.file.clone_from(shown);
+                skipped.file = shown.join(" or ");
             }
         }
         self.reached = reached;

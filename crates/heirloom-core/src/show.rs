@@ -2,10 +2,11 @@
 
 use crate::command::{Author, Failure, HistoryEdit, HistoryRow};
 use crate::{failure, past};
-use heirloom_base::{ActorId, Hlc, time};
+use heirloom_base::{ActorId, Hlc, hash, time};
 use heirloom_doc::{ChangeSummary, KeyEdit};
 use heirloom_formats::{FieldEdit, FieldError, ProjectedValue, Projection};
 use heirloom_schema::category::CategorySpec;
+use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{Content, Value, key};
 use serde_json::{Map, Value as Json, json};
 
@@ -57,11 +58,23 @@ pub(crate) fn reading(spec: &'static CategorySpec, key: &str, value: &Value) -> 
     let alone = Content::from([(key.to_owned(), value.clone())]);
     let projection = heirloom_formats::project(spec, &alone);
     let field = heirloom_formats::field_of(spec, key, value);
+    if spec.number == NOTES.number && heirloom_formats::holds_attachment(&alone) {
+        return ProjectedValue { value: bytes_json(value), kind: None };
+    }
     let shown = field.and_then(|field| {
         let values = projection.fields.iter().find(|(name, _)| *name == field);
         values.and_then(|(_, values)| values.first().cloned())
     });
     shown.unwrap_or_else(|| ProjectedValue { value: plain_json(key, value), kind: None })
+}
+
+/// Returns what tells one file's bytes from another's.
+fn bytes_json(value: &Value) -> Json {
+    let told = value.as_raw().map(|bytes| {
+        let hash = heirloom_base::id::to_hex(&hash::plain(bytes)[..4]);
+        json!(format!("({} bytes, {hash})", bytes.len()))
+    });
+    told.unwrap_or_else(|| plain_json("", value))
 }
 
 /// Returns a value that is no field's as JSON.

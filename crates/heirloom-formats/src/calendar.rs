@@ -29,7 +29,7 @@ const HEAD: &str = "c";
 const ZONES: &str = "z";
 
 /// Endings of calendars.
-pub(crate) const ENDINGS: &[&str] = &["ics", "ical", "ifb"];
+const ENDINGS: &[&str] = &["ics", "ical", "ifb"];
 
 const USUAL_EOL: &str = "\r\n";
 

@@ -24,7 +24,7 @@ use heirloom_schema::{CategorySpec, Content, Value};
 const SEQUENCE: &str = "l";
 
 /// Endings of files of cards.
-pub(crate) const ENDINGS: &[&str] = &["vcf", "vcard"];
+const ENDINGS: &[&str] = &["vcf", "vcard"];
 
 /// The line end that RFC 6350 asks for.
 const USUAL_EOL: &str = "\r\n";
@@ -202,7 +202,10 @@ fn is_bookkeeping(line: &[u8]) -> bool {
 
 fn begins_with_card(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
-    bytes.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:VCARD"))
+    let (head, rest) = bytes.split_at_checked(11).unwrap_or_default();
+    let ends = rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+    head.eq_ignore_ascii_case(b"BEGIN:VCARD")
+        && ends.is_none_or(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(found("x.vcf", b"\nBEGIN:VCALENDAR\n"), Some("calendar"));
         assert_eq!(found("x.ics", b"begin:vcard\n"), Some("contacts"));
         assert_eq!(found("x.vcf", b"{\"a\": 1}"), Some("settings"));
-        assert_eq!(found("x.ics", b"# Title\n"), Some("notes"));
+        assert_eq!(found("x.ics", b"# Title\n"), None, "a text is no note under that name");
         assert_eq!(found("x.vcf", b"\xff\x00"), None);
         assert_eq!(found("x", b"{\"a\": 1}"), Some("settings"));
         assert_eq!(found("x%2Fy.apprecord", b"{\"a\": 1}"), Some("apps"));

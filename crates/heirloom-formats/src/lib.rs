@@ -222,6 +222,12 @@ pub fn is_attachment(name: &str) -> bool {
     notes::is_attachment(name)
 }
 
+/// Returns whether a record of notes is a file beside them: bytes that are no text.
+#[must_use]
+pub fn holds_attachment(content: &Content) -> bool {
+    notes::holds_attachment(content)
+}
+
 /// Makes the content of a new record.
 ///
 /// # Errors

@@ -10,12 +10,12 @@ mod front_matter;
 mod place;
 mod title;
 
+use crate::encoding;
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
 use crate::merge::{Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Operation, Projection, file_name, line, merge, order};
-use crate::{calendar, contacts, encoding};
 use front_matter::{ID, Kind, TITLE, entry, is_fence};
 use heirloom_base::limits;
 use heirloom_schema::category::notes::NOTES;
@@ -40,6 +40,11 @@ pub(crate) fn is_note(name: &str) -> bool {
     file_name::ends_in(name, NOTE_ENDINGS)
 }
 
+/// As [`crate::holds_attachment`].
+pub(crate) fn holds_attachment(content: &Content) -> bool {
+    attachment::is_in(content)
+}
+
 /// As [`crate::is_attachment`].
 pub(crate) fn is_attachment(name: &str) -> bool {
     file_name::ends_in(name, attachment::ENDINGS)
@@ -51,12 +56,7 @@ impl Format for Notes {
     }
 
     fn recognises(&self, name: &str, bytes: &[u8]) -> bool {
-        // Whatever other formats would not have is at least a text.
-        let is_text = is_note(name)
-            || [contacts::ENDINGS, calendar::ENDINGS]
-                .iter()
-                .any(|endings| file_name::ends_in(name, endings));
-        is_text && self.accepts(name, bytes)
+        is_note(name) && self.accepts(name, bytes)
     }
 
     fn accepts(&self, name: &str, bytes: &[u8]) -> bool {

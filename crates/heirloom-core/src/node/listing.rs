@@ -12,6 +12,7 @@ use crate::view::decode_row;
 use base64::Engine as _;
 use heirloom_base::{RecordId, hash, id, time};
 use heirloom_formats::SearchQuery;
+use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::category::{self, CategorySpec};
 use std::collections::BTreeMap;
 
@@ -124,7 +125,9 @@ impl Node {
         shown.authors = show::authors_json(spec, &content, &shown.fields, &author);
         if let Ok(content) = self.resolved(storage, content) {
             let source = heirloom_formats::render(spec, &content, &row.uid);
-            shown.source = Some(String::from_utf8_lossy(&source).into_owned());
+            let is_text =
+                spec.number != NOTES.number || !heirloom_formats::holds_attachment(&content);
+            shown.source = is_text.then(|| String::from_utf8_lossy(&source).into_owned());
         }
         Ok(Answer::Record(shown))
     }

@@ -173,8 +173,10 @@ impl Card {
         let name = values.first().map(|name| name.trim()).filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| FieldError::Required { field: "name".to_owned() })?;
         let (full, structured) = (self.holders("FN"), self.holders("N"));
+        if full.first().is_some_and(|holder| holder.shown == name) {
+            return Ok(());
+        }
         match full.first() {
-            Some(holder) if holder.shown == name => {}
             Some(holder) => self.rewrite(holder, name),
             None => self.insert("FN", name, None),
         }

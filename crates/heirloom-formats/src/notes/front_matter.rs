@@ -2,6 +2,7 @@
 //! are read.
 
 mod flow;
+mod nesting;
 mod toml;
 
 use crate::{encoding, line};
@@ -123,8 +124,11 @@ fn yaml_entry(line: &str) -> Option<(String, String)> {
 pub(super) fn span(lines: &[&[u8]]) -> usize {
     let Some((first, more)) = lines.split_first() else { return 0 };
     let is_bare = first.trim_ascii_end().ends_with(b":");
-    let mut span = 1;
-    for (index, line) in more.iter().enumerate() {
+    let head = encoding::guessed(first);
+    let value = head.split_once(':').map_or("", |(_, value)| value);
+    let nested = nesting::span(value, more.iter().map(|line| encoding::guessed(line)));
+    let mut span = nested;
+    for (index, line) in more.iter().enumerate().skip(nested - 1) {
         let is_item = is_bare && (line.starts_with(b"- ") || line.trim_ascii_end() == b"-");
         if line.trim_ascii().is_empty() {
             continue;
@@ -169,8 +173,19 @@ pub(super) fn span_of(lines: &[&[u8]], name: &str) -> Option<Range<usize>> {
 
 fn yaml_entries(lines: &[&[u8]], name: &str) -> impl Iterator<Item = usize> {
     let is_own =
-        move |line: &[u8]| yaml_entry(&encoding::guessed(line)).is_some_and(|(one, _)| one == name);
-    lines.iter().enumerate().filter(move |(_, line)| is_own(line)).map(|(at, _)| at)
+        |line: &[u8]| yaml_entry(&encoding::guessed(line)).is_some_and(|(one, _)| one == name);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        if is_own(line) {
+            found.push(at);
+        }
+        let head = encoding::guessed(line);
+        let value = head.split_once(':').map_or("", |(_, value)| value);
+        let more = lines.iter().skip(at + 1).map(|line| encoding::guessed(line));
+        at += nesting::span(value, more);
+    }
+    found.into_iter()
 }
 
 /// As [`value_of`], of a mapping in braces.

@@ -355,6 +355,30 @@ fn a_text_that_is_given_to_a_note_of_front_matter_alone_begins_a_line() {
 }
 
 #[test]
+fn what_stands_in_a_list_is_no_entry_of_the_front_matter() {
+    for (file, edited) in [
+        (
+            "+++\nnotes = [\n  \"title = old\",\n  \"b\",\n]\ntitle = \"Real\"\n+++\nB\n",
+            "title = \"X\"",
+        ),
+        (
+            "+++\nlist = {\n id = \"5\",\ntitle = \"y\" }\ntitle = \"Real\"\n+++\nB\n",
+            "title = \"X\"",
+        ),
+        ("---\nx: [a,\ntitle: y,\nid: 5]\ntitle: Real\n---\nB\n", "title: X"),
+    ] {
+        let item = one("a.md", file.as_bytes());
+        assert_eq!((title(&item.content).as_str(), item.uid.as_deref()), ("Real", None), "{file}");
+        let changed = set(&NOTES, &item.content, &["title=X"]);
+        let rendered = String::from_utf8(render(&NOTES, &changed, "u")).unwrap();
+        let expected = file.replace("title = \"Real\"", edited).replace("title: Real", edited);
+        let without_id: Vec<&str> =
+            rendered.lines().filter(|line| !line.ends_with("u\"") && *line != "id: u").collect();
+        assert_eq!(without_id.join("\n") + "\n", expected, "{rendered}");
+    }
+}
+
+#[test]
 fn a_changed_note_is_told_from_another_of_the_same_name() {
     let note = |text: &str| one("p.md", text.as_bytes()).content;
     let is_one = |one: &str, other: &str| crate::is_likely_one(&NOTES, &note(one), &note(other));
@@ -364,7 +388,8 @@ fn a_changed_note_is_told_from_another_of_the_same_name() {
     assert!(!is_one("a\n", "b\n"));
     assert!(is_one("todo\n", "todo done\n") && is_one("# one\n", "# one changed\n"));
     let titled = |body: &str| format!("---\ntitle: About it\n---\n{body}\n");
-    assert!(is_one(&titled("old body here"), &titled("some new other")));
+    assert!(is_one(&titled("old"), &titled("quite another")), "the title is half of it");
+    assert!(!is_one(&titled("old body here"), &titled("some new other")));
     assert!(is_one("", "the first text\n") && !is_one("the only text\n", ""));
 }
 

@@ -30,7 +30,24 @@ fn a_changed_picture_of_a_folder_that_is_known_stays_one() {
     let second = [("img/p.png", "two"), ("doc.pdf", "%PDF b"), first[2]];
     assert_eq!(import(&mut alone, &second), (0, 2, 1));
     assert_eq!(import(&mut alone, &second), (0, 0, 3));
-    assert_eq!(alone.list("notes", None).len(), 3);
+    let rows = alone.list("notes", None);
+    assert_eq!(rows.len(), 3);
+    let (category, id) =
+        ("notes".to_owned(), rows.iter().find(|row| row.title == "p.png").unwrap().id.clone());
+    let Ok(Answer::Record(row)) =
+        alone.ask(Command::Show { category: category.clone(), id: id.clone() })
+    else {
+        panic!("it is there")
+    };
+    assert_eq!(row.source, None, "a picture is no text");
+    let Ok(Answer::History { rows }) = alone.ask(Command::History { category, id }) else {
+        panic!("it has one")
+    };
+    let after = rows
+        .iter()
+        .filter_map(|row| row.edits.iter().find(|edit| edit.field == "attachment")?.after.clone());
+    let told: Vec<String> = after.map(|value| value.as_str().unwrap().to_owned()).collect();
+    assert!(told.iter().all(|text| text.starts_with("(3 bytes, ")) && told.len() == 2, "{told:?}");
     let rewritten = [second[0], second[1], ("n.md", "something else entirely\n")];
     assert_eq!(import(&mut alone, &rewritten), (0, 1, 2), "the rest of the folder is known");
 }

@@ -40,8 +40,14 @@ pub(super) fn structured(name: &str, order: Order) -> String {
 pub(super) fn renamed(old: &str, before: &str, name: &str) -> Option<String> {
     let old: Vec<&str> = text::raw_components(old);
     let part = |at: usize| old.get(at).copied().unwrap_or_default();
-    if before == name && old.iter().all(|part| part.trim().is_empty()) {
+    if before == name {
         return None;
+    }
+    if let Some(given) = unspaced(before, name, &part) {
+        let mut parts = old.clone();
+        let given = text::escaped(given);
+        *parts.get_mut(GIVEN)? = &given;
+        return Some(parts.join(";"));
     }
     let order = Order::of(before, &text::unescaped(part(FAMILY)));
     let words: Vec<&str> = name.split_whitespace().collect();
@@ -66,6 +72,14 @@ pub(super) fn renamed(old: &str, before: &str, name: &str) -> Option<String> {
     }
     let made = parts.join(";");
     (made.trim_end_matches(';') != old.join(";").trim_end_matches(';')).then_some(made)
+}
+
+/// Returns the given name of a name that is written without a space, family
+/// name first, as it was before.
+fn unspaced<'a>(before: &str, name: &'a str, part: &impl Fn(usize) -> &'a str) -> Option<&'a str> {
+    let (family, given) = (text::unescaped(part(FAMILY)), text::unescaped(part(GIVEN)));
+    let is_both = !family.is_empty() && !given.is_empty() && before == format!("{family}{given}");
+    name.strip_prefix(&*family).filter(|rest| is_both && !rest.is_empty() && !rest.contains(' '))
 }
 
 /// Returns the words of a name without those that stand in its further parts.
@@ -174,6 +188,10 @@ mod tests {
             (LU, "Zoe Lu", "Zoe Lu", None),
             (LU, "Zoe Lu", "Dr. Zoe Maria Lu, Ph.D.", None),
             (LU, "Zoe Lu", "Lu, Zoe", None),
+            ("Smith;Jane;Ann;Dr.;", "Mum", "Mum", None),
+            ("王;小明;;;", "王小明", "王小明", None),
+            ("王;小明;;;", "王小明", "王小红", Some("王;小红;;;")),
+            ("Smith;John;;;", "J. Smith", "J. Smith", None),
             (LU, "Zoe Lu", "Zoé Lu", Some("Lu;Zoé;Maria;Dr.;Ph.D.")),
             (LU, "Zoe Lu", "Zoe Wang", Some("Wang;Zoe;Maria;Dr.;Ph.D.")),
             (LU, "Zoe Lu", "Prof. Zoe Lu", Some("Lu;Zoe;Maria;Prof.;Ph.D.")),
@@ -199,7 +217,7 @@ mod tests {
             (";;;;", "Lu & Co", "Lu & Co", None),
             (";;;;", "Lu & Co", "Lu & Sons", Some("Sons;Lu &;;;")),
             ("Lu;Zoe;;;;Chen;Jr", "Zoe Lu", "Zoé Lu", Some("Lu;Zoé;;;;Chen;Jr")),
-            ("Berg;Bo;;;", "Zoe Lu", "Zoe Lu", Some("Lu;Zoe;;;")),
+            ("Berg;Bo;;;", "Zoe Lu", "Zoe Lu", None),
         ] {
             assert_eq!(renamed(old, before, name).as_deref(), expected, "{name} for {old}");
         }

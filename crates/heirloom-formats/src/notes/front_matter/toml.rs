@@ -1,7 +1,7 @@
 //! Front matter in TOML, between two lines of `+++`: only simple entries
 //! before the first table are read.
 
-use super::{ID, quoted};
+use super::{ID, nesting, quoted};
 use crate::encoding;
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ pub(super) fn find(lines: &[&[u8]], name: &str) -> Option<(Range<usize>, String)
         let span = span(&first, texts().skip(1));
         if let Some((_, value)) = entry(&first).filter(|(one, _)| one == name) {
             let more: Vec<String> = texts().take(span).skip(1).collect();
-            let value = if span == 1 { value } else { long(&first, &more) };
+            let value = if more.is_empty() { value } else { long(&first, &more) };
             return Some((at..at + span, value));
         }
         at += span;
@@ -61,7 +61,10 @@ fn fence(first: &str) -> Option<&'static str> {
 
 /// Returns how many lines belong to the entry in the first of them.
 fn span(first: &str, more: impl Iterator<Item = String>) -> usize {
-    let Some(fence) = fence(first) else { return 1 };
+    let Some(fence) = fence(first) else {
+        let value = split(first).map_or("", |(_, value)| value);
+        return nesting::span(value, more);
+    };
     if first.matches(fence).count() > 1 {
         return 1;
     }
