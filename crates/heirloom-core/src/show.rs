@@ -6,7 +6,6 @@ use heirloom_base::{ActorId, Hlc, hash, time};
 use heirloom_doc::{ChangeSummary, KeyEdit};
 use heirloom_formats::{FieldEdit, FieldError, ProjectedValue, Projection};
 use heirloom_schema::category::CategorySpec;
-use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{Content, Value, key};
 use serde_json::{Map, Value as Json, json};
 
@@ -58,7 +57,7 @@ pub(crate) fn reading(spec: &'static CategorySpec, key: &str, value: &Value) -> 
     let alone = Content::from([(key.to_owned(), value.clone())]);
     let projection = heirloom_formats::project(spec, &alone);
     let field = heirloom_formats::field_of(spec, key, value);
-    if spec.number == NOTES.number && heirloom_formats::holds_attachment(&alone) {
+    if heirloom_formats::holds_attachment(spec, &alone) {
         return ProjectedValue { value: bytes_json(value), kind: None };
     }
     let shown = field.and_then(|field| {

@@ -3,8 +3,8 @@
 //! Strings and numbers are the scalars of the same name. Byte strings carry a
 //! tag in front: 0 for raw bytes, 1 for the canonical form of a reference to a
 //! blob. Null stands for a key that was removed: unlike a deletion it stays
-//! visible beside a value that the key is given at the same time. Everything else was written by a newer version: it is kept and not
-//! shown.
+//! visible beside a value that the key is given at the same time. Everything
+//! else was written by a newer version: it is kept and not shown.
 
 use crate::KEY_BYTES_MAX;
 use crate::error::DocError;

@@ -170,6 +170,18 @@ pub(crate) fn difference(from: &Content, to: &Content) -> Edits {
     gone.chain(new.map(|(key, value)| (key.clone(), Some(value.clone())))).collect()
 }
 
+/// Returns a content after edits: the other way of [`difference`].
+pub(crate) fn changed(content: &Content, edits: &Edits) -> Content {
+    let mut changed = content.clone();
+    for (key, value) in edits {
+        match value {
+            Some(value) => changed.insert(key.clone(), value.clone()),
+            None => changed.remove(key),
+        };
+    }
+    changed
+}
+
 /// The places that are taken, to find room between them.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {

@@ -205,8 +205,7 @@ pub fn preferred_file_name(category: &CategorySpec, content: &Content) -> Option
 /// Records of other categories carry what identifies them.
 #[must_use]
 pub fn is_likely_one(category: &CategorySpec, one: &Content, other: &Content) -> bool {
-    category.number == heirloom_schema::category::notes::NOTES.number
-        && notes::is_likely_one(one, other)
+    is_note_category(category) && notes::is_likely_one(one, other)
 }
 
 /// Returns whether a file is a note by its name.
@@ -222,10 +221,14 @@ pub fn is_attachment(name: &str) -> bool {
     notes::is_attachment(name)
 }
 
-/// Returns whether a record of notes is a file beside them: bytes that are no text.
+/// Returns whether a record is a file beside notes: bytes that are no text.
 #[must_use]
-pub fn holds_attachment(content: &Content) -> bool {
-    notes::holds_attachment(content)
+pub fn holds_attachment(category: &CategorySpec, content: &Content) -> bool {
+    is_note_category(category) && notes::holds_attachment(content)
+}
+
+fn is_note_category(category: &CategorySpec) -> bool {
+    category.number == heirloom_schema::category::notes::NOTES.number
 }
 
 /// Makes the content of a new record.
@@ -261,15 +264,8 @@ pub fn edit(
 ) -> Result<Edits, FieldError> {
     fields::verify(category, edits)?;
     let changed = format_of(category).edit(content, edits, tie)?;
-    let mut after = content.clone();
-    for (key, value) in &changed {
-        match value {
-            Some(value) => after.insert(key.clone(), value.clone()),
-            None => after.remove(key),
-        };
-    }
     if !changed.is_empty() {
-        caps::verify(category, Some(content), &after)?;
+        caps::verify(category, Some(content), &layout::changed(content, &changed))?;
     }
     Ok(changed)
 }

@@ -162,15 +162,10 @@ impl Format for Notes {
         if !edits.iter().any(|edit| edit.values().iter().any(|value| !value.is_empty())) {
             return Err(FieldError::Required { field: TITLE.to_owned() });
         }
-        let mut content = stored(
+        let content = stored(
             format!("---\n{}\n---\n", front_matter::written(Kind::Yaml, ID, uid)).as_bytes(),
         );
-        for (key, value) in self.edit(&content, edits, "00000000")? {
-            match value {
-                Some(value) => content.insert(key, value),
-                None => content.remove(&key),
-            };
-        }
+        let content = layout::changed(&content, &self.edit(&content, edits, "00000000")?);
         Ok(stored(&self.render(&content, None)))
     }
 

@@ -31,14 +31,7 @@ pub(crate) fn rendered(item: &Item) -> Vec<u8> {
 
 /// Applies edits to a content.
 pub(crate) fn applied(content: &Content, edits: Edits) -> Content {
-    let mut content = content.clone();
-    for (key, value) in edits {
-        match value {
-            Some(value) => content.insert(key, value),
-            None => content.remove(&key),
-        };
-    }
-    content
+    crate::layout::changed(content, &edits)
 }
 
 /// Carries out `FIELD=VALUE` texts.

@@ -184,9 +184,7 @@ fn fitted(verb: Command, category: &'static CategorySpec) -> Command {
 /// Returns `set` as it is where it also makes the record that is named.
 fn making(set: Command, naming: &'static str) -> Command {
     set.about("Set values of a record, which is made where there is none: KEY=VALUE")
-        .mut_arg("id", |id| {
-            id.value_name(naming).help("The record: its name, or a prefix of its id")
-        })
+        .mut_arg("id", |id| id.value_name(naming))
         .mut_arg("assignments", |assignments| {
             let help = "A key and its new value; an empty value removes it (can be repeated)";
             assignments.value_name("KEY=VALUE").help(help)

@@ -25,8 +25,9 @@ enum Outcome {
 struct Places {
     /// By the places of their files.
     records: BTreeMap<String, Vec<RecordId>>,
-    /// Whether what is imported is mostly what was imported before.
-    is_familiar: bool,
+    /// Whether what is imported is mostly what was imported before, once that
+    /// was asked.
+    is_familiar: Option<bool>,
 }
 
 /// Fields that stay as they are here, though the file changed them too.
@@ -135,11 +136,18 @@ impl Node {
         }
         let places = match places {
             Some(places) => places,
-            None => places.insert(self.places(storage, items)?),
+            None => places.insert(self.places(storage)?),
         };
         let Some(record) = places.only(raw, parsed) else { return Ok(None) };
-        let is_one = places.is_familiar || self.is_likely(storage, record, (raw, parsed))?;
-        Ok(is_one.then_some(record))
+        if self.is_likely(storage, record, (raw, parsed))? {
+            return Ok(Some(record));
+        }
+        let is_familiar = match places.is_familiar {
+            Some(known) => known,
+            None => self.is_familiar(storage, items, places)?,
+        };
+        places.is_familiar = Some(is_familiar);
+        Ok(is_familiar.then_some(record))
     }
 
     fn is_likely(
@@ -158,10 +166,9 @@ impl Node {
         Ok(heirloom_formats::render(raw.category, &content, &uid) == raw.bytes)
     }
 
-    /// Returns what is known by the places of its files, and whether most of
-    /// what is imported is.
-    fn places(&self, storage: &dyn Storage, items: &[ImportItem]) -> Result<Places, Refusal> {
-        let mut places = Places { records: BTreeMap::new(), is_familiar: false };
+    /// Returns what is known by the places of its files.
+    fn places(&self, storage: &dyn Storage) -> Result<Places, Refusal> {
+        let mut places = Places { records: BTreeMap::new(), is_familiar: None };
         Self::each_row(storage, &NOTES, None, &mut |record, row| {
             if !row.deleted && heirloom_formats::is_content_uid(&row.uid) {
                 let content = self.existing(storage, record)?.content();
@@ -170,6 +177,16 @@ impl Node {
             }
             Ok(true)
         })?;
+        Ok(places)
+    }
+
+    /// Returns whether most of what is imported was imported before.
+    fn is_familiar(
+        &self,
+        storage: &dyn Storage,
+        items: &[ImportItem],
+        places: &Places,
+    ) -> Result<bool, Refusal> {
         let (mut known, mut strange) = (0, 0);
         for item in items.iter().filter(|item| item.category == NOTES.id) {
             let Ok((raw, parsed)) = parsed_item(item) else { continue };
@@ -185,8 +202,7 @@ impl Node {
                 strange += 1;
             }
         }
-        places.is_familiar = known > 0 && known >= strange;
-        Ok(places)
+        Ok(known > 0 && known >= strange)
     }
 
     /// Takes over what the file changed since it was last imported, and

@@ -12,7 +12,6 @@ use crate::view::decode_row;
 use base64::Engine as _;
 use heirloom_base::{RecordId, hash, id, time};
 use heirloom_formats::SearchQuery;
-use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::category::{self, CategorySpec};
 use std::collections::BTreeMap;
 
@@ -125,8 +124,7 @@ impl Node {
         shown.authors = show::authors_json(spec, &content, &shown.fields, &author);
         if let Ok(content) = self.resolved(storage, content) {
             let source = heirloom_formats::render(spec, &content, &row.uid);
-            let is_text =
-                spec.number != NOTES.number || !heirloom_formats::holds_attachment(&content);
+            let is_text = !heirloom_formats::holds_attachment(spec, &content);
             shown.source = is_text.then(|| String::from_utf8_lossy(&source).into_owned());
         }
         Ok(Answer::Record(shown))

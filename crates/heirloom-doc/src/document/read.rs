@@ -62,8 +62,7 @@ impl Candidate {
 
     /// Returns whether a reader sees no difference between two.
     fn reads_as(&self, other: &Self) -> bool {
-        let reading = |one: &Self| (one.attributed.removed, one.attributed.value.clone());
-        reading(self) == reading(other)
+        self.attributed.removed == other.attributed.removed && self.value() == other.value()
     }
 }
 

@@ -36,13 +36,8 @@ pub(super) fn create(edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Cont
         "END:VCALENDAR".to_owned(),
     ];
     let bytes: Vec<u8> = lines.iter().flat_map(|line| line::folded(line, USUAL_EOL)).collect();
-    let mut content = super::stored(&bytes);
-    for (key, value) in edit(&content, edits)? {
-        match value {
-            Some(value) => content.insert(key, value),
-            None => content.remove(&key),
-        };
-    }
+    let content = super::stored(&bytes);
+    let content = layout::changed(&content, &edit(&content, edits)?);
     let mut file = Vec::new();
     units(&content).iter().for_each(|unit| layout::write(unit.value, USUAL_EOL, &mut file));
     Ok(super::stored(&file))

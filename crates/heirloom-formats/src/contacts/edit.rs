@@ -52,15 +52,10 @@ pub(super) fn create(edits: &[FieldEdit], uid: &str) -> Result<Content, FieldErr
     }
     lines.push("END:VCARD".to_owned());
     let bytes: Vec<u8> = lines.iter().flat_map(|line| line::folded(line, USUAL_EOL)).collect();
-    let mut content = super::stored(&bytes);
+    let content = super::stored(&bytes);
     let others: Vec<FieldEdit> =
         edits.iter().filter(|edit| edit.field != "name").cloned().collect();
-    for (key, value) in edit(&content, &others, "00000000")? {
-        match value {
-            Some(value) => content.insert(key, value),
-            None => content.remove(&key),
-        };
-    }
+    let content = layout::changed(&content, &edit(&content, &others, "00000000")?);
     let values: Vec<Value> = units(&content).iter().map(|unit| unit.value.clone()).collect();
     let keys = (0..).map(|index| format!("{SEQUENCE}{}", order::ordinal(index)));
     Ok(keys.zip(values).collect())

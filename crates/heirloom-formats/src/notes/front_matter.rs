@@ -102,6 +102,15 @@ pub(super) fn entry(line: &[u8]) -> Option<(String, String)> {
     yaml_entry(&line).or_else(|| toml::entry(&line))
 }
 
+/// Returns the name of an entry as it is compared: in lower case, and a uid as
+/// an id.
+fn named(name: &str) -> String {
+    match name.to_lowercase() {
+        name if name == "uid" => ID.to_owned(),
+        name => name,
+    }
+}
+
 fn yaml_entry(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
     let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
@@ -111,11 +120,7 @@ fn yaml_entry(line: &str) -> Option<(String, String)> {
     {
         return None;
     }
-    let name = match name.to_lowercase() {
-        name if name == "uid" => ID.to_owned(),
-        name => name,
-    };
-    Some((name, scalar(value.trim())))
+    Some((named(name), scalar(value.trim())))
 }
 
 /// Returns how many lines belong to the entry in the first of them: also those
@@ -124,9 +129,7 @@ fn yaml_entry(line: &str) -> Option<(String, String)> {
 pub(super) fn span(lines: &[&[u8]]) -> usize {
     let Some((first, more)) = lines.split_first() else { return 0 };
     let is_bare = first.trim_ascii_end().ends_with(b":");
-    let head = encoding::guessed(first);
-    let value = head.split_once(':').map_or("", |(_, value)| value);
-    let nested = nesting::span(value, more.iter().map(|line| encoding::guessed(line)));
+    let nested = nested(&encoding::guessed(first), more);
     let mut span = nested;
     for (index, line) in more.iter().enumerate().skip(nested - 1) {
         let is_item = is_bare && (line.starts_with(b"- ") || line.trim_ascii_end() == b"-");
@@ -172,20 +175,22 @@ pub(super) fn span_of(lines: &[&[u8]], name: &str) -> Option<Range<usize>> {
 }
 
 fn yaml_entries(lines: &[&[u8]], name: &str) -> impl Iterator<Item = usize> {
-    let is_own =
-        |line: &[u8]| yaml_entry(&encoding::guessed(line)).is_some_and(|(one, _)| one == name);
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(line) = lines.get(at) {
-        if is_own(line) {
+    while let Some((first, more)) = lines.get(at..).and_then(<[&[u8]]>::split_first) {
+        let first = encoding::guessed(first);
+        if yaml_entry(&first).is_some_and(|(one, _)| one == name) {
             found.push(at);
         }
-        let head = encoding::guessed(line);
-        let value = head.split_once(':').map_or("", |(_, value)| value);
-        let more = lines.iter().skip(at + 1).map(|line| encoding::guessed(line));
-        at += nesting::span(value, more);
+        at += nested(&first, more);
     }
     found.into_iter()
+}
+
+/// Returns how many lines the brackets of an entry of YAML take, from its first.
+fn nested(first: &str, more: &[&[u8]]) -> usize {
+    let value = first.split_once(':').map_or("", |(_, value)| value);
+    nesting::span(value, more.iter().map(|line| encoding::guessed(line)))
 }
 
 /// As [`value_of`], of a mapping in braces.

@@ -1,6 +1,6 @@
 //! Front matter that is one mapping in braces, as JSON writes it and YAML may.
 
-use super::{ID, scalar};
+use super::{named, scalar};
 use std::ops::Range;
 
 /// An entry of a mapping.
@@ -87,10 +87,7 @@ impl<'a> Scan<'a> {
         let text = |range: Range<usize>| self.text.get(range).unwrap_or_default();
         let value = text(colon + 1..end);
         let from = end - value.trim_start().len();
-        let name = match text(start..colon).trim().trim_matches(['"', '\'']).to_lowercase() {
-            name if name == "uid" => ID.to_owned(),
-            name => name,
-        };
+        let name = named(text(start..colon).trim().trim_matches(['"', '\'']));
         self.entries.push(Entry { name, value: from..from + value.trim().len() });
     }
 }

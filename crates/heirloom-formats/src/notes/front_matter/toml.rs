@@ -1,7 +1,7 @@
 //! Front matter in TOML, between two lines of `+++`: only simple entries
 //! before the first table are read.
 
-use super::{ID, nesting, quoted};
+use super::{named, nesting, quoted};
 use crate::encoding;
 use std::ops::Range;
 
@@ -13,11 +13,7 @@ pub(super) fn begins(line: &str) -> bool {
 /// Returns name (in lower case) and value of an entry. A uid is an id.
 pub(super) fn entry(line: &str) -> Option<(String, String)> {
     let (name, value) = split(line)?;
-    let name = match name.trim_matches(['"', '\'']).to_lowercase() {
-        name if name == "uid" => ID.to_owned(),
-        name => name,
-    };
-    Some((name, scalar(value.trim())))
+    Some((named(name.trim_matches(['"', '\''])), scalar(value.trim())))
 }
 
 /// Returns on which lines the first entry of a name stands, and its value.
