@@ -1,5 +1,6 @@
 //! What a user is told when the daemon itself fails.
 
+use heirloom_api::BindError;
 use heirloom_core::command::{Answer, Failure};
 use heirloom_core::failure::exit;
 use heirloom_core::input::AppendError;
@@ -117,12 +118,26 @@ pub(crate) fn network(error: &dyn Display) -> Failure {
     )
 }
 
-pub(crate) fn control(error: &dyn Display) -> Failure {
+pub(crate) fn control(error: &BindError) -> Failure {
+    let fix = match error {
+        BindError::InUse { .. } => "End the node that answers there, or use it.",
+        BindError::ForeignFolder { .. } => {
+            "Make the folder your own and close it to others (mode 0700), or set XDG_RUNTIME_DIR."
+        }
+        BindError::System { .. } => {
+            "Move away what stands at `control.sock` in the folder if it is no socket."
+        }
+    };
+    let text = format!("The control socket cannot be opened: {}.", causes(error));
+    failure(exit::FAILED, "control-socket", text, fix)
+}
+
+pub(crate) fn control_broke() -> Failure {
     failure(
         exit::FAILED,
         "control-socket",
-        format!("The control socket cannot be opened: {error}."),
-        "Check whether another node runs for this folder.",
+        "The control socket broke.".to_owned(),
+        "Start the node again with `heirloom up`; everything that was answered is saved.",
     )
 }
 

@@ -74,7 +74,7 @@ pub(crate) async fn run_until(
             close(server, serving).await;
             outcome
         }
-        End::Socket => running.stop().await.and(Err(failure::control(&"it broke"))),
+        End::Socket => running.stop().await.and(Err(failure::control_broke())),
     };
     teller.abort();
     outcome
@@ -118,7 +118,7 @@ impl Up {
         let mut engine = Engine::open(home, store, seed.clone(), Reach::Networked)?;
         settle_role(&mut engine, options)?;
         let server =
-            Server::bind(home).map_err(|error| failure::control(&failure::causes(&error)))?;
+            Server::bind(home).map_err(|error| failure::control(&error))?;
         let keeper = engine.node().role() != Role::Member;
         let (network, network_events) = listen(options, &seed, keeper).await?;
         let device = engine.node().device();

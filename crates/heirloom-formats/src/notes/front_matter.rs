@@ -113,6 +113,7 @@ fn named(name: &str) -> String {
 
 fn yaml_entry(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
+    let name = unquoted(name.trim_end());
     let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
     if name.is_empty()
         || !name.chars().all(is_name)
@@ -121,6 +122,12 @@ fn yaml_entry(line: &str) -> Option<(String, String)> {
         return None;
     }
     Some((named(name), scalar(value.trim())))
+}
+
+/// Returns a key without its quotes.
+fn unquoted(key: &str) -> &str {
+    let inside = |quote| key.strip_prefix(quote).and_then(|key| key.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).unwrap_or(key)
 }
 
 /// Returns how many lines belong to the entry in the first of them: also those
@@ -389,6 +396,9 @@ mod tests {
             ("tags: [a, b]", Some(("tags", ""))),
             ("title:", Some(("title", ""))),
             ("  nested: x", None),
+            ("\"Title\": a", Some(("title", "a"))),
+            ("'title' : a", Some(("title", "a"))),
+            ("\"title: a", None),
             ("- item: x", None),
             ("https://a", None),
         ] {
