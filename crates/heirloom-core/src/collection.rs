@@ -12,7 +12,7 @@ use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use documents::Documents;
 use heirloom_base::{ActorId, ChangeHash, Encode, LogId, OpId, RecordId, limits};
-use heirloom_doc::{ChunkError, Document, GateError, RawChange};
+use heirloom_doc::{ChunkError, Document, GateError, RawChange, Saved};
 use heirloom_schema::{Content, Value, category, key};
 use heirloom_sync::Part;
 use identity::Identity;
@@ -83,6 +83,13 @@ pub(crate) trait Library {
     fn keep(&self, saved: &[u8], document: &Document) {
         let _ = (saved, document); // It can be loaded again.
     }
+
+    /// Returns a record's document as this device has left it, if it is loaded
+    /// and its changes are on their way into the index.
+    fn written(&self, record: RecordId) -> Option<Saved> {
+        let _ = record; // It can be made again.
+        None
+    }
 }
 
 /// An entry that was opened again.
@@ -129,6 +136,13 @@ impl Collection {
     /// Returns the documents that were loaded.
     pub(crate) fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// Returns a record's document with the edits that are on their way, if
+    /// there are some and it is loaded.
+    pub(crate) fn written(&self, record: RecordId) -> Option<Saved> {
+        let (_, saved) = self.overlay.get(&record)?;
+        Some((self.documents.find(saved)?, saved.clone()))
     }
 
     /// Notes an edit that is on its way into an own log under `seq`.

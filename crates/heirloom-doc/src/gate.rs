@@ -169,7 +169,7 @@ pub fn links(change: &RawChange) -> Option<(ChangeHash, Vec<ChangeHash>)> {
 #[must_use]
 pub fn admit(saved: Option<&[u8]>, record: RecordId, offered: &[Offered]) -> Admission {
     match saved.map(Document::load).transpose() {
-        Ok(document) => admit_into(document.unwrap_or_default(), record, offered),
+        Ok(document) => admit_into(document.unwrap_or_default(), record, offered, None),
         Err(error) => {
             let all = 0..offered.len();
             let waiting = all.map(|index| (index, Awaited::Earlier)).collect();
@@ -178,14 +178,26 @@ pub fn admit(saved: Option<&[u8]>, record: RecordId, offered: &[Offered]) -> Adm
     }
 }
 
+/// A document and its saved bytes.
+pub type Saved = (Document, Vec<u8>);
+
 /// As [`admit`], of a document that was loaded.
+///
+/// `written` is the document as this device has left it, where it wrote one:
+/// if that is what the judged changes lead to, it is taken instead of trying
+/// again what was done here already. It is nobody else's work.
 #[must_use]
-pub fn admit_into(document: Document, record: RecordId, offered: &[Offered]) -> Admission {
-    admit_in_parts(document, record, offered, TRIAL_OPS_MAX)
+pub fn admit_into(
+    document: Document,
+    record: RecordId,
+    offered: &[Offered],
+    written: Option<Saved>,
+) -> Admission {
+    admit_in_parts((document, written), record, offered, TRIAL_OPS_MAX)
 }
 
 fn admit_in_parts(
-    document: Document,
+    (document, written): (Document, Option<Saved>),
     record: RecordId,
     offered: &[Offered],
     operations_max: usize,
@@ -194,7 +206,7 @@ fn admit_in_parts(
     let mut graph = Graph::of(&document);
     let (candidates, births) = read_all(record, offered, &graph, &mut admission);
     let (born, others) = candidates.into_iter().partition(Candidate::is_birth);
-    let mut trials = Trials::of(document);
+    let mut trials = Trials::of(document, written);
     let plan = births::admit(record, born, &mut graph, &mut admission);
     trials.take_births(plan, operations_max, &mut admission);
     Queues::of(others).admit(&mut trials, operations_max, &mut admission);

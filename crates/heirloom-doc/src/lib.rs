@@ -36,7 +36,9 @@ pub use document::{
     Attributed, ChangeKind, ChangeSummary, Conflict, ContestedDeletion, Document, KeyEdit,
 };
 pub use error::{ChunkError, DocError, GateError};
-pub use gate::{Admission, Awaited, Claim, Offered, admit, admit_into, claim, is_own, links};
+pub use gate::{
+    Admission, Awaited, Claim, Offered, Saved, admit, admit_into, claim, is_own, links,
+};
 pub use guard::silence_caught_panics;
 
 /// Bytes that a key has at most.

@@ -117,8 +117,7 @@ impl Up {
         let home = &options.home;
         let mut engine = Engine::open(home, store, seed.clone(), Reach::Networked)?;
         settle_role(&mut engine, options)?;
-        let server =
-            Server::bind(home).map_err(|error| failure::control(&error))?;
+        let server = Server::bind(home).map_err(|error| failure::control(&error))?;
         let keeper = engine.node().role() != Role::Member;
         let (network, network_events) = listen(options, &seed, keeper).await?;
         let device = engine.node().device();

@@ -29,12 +29,17 @@ struct Kept {
 impl Documents {
     /// Returns the document that was saved as these bytes.
     pub(crate) fn load(&self, saved: &[u8]) -> Result<Document, StorageError> {
-        if let Some(document) = self.0.borrow().by_name.get(&name(saved)) {
-            return Ok(document.clone());
+        if let Some(document) = self.find(saved) {
+            return Ok(document);
         }
         let document = load(saved)?;
         self.keep(saved, &document);
         Ok(document)
+    }
+
+    /// Returns the document that was saved as these bytes, if it is kept.
+    pub(crate) fn find(&self, saved: &[u8]) -> Option<Document> {
+        self.0.borrow().by_name.get(&name(saved)).cloned()
     }
 
     /// Keeps a document that was saved as these bytes.

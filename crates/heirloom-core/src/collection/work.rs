@@ -155,7 +155,8 @@ impl<'a, 'v> Work<'a, 'v> {
             Admission::default()
         } else {
             let loaded = self.saved.as_deref().map(|saved| self.library.load(saved)).transpose()?;
-            heirloom_doc::admit_into(loaded.unwrap_or_default(), self.record, &offered)
+            let written = self.library.written(self.record);
+            heirloom_doc::admit_into(loaded.unwrap_or_default(), self.record, &offered, written)
         };
         let stuck = self.let_wait(&batch, &admission)?;
         self.settle(&batch, &admission)?;

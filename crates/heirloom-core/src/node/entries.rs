@@ -131,7 +131,7 @@ impl Node {
         entries: impl Iterator<Item = &'e Entry>,
     ) -> Result<Applied, StorageError> {
         let Some(keyring) = &self.membership.keyring else { return Ok(Applied::default()) };
-        let library = Shelves { keyring, documents: self.collection.documents() };
+        let library = Shelves { keyring, collection: &self.collection };
         let court = Court { library: &library, verdicts: &self.membership.roster };
         let (mut opened, mut aside) = (Vec::new(), Vec::new());
         for entry in entries.filter(|entry| entry.header().kind == kind::CHANGES) {

@@ -4,9 +4,8 @@
 use super::entries::goes_on;
 use super::open::all_rows;
 use super::{Node, PendingAppend, PendingFrame, Then};
-use crate::collection::documents::Documents;
 use crate::collection::verdicts::Court;
-use crate::collection::{self, Applied, Library, Opened};
+use crate::collection::{self, Applied, Collection, Library, Opened};
 use crate::command::{Event, Level, Wait};
 use crate::failure;
 use crate::input::{AppendError, CommandId, Effect};
@@ -16,7 +15,7 @@ use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::view::View;
 use crate::waits::{CopyWait, with_reached};
 use heirloom_base::{ChunkId, Decode, DeviceId, LogId, Now, RecordId, time};
-use heirloom_doc::Document;
+use heirloom_doc::{Document, Saved};
 use heirloom_identity::Keyring;
 use heirloom_schema::category;
 use heirloom_sync::Entry;
@@ -140,7 +139,7 @@ impl Node {
     /// the device stopped is finished at the next start.
     pub(super) fn follow_roster(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
         let Some(keyring) = &self.membership.keyring else { return Ok(()) };
-        let library = Shelves { keyring, documents: self.collection.documents() };
+        let library = Shelves { keyring, collection: &self.collection };
         let court = Court { library: &library, verdicts: &self.membership.roster };
         for (log, _) in self.replication.logs() {
             let mut more = true;
@@ -360,7 +359,7 @@ impl Node {
 /// The entries that this device can open and the documents that it has loaded.
 pub(super) struct Shelves<'a> {
     pub(super) keyring: &'a Keyring,
-    pub(super) documents: &'a Documents,
+    pub(super) collection: &'a Collection,
 }
 
 impl Library for Shelves<'_> {
@@ -369,11 +368,15 @@ impl Library for Shelves<'_> {
     }
 
     fn load(&self, saved: &[u8]) -> Result<Document, StorageError> {
-        self.documents.load(saved)
+        self.collection.documents().load(saved)
     }
 
     fn keep(&self, saved: &[u8], document: &Document) {
-        self.documents.keep(saved, document);
+        self.collection.documents().keep(saved, document);
+    }
+
+    fn written(&self, record: RecordId) -> Option<Saved> {
+        self.collection.written(record)
     }
 
     fn is_lost(&self, view: &View<'_>, log: LogId, seq: u64) -> Result<bool, StorageError> {

@@ -3,8 +3,8 @@
 use super::Document;
 use super::read::{Attributed, is_deleted_at, is_marked_at, rivals_at, value_at};
 use crate::change::{Heads, own_actor, own_hash};
-use crate::chunk::{Action, Chunk, Operation, RawValue};
-use automerge::{Automerge, Change, ObjId, ReadDoc as _};
+use crate::chunk::Chunk;
+use automerge::{Automerge, Change, ChangeHash as ForeignHash, ChangeMetadata, ObjId};
 use heirloom_base::{ActorId, ChangeHash, Hlc};
 use heirloom_schema::{Content, Value, key};
 use std::cmp::Reverse;
@@ -94,23 +94,19 @@ impl Document {
             return newborn.identity().into_iter().collect();
         }
         let metas = self.automerge().get_changes_meta(&[]);
-        let births = metas.iter().filter(|meta| meta.timestamp == 0 && meta.seq == 1);
-        let changes = births.filter_map(|meta| self.automerge().get_change_by_hash(&meta.hash));
-        changes.filter_map(|change| category_and_uid(change.raw_bytes())).collect()
+        let is_first = |meta: &&ChangeMetadata<'_>| meta.timestamp == 0 && meta.deps.is_empty();
+        let firsts = metas.iter().filter(is_first).map(|meta| meta.hash);
+        firsts.filter_map(|hash| category_and_uid(self.automerge(), hash)).collect()
     }
 }
 
-/// Reads what a change sets the category and the uid to.
-fn category_and_uid(change: &[u8]) -> Option<(i64, String)> {
-    let chunk = Chunk::parse(change).ok()?;
-    let value = |key: &str| {
-        let sets = |one: &&Operation<'_>| one.key == Some(key) && one.action == Action::Set;
-        chunk.operations.iter().find(sets).map(|operation| operation.value)
-    };
-    let (category, uid) = (value(key::CATEGORY)?, value(key::UID)?);
-    let text = std::str::from_utf8(uid.bytes).ok().filter(|_| uid.kind == RawValue::STR)?;
-    let number = category.as_int().filter(|_| category.kind == RawValue::INT)?;
-    Some((number, text.to_owned()))
+/// Reads what a change that builds on none sets the category and the uid to.
+fn category_and_uid(document: &Automerge, first: ForeignHash) -> Option<(i64, String)> {
+    let value = |key: &str| value_at(document, key, Some(&[first]));
+    match (value(key::CATEGORY)?, value(key::UID)?) {
+        (Value::Int(number), Value::Str(uid)) => Some((number, uid)),
+        _ => None,
+    }
 }
 
 /// Returns the newest change of a text, by its clock reading; without its value.

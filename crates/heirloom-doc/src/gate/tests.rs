@@ -321,11 +321,32 @@ fn many_operations_are_tried_in_parts_and_a_bad_part_alone() {
         }
         let saved = document.save();
         crate::silence_caught_panics();
-        let admission = admit_in_parts(Document::load(&saved).unwrap(), RECORD, &offered, limit);
+        let admission =
+            admit_in_parts((Document::load(&saved).unwrap(), None), RECORD, &offered, limit);
         check(&admission, offered.len());
         assert_eq!(admission.refused.len(), usize::from(bad));
         assert_eq!(admission.duplicates, [0], "the birth");
         assert_eq!(admission.document.unwrap().0.heads(), wanted.heads());
+    }
+}
+
+#[test]
+fn what_this_device_has_written_is_taken_only_where_it_is_what_comes_out() {
+    let (mut document, _) = born();
+    let saved = document.save();
+    let offered = [edited(&mut document, LOG, "first")];
+    let written = document.clone();
+    let mut other = document.clone();
+    edited(&mut other, LOG, "second");
+    // Bytes that no document is saved as: seen again, they were taken over.
+    let marked = b"as it was written".to_vec();
+    for (left, is_taken) in [(written, true), (other, false), (born().0, false)] {
+        let base = Document::load(&saved).unwrap();
+        let admission = admit_into(base, RECORD, &offered, Some((left, marked.clone())));
+        let (result, saved) = admission.document.unwrap();
+        assert_eq!(result.heads(), document.heads());
+        assert_eq!(saved == marked, is_taken);
+        assert_eq!(admission.applied.len(), 1);
     }
 }
 
