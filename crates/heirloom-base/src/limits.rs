@@ -69,6 +69,10 @@ limits! {
     WAITING_PER_AUTHOR_MAX = 10_000, "Changes of one author that wait in all records and go unmentioned: as many as a large import edits.";
     WAKE_CHANGES_MAX = 256, "Changes of one log that waited and are tried at one time.";
     WAKE_BYTES_MAX = 1024 * 1024, "Bytes of changes of one log that waited and are tried at one time.";
+    ARREARS_FROM = 64, "Entries of one log that arrive together from which on their changes are noted first and applied together.";
+    ARREARS_ENTRY_BYTES_MAX = 4 * 1024, "One entry whose changes are noted first: it is read again for each of its records.";
+    ARREARS_MAX = 64 * 1024, "Entries whose changes are noted and not applied.";
+    ARREARS_MS_MAX = 200, "Time after the last of many entries until they are applied at the latest.";
     QUARANTINE_PER_ENTRY_MAX = 64, "Records of one entry that are listed as kept aside: it can name thousands.";
     SEGMENT_BYTES = 16 * 1024 * 1024, "One segment file of the log.";
     INDEX_VALUE_BYTES_MAX = 60 * 1024, "One value in the index: sled puts larger ones into files it never syncs.";

@@ -2,6 +2,7 @@
 
 pub(crate) mod documents;
 pub(crate) mod identity;
+pub(crate) mod later;
 mod queue;
 pub(crate) mod verdicts;
 mod work;
@@ -16,6 +17,7 @@ use heirloom_doc::{ChunkError, Document, GateError, RawChange, Saved};
 use heirloom_schema::{Content, Value, category, key};
 use heirloom_sync::Part;
 use identity::Identity;
+use later::Haste;
 use queue::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use work::{Offer, Work};
@@ -163,11 +165,13 @@ impl Collection {
     }
 }
 
-/// Applies the changes of entries of one log, and those that waited for them.
+/// Applies the changes of entries of one log, and those that waited for them;
+/// or notes them, of records that are here.
 pub(crate) fn apply(
     view: &mut View<'_>,
     library: &dyn Library,
     entries: Vec<(Carrier, Vec<Part>)>,
+    haste: Haste,
 ) -> Result<Applied, StorageError> {
     let mut by_record: BTreeMap<RecordId, Vec<Offer>> = BTreeMap::new();
     let mut applied = Applied::default();
@@ -184,6 +188,12 @@ pub(crate) fn apply(
         }
     }
     for (record, offered) in by_record {
+        if haste == Haste::Later && view.document(record)?.is_some() {
+            for Offer { place, .. } in offered {
+                later::put_off(view, record, place.log, place.seq);
+            }
+            continue;
+        }
         Work::begin(view, library, record, &mut applied)?.run(offered)?;
     }
     Ok(applied)

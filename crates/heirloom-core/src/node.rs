@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::rows;
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::waits::Waits;
+use arrears::Arrears;
 use conduct::Conduct;
 use heirloom_base::{AccountId, ChunkId, DeviceId, LogId, Now, SpaceId};
 use heirloom_identity::{DeviceKeys, Role};
@@ -20,6 +21,7 @@ use heirloom_sync::{Entry, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod agenda;
+mod arrears;
 mod conduct;
 mod damage;
 mod entries;
@@ -56,6 +58,9 @@ pub struct NodeConfig {
     /// Where the folder lies, if that can be told. In another place than
     /// before it is a copy, and the log is not continued either.
     pub place: Option<Place>,
+    /// Entries of one log that arrive together from which on the changes of
+    /// records that are here are applied later: [`ARREARS_FROM`](heirloom_base::limits::ARREARS_FROM).
+    pub arrears_from: usize,
 }
 
 /// A frame on its way to the disk, with what it means.
@@ -133,6 +138,7 @@ pub struct Node {
     pub(crate) own_logs: BTreeSet<LogId>,
     /// The logs of which entries behind a hole are here.
     pub(crate) holed: BTreeSet<LogId>,
+    pub(crate) arrears: Arrears,
     pub(crate) listening: Vec<String>,
     /// When progress was last told.
     pub(crate) progress_ms: u64,
@@ -292,6 +298,7 @@ impl Node {
             self.membership.poll_timeout(),
             self.fetches.poll_timeout(),
             self.start_again_ms,
+            self.arrears.poll_timeout(),
             if self.config.networked { self.dialer.poll_timeout() } else { None },
         ];
         parts.into_iter().flatten().min()
@@ -326,6 +333,7 @@ impl Node {
         id: CommandId,
         command: Command,
     ) -> Result<(), StorageError> {
+        self.catch_up_for(storage, &command)?;
         let outcome = match command {
             Command::Status => self.status(now, storage).map(Some),
             Command::Digest => self.digest(storage).map(Some),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(crate) const APPLIED: &[u8] = b"applied";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
-const LAYOUT: u8 = 9;
+const LAYOUT: u8 = 10;
 
 /// Returns the value of [`APPLIED`].
 #[must_use]
@@ -62,6 +62,8 @@ pub(crate) mod table {
     pub(crate) const QUARANTINE_COUNT: u8 = b'm';
     /// Record, log and sequence number of every entry that was opened.
     pub(crate) const TOUCHED: u8 = b'a';
+    /// Record, log and sequence number of an entry that is applied later.
+    pub(crate) const LATER: u8 = b'j';
     /// Record and change of an entry that does not count.
     pub(crate) const BARRED: u8 = b'b';
     /// Log to the number up to which its entries were last found to count.
@@ -143,6 +145,7 @@ pub(crate) fn record_in(key: &[u8]) -> Option<RecordId> {
         | table::WAITING
         | table::AWAITED
         | table::TOUCHED
+        | table::LATER
         | table::BARRED => 1,
         table::RECORD => 2,
         _ => return None,

@@ -267,6 +267,7 @@ impl World {
             seed,
             networked: true,
             fresh_incarnation: damage == Damage::WithIndex,
+            arrears_from: 2,
             place: Some(Place([machine.place; 16])),
         };
         let mut node = open(now, config, &mut machine.disk);

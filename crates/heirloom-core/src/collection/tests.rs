@@ -71,7 +71,7 @@ fn step(storage: &mut MemoryStorage, carrier: Carrier, parts: Vec<Part>) -> Appl
     let payload = Body { parts: parts.clone() }.to_bytes();
     storage.frames.insert(lsn(carrier.log, carrier.seq), Frame { kind: 1, payload });
     let mut view = View::new(storage);
-    let applied = apply(&mut view, &Shelf, vec![(carrier, parts)]).unwrap();
+    let applied = apply(&mut view, &Shelf, vec![(carrier, parts)], Haste::Now).unwrap();
     view.commit(None).unwrap();
     applied
 }
@@ -156,7 +156,7 @@ fn a_document_that_does_not_load_means_a_damaged_index() {
     let mut storage = MemoryStorage::default();
     storage.index.insert(rows::key(table::DOCUMENT, &[&RECORD.0]), vec![1, 2, 3]);
     let mut view = View::new(&mut storage);
-    let result = apply(&mut view, &Shelf, vec![(carrier(ONE, 1, 10), birth)]);
+    let result = apply(&mut view, &Shelf, vec![(carrier(ONE, 1, 10), birth)], Haste::Now);
     assert!(matches!(result, Err(StorageError::Index(_))));
     let result = Collection::default().document(&storage, RECORD);
     assert!(matches!(result, Err(StorageError::Index(_))));

@@ -7,6 +7,7 @@
 //! otherwise that honest change would wait for ever.
 
 use super::identity::Identity;
+use super::later::{self, Haste};
 use super::queue::{Place, Queues};
 use super::work::{Offer, Work};
 use super::{Applied, Carrier, Library, load, refuse, weighed};
@@ -61,6 +62,7 @@ impl Court<'_> {
         &self,
         view: &mut View<'_>,
         entries: Vec<(Carrier, Vec<Part>)>,
+        haste: Haste,
     ) -> Result<Applied, StorageError> {
         let mut records = BTreeSet::new();
         let (mut counting, mut aside) = (Vec::new(), Vec::new());
@@ -81,7 +83,7 @@ impl Court<'_> {
             }
             records.extend(touches);
         }
-        let mut applied = super::apply(view, self.library, counting)?;
+        let mut applied = super::apply(view, self.library, counting, haste)?;
         applied.aside.extend(aside);
         for record in records {
             if is_wanting(view, record)? {
@@ -284,6 +286,7 @@ impl Court<'_> {
             view.remove(rows::key(table::DOCUMENT, &[&record.0]));
         }
         Queues(record).clear(view)?;
+        later::forget(view, record)?;
         for (key, _) in view.scan(&rows::key(table::CLOSED, &[&record.0]), None, usize::MAX)? {
             view.remove(key);
         }
@@ -356,7 +359,7 @@ fn release(view: &mut View<'_>, parts: &[Part]) {
 }
 
 /// Returns whether a change of a record waits for one that does not count.
-fn is_wanting(view: &View<'_>, record: RecordId) -> Result<bool, StorageError> {
+pub(super) fn is_wanting(view: &View<'_>, record: RecordId) -> Result<bool, StorageError> {
     let prefix = rows::key(table::BARRED, &[&record.0]);
     if view.scan(&prefix, None, 1)?.is_empty() {
         return Ok(false);

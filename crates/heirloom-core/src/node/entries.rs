@@ -2,6 +2,7 @@
 
 use super::settle::Shelves;
 use super::{Node, PendingFrame};
+use crate::collection::later::Haste;
 use crate::collection::verdicts::Court;
 use crate::collection::{Applied, Carrier};
 use crate::quarantine::{self, Aside};
@@ -15,6 +16,10 @@ use heirloom_sync::entry::kind;
 use heirloom_sync::{Entry, Part};
 use std::collections::BTreeSet;
 
+/// Entries of one log, each behind the one before, and where each lies; none
+/// where the index knows that already.
+pub(super) type Run = [(Option<Lsn>, Box<Entry>)];
+
 /// A day, for a planted bug.
 const DAY_MS: u64 = 86_400_000;
 
@@ -25,10 +30,11 @@ impl Node {
         &mut self,
         now: Now,
         storage: &mut dyn Storage,
-        run: &[(Option<Lsn>, Box<Entry>)],
+        run: &Run,
+        haste: Haste,
     ) -> Result<bool, StorageError> {
         let [(_, first), ..] = run else { return Ok(true) };
-        let counts = self.settle_entries(now, storage, run)?;
+        let counts = self.settle_entries(now, storage, run, haste)?;
         if counts {
             self.rejoin(now, storage, first.header().log)?;
         }
@@ -41,8 +47,13 @@ impl Node {
         &mut self,
         now: Now,
         storage: &mut dyn Storage,
-        run: &[(Option<Lsn>, Box<Entry>)],
+        run: &Run,
+        haste: Haste,
     ) -> Result<bool, StorageError> {
+        match haste {
+            Haste::Now => self.catch_up(storage)?,
+            Haste::Later => self.arrears.note(now, run.len()),
+        }
         let ([(_, first), ..], [.., (lsn, last)]) = (run, run) else { return Ok(true) };
         let log = first.header().log;
         let mut view = View::new(storage);
@@ -70,7 +81,7 @@ impl Node {
             !(future && is_planted(Bug::ClockTrusted))
         };
         let entries = run.iter().map(|(_, entry)| &**entry).filter(is_timely);
-        let applied = self.apply_entries(&mut view, entries)?;
+        let applied = self.apply_entries(&mut view, entries, haste)?;
         view.commit(*lsn)?;
         for ((_, entry), missing) in run.iter().zip(missing) {
             if self.device_of(log) == Some(self.device()) {
@@ -129,6 +140,7 @@ impl Node {
         &self,
         view: &mut View<'_>,
         entries: impl Iterator<Item = &'e Entry>,
+        haste: Haste,
     ) -> Result<Applied, StorageError> {
         let Some(keyring) = &self.membership.keyring else { return Ok(Applied::default()) };
         let library = Shelves { keyring, collection: &self.collection };
@@ -141,7 +153,7 @@ impl Node {
                 Opening::Sealed => {}
             }
         }
-        let mut applied = court.take_in(view, opened)?;
+        let mut applied = court.take_in(view, opened, haste)?;
         applied.aside.extend(aside);
         Ok(applied)
     }
@@ -192,7 +204,7 @@ fn keep_aside(view: &mut View<'_>, entry: &Entry, reason: String) -> Result<Open
 }
 
 /// Returns whether a frame is the next entry of the log of which these are.
-pub(super) fn goes_on(run: &[(Option<Lsn>, Box<Entry>)], frame: &PendingFrame) -> bool {
+pub(super) fn goes_on(run: &Run, frame: &PendingFrame) -> bool {
     let (Some((_, last)), PendingFrame::Entry(entry)) = (run.last(), frame) else { return false };
     let (header, before) = (entry.header(), last.header());
     let bytes: usize = run.iter().map(|(_, entry)| entry.bytes().len()).sum();

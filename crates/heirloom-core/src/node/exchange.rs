@@ -38,6 +38,7 @@ impl Node {
         self.membership.expire(now);
         self.renew_epoch(now);
         self.drain(storage)?;
+        self.catch_up_in_time(now, storage)?;
         self.replication.find_stalls(now);
         self.replication.resume(now);
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));

@@ -59,6 +59,7 @@ impl Node {
         node.load_roster(storage)?;
         node.load_logs(storage)?;
         node.load_holes(storage)?;
+        node.arrears.found();
         node.membership_changed(now);
         Ok(node)
     }
@@ -108,6 +109,7 @@ impl Node {
             told_out: None,
             own_logs: BTreeSet::new(),
             holed: BTreeSet::new(),
+            arrears: super::Arrears::default(),
             listening: Vec::new(),
             progress_ms: 0,
             next_effect: 0,
@@ -210,6 +212,7 @@ impl Node {
             _ => 1,
         };
         self.replication.set_receipts(generation, starts << RECEIPTS_PER_START);
+        self.catch_up(storage)?;
         self.follow_roster(storage)?;
         self.retry_sealed(now, storage)?;
         self.show_stranded(storage)?;

@@ -1,9 +1,11 @@
 //! What is durable takes effect: the same path for a fresh write, a received
 //! entry and a replayed log.
 
+use super::arrears::haste_of;
 use super::entries::goes_on;
 use super::open::all_rows;
 use super::{Node, PendingAppend, PendingFrame, Then};
+use crate::collection::later::Haste;
 use crate::collection::verdicts::Court;
 use crate::collection::{self, Applied, Collection, Library, Opened};
 use crate::command::{Event, Level, Wait};
@@ -64,6 +66,11 @@ impl Node {
             _ => None,
         };
         match frame {
+            Some(PendingFrame::Entry(entry)) => {
+                let run = [(Some(lsn), entry)];
+                let haste = haste_of(&run);
+                self.settle_run(now, storage, &run, haste).map(|_| ())
+            }
             Some(frame) => self.settle_frame(now, storage, lsn, frame).map(|_| ()),
             None => View::new(storage).commit(Some(lsn)),
         }
@@ -91,7 +98,8 @@ impl Node {
             {
                 run.push((Some(lsn), entry));
             }
-            whole &= self.settle_run(now, storage, &run)?;
+            let haste = self.haste(&run);
+            whole &= self.settle_run(now, storage, &run, haste)?;
             last_own = run.last().and_then(|(_, entry)| self.own_entry(entry)).or(last_own);
         }
         if let Some((log, seq)) = last_own {
@@ -115,7 +123,9 @@ impl Node {
         frame: PendingFrame,
     ) -> Result<bool, StorageError> {
         match frame {
-            PendingFrame::Entry(entry) => self.settle_run(now, storage, &[(Some(lsn), entry)]),
+            PendingFrame::Entry(entry) => {
+                self.settle_run(now, storage, &[(Some(lsn), entry)], Haste::Now)
+            }
             PendingFrame::RosterOp(bytes) => {
                 let mut view = View::new(storage);
                 view.put_bytes(rows::key(table::ROSTER, &[&lsn.0.to_be_bytes()]), bytes);
@@ -138,6 +148,7 @@ impl Node {
     /// makes the records again that this changes. What was not finished when
     /// the device stopped is finished at the next start.
     pub(super) fn follow_roster(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        self.catch_up(storage)?;
         let Some(keyring) = &self.membership.keyring else { return Ok(()) };
         let library = Shelves { keyring, collection: &self.collection };
         let court = Court { library: &library, verdicts: &self.membership.roster };
@@ -168,6 +179,7 @@ impl Node {
         _now: Now,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
+        self.catch_up(storage)?;
         let mut closed: BTreeSet<LogId> = BTreeSet::new();
         for (key, _) in all_rows(storage, &[table::SEALED])? {
             let Some((log, seq)) = rows::entry_of_key(&key) else { continue };
@@ -183,7 +195,7 @@ impl Node {
             };
             let mut view = View::new(storage);
             view.remove(key);
-            let applied = self.apply_entries(&mut view, std::iter::once(&entry))?;
+            let applied = self.apply_entries(&mut view, std::iter::once(&entry), Haste::Now)?;
             view.commit(None)?;
             self.heed(&applied);
             self.announce(storage, applied, &entry)?;
@@ -210,6 +222,16 @@ impl Node {
         let header = entry.header();
         let at = time::rfc3339(header.hlc.wall_ms());
         self.announce_changed(&applied, Some((self.device_of(header.log), at)));
+        self.announce_aside(storage, applied.aside)
+    }
+
+    /// Tells what was applied of several entries.
+    pub(super) fn tell(
+        &mut self,
+        storage: &dyn Storage,
+        applied: Applied,
+    ) -> Result<(), StorageError> {
+        self.announce_changed(&applied, None);
         self.announce_aside(storage, applied.aside)
     }
 

@@ -12,6 +12,7 @@
 
 use super::settle::read_entry;
 use super::{Node, Storage};
+use crate::collection::later::Haste;
 use crate::rows::{self, LogRow, table};
 use crate::storage::{Lsn, StorageError};
 use crate::view::View;
@@ -72,7 +73,7 @@ impl Node {
         let mut has_rejoined = false;
         while let Some(entry) = self.next_stranded(storage, log)? {
             has_rejoined = true;
-            self.settle_entries(now, storage, &[(None, Box::new(entry))])?;
+            self.settle_entries(now, storage, &[(None, Box::new(entry))], Haste::Now)?;
         }
         let held = self.replication.log(log).map_or(0, |state| state.durable);
         let next = stranded(storage, log, held, 1)?.first().copied();
@@ -125,7 +126,7 @@ impl Node {
                 };
                 self.journal.observe(entry.header().hlc);
                 let mut view = View::new(storage);
-                self.apply_entries(&mut view, std::iter::once(&entry))?;
+                self.apply_entries(&mut view, std::iter::once(&entry), Haste::Now)?;
                 view.commit(None)?;
             }
         }

@@ -7,6 +7,7 @@
 
 mod agenda;
 mod alone;
+mod arrears;
 mod asking;
 mod attacks;
 mod claims;

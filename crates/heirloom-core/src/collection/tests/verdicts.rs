@@ -48,7 +48,7 @@ fn take(storage: &mut MemoryStorage, ruling: Ruling, log: LogId, parts: &[Part])
     let row = LogRow { device: DeviceId([log.0[0]; 32]), seq: 1, id: EntryId([0; 32]) };
     view.put(rows::key(table::LOG, &[&log.0]), &row);
     let court = Court { library: &Shelf, verdicts: &ruling };
-    court.take_in(&mut view, vec![(carrier(log, 1, 20), parts.to_vec())]).unwrap();
+    court.take_in(&mut view, vec![(carrier(log, 1, 20), parts.to_vec())], Haste::Now).unwrap();
     view.commit(None).unwrap();
 }
 

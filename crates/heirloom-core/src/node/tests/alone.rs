@@ -29,6 +29,7 @@ fn config() -> NodeConfig {
         seed: [9; 32],
         networked: false,
         fresh_incarnation: false,
+        arrears_from: heirloom_base::limits::ARREARS_FROM,
         place: None,
     }
 }

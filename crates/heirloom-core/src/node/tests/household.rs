@@ -125,6 +125,7 @@ impl House {
             seed: [machine.boots.wrapping_mul(16) + device as u8; 32],
             networked: true,
             fresh_incarnation: false,
+            arrears_from: 2,
             place: None,
         };
         let storage = &mut machine.storage;

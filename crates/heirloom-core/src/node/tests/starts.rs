@@ -23,6 +23,7 @@ impl Starting {
             seed: [1; 32],
             networked: true,
             fresh_incarnation: false,
+            arrears_from: limits::ARREARS_FROM,
             place: None,
         };
         let mut node = Node::open(now, config, &mut storage).unwrap();

@@ -1,0 +1,94 @@
+//! Many changes at once: noted first, and applied record by record.
+
+use super::super::*;
+use super::household::House;
+use crate::rows::table;
+use heirloom_base::limits;
+
+/// Edits of a device that another has not heard of.
+const EDITS: usize = 40;
+
+fn notes(house: &House, device: usize) -> usize {
+    house.devices[device].storage.index.keys().filter(|key| key[0] == table::LATER).count()
+}
+
+fn rows(house: &House, device: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let rows = house.devices[device].storage.index.iter();
+    let shown = rows.filter(|(key, _)| [table::DOCUMENT, table::RECORD].contains(&key[0]));
+    shown.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Returns two devices of which the second is about to hear of many edits.
+fn apart() -> House {
+    let mut house = House::of(&["phone", "desk"]);
+    let ids: Vec<String> = ["a", "b", "c"]
+        .into_iter()
+        .map(|title| house.add(0, "notes", &[&format!("title={title}")]))
+        .collect();
+    house.pass(2_000);
+    house.cut(0, 1);
+    for number in 0..EDITS {
+        house.set(0, "notes", &ids[number % ids.len()], &[&format!("title={number}")]);
+    }
+    house.set(1, "notes", &ids[0], &["body=at the desk"]);
+    house
+}
+
+#[test]
+fn many_edits_are_noted_and_then_applied_together() {
+    let mut house = apart();
+    house.connect(0, 1);
+    assert_eq!(notes(&house, 1), EDITS);
+    let before = house.devices[1].events.len();
+    house.pass(limits::ARREARS_MS_MAX as u64);
+    assert_eq!((notes(&house, 1), notes(&house, 0)), (0, 0));
+    let told = &house.devices[1].events[before..];
+    let changed = told.iter().filter(|event| matches!(event, Event::RecordsChanged { .. }));
+    assert_eq!(changed.count(), 1, "once, and not for each edit");
+    let hours = house.node(1).poll_timeout().is_none_or(|due| due > house.now.mono_ms);
+    assert!(hours, "nothing is left to do");
+    house.boot(1);
+    assert_eq!(rows(&house, 1).len(), 6);
+    assert_eq!(house.digest(0), house.digest(1));
+}
+
+#[test]
+fn who_asks_for_a_record_finds_what_is_noted_of_it() {
+    let mut house = apart();
+    house.connect(0, 1);
+    assert_eq!(notes(&house, 1), EDITS);
+    assert_eq!(house.digest(1), house.digest(0));
+    assert_eq!(notes(&house, 1), 0);
+}
+
+#[test]
+fn an_edit_that_is_waited_for_comes_behind_those_that_are_noted() {
+    let mut house = apart();
+    house.connect(0, 1);
+    assert_eq!(notes(&house, 1), EDITS);
+    house.add(0, "notes", &["title=new"]);
+    assert_eq!(notes(&house, 1), 0, "a single entry is applied at once");
+    assert_eq!(house.digest(1), house.digest(0));
+}
+
+#[test]
+fn what_is_noted_is_applied_at_the_next_start() {
+    let mut house = apart();
+    house.connect(0, 1);
+    assert_eq!(notes(&house, 1), EDITS);
+    house.boot(1);
+    assert_eq!(notes(&house, 1), 0);
+    house.connect(0, 1);
+    house.pass(2_000);
+    assert_eq!(house.digest(1), house.digest(0));
+}
+
+#[test]
+fn what_is_noted_of_a_record_is_forgotten_when_it_is_made_again() {
+    let mut house = apart();
+    house.connect(0, 1);
+    assert_eq!(notes(&house, 1), EDITS);
+    let phone = house.id(0).to_string();
+    house.ask(1, Command::Revoke { device: phone }).unwrap();
+    assert_eq!(notes(&house, 1), 0);
+}
