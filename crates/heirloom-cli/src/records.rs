@@ -6,12 +6,13 @@ use crate::exit::{self, Exit, Trouble};
 use crate::list::{self, Wish};
 use crate::screen::Screen;
 use crate::versions;
+use heirloom_base::limits;
 use heirloom_core::command::{Answer, Command, Failure, RecordRow};
 use heirloom_core::failure;
 use heirloom_schema::CategorySpec;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write;
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 /// Carries out a command on records.
@@ -69,8 +70,13 @@ fn assignments(
     files: Vec<(&'static str, PathBuf)>,
 ) -> Result<Vec<String>, Failure> {
     for (field, path) in files {
-        let text = fs::read_to_string(&path)
+        let text = text_of(&path)
             .map_err(|error| exit::system(&format!("cannot read {}", path.display()), &error))?;
+        let Some(text) = text else {
+            let text = format!("{} is larger than 1 MiB", path.display());
+            let fix = "Divide it among several records.";
+            return Err(exit::failure(Exit::Usage, "too-large", &text, fix));
+        };
         given.push(format!("{field}={text}"));
     }
     if given.is_empty() {
@@ -82,6 +88,17 @@ fn assignments(
         ));
     }
     Ok(given)
+}
+
+/// Reads a text that a field can hold; none where it is longer. It may be a
+/// pipe or a device that never ends.
+fn text_of(path: &Path) -> io::Result<Option<String>> {
+    let (limit, mut text) = (limits::CARD_TEXT_BYTES_MAX, Vec::new());
+    fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut text)?;
+    if text.len() > limit {
+        return Ok(None);
+    }
+    String::from_utf8(text).map(Some).map_err(|error| io::Error::other(error.utf8_error()))
 }
 
 /// Prints the answer of every verb but `list`.

@@ -235,6 +235,7 @@ async fn a_write_without_a_field_is_not_sent() {
     let node = Scripted::answering(Answer::Done);
     assert_eq!(node.run("contacts|add").await.exit, 2);
     assert_eq!(node.run("notes|set|1f|--body-file|/nowhere/x").await.exit, 1);
+    assert_eq!(node.run("notes|set|1f|--body-file|/dev/zero").await.exit, 2);
     assert!(node.asked().is_empty());
 }
 

@@ -29,6 +29,11 @@ const DIGIT_ZEROS: &[u32] = &[
 #[must_use]
 pub fn search_text(text: &str) -> String {
     let mut folded = folded(text);
+    let joined: Vec<String> = folded.lines().filter_map(without_gaps).collect();
+    for line in joined {
+        folded.push('\n');
+        folded.push_str(&line);
+    }
     let numbers: Vec<Number> = folded.lines().flat_map(numbers::spellings).collect();
     for number in numbers {
         folded.push('\n');
@@ -36,6 +41,31 @@ pub fn search_text(text: &str) -> String {
         folded.push_str(&number.noted());
     }
     folded
+}
+
+/// Returns a line without the blanks between Han or kana, if it has such:
+/// family and given name are written apart or together.
+fn without_gaps(line: &str) -> Option<String> {
+    if line.is_ascii() {
+        return None;
+    }
+    let letters: Vec<char> = line.chars().collect();
+    let is_gap = |at: usize| {
+        let around = [at.checked_sub(1), Some(at + 1)];
+        letters.get(at) == Some(&' ')
+            && around.iter().all(|at| at.and_then(|at| letters.get(at)).is_some_and(is_han_or_kana))
+    };
+    let kept: String = letters
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !is_gap(*at))
+        .map(|(_, letter)| letter)
+        .collect();
+    (kept.len() < line.len()).then_some(kept)
+}
+
+fn is_han_or_kana(letter: &char) -> bool {
+    matches!(letter, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{323af}')
 }
 
 /// Returns a text without case, accents and width.
@@ -133,6 +163,7 @@ fn plain_form(letter: char) -> Option<&'static str> {
         'þ' | 'Þ' => "th",
         'ẞ' => "ss",
         '‐'..='―' | '−' => "-",
+        '“'..='‟' | '«' | '»' | '″' => "\"",
         _ => return None,
     })
 }

@@ -170,13 +170,15 @@ pub(crate) fn unfolded(bytes: &[u8]) -> Vec<u8> {
     line
 }
 
-/// Returns the line folded at 75 octets, between characters, with a terminator.
+/// Octets of a line above which it is folded (RFC 6350, 3.2; RFC 5545, 3.1).
+pub(crate) const FOLD_OCTETS: usize = 75;
+
+/// Returns the line folded, between characters, with a terminator.
 pub(crate) fn folded(line: &str, eol: &str) -> Vec<u8> {
-    const OCTETS: usize = 75;
-    let mut text = String::with_capacity(line.len() + line.len() / OCTETS * 3 + 2);
+    let mut text = String::with_capacity(line.len() + line.len() / FOLD_OCTETS * 3 + 2);
     let mut octets = 0;
     for letter in line.chars() {
-        if octets + letter.len_utf8() > OCTETS {
+        if octets + letter.len_utf8() > FOLD_OCTETS {
             text.push_str(eol);
             text.push(' ');
             octets = 1;

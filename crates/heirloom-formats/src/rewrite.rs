@@ -23,7 +23,9 @@ impl Habits {
     /// as a record keeps it. The line keeps its parameters, but says UTF-8
     /// where the value needs it.
     pub(crate) fn line(&self, property: &Property, prefix: &str, value: &str) -> Value {
-        let is_plain = value.is_ascii() && !value.contains('\n');
+        let is_ascii = value.is_ascii() && !value.contains('\n');
+        // The old formats fold only at blanks, and some programs not at all.
+        let is_plain = is_ascii && !(self.is_old && prefix.len() + value.len() > line::FOLD_OCTETS);
         let mut prefix = prefix.to_owned();
         let charset = property.parameter("CHARSET").next();
         let is_utf8 = charset.is_some_and(|charset| charset.eq_ignore_ascii_case("UTF-8"));
@@ -37,7 +39,7 @@ impl Habits {
         {
             prefix = without_parameter(&prefix, "ENCODING");
         }
-        if is_wide || (!is_plain && !is_utf8 && (self.is_old || charset.is_some())) {
+        if is_wide || (!is_ascii && !is_utf8 && (self.is_old || charset.is_some())) {
             prefix = without_parameter(&prefix, "CHARSET");
             prefix.insert_str(prefix.len() - 1, ";CHARSET=UTF-8");
         }
@@ -91,6 +93,13 @@ mod tests {
                 "N;X-A=\"b;c\";CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:a=0Ab",
             ),
             (true, "N;CHARSET=UTF-16:x", "plain", "N;CHARSET=UTF-8:plain"),
+            (
+                true,
+                "N:x",
+                "a long value that would have to be folded where a word is, which nobody can read",
+                "N;ENCODING=QUOTED-PRINTABLE:a long value that would have to be folded wh=\n\
+                 ere a word is, which nobody can read",
+            ),
             (
                 true,
                 "N;ENCODING=8BIT;CHARSET=ISO-8859-1:x",

@@ -2,7 +2,7 @@
 
 mod name;
 
-use super::fields::{self, kind_of, labels, shown};
+use super::fields::{self, OMITTED_YEAR, kind_of, labels, shown};
 use super::{SEQUENCE, USUAL_EOL, units};
 use crate::layout::{self, Places};
 use crate::line::{self, Property};
@@ -276,6 +276,10 @@ impl Card {
                 Some(day) => format!("--{}", day.replace('-', "")),
                 None => text.replace('-', ""),
             },
+            "BDAY" => match (text.strip_prefix("--"), property.parameter(OMITTED_YEAR).next()) {
+                (Some(day), Some(year)) => format!("{year}-{day}"),
+                (_, _) => text.to_owned(),
+            },
             "TEL" if property.has("VALUE", "uri") => {
                 let number: Vec<&str> = text.split_whitespace().collect();
                 format!("tel:{}", number.join("-"))
@@ -290,10 +294,15 @@ impl Card {
             |kind: &str| ["date", "date-and-or-time"].contains(&kind.to_lowercase().as_str());
         // A birthday in words, or one with a time, is a date from now on.
         let is_other = property.name == "BDAY" && !property.parameter("VALUE").all(is_date);
-        let prefix = match is_other {
+        let mut prefix = match is_other {
             true => without_parameter(&property.prefix, "VALUE"),
             false => property.prefix.clone(),
         };
+        // The year that stands for none is said only where it stands.
+        let omitted = property.parameter(OMITTED_YEAR).next();
+        if omitted.is_some_and(|year| !value.starts_with(year)) {
+            prefix = without_parameter(&prefix, OMITTED_YEAR);
+        }
         self.habits.line(property, &prefix, value)
     }
 }

@@ -101,9 +101,12 @@ pub(super) fn birthday(text: &str) -> String {
     if is_date { date.to_owned() } else { text.to_owned() }
 }
 
+/// The parameter in which Apple's programs name the year that stands for none.
+pub(super) const OMITTED_YEAR: &str = "X-APPLE-OMIT-YEAR";
+
 /// Returns a date without the year that stands for none in Apple's programs.
 fn without_omitted_year(property: &Property, date: String) -> String {
-    let mut omitted = property.parameter("X-APPLE-OMIT-YEAR");
+    let mut omitted = property.parameter(OMITTED_YEAR);
     let day = date.split_once('-').filter(|(year, _)| omitted.any(|omitted| omitted == *year));
     day.map(|(_, day)| format!("--{day}")).unwrap_or(date)
 }

@@ -1,6 +1,7 @@
 //! Front matter: YAML or TOML between two fences, of which only simple entries
 //! are read.
 
+mod escapes;
 mod flow;
 mod nesting;
 mod toml;
@@ -165,6 +166,7 @@ pub(super) fn value_of(lines: &[&[u8]], name: &str) -> Option<String> {
                 .filter(|value| !value.is_empty());
         }
     }
+    let lines = &outdented(lines);
     let mut values = yaml_entries(lines, name).filter_map(|at| whole(lines.get(at..)?));
     values.find(|value| !value.is_empty())
 }
@@ -173,12 +175,51 @@ pub(super) fn value_of(lines: &[&[u8]], name: &str) -> Option<String> {
 pub(super) fn span_of(lines: &[&[u8]], name: &str) -> Option<Range<usize>> {
     match Kind::of(lines)? {
         Kind::Yaml => {
+            let lines = &outdented(lines);
             let at = yaml_entries(lines, name).next()?;
             Some(at..at + span(lines.get(at..)?))
         }
         Kind::Flow => None,
         Kind::Toml => toml::find(lines, name).map(|(range, _)| range),
     }
+}
+
+/// Returns the blanks before every entry of YAML, which may stand indented.
+fn margin<'a>(lines: &[&'a [u8]]) -> &'a [u8] {
+    let [fence, entries @ ..] = lines else { return &[] };
+    let first = entries.iter().find(|line| filled(line).is_some()).filter(|_| is_fence(fence));
+    let first = first.filter(|line| !is_fence(line)).copied().unwrap_or_default();
+    let length = first.iter().take_while(|byte| **byte == b' ').count();
+    first.get(..length).unwrap_or_default()
+}
+
+/// Returns lines of YAML without the margin of its entries.
+fn outdented<'a>(lines: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let margin = margin(lines);
+    lines.iter().map(|line| line.strip_prefix(margin).unwrap_or(line)).collect()
+}
+
+/// Returns an entry as it stands among others, in the place of `old` if that
+/// is a line. A name that other entries refer to by stays before its value.
+pub(super) fn among(lines: &[&[u8]], old: Option<&[u8]>, name: &str, value: &str) -> String {
+    let kind = Kind::of(lines).unwrap_or(Kind::Yaml);
+    let line = written(kind, name, value);
+    if kind != Kind::Yaml {
+        return line;
+    }
+    let old = old.map(encoding::guessed).unwrap_or_default();
+    let anchor = old.split_once(':').and_then(|(_, value)| anchor(value.trim_start()));
+    let line = match (anchor, line.split_once(' ')) {
+        (Some(anchor), Some((key, value))) => format!("{key} {anchor} {value}"),
+        (_, _) => line,
+    };
+    format!("{}{line}", encoding::guessed(margin(lines)))
+}
+
+/// Returns the name by which other entries refer to a value of YAML.
+fn anchor(value: &str) -> Option<&str> {
+    let (anchor, _) = value.split_once(' ')?;
+    (anchor.starts_with('&') && anchor.len() > 1).then_some(anchor)
 }
 
 fn yaml_entries(lines: &[&[u8]], name: &str) -> impl Iterator<Item = usize> {
@@ -224,7 +265,7 @@ pub(super) fn with_flow_entry(
 pub(super) fn identify(lines: &mut Vec<Vec<u8>>, uid: &str, eol: &str) {
     let all: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let Some(kind) = Kind::of(&all) else { return };
-    let line = format!("{}{eol}", written(kind, ID, uid)).into_bytes();
+    let line = format!("{}{eol}", among(&all, None, ID, uid)).into_bytes();
     match kind {
         Kind::Yaml => lines.insert(lines.len().saturating_sub(1).max(1), line),
         // What stands behind a table belongs to it.
@@ -283,9 +324,11 @@ fn joined(head: &str, more: &[String]) -> String {
 
 /// Returns the text of a simple YAML value.
 fn scalar(text: &str) -> String {
+    let text =
+        anchor(text).map_or(text, |anchor| text.strip_prefix(anchor).unwrap_or(text).trim_start());
     let text = quoted(text).unwrap_or(text);
     if text.starts_with('"') {
-        return serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches('"').to_owned());
+        return escapes::read(text).unwrap_or_else(|| text.trim_matches('"').to_owned());
     }
     if let Some(text) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
         return text.replace("''", "'");
@@ -399,6 +442,9 @@ mod tests {
             ("\"Title\": a", Some(("title", "a"))),
             ("'title' : a", Some(("title", "a"))),
             ("\"title: a", None),
+            ("title: &t Old # c", Some(("title", "Old"))),
+            ("title: *t", Some(("title", ""))),
+            ("title: \"caf\\xE9 \\U0001F600\"", Some(("title", "café 😀"))),
             ("- item: x", None),
             ("https://a", None),
         ] {
@@ -428,6 +474,21 @@ mod tests {
             assert_eq!((span(&lines), value.as_str()), expected, "{text:?}");
         }
         assert_eq!((span(&[]), value_of(&[], TITLE)), (0, None));
+    }
+
+    #[test]
+    fn entries_may_stand_indented_and_keep_their_margin_and_their_name() {
+        let text = "---\n  a: 1\n  title: &t Old\n  list:\n    title: inner\n  b: *t\n---\n";
+        let lines: Vec<&[u8]> = line::physical_lines(text.as_bytes()).collect();
+        assert_eq!(length(text.as_bytes()), text.len());
+        assert_eq!(value_of(&lines, TITLE).as_deref(), Some("Old"));
+        assert_eq!(span_of(&lines, TITLE), Some(2..3));
+        let old = lines.get(2).copied();
+        assert_eq!(among(&lines, old, TITLE, "New: x"), "  title: &t \"New: x\"");
+        assert_eq!(among(&lines, None, ID, "a-1"), "  id: a-1");
+        let mut all: Vec<Vec<u8>> = lines.iter().map(|line| line.to_vec()).collect();
+        identify(&mut all, "a-1", "\n");
+        assert_eq!(all.concat(), text.replace("  b: *t\n", "  b: *t\n  id: a-1\n").into_bytes());
     }
 
     proptest! {

@@ -17,7 +17,7 @@ pub(super) fn set(note: &mut Content, title: Option<&str>) {
     match (kind, title) {
         (Some(Kind::Flow), title) => set_in_flow(note, title.unwrap_or_default()),
         (_, None) => remove(note, &old_keys),
-        (_, Some(title)) => insert(note, kind, title, &old_keys),
+        (_, Some(title)) => insert(note, title, &old_keys),
     }
 }
 
@@ -35,11 +35,14 @@ fn remove(note: &mut Content, old_keys: &[String]) {
 }
 
 /// Puts the line of a title where the old one was, or first.
-fn insert(note: &mut Content, kind: Option<Kind>, title: &str, old_keys: &[String]) {
+fn insert(note: &mut Content, title: &str, old_keys: &[String]) {
     let eol = layout::eol_of(note, USUAL_EOL).to_owned();
-    let line = front_matter::written(kind.unwrap_or(Kind::Yaml), TITLE, title);
-    let value = layout::stored(format!("{line}{eol}").as_bytes(), &eol);
     let front = units(note);
+    let lines: Vec<&[u8]> = front.iter().map(Unit::raw).collect();
+    let is_old = |unit: &&Unit<'_>| old_keys.first().is_some_and(|key| unit.key == key);
+    let old = front.iter().find(is_old).map(Unit::raw);
+    let line = front_matter::among(&lines, old, TITLE, title);
+    let value = layout::stored(format!("{line}{eol}").as_bytes(), &eol);
     let first = front.first().map(|unit| unit.order().to_owned());
     let key = match (old_keys.first(), first) {
         (Some(key), _) => key.clone(),

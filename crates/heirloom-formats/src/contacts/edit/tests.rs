@@ -101,6 +101,9 @@ fn a_year_that_stands_for_none_is_not_shown() {
     assert_eq!(set(&CONTACTS, &before, &["birthday=--05-06"]), before);
     let named = set(&CONTACTS, &before, &["birthday=1984-05-06"]);
     assert_eq!(texts(&CONTACTS, &named, "birthday"), ["1984-05-06"]);
+    assert!(text(&named).contains("\r\nBDAY;VALUE=date:1984-05-06\r\n"));
+    let moved = text(&set(&CONTACTS, &before, &["birthday=--12-24"]));
+    assert!(moved.contains("\r\nBDAY;VALUE=date;X-APPLE-OMIT-YEAR=1604:1604-12-24\r\n"), "{moved}");
 }
 
 #[test]
