@@ -7,6 +7,7 @@ mod queue;
 pub(crate) mod verdicts;
 mod work;
 
+use crate::births;
 use crate::quarantine::{self, Aside};
 use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Storage, StorageError};
@@ -327,11 +328,11 @@ fn project(
         (row.conflicted, row.span, row.times) = (false, None, None);
         return;
     };
-    let mut content = document.content();
+    let mut content = births::content(document);
     resolve_texts(storage, account_key, &mut content);
     let projection = heirloom_formats::project(spec, &content);
     row.conflicted = document.contested_deletion().is_some()
-        || document.conflicts().iter().any(|conflict| is_visible(spec, conflict));
+        || births::conflicts(document).iter().any(|conflict| is_visible(spec, conflict));
     row.fields = crate::show::fields_json(spec, &projection).to_string();
     row.title = projection.title;
     row.search = heirloom_formats::search_text(&projection.search);

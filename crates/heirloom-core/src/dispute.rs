@@ -1,7 +1,7 @@
 //! Conflicts as a person sees them, and what settles them.
 
 use crate::command::{Author, ConcurrentValue, ConflictRow, Failure};
-use crate::{collection, failure, show};
+use crate::{births, collection, failure, show};
 use heirloom_base::{ActorId, Hlc};
 use heirloom_doc::{Attributed, Document};
 use heirloom_schema::category::CategorySpec;
@@ -51,7 +51,7 @@ pub(crate) fn disputes(
     now_ms: u64,
 ) -> Vec<Dispute> {
     let mut disputes: Vec<Dispute> = Vec::new();
-    for conflict in document.conflicts() {
+    for conflict in births::conflicts(document) {
         if !collection::is_visible(spec, &conflict) {
             continue;
         }

@@ -13,6 +13,7 @@
 //! passes, the command is answered, and the entry travels to every peer whose
 //! version vector lacks it.
 
+mod births;
 mod collection;
 pub mod command;
 mod dialer;

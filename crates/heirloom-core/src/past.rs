@@ -1,5 +1,6 @@
 //! Earlier versions of a record: naming one, and the way back to it.
 
+use crate::births;
 use crate::command::Failure;
 use crate::failure;
 use crate::rows::Stamp;
@@ -63,10 +64,10 @@ pub(crate) fn back_to(
 
 /// Returns the edits from one document to another, with the mark of a restore.
 fn way(now: &Document, then: &Document, wall_ms: u64) -> Vec<(String, Option<Value>)> {
-    let (current, wanted) = (now.content(), then.content());
+    let (current, wanted) = (births::content(now), births::content(then));
     let mut edits = difference(&current, &wanted);
     // A conflict that the version did not have is settled by it.
-    for conflict in now.conflicts() {
+    for conflict in births::conflicts(now) {
         if edits.iter().all(|(key, _)| *key != conflict.key) {
             edits.push((conflict.key.clone(), wanted.get(&conflict.key).cloned()));
         }
@@ -87,7 +88,7 @@ fn way(now: &Document, then: &Document, wall_ms: u64) -> Vec<(String, Option<Val
 /// Returns the edits that make a deleted record anew, with a content that
 /// keeps nothing of the old one.
 pub(crate) fn anew(document: &Document, content: &Content) -> Vec<(String, Option<Value>)> {
-    let mut edits = difference(&document.content(), content);
+    let mut edits = difference(&births::content(document), content);
     edits.retain(|(key, _)| !key::is_reserved(key));
     edits.push((key::DELETED.to_owned(), None));
     edits

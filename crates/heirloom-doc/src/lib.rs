@@ -33,7 +33,7 @@ pub use birth::birth;
 pub use change::{Heads, RawChange, actor_for};
 pub use chunk::operations;
 pub use document::{
-    Attributed, ChangeKind, ChangeSummary, Conflict, ContestedDeletion, Document, KeyEdit,
+    Attributed, Birth, ChangeKind, ChangeSummary, Conflict, ContestedDeletion, Document, KeyEdit,
 };
 pub use error::{ChunkError, DocError, GateError};
 pub use gate::{

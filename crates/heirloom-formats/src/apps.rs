@@ -5,7 +5,7 @@
 
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
-use crate::merge::Replacement;
+use crate::merge::{Lines, Replacement};
 use crate::settings::Settings;
 use crate::{Edits, FieldEdit, FieldError, Projection, encoding, file_name};
 use heirloom_schema::category::apps::APPS;
@@ -79,6 +79,10 @@ impl Format for Apps {
 
     fn edit(&self, content: &Content, edits: &[FieldEdit], tie: &str) -> Result<Edits, FieldError> {
         Settings.edit(content, edits, tie)
+    }
+
+    fn lines(&self) -> &dyn Lines {
+        &Settings
     }
 
     fn replace(

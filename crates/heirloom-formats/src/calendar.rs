@@ -12,6 +12,7 @@ mod edit;
 mod fields;
 pub(crate) mod occurrences;
 
+use crate::births::Slot;
 use crate::format::{Format, is_misnamed};
 use crate::item::{Item, ItemError, Part, RawItem, Skipped, Split};
 use crate::layout::{self, Unit};
@@ -134,6 +135,10 @@ impl Format for Calendars {
         edit::edit(content, edits)
     }
 
+    fn lines(&self) -> &dyn Lines {
+        self
+    }
+
     fn replace(
         &self,
         base: &Content,
@@ -191,6 +196,45 @@ impl Lines for Calendars {
 
     fn is_identity(&self, unit: &Unit<'_>) -> bool {
         unit.name().as_deref() == Some("UID")
+    }
+
+    fn slot(&self, unit: &Unit<'_>) -> Slot {
+        const MANY: &[&str] = &[
+            "ATTACH",
+            "ATTENDEE",
+            "CATEGORIES",
+            "COMMENT",
+            "CONFERENCE",
+            "CONTACT",
+            "EXDATE",
+            "IMAGE",
+            "RDATE",
+            "RELATED-TO",
+            "REQUEST-STATUS",
+            "RESOURCES",
+        ];
+        let lines = || line::content_lines(unit.raw());
+        match unit.name() {
+            // A zone, by its name; an alarm is one of many.
+            Some(name) if name == "BEGIN" && lines().nth(1).is_some() => {
+                let zone = |line: &[u8]| line::name_of(line).as_deref() == Some("TZID");
+                let zone =
+                    lines().find(|line| zone(line.bytes)).filter(|_| unit.sequence() == ZONES);
+                zone.and_then(|line| line::Property::read(line.bytes))
+                    .map_or(Slot::Many, |zone| Slot::One(zone.text()))
+            }
+            Some(name) if name == "BEGIN" || name == "END" => Slot::Frame,
+            // An event ends at a time or after a time, and not both.
+            Some(name) if ["DTEND", "DUE", "DURATION"].contains(&name.as_str()) => {
+                Slot::One("DTEND".to_owned())
+            }
+            Some(name) if !MANY.contains(&name.as_str()) => Slot::One(name),
+            Some(_) | None => Slot::Many,
+        }
+    }
+
+    fn is_apart(&self, unit: &Unit<'_>) -> bool {
+        unit.sequence().starts_with('e')
     }
 }
 

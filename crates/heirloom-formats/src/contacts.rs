@@ -9,6 +9,7 @@ mod stream;
 
 pub use stream::CardCutter;
 
+use crate::births::Slot;
 use crate::format::{Format, is_misnamed};
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
@@ -119,6 +120,10 @@ impl Format for Contacts {
         edit::edit(content, edits, tie)
     }
 
+    fn lines(&self) -> &dyn Lines {
+        self
+    }
+
     fn replace(
         &self,
         base: &Content,
@@ -159,6 +164,33 @@ impl Lines for Contacts {
 
     fn is_identity(&self, unit: &Unit<'_>) -> bool {
         unit.name().as_deref() == Some("UID")
+    }
+
+    fn slot(&self, unit: &Unit<'_>) -> Slot {
+        const ONCE: &[&str] = &[
+            "ANNIVERSARY",
+            "BDAY",
+            "CLASS",
+            "FN",
+            "GENDER",
+            "GEO",
+            "KIND",
+            "MAILER",
+            "N",
+            "NAME",
+            "PHOTO",
+            "PRODID",
+            "REV",
+            "SORT-STRING",
+            "TZ",
+            "UID",
+            "VERSION",
+        ];
+        match unit.name() {
+            Some(name) if name == "BEGIN" || name == "END" => Slot::Frame,
+            Some(name) if ONCE.contains(&name.as_str()) => Slot::One(name),
+            Some(_) | None => Slot::Many,
+        }
     }
 }
 

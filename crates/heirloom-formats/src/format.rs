@@ -1,7 +1,7 @@
 //! The formats. A new one is a file beside the others and its line in [`FORMATS`].
 
 use crate::item::{Item, ItemError, NotRecognised, Part, RawItem, Split};
-use crate::merge::Replacement;
+use crate::merge::{Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Projection};
 use crate::{encoding, file_name, line};
 use heirloom_base::limits;
@@ -57,6 +57,8 @@ pub(crate) trait Format: Sync {
     fn create(&self, edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError>;
     /// As [`crate::edit`].
     fn edit(&self, content: &Content, edits: &[FieldEdit], tie: &str) -> Result<Edits, FieldError>;
+    /// How its content divides into lines.
+    fn lines(&self) -> &dyn Lines;
     /// As [`crate::replace`].
     fn replace(
         &self,

@@ -13,6 +13,7 @@
 //! file back.
 
 mod apps;
+mod births;
 mod calendar;
 mod caps;
 mod contacts;
@@ -36,6 +37,7 @@ mod settings;
 mod testing;
 mod text;
 
+pub use births::{United, is_line, unite};
 pub use calendar::occurrences::{
     Allowance, Occurrence, Occurrences, Span, Times, Window, WindowError,
 };

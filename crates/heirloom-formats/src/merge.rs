@@ -2,6 +2,7 @@
 //! last imported is applied to what the record is now, and nothing else.
 
 use crate::Edits;
+use crate::births::Slot;
 use crate::encoding;
 use crate::layout::{Places, Unit};
 use crate::line::{self, Property};
@@ -14,6 +15,13 @@ pub(crate) trait Lines {
     fn cut(&self, key: &str) -> Option<usize>;
     /// Returns whether a line only carries the record's own identifier.
     fn is_identity(&self, unit: &Unit<'_>) -> bool;
+    /// Returns what a line is among the others, where two births meet.
+    fn slot(&self, unit: &Unit<'_>) -> Slot;
+    /// Returns whether a line belongs to a component that stands for itself.
+    fn is_apart(&self, unit: &Unit<'_>) -> bool {
+        let _ = unit; // Most formats have one sequence of lines.
+        false
+    }
 }
 
 /// What a re-import does to a record.

@@ -10,6 +10,7 @@ mod front_matter;
 mod place;
 mod title;
 
+use crate::births::Slot;
 use crate::encoding;
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
@@ -201,6 +202,10 @@ impl Format for Notes {
         Ok(layout::difference(content, &note))
     }
 
+    fn lines(&self) -> &dyn Lines {
+        self
+    }
+
     fn replace(
         &self,
         base: &Content,
@@ -282,6 +287,14 @@ impl Lines for Notes {
 
     fn is_identity(&self, unit: &Unit<'_>) -> bool {
         entry(unit.raw()).is_some_and(|(name, _)| name == ID)
+    }
+
+    fn slot(&self, unit: &Unit<'_>) -> Slot {
+        match entry(unit.raw()) {
+            _ if is_fence(unit.raw()) => Slot::Frame,
+            Some((name, _)) => Slot::One(name),
+            None => Slot::Behind,
+        }
     }
 }
 

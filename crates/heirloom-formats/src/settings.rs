@@ -6,6 +6,7 @@
 
 mod json;
 
+use crate::births::Slot;
 use crate::format::Format;
 use crate::item::{Item, ItemError, RawItem, Split};
 use crate::layout::{self, Unit};
@@ -153,6 +154,10 @@ impl Format for Settings {
         Ok(layout::difference(content, &edited))
     }
 
+    fn lines(&self) -> &dyn Lines {
+        self
+    }
+
     fn replace(
         &self,
         base: &Content,
@@ -194,6 +199,10 @@ impl Lines for Settings {
 
     fn is_identity(&self, _unit: &Unit<'_>) -> bool {
         false
+    }
+
+    fn slot(&self, _unit: &Unit<'_>) -> Slot {
+        Slot::Many
     }
 }
 

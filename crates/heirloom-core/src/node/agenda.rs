@@ -3,6 +3,7 @@
 use super::listing::after_record;
 use super::records::category_of;
 use super::{Node, Refusal};
+use crate::births;
 use crate::command::{Answer, EventRow, Failure, OccurrenceQuery, OccurrenceRow, RecordRow};
 use crate::rows::{Reach, RecordIndex};
 use crate::storage::Storage;
@@ -126,7 +127,7 @@ impl Node {
         let found = match &row.times {
             Some(times) => times.within(window, allowance),
             None => {
-                let mut content = self.existing(storage, record)?.content();
+                let mut content = births::content(&self.existing(storage, record)?);
                 collection::resolve_texts(storage, self.keyring()?.account_key(), &mut content);
                 page.steps += DOCUMENT_STEPS;
                 heirloom_formats::occurrences(spec, &content, window, allowance)

@@ -2,6 +2,7 @@
 
 use super::records::{Writing, category_of};
 use super::{Node, Refusal};
+use crate::births;
 use crate::collection::identity::Identity;
 use crate::command::{Answer, ImportItem, ImportReport, SkippedItem, Wait};
 use crate::input::CommandId;
@@ -19,7 +20,11 @@ enum Outcome {
     Accepted,
     Updated,
     Unchanged,
+    InTrash,
 }
+
+/// What is said of an item whose record was deleted.
+const IN_TRASH: &str = "its record is in the trash and stays there; `restore` brings it back";
 
 /// Notes and the files beside them that are known by their first content alone.
 struct Places {
@@ -57,6 +62,10 @@ impl Node {
                         Outcome::Accepted => report.accepted += 1,
                         Outcome::Updated => report.updated += 1,
                         Outcome::Unchanged => report.unchanged += 1,
+                        Outcome::InTrash => {
+                            report.unchanged += 1;
+                            report.kept.push(about(IN_TRASH.to_owned()));
+                        }
                     }
                     report.kept.extend(kept_reason(kept).map(about));
                 }
@@ -157,7 +166,7 @@ impl Node {
         (raw, parsed): (&RawItem, &Item),
     ) -> Result<bool, Refusal> {
         let document = self.existing(storage, record)?;
-        let content = document.content();
+        let content = births::content(&document);
         if heirloom_formats::is_likely_one(raw.category, &content, &parsed.content) {
             return Ok(true);
         }
@@ -171,7 +180,7 @@ impl Node {
         let mut places = Places { records: BTreeMap::new(), is_familiar: None };
         Self::each_row(storage, &NOTES, None, &mut |record, row| {
             if !row.deleted && heirloom_formats::is_content_uid(&row.uid) {
-                let content = self.existing(storage, record)?.content();
+                let content = births::content(&self.existing(storage, record)?);
                 let place = heirloom_formats::preferred_file_name(&NOTES, &content);
                 places.records.entry(place.unwrap_or_default()).or_default().push(record);
             }
@@ -218,11 +227,14 @@ impl Node {
         parsed: &Item,
         writing: &mut Writing,
     ) -> Result<(Outcome, Kept), Refusal> {
-        let base = self.last_imported(storage, &document, raw, writing)?;
-        if base == parsed.content || document.is_deleted() {
+        let base = self.last_imported(storage, &document, (raw, &parsed.content), writing)?;
+        if document.is_deleted() {
+            return Ok((Outcome::InTrash, Kept::new()));
+        }
+        if base == parsed.content {
             return Ok((Outcome::Unchanged, Kept::new()));
         }
-        let current = self.resolved_with(storage, document.content(), writing)?;
+        let current = self.resolved_with(storage, births::content(&document), writing)?;
         let uid = document.uid().unwrap_or_default();
         if heirloom_formats::render(raw.category, &current, &uid) == raw.bytes {
             // The own export, whatever its lines are read as.
@@ -255,7 +267,7 @@ impl Node {
         &self,
         storage: &dyn Storage,
         document: &Document,
-        raw: &RawItem,
+        (raw, imported): (&RawItem, &Content),
         writing: &Writing,
     ) -> Result<Content, Refusal> {
         let content = document.content();
@@ -275,7 +287,8 @@ impl Node {
                 return Ok(item.content);
             }
         }
-        let mut birth = self.resolved_with(storage, document.birth_content(), writing)?;
+        let birth = births::nearest(document, imported);
+        let mut birth = self.resolved_with(storage, birth, writing)?;
         birth.retain(|key, _| !key::is_reserved(key));
         Ok(birth)
     }

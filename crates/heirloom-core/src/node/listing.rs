@@ -2,6 +2,7 @@
 
 use super::records::{Named, category_of};
 use super::{Node, Refusal};
+use crate::births;
 use crate::collection;
 use crate::command::{Answer, ExportFile, RecordRow};
 use crate::failure;
@@ -117,9 +118,9 @@ impl Node {
         let Named { record, row } = self.find(storage, spec, name)?;
         let mut shown = self.record_row(spec, record, &row);
         let document = self.existing(storage, record)?;
-        let content = document.content();
+        let content = births::content(&document);
         let names = self.authors(record, &row);
-        let authorship = document.authorship();
+        let authorship = births::authorship(&document);
         let author = |key: &str| Some(names.of(authorship.get(key)?));
         shown.authors = show::authors_json(spec, &content, &shown.fields, &author);
         if let Ok(content) = self.resolved(storage, content) {
@@ -149,7 +150,8 @@ impl Node {
                 next = last.map(|record: RecordId| record.to_string());
                 return Ok(false);
             }
-            let content = self.resolved(storage, self.existing(storage, record)?.content())?;
+            let content =
+                self.resolved(storage, births::content(&self.existing(storage, record)?))?;
             let bytes = heirloom_formats::render(spec, &content, &row.uid);
             size += bytes.len();
             let unique = heirloom_formats::file_name(spec, &content, &row.uid);

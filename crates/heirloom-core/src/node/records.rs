@@ -1,6 +1,7 @@
 //! Commands that write records.
 
 use super::{Node, PendingFrame, Refusal, Then};
+use crate::births;
 use crate::command::{Answer, Command, Level, Wait};
 use crate::input::CommandId;
 use crate::journal::{Desk, Draft};
@@ -205,12 +206,12 @@ impl Node {
         (record, document): (RecordId, &Document),
         edits: &[FieldEdit],
     ) -> Result<Edits, Refusal> {
-        let content = self.resolved(storage, document.content())?;
+        let content = self.resolved(storage, births::content(document))?;
         self.begin_log();
         let tie = self.tie(record);
         let mut changed = heirloom_formats::edit(spec, &content, edits, &tie)
             .map_err(|error| crate::show::field_failure(spec, &error))?;
-        for conflict in document.conflicts() {
+        for conflict in births::conflicts(document) {
             let field =
                 crate::show::field_name(spec, &conflict.key, conflict.winner.value.as_ref());
             let is_set = |edit: &FieldEdit| {

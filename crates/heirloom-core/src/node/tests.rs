@@ -10,6 +10,7 @@ mod alone;
 mod arrears;
 mod asking;
 mod attacks;
+mod births;
 mod claims;
 mod copies;
 mod edits;

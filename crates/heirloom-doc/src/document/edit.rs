@@ -1,7 +1,7 @@
 //! Changing a document.
 
 use super::Document;
-use super::read::{Candidate, candidates};
+use super::read::{Candidate, candidates, has_several};
 use crate::author::{self, Step, Texts};
 use crate::birth::steps;
 use crate::change::RawChange;
@@ -94,8 +94,16 @@ impl Document {
             edits.iter().map(|(key, value)| (key.as_str(), value.as_ref())).collect();
         let deletion = wanted.remove(key::DELETED);
         let mut plan = Plan::default();
+        // Several births may show what no key holds: see `births`.
+        let is_united = has_several(self.automerge(), key::CATEGORY);
         for (key, value) in wanted {
-            set(&mut plan, key, value, &candidates(self.automerge(), key, None));
+            let current = candidates(self.automerge(), key, None);
+            match value {
+                None if is_united && current.is_empty() => {
+                    plan.steps.push(Step::Put(key.to_owned(), value::REMOVED));
+                }
+                Some(_) | None => set(&mut plan, key, value, &current),
+            }
         }
         let marks = candidates(self.automerge(), key::DELETED, None);
         match deletion {
@@ -134,8 +142,12 @@ impl Plan {
     /// Sets a key so that it has one value afterwards.
     fn settle(&mut self, key: &str, value: Option<&Value>, current: &[Candidate]) {
         let shown = current.first().and_then(Candidate::value);
+        // What only a birth said, and is chosen, is said by somebody from now on.
+        let is_born = current.first().is_some_and(|one| one.attributed.hlc == Hlc(0))
+            && shown == value
+            && !matches!(value, Some(Value::Text(_)));
         match value {
-            Some(value) if current.iter().any(|one| one.value() != shown) => {
+            Some(value) if is_born || current.iter().any(|one| one.value() != shown) => {
                 self.put(key, value, current);
             }
             Some(_) | None => self.set(key, value, current),

@@ -1,7 +1,7 @@
 //! What every change of a document did.
 
 use super::Document;
-use super::read::{Attributed, is_deleted_at, is_marked_at, rivals_at, value_at};
+use super::read::{Attributed, has_several, is_deleted_at, is_marked_at, rivals_at, value_at};
 use crate::change::{Heads, own_actor, own_hash};
 use crate::chunk::Chunk;
 use automerge::{Automerge, Change, ChangeHash as ForeignHash, ChangeMetadata, ObjId};
@@ -61,6 +61,17 @@ pub struct KeyEdit {
     pub lost: Vec<Value>,
 }
 
+/// One of several births of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Birth {
+    /// Its actor, which follows from the record and the content.
+    pub actor: ActorId,
+    /// Its last change.
+    pub hash: ChangeHash,
+    /// The content that it gave the record.
+    pub content: Content,
+}
+
 impl Document {
     /// Returns every transaction after all those that it builds on; of those
     /// made at the same time, the one with the lower clock reading comes
@@ -83,6 +94,31 @@ impl Document {
         let births = metas.iter().filter(|meta| meta.timestamp == 0);
         let last = births.min_by_key(|meta| (own_actor(&meta.actor), Reverse(meta.seq)));
         last.map(|meta| self.content_at(&Heads(vec![own_hash(meta.hash)]))).unwrap_or_default()
+    }
+
+    /// Returns the births of the record, the strongest first, where it has
+    /// several; nothing where it has one.
+    #[must_use]
+    pub fn births(&self) -> Vec<Birth> {
+        // Every birth says which category it is of, and nothing else does.
+        if self.newborn().is_some() || !has_several(self.automerge(), key::CATEGORY) {
+            return Vec::new();
+        }
+        let metas = self.automerge().get_changes_meta(&[]);
+        let births = metas.iter().filter(|meta| meta.timestamp == 0);
+        let is_first = |meta: &&ChangeMetadata<'_>| meta.deps.is_empty();
+        let actors: BTreeSet<ActorId> =
+            births.clone().filter(is_first).map(|meta| own_actor(&meta.actor)).collect();
+        let mut last: BTreeMap<ActorId, (u64, ForeignHash)> = BTreeMap::new();
+        for meta in births.filter(|meta| actors.contains(&own_actor(&meta.actor))) {
+            let seen = last.entry(own_actor(&meta.actor)).or_insert((meta.seq, meta.hash));
+            *seen = (meta.seq, meta.hash).max(*seen);
+        }
+        let made = last.into_iter().rev().map(|(actor, (_, hash))| {
+            let hash = own_hash(hash);
+            Birth { actor, hash, content: self.content_at(&Heads(vec![hash])) }
+        });
+        made.collect()
     }
 
     /// Returns the category's number and the uid that each birth gave the

@@ -148,6 +148,14 @@ impl Document {
         authored.collect()
     }
 
+    /// Returns the visible values of a key, the one that is shown first, also
+    /// where they are equal or a removal.
+    #[must_use]
+    pub fn values(&self, key: &str) -> Vec<Attributed> {
+        let candidates = candidates(self.automerge(), key, None).into_iter();
+        candidates.map(|candidate| candidate.attributed).collect()
+    }
+
     /// Returns the keys to which different values were given at the same time.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
@@ -244,6 +252,11 @@ pub(super) fn value_at(
     heads: Option<&[automerge::ChangeHash]>,
 ) -> Option<Value> {
     candidates(document, key, heads).into_iter().next()?.attributed.value
+}
+
+/// Returns whether a key was given values at the same time, also equal ones.
+pub(super) fn has_several(document: &Automerge, key: &str) -> bool {
+    document.get_all(ROOT, key).is_ok_and(|values| values.len() > 1)
 }
 
 /// Returns the visible values of a key, the one that is shown first.

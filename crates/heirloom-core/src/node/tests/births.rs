@@ -1,0 +1,94 @@
+//! One item that two devices imported apart, in different versions.
+
+use super::household::House;
+
+const ONE: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:b\r\nFN:Ann\r\nTEL:1\r\nEND:VCARD\r\n";
+const OTHER: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:b\r\nN:;Ann;;;\r\nFN:Ann\r\nTEL:2\r\nEMAIL:q@q\r\nTEL:1\r\nEND:VCARD\r\n";
+
+fn apart(one: &str, other: &str) -> House {
+    let mut house = House::of(&["phone", "desk"]);
+    house.cut(0, 1);
+    house.import(0, "contacts", "a.vcf", one);
+    house.import(1, "contacts", "a.vcf", other);
+    house.connect(0, 1);
+    house.pass(2_000);
+    house
+}
+
+fn source(house: &mut House, device: usize) -> String {
+    house.show(device, "contacts", "b").source.unwrap()
+}
+
+fn lines(source: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = source.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn both_devices_show_every_line_once_in_one_card() {
+    let mut house = apart(ONE, OTHER);
+    let shown = source(&mut house, 0);
+    assert_eq!(shown, source(&mut house, 1));
+    assert_eq!(lines(&shown), lines(OTHER));
+    assert!(shown.ends_with("\r\nEND:VCARD\r\n"));
+    assert!(house.conflicts(0, "contacts").is_empty());
+    // Nobody wrote anything for it, and the file of either changes nothing.
+    let digest = house.digest(0);
+    house.import(0, "contacts", "a.vcf", ONE);
+    house.import(0, "contacts", "a.vcf", OTHER);
+    let own = source(&mut house, 0);
+    house.import(0, "contacts", "a.vcf", &own);
+    assert_eq!(house.digest(0), digest);
+}
+
+#[test]
+fn edits_of_both_devices_leave_every_other_line() {
+    let mut house = apart(ONE, OTHER);
+    let before = source(&mut house, 0);
+    house.cut(0, 1);
+    house.set(0, "contacts", "b", &["email=new@q"]);
+    house.set(1, "contacts", "b", &["phone-=2"]);
+    assert_eq!(source(&mut house, 0), before.replace("q@q", "new@q"));
+    assert_eq!(source(&mut house, 1), before.replace("TEL:2\r\n", ""));
+    house.connect(0, 1);
+    house.pass(2_000);
+    let after = before.replace("q@q", "new@q").replace("TEL:2\r\n", "");
+    assert_eq!([source(&mut house, 0), source(&mut house, 1)], [after.clone(), after]);
+    assert!(house.conflicts(0, "contacts").is_empty());
+    assert_eq!(house.digest(0), house.digest(1));
+}
+
+#[test]
+fn what_a_card_has_once_is_in_conflict_until_somebody_chooses() {
+    let other = OTHER.replace("FN:Ann", "FN:Anna").replace("TEL:2\r\n", "BDAY:2000-01-01\r\n");
+    let mut house = apart(ONE, &other);
+    let rows = house.conflicts(1, "contacts");
+    let fields: Vec<&str> = rows.iter().map(|row| row.field.as_str()).collect();
+    assert_eq!(fields, ["name"], "{rows:?}");
+    let loser = rows[0].losers[0].value.clone().unwrap();
+    let text = loser.as_str().unwrap().to_owned();
+    house.resolve(1, "contacts", "b", Some("name"), "2").unwrap();
+    house.pass(2_000);
+    for device in 0..2 {
+        assert!(house.conflicts(device, "contacts").is_empty());
+        let source = source(&mut house, device);
+        assert!(source.contains(&format!("\r\nFN:{text}\r\n")), "{source}");
+        assert!(source.contains("BDAY") && source.matches("END:").count() == 1, "{source}");
+    }
+}
+
+#[test]
+fn an_earlier_version_of_a_record_that_was_made_one_is_as_it_was_shown() {
+    let mut house = apart(ONE, OTHER);
+    let before = source(&mut house, 0);
+    house.pass(3_000);
+    let at = heirloom_base::time::rfc3339(house.now.wall_ms);
+    house.pass(3_000);
+    house.set(0, "contacts", "b", &["email=", "phone-=1"]);
+    assert_ne!(source(&mut house, 0), before);
+    house.restore(0, "contacts", "b", Some(&at));
+    assert_eq!(lines(&source(&mut house, 0)), lines(&before));
+    house.pass(2_000);
+    assert_eq!(house.digest(0), house.digest(1));
+}
