@@ -11,6 +11,7 @@
 
 use heirloom_api::category::contacts::CONTACTS;
 use heirloom_api::{Client, home};
+use heirloom_base::escape;
 use heirloom_base::time::{days_from_civil, rfc3339};
 use std::error::Error;
 use std::process::ExitCode;
@@ -49,8 +50,9 @@ async fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     coming.sort();
     for (days, name, age) in coming {
         let when = if days == 0 { "today".to_owned() } else { format!("in {days} d") };
-        let age = age.map(|age| format!(" ({age})")).unwrap_or_default();
-        println!("{when:8}{name}{age}");
+        let age = age.filter(|age| *age >= 0).map(|age| format!(" ({age})")).unwrap_or_default();
+        // What others wrote must not steer the terminal.
+        println!("{when:8}{}{age}", escape::line(&name));
     }
     Ok(())
 }

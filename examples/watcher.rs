@@ -12,6 +12,7 @@
 
 use heirloom_api::command::{Event, HistoryRow};
 use heirloom_api::{CATEGORIES, CategorySpec, Client, home};
+use heirloom_base::escape;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -48,7 +49,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
             Event::PeerDown { device_id, .. } => {
                 println!("{} is gone", watcher.name_of(&device_id).await?);
             }
-            Event::Warning { text, .. } => println!("warning: {text}"),
+            Event::Warning { text, .. } => println!("warning: {}", escape::line(&text)),
             Event::Progress { .. } => {}
         }
     }
@@ -102,11 +103,14 @@ impl Watcher {
             None => newest.is_some_and(|newest| newest.change == change.change),
         });
         for change in news {
+            let name = escape::line(&change.author.by_name);
             let by = match change.kind.as_str() {
                 "created" => "new".to_owned(),
-                _ => format!("by {}", change.author.by_name),
+                "deleted" => format!("deleted by {name}"),
+                "restored" => format!("restored by {name}"),
+                _ => format!("by {name}"),
             };
-            println!("{}: {title}, {by}", category.id);
+            println!("{}: {}, {by}", category.id, escape::line(&title));
             print_edits(category, change);
         }
         Ok(())
@@ -118,7 +122,8 @@ impl Watcher {
             let rows = self.node.devices().await?;
             self.names.extend(rows.into_iter().map(|row| (row.id, row.name)));
         }
-        Ok(self.names.get(device).cloned().unwrap_or_else(|| device.to_owned()))
+        let name = self.names.get(device).map_or(device, String::as_str);
+        Ok(escape::line(name).into_owned())
     }
 }
 
@@ -131,7 +136,9 @@ fn print_edits(category: &CategorySpec, change: &HistoryRow) {
     };
     for edit in &change.edits {
         if category.open_fields || category.field(&edit.field).is_some() {
-            println!("  {}: {} -> {}", edit.field, shown(&edit.before), shown(&edit.after));
+            let line = format!("{}: {} -> {}", edit.field, shown(&edit.before), shown(&edit.after));
+            // What others wrote must not steer the terminal.
+            println!("  {}", escape::line(&line));
         }
     }
 }

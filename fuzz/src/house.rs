@@ -218,6 +218,7 @@ fn config(device: u8, networked: bool) -> NodeConfig {
         seed: [9; 32],
         networked,
         fresh_incarnation: false,
+        arrears_from: 2,
         place: None,
     }
 }

@@ -351,6 +351,7 @@ fn conflict() -> ConflictRow {
     let value = |number, value: Option<Json>| ConcurrentValue {
         number,
         removed: value.is_none(),
+        unknown: false,
         kind: value.as_ref().map(|_| "home".into()),
         line: value.as_ref().map(|value| format!("BDAY:{value}")),
         value,
@@ -363,6 +364,7 @@ fn conflict() -> ConflictRow {
         field: "birthday".into(),
         number: 1,
         winner: Some(json!("1984-02-28")),
+        unknown: false,
         kind: Some("home".into()),
         line: Some("BDAY:19840228".into()),
         author: author(1, "desk"),

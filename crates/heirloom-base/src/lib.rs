@@ -12,6 +12,7 @@
 pub mod blob;
 pub mod codec;
 pub mod count;
+pub mod escape;
 pub mod hash;
 pub mod id;
 pub mod json;

@@ -15,7 +15,6 @@ mod access;
 mod arguments;
 mod completions;
 mod demo;
-mod escape;
 mod exit;
 mod export;
 mod founding;

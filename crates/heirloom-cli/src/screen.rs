@@ -1,7 +1,7 @@
 //! Everything that a command prints.
 
-use crate::escape;
 use crate::exit::{self, Exit, Trouble};
+use heirloom_base::escape;
 use heirloom_core::command::Failure;
 use serde::Serialize;
 use serde_json::json;

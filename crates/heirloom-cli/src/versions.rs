@@ -16,6 +16,8 @@ const LINES_MAX: usize = 20;
 
 /// How a value reads that this version does not know.
 const UNKNOWN: &str = "(written by a newer version)";
+/// How the value of a setting reads that is nothing: JSON has no other word.
+const NULL: &str = "null";
 /// What stands for the value of a field that was removed.
 const REMOVED: &str = "(removed)";
 
@@ -181,10 +183,15 @@ pub(crate) fn conflicts<W: Write>(
                 value.map_or_else(|| none.to_owned(), |value| format!("{kind}{value}"))
             };
         let (value, kind) = (row.winner.as_ref(), row.kind.as_deref());
-        let winner = read(value, kind, row.line.as_ref(), UNKNOWN);
+        let none = if row.unknown { UNKNOWN } else { NULL };
+        let winner = read(value, kind, row.line.as_ref(), none);
         print_value((row.number, "shown"), &winner, &row.author, screen)?;
         for loser in &row.losers {
-            let none = if loser.removed { REMOVED } else { UNKNOWN };
+            let none = match (loser.removed, loser.unknown) {
+                (true, _) => REMOVED,
+                (false, true) => UNKNOWN,
+                (false, false) => NULL,
+            };
             let (value, kind) = (loser.value.as_ref(), loser.kind.as_deref());
             let value = read(value, kind, loser.line.as_ref(), none);
             print_value((loser.number, "kept"), &value, &loser.author, screen)?;

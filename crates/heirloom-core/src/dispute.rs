@@ -158,6 +158,7 @@ impl Dispute {
             kind: loser.kind.clone(),
             line: line(loser),
             removed: loser.removed,
+            unknown: !loser.removed && loser.shown.is_none(),
             author: loser.author.clone(),
         });
         Some(ConflictRow {
@@ -167,6 +168,7 @@ impl Dispute {
             field: self.field.clone(),
             number: winner.number,
             winner: winner.shown.clone(),
+            unknown: winner.shown.is_none(),
             kind: winner.kind.clone(),
             line: line(winner),
             author: winner.author.clone(),
@@ -216,7 +218,8 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
     // Of a list or an object, spaces and the order of keys say nothing.
     let is_same = |shown: &Json| {
         let nests = shown.is_object() || shown.is_array();
-        show::plain(shown) == keep || nests && written.as_ref() == Some(shown)
+        let is_text = shown.is_string();
+        show::plain(shown) == keep || (nests || is_text) && written.as_ref() == Some(shown)
     };
     let reads = |one: &&Candidate| {
         one.removed && keep.is_empty() || one.shown.iter().chain(&one.also).any(is_same)
@@ -228,11 +231,8 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
     {
         return Err(failure::several_values(keep));
     }
-    match (by_number, by_value) {
-        (Some(one), Some(other)) if one != other => Err(failure::number_or_value(keep)),
-        (Some(one), _) | (None, Some(one)) => Ok(one),
-        (None, None) => Err(failure::no_such_value(keep, category)),
-    }
+    // A number is always the number of a value, as the list says.
+    by_number.or(by_value).ok_or_else(|| failure::no_such_value(keep, category))
 }
 
 #[cfg(test)]
@@ -314,16 +314,16 @@ mod tests {
     }
 
     #[test]
-    fn what_could_mean_a_number_or_a_value_is_asked_back() {
-        let disputes = numbered(vec![dispute("x", "s:x", &[json!(2), json!(1)])]);
-        let code = |keep| settlement("settings", &disputes, None, keep).unwrap_err().code;
+    fn a_number_is_the_number_of_a_value_before_it_is_a_value() {
+        let disputes = numbered(vec![dispute("x", "s:x", &[json!(2), json!("1"), json!(7)])]);
+        let chosen = |keep| settlement("settings", &disputes, None, keep).ok();
+        let candidate = |at: usize| disputes[0].candidates[at].edits.clone();
         assert_eq!(
-            (code("1"), code("2"), code("3")),
-            ("ambiguous".into(), "ambiguous".into(), "no-conflict".into())
+            [chosen("1"), chosen("2"), chosen("7")],
+            [candidate(0), candidate(1), candidate(2)]
         );
-        let disputes = numbered(vec![dispute("x", "s:x", &[json!(1), json!(7)])]);
-        assert!(settlement("settings", &disputes, None, "1").is_ok(), "both mean the same");
-        assert!(settlement("settings", &disputes, None, "7").is_ok());
+        assert_eq!(chosen("\"1\""), candidate(1), "a text in quotes is a text");
+        assert_eq!(chosen("4"), None);
     }
 
     #[test]

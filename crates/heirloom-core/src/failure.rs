@@ -186,11 +186,6 @@ pub(crate) fn no_such_value(keep: &str, category: &str) -> Failure {
     failure(exit::FAILED, "no-conflict", text, &fix)
 }
 
-pub(crate) fn number_or_value(keep: &str) -> Failure {
-    let text = format!("{keep:?} is the number of one value and the text of another.");
-    failure(exit::FAILED, "ambiguous", text, "Set the field to the value you want with `set`.")
-}
-
 pub(crate) fn several_values(keep: &str) -> Failure {
     let text = format!("Several of the values in conflict read {keep:?}.");
     failure(exit::FAILED, "ambiguous", text, "Give the number that `conflicts` shows.")

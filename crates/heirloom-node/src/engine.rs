@@ -121,6 +121,17 @@ impl Engine {
         }));
     }
 
+    /// Returns what is said of a command that was lost when the index failed.
+    pub(crate) fn interruption(&self) -> Failure {
+        let is_full = |problem: &heirloom_store::Problem| {
+            ["disk-full", "index-in-memory"].contains(&problem.code)
+        };
+        match self.store.problems().iter().any(is_full) {
+            true => failure::interrupted_by_full_disk(&self.home),
+            false => failure::repaired(),
+        }
+    }
+
     /// Returns the store.
     pub(crate) fn store(&self) -> &Store {
         &self.store
@@ -224,7 +235,7 @@ fn open_or_rebuild(
     (standing, continuation): (Standing, Continuation),
 ) -> Result<Node, OpenEngineError> {
     let opened = match standing {
-        Standing::New => return open_by_replay(store, seed, reach, continuation),
+        Standing::New => open_by_replay(store, seed, reach, continuation),
         Standing::Usable | Standing::Gaps | Standing::Ahead => {
             open_by_index(store, seed, reach, continuation)
         }

@@ -178,6 +178,15 @@ pub(crate) fn repaired() -> Failure {
     )
 }
 
+pub(crate) fn interrupted_by_full_disk(home: &Path) -> Failure {
+    failure(
+        exit::FAILED,
+        "disk-full",
+        format!("The disk that holds {} is full, or refuses to be written.", home.display()),
+        "Free some space and give the command again; what was saved before is whole, and a write may have been saved already.",
+    )
+}
+
 pub(crate) fn busy() -> Failure {
     failure(
         exit::FAILED,

@@ -71,6 +71,7 @@ impl LocalNode {
             if let Err(error) = self.engine.input(input) {
                 answer = self.reply().or(answer);
                 self.rebuild(&error)?;
+                answer = answer.or_else(|| Some(Err(self.engine.interruption())));
                 inputs.clear();
             }
         }

@@ -140,6 +140,9 @@ pub struct ConcurrentValue {
     /// Whether the field was removed.
     #[serde(default)]
     pub removed: bool,
+    /// Whether a newer version wrote a value that this one does not know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// Who set it.
     #[serde(flatten)]
     pub author: Author,
@@ -164,6 +167,9 @@ pub struct ConflictRow {
     /// The type of that value, where it has one.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// Whether a newer version wrote it, and this one does not know it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// Its line, where another value reads like it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,

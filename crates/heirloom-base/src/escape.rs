@@ -20,7 +20,8 @@ fn is_steering(character: char) -> bool {
 }
 
 /// Returns one line of text with every steering character written out as `\u{..}`.
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
     replace(text, |escaped, character| {
         write!(escaped, "{}", character.escape_unicode()).expect("a string takes every text");
     })
@@ -28,7 +29,8 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
 
 /// Returns JSON text with every steering character in the form that JSON has
 /// for it. They can stand only in strings, so the value stays the same.
-pub(crate) fn json(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
     replace(text, |escaped, character| {
         for unit in character.encode_utf16(&mut [0; 2]) {
             write!(escaped, "\\u{unit:04x}").expect("a string takes every text");
