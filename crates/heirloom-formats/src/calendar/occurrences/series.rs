@@ -49,6 +49,7 @@ pub(crate) struct Component {
     pub(crate) is_cancelled: bool,
     /// Whether a rule cannot be read, or counts in another calendar.
     pub(crate) is_unread: bool,
+    end: Option<Time>,
     due: Option<Time>,
 }
 
@@ -123,9 +124,9 @@ impl Component {
         let text = property.text();
         match property.name.as_str() {
             "DTSTART" => self.start = time(property),
-            "DTEND" => self.length = time(property).map(Length::Until),
+            "DTEND" => self.end = time(property),
             "DUE" => self.due = time(property),
-            "DURATION" => self.length = duration(&text).or_else(|| self.length.take()),
+            "DURATION" => self.length = duration(&text),
             "RRULE" => {
                 let rule = Rule::parse(&text);
                 self.is_unread |= rule.is_none();
@@ -146,8 +147,12 @@ impl Component {
     }
 
     /// Completes the times: a task may have nothing but the time at which it
-    /// is due, and an exception nothing but the time that it replaces.
+    /// is due, and an exception nothing but the time that it replaces. Two
+    /// devices may leave an end and a duration: then the end counts.
     fn settle(&mut self) {
+        if let Some(end) = self.end.take() {
+            self.length = Some(Length::Until(end));
+        }
         if let Some(due) = self.due.take() {
             match self.start {
                 Some(_) => self.length = Some(Length::Until(due)),
