@@ -336,15 +336,9 @@ fn truth(value: &str) -> Result<bool, FieldError> {
 
 fn rule(value: &str) -> Result<String, FieldError> {
     let rule = value.strip_prefix("RRULE:").unwrap_or(value);
-    let part = |name: &str| {
-        let mut parts = rule.split(';').filter_map(|part| part.split_once('='));
-        parts.find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    };
-    // RFC 5545, 3.3.10; files that break it are read all the same.
-    let is_sound = !(part("COUNT").is_some() && part("UNTIL").is_some())
-        && part("INTERVAL").is_none_or(|value| value.parse::<u32>().is_ok_and(|value| value > 0));
     let is_written = rule.bytes().all(|byte| byte.is_ascii_graphic());
-    match is_sound && is_written && Rule::parse(rule).is_some() {
+    // Files that break the standard are read all the same.
+    match is_written && Rule::is_sound(rule) {
         true => Ok(rule.to_owned()),
         false => Err(FieldError::Value {
             field: "rrule".to_owned(),

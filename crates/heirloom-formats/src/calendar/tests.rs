@@ -300,6 +300,10 @@ fn what_does_not_fit_a_field_is_refused() {
         ("end=2026-01-05T10:00", "end is a time from the start on, not \"2026-01-05T10:00\""),
         ("all_day=maybe", "all_day is true or false, not \"maybe\""),
         ("rrule=weekly", "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"weekly\""),
+        (
+            "rrule=FREQ=DAILY;COUNT=0",
+            "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"FREQ=DAILY;COUNT=0\"",
+        ),
         ("rrule=FREQ=NOPE", "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"FREQ=NOPE\""),
         (
             "rrule=FREQ=DAILY;BYHOUR=30",
