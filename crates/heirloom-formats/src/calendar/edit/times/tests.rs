@@ -139,6 +139,18 @@ fn a_start_alone_takes_the_end_along() {
 }
 
 #[test]
+fn a_zone_with_a_colon_gets_quotes_where_it_is_edited() {
+    let outlook = "DTSTART;TZID=(UTC+01:00) Rome, Bern:20260701T100000\n\
+        DTEND;TZID=(UTC+01:00) Rome, Bern:20260701T110000\n";
+    assert_eq!(after(outlook, &["title=x"]), outlook.trim_end().replace('\n', " "));
+    assert_eq!(
+        after(outlook, &["end=2026-07-01T12:00"]),
+        "DTSTART;TZID=(UTC+01:00) Rome, Bern:20260701T100000 \
+         DTEND;TZID=\"(UTC+01:00) Rome, Bern\":20260701T120000"
+    );
+}
+
+#[test]
 fn a_zone_in_which_the_end_would_be_early_leaves_the_length() {
     let flight =
         "DTSTART;TZID=Europe/Berlin:20240601T130000\nDTEND;TZID=America/New_York:20240601T120000\n";
