@@ -46,6 +46,8 @@ pub(crate) struct Component {
     pub(crate) replaces: Option<Time>,
     /// Whether it replaces all later ones too.
     pub(crate) and_future: bool,
+    /// Its SEQUENCE: of two exceptions of one occurrence the higher counts.
+    pub(crate) revision: u64,
     pub(crate) is_cancelled: bool,
     /// Whether a rule cannot be read, or counts in another calendar.
     pub(crate) is_unread: bool,
@@ -97,7 +99,8 @@ impl Series {
             let sequence = unit.sequence().to_owned();
             self.components.push(Component { sequence, ..Component::default() });
         }
-        let is_time = unit.name().is_some_and(|name| TIMES.contains(&name.as_str()));
+        let is_time =
+            unit.name().is_some_and(|name| name == "SEQUENCE" || TIMES.contains(&name.as_str()));
         let property = if is_time { unit.property() } else { None };
         if let (Some(component), Some(property)) = (self.components.get_mut(place), property) {
             component.take(&property, dates);
@@ -141,6 +144,7 @@ impl Component {
                 self.replaces = time(property);
                 self.and_future = property.has("RANGE", "THISANDFUTURE");
             }
+            "SEQUENCE" => self.revision = text.trim().parse().unwrap_or(0),
             "STATUS" => self.is_cancelled = text.trim().eq_ignore_ascii_case("CANCELLED"),
             _ => {}
         }

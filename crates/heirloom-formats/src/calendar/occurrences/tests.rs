@@ -156,6 +156,32 @@ fn a_zone_that_windows_names_needs_no_definition_and_gives_way_to_one() {
 }
 
 #[test]
+fn of_several_exceptions_of_one_occurrence_the_newest_counts() {
+    let series = event("DTSTART;TZID=Europe/Berlin:20260105T100000\nRRULE:FREQ=DAILY;COUNT=3");
+    let exception = |replaced: &str, start: &str, more: &str| {
+        event(&format!("RECURRENCE-ID{replaced}\nDTSTART:20260106T{start}0000Z{more}"))
+    };
+    let (own, utc) = (";TZID=Europe/Berlin:20260106T100000", ":20260106T090000Z");
+    for (exceptions, expected) in [
+        ([exception(own, "11", ""), exception(own, "12", "")], &["2026-01-06T12:00:00Z"][..]),
+        (
+            [exception(own, "11", "\nSEQUENCE:2"), exception(utc, "12", "\nSEQUENCE:1")],
+            &["2026-01-06T11:00:00Z"],
+        ),
+        ([exception(own, "11", ""), exception(own, "12", "\nSTATUS:CANCELLED")], &[]),
+        (
+            [exception(own, "11", ""), exception(":20260107T090000Z", "12", "")],
+            &["2026-01-06T11:00:00Z", "2026-01-06T12:00:00Z"],
+        ),
+    ] {
+        let content = record(&format!("{series}{}", exceptions.concat()));
+        let found = found(&content, "2026-01-06", "2026-01-07").list;
+        let starts: Vec<&str> = found.iter().map(|one| one.start.as_str()).collect();
+        assert_eq!(starts, expected);
+    }
+}
+
+#[test]
 fn a_zone_with_a_colon_and_no_quotes_is_read_to_the_last_colon() {
     let name = "(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna";
     for quote in ["", "\""] {
