@@ -2,6 +2,7 @@ use crate::testing::{one, reimported, set};
 use crate::{Allowance, Window, occurrences, render};
 use heirloom_schema::Content;
 use heirloom_schema::category::calendar::CALENDAR;
+use proptest::prelude::*;
 
 fn series(lines: &str, exceptions: &str) -> Content {
     let file = format!(
@@ -179,5 +180,61 @@ fn a_moved_series_is_known_in_its_own_file() {
         let file = String::from_utf8(render(&CALENDAR, &older, "1")).unwrap();
         assert_eq!(file.matches("BEGIN:VEVENT").count(), file.matches("RECURRENCE-ID").count() + 1);
         assert_eq!(crate::split("a.ics", file.as_bytes(), None).unwrap().skipped, [], "{file}");
+    }
+}
+
+/// Edits that move a series, or change how its times are written.
+const MOVES: &[&str] = &[
+    "start=2026-03-10",
+    "start=2026-03-11T08:30",
+    "start=2026-03-12T23:15",
+    "start=2026-03-13T16:45Z",
+    "start=2026-04-05T12:00",
+    "all_day=true",
+    "all_day=false",
+    "timezone=Asia/Tokyo",
+    "timezone=America/New_York",
+    "timezone=",
+    "end=2026-06-30T12:00",
+];
+
+/// Series of five occurrences, of which one is left out and one replaced.
+const FIVE: &[(&str, &str, &str, &str)] = &[
+    ("FREQ=DAILY;COUNT=5", "20260310", "20260312", "20260313"),
+    ("FREQ=DAILY;UNTIL=20260314T090000Z", "20260310", "20260311", "20260313"),
+    ("FREQ=WEEKLY;INTERVAL=2;COUNT=5", "20260310", "20260324", "20260421"),
+    ("FREQ=WEEKLY;UNTIL=20260407T090000Z", "20260310", "20260317", "20260407"),
+    ("FREQ=MONTHLY;COUNT=5", "20260310", "20260410", "20260510"),
+    ("FREQ=YEARLY;COUNT=5", "20260310", "20280310", "20290310"),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn a_series_has_as_many_occurrences_wherever_it_is_moved(
+        form in prop::sample::select(FIVE), edits in prop::collection::vec(prop::sample::select(MOVES), 1..5),
+    ) {
+        let (rule, first, excluded, replaced) = form;
+        let zone = ";TZID=Europe/Berlin";
+        let lines = format!(
+            "DTSTART{zone}:{first}T100000\nRRULE:{rule}\nEXDATE{zone}:{excluded}T100000\n"
+        );
+        let exception = format!(
+            "BEGIN:VEVENT\nUID:1\nRECURRENCE-ID{zone}:{replaced}T100000\nDTSTART:20310101T100000Z\n\
+             END:VEVENT\n"
+        );
+        let before = series(&lines, &exception);
+        let mut moved = before.clone();
+        for edit in &edits {
+            let edit = crate::parse_assignments(&CALENDAR, &[(*edit).to_owned()]).unwrap();
+            let changes = crate::edit(&CALENDAR, &moved, &edit, crate::testing::TIE);
+            moved = crate::testing::applied(&moved, changes.unwrap_or_default());
+        }
+        let window = Window::parse(Some("2026-01-01"), Some("2032-01-01"), "Europe/Berlin", 0).unwrap();
+        let found = occurrences(&CALENDAR, &moved, &window, Allowance::whole(99)).list;
+        let file = String::from_utf8(render(&CALENDAR, &moved, "1")).unwrap();
+        prop_assert_eq!(found.len(), 4, "{:?} {}", edits, file);
+        let own = one("a.ics", file.as_bytes());
+        prop_assert_eq!(reimported(&own, &before, &moved), moved);
     }
 }

@@ -124,6 +124,10 @@ fn a_start_alone_takes_the_end_along() {
         let again = set(&CALENDAR, &event(lines), edits);
         assert_eq!(set(&CALENDAR, &again, edits), again, "{edits:?} again");
     }
+}
+
+#[test]
+fn a_task_starts_before_it_is_due() {
     let refused = |due: &str, edit: &str| {
         let file =
             format!("BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:1\nDUE:{due}\nEND:VTODO\nEND:VCALENDAR\n");
