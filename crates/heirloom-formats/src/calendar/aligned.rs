@@ -77,13 +77,12 @@ impl<'a> Components<'a> {
 
 /// Returns what a file holds, under the keys that the record has for it.
 pub(super) fn aligned<'a>(imported: &'a Content, current: &Content) -> Cow<'a, Content> {
-    let (own_units, current_units) = (units(imported), units(current));
-    let record = Components::of(&current_units);
+    let record = Components::of(&units(current));
     let moved = record.moved();
     if moved.is_empty() {
         return Cow::Borrowed(imported);
     }
-    let file = Components::of(&own_units);
+    let file = Components::of(&units(imported));
     let sequences: BTreeSet<&str> = file.all.iter().map(|(name, _)| *name).collect();
     let exceptions = || moved.iter().filter(|(_, own)| *own != SERIES);
     let new = exceptions().filter(|(name, _)| sequences.contains(name.as_str())).count();

@@ -216,6 +216,9 @@ impl<'a> Search<'a> {
             Some(Length::Until(end)) => {
                 let end = self.placed(end);
                 match is_date || end.kind == MomentKind::Date {
+                    // Two devices may leave a date beside a time: then days
+                    // count, and one that has begun is among whole ones.
+                    true if is_date => (end.day_up() - start.day(), 0, Some(end.zone)),
                     true => (end.day() - start.day(), 0, Some(end.zone)),
                     false => (0, (end.instant() - start.instant()).max(0), Some(end.zone)),
                 }

@@ -11,6 +11,7 @@ use crate::line::Property;
 use crate::moment::{Moment, MomentKind, duration};
 use crate::text;
 use heirloom_base::time::{civil_from_days, days_from_civil};
+use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_S: i64 = 86_400;
 
@@ -66,8 +67,14 @@ impl Event {
         let rule = rules.first().map(|(_, _, rule)| rule);
         let clocks = (self.clock(from, latest), self.clock(to, latest));
         let step = Move::of(from.clone(), to.clone(), clocks, rule);
-        for line in lines {
-            self.move_line(&step, &line, latest);
+        let times = lines.iter().flat_map(|line| line.values.iter().map(|one| &one.time));
+        let names: BTreeSet<&str> = times.filter_map(|time| time.zone.as_deref()).collect();
+        let zones = names.iter().filter(|name| from.zone.as_deref() != Some(**name));
+        let zones: BTreeMap<String, Zone> = zones
+            .filter_map(|name| Some(((*name).to_owned(), self.zone_of(name, latest)?)))
+            .collect();
+        for line in &lines {
+            self.move_line(&step, line, &zones);
         }
         if has_rule {
             return;
@@ -132,9 +139,9 @@ impl Event {
         }
     }
 
-    fn move_line(&mut self, step: &Move, line: &Named, latest: Moment) {
+    fn move_line(&mut self, step: &Move, line: &Named, zones: &BTreeMap<String, Zone>) {
         let instant = |time: &Time| {
-            let zone = self.zone_of(time.zone.as_deref()?, latest)?;
+            let zone = zones.get(time.zone.as_deref()?)?;
             Some(zone.instant(time.moment.local_seconds()))
         };
         let moved: Option<Vec<(Time, Option<String>)>> =

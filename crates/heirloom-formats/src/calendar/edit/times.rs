@@ -107,6 +107,7 @@ struct Before<'a> {
     /// The event's other time: its end beside the start.
     other: Option<&'a Time>,
     is_named: bool,
+    is_end: bool,
 }
 
 impl Event {
@@ -185,11 +186,13 @@ impl Event {
         wish.verify_day(frame.is_whole)?;
         let start = start.map(|start| {
             let (was, other) = (old.0.as_ref(), old.1.as_ref());
-            self.placed(&frame, start, Before { was, other, is_named: wish.start.is_some() })
+            let is_named = wish.start.is_some();
+            self.placed(&frame, start, Before { was, other, is_named, is_end: false })
         });
         let end = end.map(|end| {
             let (was, other) = (old.1.as_ref(), old.0.as_ref());
-            self.placed(&frame, end, Before { was, other, is_named: wish.end.is_some() })
+            let is_named = wish.end.is_some();
+            self.placed(&frame, end, Before { was, other, is_named, is_end: true })
         });
         let mut times = (start, end);
         if let (Some(start), Some(end)) = (&times.0, &mut times.1) {
@@ -226,9 +229,8 @@ impl Event {
     fn along(&self, wish: &Wish, start: &Time, (was, to): (&Time, &Time)) -> Time {
         let by_clock = to.moment.local_seconds() - was.moment.local_seconds();
         if start.moment.kind == MomentKind::Date {
-            let days =
-                (to.moment.date().local_seconds() - was.moment.date().local_seconds()).max(DAY_S);
-            return later(start, days);
+            let seconds = day_up(to.moment).local_seconds() - was.moment.date().local_seconds();
+            return later(start, seconds.max(DAY_S));
         }
         let is_alike = was.moment.kind == to.moment.kind && was.zone == to.zone;
         let instants = self.instant(was).zip(self.instant(to)).filter(|_| !is_alike);
@@ -261,7 +263,10 @@ impl Event {
         if frame.is_whole {
             let is_absolute = moment.kind == MomentKind::Utc;
             let local = in_zone(moment.local_seconds()).filter(|_| is_absolute);
-            return Time { moment: local.unwrap_or(moment).date(), zone: None };
+            let day = local.unwrap_or(moment);
+            // A day that has begun is one of those that it lasts.
+            let moment = if before.is_end { day_up(day) } else { day.date() };
+            return Time { moment, zone: None };
         }
         let moment = moment.time();
         if moment.kind == MomentKind::Utc {
@@ -332,6 +337,14 @@ impl Event {
             own_zone(definition.as_raw()?, moment.local_seconds().saturating_add(DEFINED_AHEAD_S))
         };
         known.or_else(defined).or_else(|| of_windows(&database, name).map(Zone::Named))
+    }
+}
+
+/// Returns the first day that begins at a time or behind it.
+fn day_up(moment: Moment) -> Moment {
+    match moment.local_seconds().rem_euclid(DAY_S) {
+        0 => moment.date(),
+        _ => moment.date().next_day().in_years().unwrap_or(moment.date()),
     }
 }
 

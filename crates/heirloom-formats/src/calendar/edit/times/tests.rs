@@ -164,6 +164,20 @@ fn a_zone_in_which_the_end_would_be_early_leaves_the_length() {
 }
 
 #[test]
+fn a_day_that_has_begun_is_one_of_whole_days() {
+    let trip = "DTSTART:20260331T100000\nDTEND:20260402T120000\n";
+    for (edits, start, end) in [
+        (&["all_day=true"][..], "20260331", "20260403"),
+        (&["start=2026-04-30"], "20260430", "20260503"),
+        (&["all_day=true", "end=2026-04-02T00:00"], "20260331", "20260402"),
+        (&["start=2026-03-31", "end=2026-04-02"], "20260331", "20260402"),
+    ] {
+        let expected = format!("DTSTART;VALUE=DATE:{start} DTEND;VALUE=DATE:{end}");
+        assert_eq!(after(trip, edits), expected, "{edits:?}");
+    }
+}
+
+#[test]
 fn an_event_of_whole_days_ends_with_a_day() {
     let day = "DTSTART;VALUE=DATE:20260331\nDTEND;VALUE=DATE:20260401\n";
     let expected = "end is a date where the event lasts whole days, not \"2026-04-01T12:00\"";
@@ -189,7 +203,7 @@ fn what_two_devices_left_is_made_one_event_again() {
     for (lines, edit, expected) in [
         (both, "start=2024-06-01T09:00", "DTSTART:20240601T090000Z DTEND:20240601T103000Z"),
         (both, "end=2024-06-01T09:00", "DTSTART:20240601T080000Z DTEND:20240601T090000Z"),
-        (mixed, "start=2024-06-03", "DTSTART;VALUE=DATE:20240603 DTEND;VALUE=DATE:20240604"),
+        (mixed, "start=2024-06-03", "DTSTART;VALUE=DATE:20240603 DTEND;VALUE=DATE:20240605"),
         (mixed, "end=2024-06-03", "DTSTART;VALUE=DATE:20240601 DTEND;VALUE=DATE:20240603"),
         (early, "start=2024-06-01T09:00", "DTSTART:20240601T090000Z DTEND:20240601T090000Z"),
         (early, "end=2024-06-01T09:00", "DTSTART:20240601T080000Z DTEND:20240601T090000Z"),
@@ -206,7 +220,7 @@ fn what_two_devices_left_is_made_one_event_again() {
         shown.collect::<Vec<_>>()
     };
     assert_eq!(found(both), ["2024-06-01T08:00:00Z 2024-06-01T09:30:00Z"]);
-    assert_eq!(found(mixed), ["2024-06-01 2024-06-02"]);
+    assert_eq!(found(mixed), ["2024-06-01 2024-06-03"]);
     assert_eq!(found(early), ["2024-06-01T08:00:00Z 2024-06-01T08:00:00Z"]);
 }
 
