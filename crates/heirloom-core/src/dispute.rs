@@ -329,13 +329,12 @@ mod tests {
     #[test]
     fn values_that_read_alike_are_told_by_their_lines() {
         let time = json!("2026-07-01T10:00:00");
-        let mut disputes =
-            vec![dispute("start", "e/l1", &[time.clone(), time.clone(), json!("x")])];
+        let mut dispute = dispute("start", "e/l1", &[time.clone(), time.clone(), json!("x")]);
         let lines = ["DTSTART;TZID=Asia/Tokyo:20260701T100000", "DTSTART:20260701T100000", "x"];
-        for (candidate, line) in disputes[0].candidates.iter_mut().zip(lines) {
+        for (candidate, line) in dispute.candidates.iter_mut().zip(lines) {
             candidate.line = Some(line.to_owned());
         }
-        let row = serde_json::to_value(disputes[0].row("calendar", "1", "a").unwrap()).unwrap();
+        let row = serde_json::to_value(dispute.row("calendar", "1", "a").unwrap()).unwrap();
         assert_eq!((&row["winner"], &row["line"]), (&time, &json!(lines[0])));
         assert_eq!(
             (&row["losers"][0]["value"], &row["losers"][0]["line"]),
