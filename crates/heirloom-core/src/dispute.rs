@@ -327,6 +327,23 @@ mod tests {
     }
 
     #[test]
+    fn values_that_read_alike_are_told_by_their_lines() {
+        let time = json!("2026-07-01T10:00:00");
+        let mut dispute = dispute("start", "e/l1", &[time.clone(), time.clone(), json!("x")]);
+        let lines = ["DTSTART;TZID=Asia/Tokyo:20260701T100000", "DTSTART:20260701T100000", "x"];
+        for (candidate, line) in dispute.candidates.iter_mut().zip(lines) {
+            candidate.line = Some(line.to_owned());
+        }
+        let row = serde_json::to_value(dispute.row("calendar", "1", "a").unwrap()).unwrap();
+        assert_eq!((&row["winner"], &row["line"]), (&time, &json!(lines[0])));
+        assert_eq!(
+            (&row["losers"][0]["value"], &row["losers"][0]["line"]),
+            (&time, &json!(lines[1]))
+        );
+        assert_eq!(row["losers"][1].get("line"), None);
+    }
+
+    #[test]
     fn an_object_is_chosen_however_it_is_written() {
         let values = [json!({"a": 5, "b": [2, 3]}), json!({"a": 5, "b": [3, 2]})];
         let disputes = numbered(vec![dispute("x", "s:x", &values)]);

@@ -5,6 +5,7 @@
 //! zone, `e<occurrence>/l` for the lines of a component, each followed by the
 //! line's order; a component inside a component is one value.
 
+mod aligned;
 mod compose;
 mod cut;
 mod definition;
@@ -146,7 +147,9 @@ impl Format for Calendars {
         imported: &Content,
         tie: &str,
     ) -> Replacement {
-        merge::replace(self, base, current, imported, tie)
+        let base = aligned::aligned(base, current);
+        let imported = aligned::aligned(imported, current);
+        aligned::whole(merge::replace(self, &base, current, &imported, tie), current)
     }
 
     fn project(&self, content: &Content) -> Projection {

@@ -1,6 +1,7 @@
 //! Content lines of vCard and iCalendar: cutting, unfolding, reading.
 
 use crate::encoding;
+use crate::moment::Moment;
 use heirloom_base::limits;
 
 /// A content line as it stands in a file: with its folds, its terminator and
@@ -224,7 +225,7 @@ impl Property {
         if line.starts_with(encoding::MARK) {
             line.drain(..3);
         }
-        let colon = outside_quotes(&line, b':').next()?;
+        let colon = value_colon(&line, &name)?;
         let value = line.get(colon + 1..)?.to_vec();
         line.truncate(colon + 1);
         let prefix = encoding::guessed(&line);
@@ -262,6 +263,26 @@ impl Property {
     }
 }
 
+/// Properties whose value is a date, or several.
+const DATES: &[&str] = &["DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE"];
+
+/// Returns where the colon before a line's value is: the first outside quotes.
+/// Exchange writes names of zones with colons and without quotes, so that of a
+/// date it is the last, where a date stands behind that one alone.
+fn value_colon(line: &[u8], name: &str) -> Option<usize> {
+    let first = outside_quotes(line, b':').next()?;
+    if !DATES.contains(&name) {
+        return Some(first);
+    }
+    let is_date = |colon: usize| {
+        let value = line.get(colon + 1..).and_then(|value| std::str::from_utf8(value).ok());
+        let start = value.and_then(|value| value.split([',', '/']).next());
+        start.is_some_and(|start| Moment::parse(start).is_some())
+    };
+    let last = outside_quotes(line, b':').last()?;
+    Some(if !is_date(first) && is_date(last) { last } else { first })
+}
+
 /// Returns a parameter's name and values. A bare word, as vCard 2.1 has them,
 /// is an encoding or a type.
 fn parameter(text: &str) -> (String, Vec<String>) {
@@ -275,6 +296,10 @@ fn parameter(text: &str) -> (String, Vec<String>) {
         let name = if is_encoding { "ENCODING" } else { "TYPE" };
         return (name.to_owned(), vec![word.to_owned()]);
     };
+    // A zone is one, also where its name has commas and no quotes.
+    if name.trim().eq_ignore_ascii_case("TZID") {
+        return ("TZID".to_owned(), vec![values.trim().trim_matches('"').to_owned()]);
+    }
     // `TYPE="voice,home"` is common and means two types.
     let is_type = name.trim().eq_ignore_ascii_case("TYPE");
     let values = parts(values, b',').into_iter().flat_map(|value| {

@@ -1,5 +1,6 @@
 //! Edits of an event: only the lines of the fields named are written anew.
 
+mod moving;
 mod times;
 
 use super::cut::ZONE;
@@ -17,7 +18,7 @@ use heirloom_schema::category::calendar::CALENDAR;
 use heirloom_schema::{Content, Value};
 use jiff::tz::TimeZoneDatabase;
 use std::collections::BTreeSet;
-use times::Wish;
+use times::{Asked, Wish};
 
 /// As [`crate::create`].
 pub(super) fn create(edits: &[FieldEdit], uid: &str, now_ms: u64) -> Result<Content, FieldError> {
@@ -65,9 +66,10 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
             "rrule" => {
                 let rule = value.map(rule).transpose()?;
                 event.set_value("RRULE", rule);
+                wish.has_rule = true;
             }
-            "start" => wish.start = Some(value.map(|value| moment("start", value)).transpose()?),
-            "end" => wish.end = Some(value.map(|value| moment("end", value)).transpose()?),
+            "start" => wish.start = Some(value.map(|value| asked("start", value)).transpose()?),
+            "end" => wish.end = Some(value.map(|value| asked("end", value)).transpose()?),
             "all_day" => wish.all_day = value.map(truth).transpose()?,
             "timezone" => wish.zone = Some(value.map(|value| event.known_zone(value)).transpose()?),
             field => {
@@ -296,7 +298,8 @@ fn with_time_parameters(property: &Property, wanted: &str) -> String {
 
 fn is_time_parameter(part: &str) -> bool {
     let upper = part.to_ascii_uppercase();
-    upper.starts_with("TZID=") || upper == "VALUE=DATE" || upper == "VALUE=DATE-TIME"
+    upper.starts_with("TZID=")
+        || matches!(upper.as_str(), "VALUE=DATE" | "VALUE=DATE-TIME" | "VALUE=PERIOD")
 }
 
 /// Returns the parameters of a line as they are written.
@@ -310,8 +313,9 @@ fn parameters(property: &Property) -> Vec<&str> {
     parts.skip(1).collect()
 }
 
-fn moment(field: &str, value: &str) -> Result<Moment, FieldError> {
-    Moment::parse(value).ok_or_else(|| FieldError::Value {
+fn asked(field: &str, value: &str) -> Result<Asked, FieldError> {
+    let asked = Moment::parse(value).map(|moment| Asked { moment, text: value.to_owned() });
+    asked.ok_or_else(|| FieldError::Value {
         field: field.to_owned(),
         value: value.to_owned(),
         expected: "a time like 2026-12-24T18:00, 2026-12-24T18:00:00Z or 2026-12-24",
@@ -332,15 +336,9 @@ fn truth(value: &str) -> Result<bool, FieldError> {
 
 fn rule(value: &str) -> Result<String, FieldError> {
     let rule = value.strip_prefix("RRULE:").unwrap_or(value);
-    let part = |name: &str| {
-        let mut parts = rule.split(';').filter_map(|part| part.split_once('='));
-        parts.find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    };
-    // RFC 5545, 3.3.10; files that break it are read all the same.
-    let is_sound = !(part("COUNT").is_some() && part("UNTIL").is_some())
-        && part("INTERVAL").is_none_or(|value| value.parse::<u32>().is_ok_and(|value| value > 0));
     let is_written = rule.bytes().all(|byte| byte.is_ascii_graphic());
-    match is_sound && is_written && Rule::parse(rule).is_some() {
+    // Files that break the standard are read all the same.
+    match is_written && Rule::is_sound(rule) {
         true => Ok(rule.to_owned()),
         false => Err(FieldError::Value {
             field: "rrule".to_owned(),

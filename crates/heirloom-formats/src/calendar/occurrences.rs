@@ -28,7 +28,7 @@ use expansion::{Budget, Ending, Expansion};
 use heirloom_schema::{Content, Value};
 use placing::{DAY, Future, Gaps, Lasting, Name, Placed, text};
 use series::{Component, Length, Series};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use zone::Zone;
 
@@ -110,18 +110,21 @@ fn found(series: &Series, window: &Window, allowance: Allowance) -> Occurrences 
         window,
         budget: Budget::new(steps_max),
         own: BTreeMap::new(),
+        outdated: BTreeSet::new(),
         found: BTreeMap::new(),
         limit: allowance.occurrences,
         is_cut: false,
         gave_up: series.is_cut,
     };
+    search.outdated = search.outdated();
     for (index, component) in series.components.iter().enumerate() {
         if !component.is_cancelled && component.replaces.is_none() {
             search.series(index, component);
         }
     }
     for (index, component) in series.components.iter().enumerate() {
-        if !component.is_cancelled && component.replaces.is_some() {
+        let is_shown = !component.is_cancelled && !search.outdated.contains(&index);
+        if is_shown && component.replaces.is_some() {
             search.exception(index, component);
         }
     }
@@ -160,6 +163,8 @@ struct Search<'a> {
     window: &'a Window,
     budget: Budget,
     own: BTreeMap<String, Option<Zone>>,
+    /// Exceptions that a newer one of the same occurrence takes the place of.
+    outdated: BTreeSet<usize>,
     /// By start, name in the series and form.
     found: BTreeMap<(i64, Option<Name>, usize), Occurrence>,
     limit: usize,
@@ -211,6 +216,9 @@ impl<'a> Search<'a> {
             Some(Length::Until(end)) => {
                 let end = self.placed(end);
                 match is_date || end.kind == MomentKind::Date {
+                    // Two devices may leave a date beside a time: then days
+                    // count, and one that has begun is among whole ones.
+                    true if is_date => (end.day_up() - start.day(), 0, Some(end.zone)),
                     true => (end.day() - start.day(), 0, Some(end.zone)),
                     false => (0, (end.instant() - start.instant()).max(0), Some(end.zone)),
                 }
@@ -220,6 +228,32 @@ impl<'a> Search<'a> {
             true => Lasting { days: (days + seconds / DAY).max(1), seconds: 0, shown_in },
             false => Lasting { days: days.max(0), seconds, shown_in },
         }
+    }
+
+    /// Returns the exceptions that do not count: of those of one occurrence
+    /// the one with the highest SEQUENCE does, of equal ones the last.
+    fn outdated(&mut self) -> BTreeSet<usize> {
+        let series = self.series;
+        let mut newest: BTreeMap<(Name, bool), (u64, usize)> = BTreeMap::new();
+        let mut outdated = BTreeSet::new();
+        for (index, component) in series.components.iter().enumerate() {
+            let Some(replaced) = &component.replaces else { continue };
+            if !self.afford() {
+                return outdated;
+            }
+            let replaced = self.placed(replaced);
+            let key = (replaced.name(replaced.instant()), component.and_future);
+            let own = (component.revision, index);
+            match newest.insert(key, own) {
+                Some(other) if other > own => {
+                    newest.insert(key, other);
+                    outdated.insert(index);
+                }
+                Some((_, other)) => drop(outdated.insert(other)),
+                None => {}
+            }
+        }
+        outdated
     }
 
     /// Pays for one more date; returns whether there is still work left to be spent.
@@ -252,7 +286,7 @@ impl<'a> Search<'a> {
             repeats = true;
             let replaced = self.placed(replaced);
             gaps.note(&replaced, start.kind);
-            if exception.and_future {
+            if exception.and_future && !self.outdated.contains(&form) {
                 futures.extend(self.future(form, exception, &replaced, &start));
             }
         }

@@ -202,8 +202,12 @@ fn an_edit_touches_only_its_own_line() {
         ),
         (
             "start=2026-01-06T18:30",
-            "DTSTART;TZID=Europe/Berlin:20260106T190000\r\n",
-            "DTSTART;TZID=Europe/Berlin:20260106T183000\r\n",
+            "DTSTART;TZID=Europe/Berlin:20260106T190000\r\nDTEND;TZID=Europe/Berlin:20260106T203000\r\n\
+             EXDATE;TZID=Europe/Berlin:20260113T190000\r\n\
+             RECURRENCE-ID;TZID=Europe/Berlin:20260120T190000\r\n",
+            "DTSTART;TZID=Europe/Berlin:20260106T183000\r\nDTEND;TZID=Europe/Berlin:20260106T200000\r\n\
+             EXDATE;TZID=Europe/Berlin:20260113T183000\r\n\
+             RECURRENCE-ID;TZID=Europe/Berlin:20260120T183000\r\n",
         ),
         (
             "end=2026-01-06T20:00",
@@ -293,9 +297,13 @@ fn what_does_not_fit_a_field_is_refused() {
             "start=soon",
             "start is a time like 2026-12-24T18:00, 2026-12-24T18:00:00Z or 2026-12-24, not \"soon\"",
         ),
-        ("end=2026-01-05T10:00", "end is a time from the start on, not \"2026-01-05T10:00:00\""),
+        ("end=2026-01-05T10:00", "end is a time from the start on, not \"2026-01-05T10:00\""),
         ("all_day=maybe", "all_day is true or false, not \"maybe\""),
         ("rrule=weekly", "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"weekly\""),
+        (
+            "rrule=FREQ=DAILY;COUNT=0",
+            "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"FREQ=DAILY;COUNT=0\"",
+        ),
         ("rrule=FREQ=NOPE", "rrule is a rule like FREQ=WEEKLY;BYDAY=TU, not \"FREQ=NOPE\""),
         (
             "rrule=FREQ=DAILY;BYHOUR=30",

@@ -32,6 +32,28 @@ fn every_kind_of_line_end_is_known() {
 }
 
 #[test]
+fn a_date_stands_behind_the_last_colon_where_none_stands_behind_the_first() {
+    for (line, zone, value) in [
+        (
+            "DTSTART;TZID=(UTC+01:00) Rome, Bern:20260701T100000",
+            "(UTC+01:00) Rome, Bern",
+            "20260701T100000",
+        ),
+        ("EXDATE;TZID=a://b:20260701T100000,20260702", "a://b", "20260701T100000,20260702"),
+        ("RDATE;TZID=a:b:20260701T100000/PT1H", "a:b", "20260701T100000/PT1H"),
+        ("DTSTART;TZID=\"a:b\":20260701T100000", "a:b", "20260701T100000"),
+        ("DTSTART;TZID=Asia/Tokyo:2026-07-01T10:00:00", "Asia/Tokyo", "2026-07-01T10:00:00"),
+        ("DTSTART;TZID=a:soon:later", "a", "soon:later"),
+        ("X-START;TZID=a:b:20260701T100000", "a", "b:20260701T100000"),
+    ] {
+        let property = read(line);
+        assert_eq!(property.parameter("TZID").collect::<Vec<_>>(), [zone], "{line}");
+        assert_eq!(property.text(), value, "{line}");
+        assert_eq!(format!("{}{}", property.prefix, property.text()), line);
+    }
+}
+
+#[test]
 fn a_fold_inside_a_character_heals() {
     let line = "N:\u{fc}".as_bytes();
     let cut = [&line[..3], b"\r\n ", &line[3..]].concat();

@@ -13,55 +13,60 @@ const DEFINED_AHEAD_S: i64 = 400 * 86_400;
 
 const DAY_S: i64 = 86_400;
 
+/// A time that a user names.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) moment: Moment,
+    /// As the user wrote it.
+    pub(super) text: String,
+}
+
 /// What a user wants of an event's times; the outer option says whether at all.
 #[derive(Debug, Default)]
 pub(super) struct Wish {
-    pub(super) start: Option<Option<Moment>>,
-    pub(super) end: Option<Option<Moment>>,
+    pub(super) start: Option<Option<Asked>>,
+    pub(super) end: Option<Option<Asked>>,
     pub(super) all_day: Option<bool>,
     pub(super) zone: Option<Option<String>>,
+    /// Whether the rule is named too: then it ends where it says.
+    pub(super) has_rule: bool,
 }
 
 impl Wish {
-    /// Returns the end of a whole day whose end was to be that day. A time of
-    /// the day means the whole day; the day itself is refused where a user
-    /// names start or end, since nothing would be left.
-    fn day_after(&self, day: Moment, old_end: Option<Moment>) -> Result<Moment, FieldError> {
-        let is_named = self.start.flatten().or(self.end.flatten()).is_some();
-        let end = self.end.unwrap_or(old_end);
-        match is_named && end.is_some_and(|end| end.kind == MomentKind::Date) {
-            true => Err(FieldError::Value {
-                field: "end".to_owned(),
-                value: day.to_extended(),
-                expected: "the day after the last whole day",
-            }),
-            false => Ok(day.next_day()),
+    /// Returns why the end, or the start where no end was named, is none.
+    fn refusal(&self, expected: (&'static str, &'static str)) -> FieldError {
+        let named = |wish: &Option<Option<Asked>>| wish.clone().flatten();
+        let (field, asked, expected) = match named(&self.end) {
+            Some(end) => ("end", Some(end), expected.0),
+            None => ("start", named(&self.start), expected.1),
+        };
+        let value = asked.map(|asked| asked.text).unwrap_or_default();
+        FieldError::Value { field: field.to_owned(), value, expected }
+    }
+
+    /// Checks that an end of whole days is a day, unless the user asks for
+    /// whole days by name.
+    fn verify_day(&self, is_whole: bool) -> Result<(), FieldError> {
+        let end = self.end.as_ref().and_then(Option::as_ref);
+        match is_whole && self.all_day.is_none() {
+            true if end.is_some_and(|end| end.moment.kind != MomentKind::Date) => {
+                let expected = "a date where the event lasts whole days";
+                Err(self.refusal((expected, expected)))
+            }
+            true | false => Ok(()),
         }
     }
 
-    /// Makes start and end of one kind, where one stands on a clock and the
-    /// other wherever one is, or where whole days have become times: an end
-    /// that nobody named is as much later as it was, and one that was named
-    /// otherwise than the start is refused.
-    fn join(&self, start: &Time, end: &mut Time, old: &Times) -> Result<(), FieldError> {
-        let is_free = |time: &Time| time.moment.kind == MomentKind::Local && time.zone.is_none();
-        let is_date = |time: &Time| time.moment.kind == MomentKind::Date;
-        let is_split = is_free(start) != is_free(end) && !is_date(start);
-        let had_days = self.start.is_some() && old.1.as_ref().is_some_and(is_date);
-        match self.end {
-            None if is_split || (had_days && !is_date(start)) => {
-                let (was, to) = (moment(&old.0), moment(&old.1));
-                let length = was.zip(to).map(|(was, to)| to.local_seconds() - was.local_seconds());
-                let later = start.moment.later(length.unwrap_or(0).max(0));
-                *end = Time { moment: later.unwrap_or(start.moment), zone: start.zone.clone() };
-                Ok(())
+    /// Returns the end of a whole day whose end was to be that day: the day
+    /// itself is refused where a user names it, since nothing would be left.
+    fn day_after(&self, day: Moment) -> Result<Moment, FieldError> {
+        let end = self.end.as_ref().and_then(Option::as_ref);
+        match end.is_some_and(|end| end.moment.kind == MomentKind::Date) {
+            true => {
+                let expected = "the day after the last whole day";
+                Err(self.refusal((expected, expected)))
             }
-            Some(_) if is_split => Err(FieldError::Value {
-                field: "end".to_owned(),
-                value: end.moment.to_extended(),
-                expected: "a time with Z or an offset where the start has one, and without where it has none",
-            }),
-            None | Some(_) => Ok(()),
+            false => Ok(day.next_day()),
         }
     }
 }
@@ -80,12 +85,29 @@ struct Frame {
     is_mixed: bool,
 }
 
+impl Frame {
+    fn of(wish: &Wish, (start, end): (Option<Moment>, Option<Moment>), old: &Times) -> Self {
+        let kind = |moment: Option<Moment>| moment.map(|moment| moment.kind);
+        let clocks = || [&old.0, &old.1].into_iter().flatten();
+        let first = clocks().next();
+        Self {
+            zone: wish.zone.clone(),
+            is_whole: wish.all_day.unwrap_or(kind(start.or(end)) == Some(MomentKind::Date)),
+            is_utc: wish.zone.is_none()
+                && first.is_some_and(|first| first.moment.kind == MomentKind::Utc)
+                && clocks().all(|time| time.zone.is_none()),
+            is_mixed: start.is_some() && end.is_some() && kind(start) != kind(end),
+        }
+    }
+}
+
 /// A time of an event before the edit.
 struct Before<'a> {
     was: Option<&'a Time>,
     /// The event's other time: its end beside the start.
     other: Option<&'a Time>,
     is_named: bool,
+    is_end: bool,
 }
 
 impl Event {
@@ -99,7 +121,7 @@ impl Event {
         let old_start = self.find(&main, "DTSTART").1.as_ref().and_then(time);
         let (end_name, old_end) = self.old_end();
         let is_task = end_name == "DUE";
-        if wish.start == Some(None) && !is_task {
+        if matches!(wish.start, Some(None)) && !is_task {
             return Err(FieldError::Required { field: "start".to_owned() });
         }
         let old = (old_start, old_end);
@@ -113,24 +135,31 @@ impl Event {
         if wish.end.is_some() || end != old.1 {
             self.set(&main, end_name, line(&end));
         }
-        if wish.end.is_some() {
+        // Beside a duration, which two devices may have left, an end counts.
+        if wish.end.is_some() || (is_touched && end.is_some()) {
             self.set(&main, "DURATION", None);
         } else if is_touched && moment(&start).is_some_and(|start| start.kind == MomentKind::Date) {
             self.round_duration(&main);
         }
+        if let (Some(from), Some(to)) = (&old.0, &start) {
+            self.move_series(from, to, wish.has_rule);
+        }
         let had_own = [&old.0, &old.1].into_iter().flatten().any(|time| time.zone.is_some());
         self.define(&[old.0, old.1]);
-        if let Some(zone) = wish.zone.filter(|_| !had_own) {
-            let mut times = [&start, &end].into_iter().flatten();
-            let is_named = times.any(|time| time.zone.is_some());
-            let zone = zone.map(|zone| (String::new(), text::escaped(&zone)));
-            // What other events of the calendar go by stays where this one has
-            // a zone of its own.
-            if zone.is_none() || !is_named {
-                self.set(HEAD, CALENDAR_ZONE, zone);
-            }
-        }
+        self.set_calendar_zone(wish.zone.filter(|_| !had_own), &[start, end]);
         Ok(())
+    }
+
+    /// Names the zone of the calendar, where the event had none of its own.
+    fn set_calendar_zone(&mut self, zone: Option<Option<String>>, times: &[Option<Time>]) {
+        let Some(zone) = zone else { return };
+        let is_named = times.iter().flatten().any(|time| time.zone.is_some());
+        let zone = zone.map(|zone| (String::new(), text::escaped(&zone)));
+        // What other events of the calendar go by stays where this one has
+        // a zone of its own.
+        if zone.is_none() || !is_named {
+            self.set(HEAD, CALENDAR_ZONE, zone);
+        }
     }
 
     /// Makes a duration one of whole days: beside a date there is no other
@@ -145,37 +174,78 @@ impl Event {
         }
     }
 
-    /// Returns the times as they are to be.
+    /// Returns the times as they are to be. An end that nobody names goes
+    /// along with a start that somebody does: the event lasts as long as before.
     fn wanted(&self, wish: &Wish, old: &Times) -> Result<Times, FieldError> {
-        let start = wish.start.unwrap_or(moment(&old.0));
-        let end = wish.end.unwrap_or(moment(&old.1));
-        let kind = |moment: Option<Moment>| moment.map(|moment| moment.kind);
-        let mut clocks = [&old.0, &old.1].into_iter().flatten();
-        let frame = Frame {
-            zone: wish.zone.clone(),
-            is_whole: wish.all_day.unwrap_or(kind(start.or(end)) == Some(MomentKind::Date)),
-            is_utc: wish.zone.is_none()
-                && (old.0.is_some() || old.1.is_some())
-                && clocks.all(|time| time.moment.kind == MomentKind::Utc),
-            is_mixed: start.is_some() && end.is_some() && kind(start) != kind(end),
+        let asked = |wish: &Option<Option<Asked>>, old: &Option<Time>| match wish {
+            Some(asked) => asked.as_ref().map(|asked| asked.moment),
+            None => moment(old),
         };
+        let (start, end) = (asked(&wish.start, &old.0), asked(&wish.end, &old.1));
+        let frame = Frame::of(wish, (start, end), old);
+        wish.verify_day(frame.is_whole)?;
         let start = start.map(|start| {
             let (was, other) = (old.0.as_ref(), old.1.as_ref());
-            self.placed(&frame, start, Before { was, other, is_named: wish.start.is_some() })
+            let is_named = wish.start.is_some();
+            self.placed(&frame, start, Before { was, other, is_named, is_end: false })
         });
         let end = end.map(|end| {
             let (was, other) = (old.1.as_ref(), old.0.as_ref());
-            self.placed(&frame, end, Before { was, other, is_named: wish.end.is_some() })
+            let is_named = wish.end.is_some();
+            self.placed(&frame, end, Before { was, other, is_named, is_end: true })
         });
         let mut times = (start, end);
-        if let (Some(start), Some(end)) = (&mut times.0, &mut times.1) {
-            wish.join(start, end, old)?;
-            self.verify_order(start, end)?;
+        if let (Some(start), Some(end)) = (&times.0, &mut times.1) {
+            let is_free =
+                |time: &Time| time.moment.kind == MomentKind::Local && time.zone.is_none();
+            let is_split = is_free(start) != is_free(end) && start.moment.kind != MomentKind::Date;
+            let is_wrong = is_split || self.is_early(start, end);
+            match old.0.as_ref().zip(old.1.as_ref()).filter(|_| wish.end.is_none()) {
+                Some((was, to)) if wish.start.is_some() || is_wrong => {
+                    *end = self.along(wish, start, (was, to));
+                }
+                Some(_) => {}
+                None if is_split => {
+                    return Err(wish.refusal((
+                        "a time with Z or an offset where the start has one, and without where it has none",
+                        "a time with Z or an offset where the end has one, and without where it has none",
+                    )));
+                }
+                None if is_wrong => {
+                    return Err(wish.refusal(("a time from the start on", "a time up to the end")));
+                }
+                None => {}
+            }
             if start.moment == end.moment && start.moment.kind == MomentKind::Date {
-                end.moment = wish.day_after(end.moment, moment(&old.1))?;
+                end.moment = wish.day_after(end.moment)?;
             }
         }
         Ok(times)
+    }
+
+    /// Returns the end of an event that begins at `start` and lasts as long as
+    /// before: by the clock where both times were on one, else as time passes,
+    /// and then in the zone of the old end. One that ended too early takes no time.
+    fn along(&self, wish: &Wish, start: &Time, (was, to): (&Time, &Time)) -> Time {
+        let by_clock = to.moment.local_seconds() - was.moment.local_seconds();
+        if start.moment.kind == MomentKind::Date {
+            let seconds = day_up(to.moment).local_seconds() - was.moment.date().local_seconds();
+            return later(start, seconds.max(DAY_S));
+        }
+        let is_alike = was.moment.kind == to.moment.kind && was.zone == to.zone;
+        let instants = self.instant(was).zip(self.instant(to)).filter(|_| !is_alike);
+        let seconds = instants.map_or(by_clock, |(was, to)| to - was).max(0);
+        let ends = self.instant(start).filter(|_| instants.is_some() && wish.zone.is_none());
+        let shown = ends.and_then(|start| {
+            let instant = start.saturating_add(seconds);
+            let (local, kind) = match &to.zone {
+                Some(zone) => (self.zone_of(zone, to.moment)?.local(instant), MomentKind::Local),
+                None => (instant, MomentKind::Utc),
+            };
+            let moment = Moment::from_seconds(local, kind).in_years()?;
+            Some(Time { moment, zone: to.zone.clone() })
+        });
+        shown.unwrap_or_else(|| later(start, seconds))
     }
 
     /// Returns a time in the form that the event's times have: in the zone
@@ -193,7 +263,10 @@ impl Event {
         if frame.is_whole {
             let is_absolute = moment.kind == MomentKind::Utc;
             let local = in_zone(moment.local_seconds()).filter(|_| is_absolute);
-            return Time { moment: local.unwrap_or(moment).date(), zone: None };
+            let day = local.unwrap_or(moment);
+            // A day that has begun is one of those that it lasts.
+            let moment = if before.is_end { day_up(day) } else { day.date() };
+            return Time { moment, zone: None };
         }
         let moment = moment.time();
         if moment.kind == MomentKind::Utc {
@@ -204,6 +277,8 @@ impl Event {
             };
         }
         let instant = match before.is_named {
+            // An event in UTC that names no other clock is on that of UTC.
+            true if frame.is_utc && zone.is_none() => Some(moment.local_seconds()),
             true => zone.as_ref().map(|zone| zone.instant(moment.local_seconds())),
             false => before.was.and_then(|was| self.instant(was)),
         };
@@ -229,22 +304,14 @@ impl Event {
         })
     }
 
-    /// Checks that an end is not before its start. Times of two zones are
+    /// Returns whether an end is before its start. Times of two zones are
     /// compared where both zones are known.
-    fn verify_order(&self, start: &Time, end: &Time) -> Result<(), FieldError> {
+    fn is_early(&self, start: &Time, end: &Time) -> bool {
         let is_alike = start.moment.kind == end.moment.kind
             && (start.moment.kind != MomentKind::Local || start.zone == end.zone);
-        let is_early = match is_alike {
+        match is_alike {
             true => end.moment < start.moment,
             false => self.instant(start).zip(self.instant(end)).is_some_and(|(one, two)| two < one),
-        };
-        match is_early {
-            true => Err(FieldError::Value {
-                field: "end".to_owned(),
-                value: end.moment.to_extended(),
-                expected: "a time from the start on",
-            }),
-            false => Ok(()),
         }
     }
 
@@ -262,7 +329,7 @@ impl Event {
 
     /// Returns a zone of the database, else the one that the record defines,
     /// as far as a time needs it, else the one that Windows names so.
-    fn zone_of(&self, name: &str, moment: Moment) -> Option<Zone> {
+    pub(super) fn zone_of(&self, name: &str, moment: Moment) -> Option<Zone> {
         let database = TimeZoneDatabase::bundled();
         let known = named(&database, name).map(Zone::Named);
         let defined = || {
@@ -271,6 +338,20 @@ impl Event {
         };
         known.or_else(defined).or_else(|| of_windows(&database, name).map(Zone::Named))
     }
+}
+
+/// Returns the first day that begins at a time or behind it.
+fn day_up(moment: Moment) -> Moment {
+    match moment.local_seconds().rem_euclid(DAY_S) {
+        0 => moment.date(),
+        _ => moment.date().next_day().in_years().unwrap_or(moment.date()),
+    }
+}
+
+/// Returns a time some seconds later; in the last days of year 9999 the same.
+fn later(time: &Time, seconds: i64) -> Time {
+    let moment = time.moment.later(seconds).unwrap_or(time.moment);
+    Time { moment, zone: time.zone.clone() }
 }
 
 fn moment(time: &Option<Time>) -> Option<Moment> {

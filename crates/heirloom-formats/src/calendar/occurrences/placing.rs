@@ -34,6 +34,11 @@ impl Placed {
         self.local.div_euclid(DAY)
     }
 
+    /// Returns the first day that begins then or later.
+    pub(super) fn day_up(&self) -> i64 {
+        self.local.saturating_add(DAY - 1).div_euclid(DAY)
+    }
+
     /// Returns what names it in a series.
     pub(super) fn name(&self, instant: i64) -> Name {
         match self.kind {

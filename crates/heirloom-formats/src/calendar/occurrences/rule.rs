@@ -1,6 +1,7 @@
 //! Recurrence rules (RFC 5545, 3.3.10), read and not yet expanded.
 
 use crate::moment::{Moment, MomentKind};
+use std::collections::BTreeSet;
 
 /// The unit in which a rule counts its periods, shortest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,28 @@ pub(crate) struct Rule {
     pub(crate) skip: Skip,
 }
 
+/// The parts that a rule may have.
+const PARTS: &[&str] = &[
+    "FREQ",
+    "UNTIL",
+    "COUNT",
+    "INTERVAL",
+    "BYSECOND",
+    "BYMINUTE",
+    "BYHOUR",
+    "BYDAY",
+    "BYMONTHDAY",
+    "BYYEARDAY",
+    "BYWEEKNO",
+    "BYMONTH",
+    "BYSETPOS",
+    "WKST",
+    "RSCALE",
+    "SKIP",
+];
+/// Parts whose numbers count from either end, so that none is zero.
+const SIGNED: &[&str] = &["BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"];
+
 impl Rule {
     /// Reads a rule; `None` where it is none, or counts in a calendar that is
     /// not ours.
@@ -101,6 +124,40 @@ impl Rule {
             week_start: part("WKST").map_or(Some(0), week_day)?,
             skip,
         })
+    }
+
+    /// Returns whether a text is a rule by the letter of RFC 5545, 3.3.10, with
+    /// the parts that RFC 7529 adds.
+    pub(crate) fn is_sound(text: &str) -> bool {
+        let upper = text.trim().to_ascii_uppercase();
+        let parts: Option<Vec<(&str, &str)>> =
+            upper.split(';').map(|part| part.split_once('=')).collect();
+        let (Some(parts), Some(rule)) = (parts, Self::parse(text)) else { return false };
+        let part = |name: &str| parts.iter().find(|(one, _)| *one == name).map(|(_, value)| *value);
+        let has = |name: &str| part(name).is_some();
+        let names: BTreeSet<&str> = parts.iter().map(|(name, _)| *name).collect();
+        let is_known = |name: &&str| PARTS.contains(name) || name.starts_with("X-");
+        let is_zero = |text: &str| text.trim_start_matches(['+', '-']).parse() == Ok(0_u64);
+        let has_zero = SIGNED.iter().filter_map(|name| part(name)).flat_map(|list| list.split(','));
+        let numbered = rule.week_days.iter().any(|day| day.nth != 0);
+        let days = part("BYDAY").unwrap_or_default().split(',');
+        let zeroth = days.filter_map(|day| day.get(..day.len().checked_sub(2)?)).any(is_zero);
+        let is_yearly = rule.frequency == Frequency::Yearly;
+        let is_short = rule.frequency < Frequency::Monthly;
+        names.len() == parts.len()
+            && names.iter().all(is_known)
+            && !(has("COUNT") && has("UNTIL"))
+            && rule.count != Some(0)
+            && !part("INTERVAL").is_some_and(is_zero)
+            && !has_zero.into_iter().any(is_zero)
+            && !zeroth
+            && !(numbered && (is_short || has("BYWEEKNO")))
+            && (is_yearly || !has("BYWEEKNO"))
+            && !(rule.frequency == Frequency::Weekly && has("BYMONTHDAY"))
+            && !(has("BYYEARDAY") && is_short && rule.frequency > Frequency::Hourly)
+            && !(has("BYYEARDAY") && rule.frequency == Frequency::Monthly)
+            && (!has("BYSETPOS")
+                || names.iter().any(|name| name.starts_with("BY") && *name != "BYSETPOS"))
     }
 
     /// Returns whether an occurrence lies behind the end that the rule names.
@@ -215,6 +272,45 @@ mod tests {
             assert_eq!(Rule::parse(text), None, "{text}");
         }
         assert_eq!(Rule::parse("FREQ=DAILY;INTERVAL=0").unwrap().interval, 1);
+    }
+
+    #[test]
+    fn what_the_standard_forbids_is_not_sound() {
+        for text in [
+            "FREQ=DAILY;COUNT=0",
+            "FREQ=DAILY;FREQ=WEEKLY",
+            "FREQ=DAILY;COUNT=2;count=3",
+            "FREQ=DAILY;COUNT=2;UNTIL=20260101",
+            "FREQ=DAILY;INTERVAL=0",
+            "FREQ=WEEKLY;BYDAY=1MO",
+            "FREQ=DAILY;BYDAY=MO,-1TU",
+            "FREQ=MONTHLY;BYDAY=0MO",
+            "FREQ=WEEKLY;BYDAY=+0MO",
+            "FREQ=YEARLY;BYWEEKNO=20;BYDAY=1MO",
+            "FREQ=MONTHLY;BYWEEKNO=20",
+            "FREQ=WEEKLY;BYMONTHDAY=1",
+            "FREQ=MONTHLY;BYYEARDAY=1",
+            "FREQ=WEEKLY;BYYEARDAY=1",
+            "FREQ=MONTHLY;BYMONTHDAY=0",
+            "FREQ=MONTHLY;BYSETPOS=1",
+            "FREQ=MONTHLY;BYSETPOS=0;BYDAY=MO",
+            "FREQ=DAILY;BYDAI=MO",
+            "FREQ=DAILY;",
+            "FREQ=DAILY;COUNT",
+        ] {
+            assert!(!Rule::is_sound(text), "{text}");
+        }
+        for text in [
+            "FREQ=WEEKLY;BYDAY=TU",
+            "freq=monthly;byday=-1fr,+2mo;count=5;x-own=1",
+            "FREQ=YEARLY;BYDAY=20MO;UNTIL=20301231T000000Z",
+            "FREQ=YEARLY;BYWEEKNO=-1;BYDAY=MO;WKST=SU",
+            "FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1;INTERVAL=2",
+            "FREQ=HOURLY;BYYEARDAY=1;BYMINUTE=0;BYSECOND=0",
+            "RSCALE=GREGORIAN;FREQ=YEARLY;SKIP=FORWARD",
+        ] {
+            assert!(Rule::is_sound(text), "{text}");
+        }
     }
 
     #[test]

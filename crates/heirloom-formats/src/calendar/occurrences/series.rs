@@ -46,9 +46,12 @@ pub(crate) struct Component {
     pub(crate) replaces: Option<Time>,
     /// Whether it replaces all later ones too.
     pub(crate) and_future: bool,
+    /// Its SEQUENCE: of two exceptions of one occurrence the higher counts.
+    pub(crate) revision: u64,
     pub(crate) is_cancelled: bool,
     /// Whether a rule cannot be read, or counts in another calendar.
     pub(crate) is_unread: bool,
+    end: Option<Time>,
     due: Option<Time>,
 }
 
@@ -96,7 +99,8 @@ impl Series {
             let sequence = unit.sequence().to_owned();
             self.components.push(Component { sequence, ..Component::default() });
         }
-        let is_time = unit.name().is_some_and(|name| TIMES.contains(&name.as_str()));
+        let is_time =
+            unit.name().is_some_and(|name| name == "SEQUENCE" || TIMES.contains(&name.as_str()));
         let property = if is_time { unit.property() } else { None };
         if let (Some(component), Some(property)) = (self.components.get_mut(place), property) {
             component.take(&property, dates);
@@ -123,9 +127,9 @@ impl Component {
         let text = property.text();
         match property.name.as_str() {
             "DTSTART" => self.start = time(property),
-            "DTEND" => self.length = time(property).map(Length::Until),
+            "DTEND" => self.end = time(property),
             "DUE" => self.due = time(property),
-            "DURATION" => self.length = duration(&text).or_else(|| self.length.take()),
+            "DURATION" => self.length = duration(&text),
             "RRULE" => {
                 let rule = Rule::parse(&text);
                 self.is_unread |= rule.is_none();
@@ -140,14 +144,19 @@ impl Component {
                 self.replaces = time(property);
                 self.and_future = property.has("RANGE", "THISANDFUTURE");
             }
+            "SEQUENCE" => self.revision = text.trim().parse().unwrap_or(0),
             "STATUS" => self.is_cancelled = text.trim().eq_ignore_ascii_case("CANCELLED"),
             _ => {}
         }
     }
 
     /// Completes the times: a task may have nothing but the time at which it
-    /// is due, and an exception nothing but the time that it replaces.
+    /// is due, and an exception nothing but the time that it replaces. Two
+    /// devices may leave an end and a duration: then the end counts.
     fn settle(&mut self) {
+        if let Some(end) = self.end.take() {
+            self.length = Some(Length::Until(end));
+        }
         if let Some(due) = self.due.take() {
             match self.start {
                 Some(_) => self.length = Some(Length::Until(due)),

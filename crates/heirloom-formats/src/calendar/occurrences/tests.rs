@@ -156,6 +156,57 @@ fn a_zone_that_windows_names_needs_no_definition_and_gives_way_to_one() {
 }
 
 #[test]
+fn of_several_exceptions_of_one_occurrence_the_newest_counts() {
+    let series = event("DTSTART;TZID=Europe/Berlin:20260105T100000\nRRULE:FREQ=DAILY;COUNT=3");
+    let exception = |replaced: &str, start: &str, more: &str| {
+        event(&format!("RECURRENCE-ID{replaced}\nDTSTART:20260106T{start}0000Z{more}"))
+    };
+    let (own, utc) = (";TZID=Europe/Berlin:20260106T100000", ":20260106T090000Z");
+    for (exceptions, expected) in [
+        ([exception(own, "11", ""), exception(own, "12", "")], &["2026-01-06T12:00:00Z"][..]),
+        (
+            [exception(own, "11", "\nSEQUENCE:2"), exception(utc, "12", "\nSEQUENCE:1")],
+            &["2026-01-06T11:00:00Z"],
+        ),
+        ([exception(own, "11", ""), exception(own, "12", "\nSTATUS:CANCELLED")], &[]),
+        (
+            [exception(own, "11", ""), exception(":20260107T090000Z", "12", "")],
+            &["2026-01-06T11:00:00Z", "2026-01-06T12:00:00Z"],
+        ),
+    ] {
+        let content = record(&format!("{series}{}", exceptions.concat()));
+        let found = found(&content, "2026-01-06", "2026-01-07").list;
+        let starts: Vec<&str> = found.iter().map(|one| one.start.as_str()).collect();
+        assert_eq!(starts, expected);
+    }
+}
+
+#[test]
+fn a_zone_with_a_colon_and_no_quotes_is_read_to_the_last_colon() {
+    let name = "(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna";
+    for quote in ["", "\""] {
+        let tzid = format!("TZID={quote}{name}{quote}");
+        let lines = format!(
+            "DTSTART;{tzid}:20260701T100000\nDTEND;{tzid}:20260701T110000\nRRULE:FREQ=DAILY;COUNT=4\n\
+             EXDATE;{tzid}:20260702T100000,20260703T100000"
+        );
+        let found = clocks(&lines, "2026-07-01", "2026-08-01");
+        assert_eq!(found, ["2026-07-01T10:00:00", "2026-07-04T10:00:00"], "{quote}");
+        let zone = format!(
+            "BEGIN:VTIMEZONE\nTZID:{}\nBEGIN:STANDARD\nDTSTART:16010101T000000\n\
+             TZOFFSETFROM:-0100\nTZOFFSETTO:-0100\nEND:STANDARD\nEND:VTIMEZONE\n",
+            name.replace(',', "\\,")
+        );
+        let own = record(&format!("{zone}{}", event(&lines)));
+        let starts = within(&own, &window("2026-07-01", "2026-08-01"), 9).list;
+        assert_eq!(starts[0].start, "2026-07-01T11:00:00Z", "{quote}");
+    }
+    let utc =
+        starts("DTSTART;TZID=tzone://Microsoft/Utc:20260701T100000", "2026-07-01", "2026-08-01");
+    assert_eq!(utc, ["2026-07-01T10:00:00Z"]);
+}
+
+#[test]
 fn a_zone_that_nobody_knows_is_taken_from_the_calendar() {
     let zone = "BEGIN:VTIMEZONE\nTZID:Customized\nBEGIN:STANDARD\nDTSTART:16010101T030000\n\
         TZOFFSETFROM:-0300\nTZOFFSETTO:-0400\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=11\nEND:STANDARD\n\

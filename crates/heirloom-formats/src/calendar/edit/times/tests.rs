@@ -47,25 +47,181 @@ fn refused(lines: &str, edits: &[&str]) -> String {
 
 #[test]
 fn times_of_two_zones_are_compared_as_instants() {
-    let expected = "end is a time from the start on, not \"2024-06-01T13:00:00\"";
-    assert_eq!(refused(BERLIN, &["start=2024-06-01T12:00Z"]), expected);
+    let expected = "end is a time from the start on, not \"2024-06-01T07:59Z\"";
+    assert_eq!(refused(BERLIN, &["end=2024-06-01T07:59Z"]), expected);
     assert_eq!(
-        after(BERLIN, &["start=2024-06-01T11:00Z"]),
-        "DTSTART;TZID=Europe/Berlin:20240601T130000 DTEND;TZID=Europe/Berlin:20240601T130000"
+        after(BERLIN, &["end=2024-06-01T08:00Z"]),
+        "DTSTART;TZID=Europe/Berlin:20240601T100000 DTEND;TZID=Europe/Berlin:20240601T100000"
     );
     let flight =
         "DTSTART;TZID=Asia/Tokyo:20240601T120000\nDTEND;TZID=Europe/Berlin:20240601T130000\n";
-    assert_eq!(refused(flight, &["start=2024-06-01T20:01"]), expected);
+    let expected = "end is a time from the start on, not \"2024-06-01T04:59\"";
+    assert_eq!(refused(flight, &["end=2024-06-01T04:59"]), expected);
     assert!(
-        after(flight, &["start=2024-06-01T20:00"])
-            .starts_with("DTSTART;TZID=Asia/Tokyo:20240601T200000")
+        after(flight, &["end=2024-06-01T05:00"])
+            .ends_with("DTEND;TZID=Europe/Berlin:20240601T050000")
     );
     let own = "DTSTART;TZID=Office:20240601T120000\nDTEND:20240601T110000Z\n";
-    let refused = refused(own, &["start=2024-06-01T13:01"]);
-    assert_eq!(refused, "end is a time from the start on, not \"2024-06-01T11:00:00Z\"");
-    assert!(after(own, &["start=2024-06-01T13:00"]).contains("20240601T130000"));
+    let expected = "end is a time from the start on, not \"2024-06-01T09:59Z\"";
+    assert_eq!(refused(own, &["end=2024-06-01T09:59Z"]), expected);
     let unknown = "DTSTART;TZID=Mars/Olympus:20240601T120000\nDTEND:20240601T110000Z\n";
-    assert!(after(unknown, &["start=2024-06-01T23:00"]).contains("20240601T230000"));
+    assert!(after(unknown, &["end=2024-06-01T03:00Z"]).contains("20240601T030000Z"));
+}
+
+#[test]
+fn a_start_alone_takes_the_end_along() {
+    let flight =
+        "DTSTART;TZID=Asia/Tokyo:20240601T120000\nDTEND;TZID=Europe/Berlin:20240601T130000\n";
+    let own = "DTSTART;TZID=Office:20240601T120000\nDTEND:20240601T110000Z\n";
+    let days = "DTSTART;VALUE=DATE:20240603\nDTEND;VALUE=DATE:20240605\n";
+    for (lines, edits, expected) in [
+        (
+            BERLIN,
+            &["start=2024-07-09T18:30"][..],
+            "DTSTART;TZID=Europe/Berlin:20240709T183000 DTEND;TZID=Europe/Berlin:20240709T213000",
+        ),
+        (
+            BERLIN,
+            &["start=2024-06-01T12:00Z"],
+            "DTSTART;TZID=Europe/Berlin:20240601T140000 DTEND;TZID=Europe/Berlin:20240601T170000",
+        ),
+        (
+            BERLIN,
+            &["start=2024-06-01T12:00Z", "timezone=Asia/Tokyo"],
+            "DTSTART;TZID=Asia/Tokyo:20240601T210000 DTEND;TZID=Asia/Tokyo:20240602T000000",
+        ),
+        (
+            flight,
+            &["start=2024-06-02T20:01"],
+            "DTSTART;TZID=Asia/Tokyo:20240602T200100 DTEND;TZID=Europe/Berlin:20240602T210100",
+        ),
+        (
+            own,
+            &["start=2024-06-01T13:01"],
+            "DTSTART;TZID=Office:20240601T130100 DTEND:20240601T120100Z",
+        ),
+        (
+            "DTSTART;TZID=Mars/Olympus:20240601T120000\nDTEND;TZID=Mars/Olympus:20240601T130000\n",
+            &["start=2024-06-01T23:00"],
+            "DTSTART;TZID=Mars/Olympus:20240601T230000 DTEND;TZID=Mars/Olympus:20240602T000000",
+        ),
+        (
+            "DTSTART:20240601T080000Z\nDURATION:PT90M\n",
+            &["start=2024-06-01T09:00"],
+            "DTSTART:20240601T090000Z DURATION:PT90M",
+        ),
+        (days, &["start=2024-06-05"], "DTSTART;VALUE=DATE:20240605 DTEND;VALUE=DATE:20240607"),
+        (days, &["start=2024-06-05T10:00"], "DTSTART:20240605T100000 DTEND:20240607T100000"),
+        (BERLIN, &["start=2024-06-05"], "DTSTART;VALUE=DATE:20240605 DTEND;VALUE=DATE:20240606"),
+        ("DTSTART:20240601T080000\n", &["start=2024-06-02T08:00"], "DTSTART:20240602T080000"),
+        (
+            "DTSTART:99990101T080000Z\nDTEND:99990301T080000Z\n",
+            &["start=9999-12-01T08:00"],
+            "DTSTART:99991201T080000Z DTEND:99991201T080000Z",
+        ),
+    ] {
+        assert_eq!(after(lines, edits), expected, "{edits:?}");
+        let again = set(&CALENDAR, &event(lines), edits);
+        assert_eq!(set(&CALENDAR, &again, edits), again, "{edits:?} again");
+    }
+}
+
+#[test]
+fn a_task_starts_before_it_is_due() {
+    let refused = |due: &str, edit: &str| {
+        let file =
+            format!("BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:1\nDUE:{due}\nEND:VTODO\nEND:VCALENDAR\n");
+        let edits = parse_assignments(&CALENDAR, &[edit.to_owned()]).unwrap();
+        let task = one("a.ics", file.as_bytes()).content;
+        crate::edit(&CALENDAR, &task, &edits, TIE).unwrap_err().to_string()
+    };
+    let expected = "start is a time up to the end, not \"2024-06-01T08:01\"";
+    assert_eq!(refused("20240601T080000Z", "start=2024-06-01T08:01"), expected);
+    let expected = "start is a time with Z or an offset where the end has one, and without \
+        where it has none, not \"2024-06-01T08:01Z\"";
+    assert_eq!(refused("20240601T080000", "start=2024-06-01T08:01Z"), expected);
+}
+
+#[test]
+fn a_zone_with_a_colon_gets_quotes_where_it_is_edited() {
+    let outlook = "DTSTART;TZID=(UTC+01:00) Rome, Bern:20260701T100000\n\
+        DTEND;TZID=(UTC+01:00) Rome, Bern:20260701T110000\n";
+    assert_eq!(after(outlook, &["title=x"]), outlook.trim_end().replace('\n', " "));
+    assert_eq!(
+        after(outlook, &["end=2026-07-01T12:00"]),
+        "DTSTART;TZID=(UTC+01:00) Rome, Bern:20260701T100000 \
+         DTEND;TZID=\"(UTC+01:00) Rome, Bern\":20260701T120000"
+    );
+}
+
+#[test]
+fn a_zone_in_which_the_end_would_be_early_leaves_the_length() {
+    let flight =
+        "DTSTART;TZID=Europe/Berlin:20240601T130000\nDTEND;TZID=America/New_York:20240601T120000\n";
+    let expected =
+        "DTSTART;TZID=Europe/Berlin:20240601T130000 DTEND;TZID=Europe/Berlin:20240601T180000";
+    assert_eq!(after(flight, &["timezone=Europe/Berlin"]), expected);
+}
+
+#[test]
+fn a_day_that_has_begun_is_one_of_whole_days() {
+    let trip = "DTSTART:20260331T100000\nDTEND:20260402T120000\n";
+    for (edits, start, end) in [
+        (&["all_day=true"][..], "20260331", "20260403"),
+        (&["start=2026-04-30"], "20260430", "20260503"),
+        (&["all_day=true", "end=2026-04-02T00:00"], "20260331", "20260402"),
+        (&["start=2026-03-31", "end=2026-04-02"], "20260331", "20260402"),
+    ] {
+        let expected = format!("DTSTART;VALUE=DATE:{start} DTEND;VALUE=DATE:{end}");
+        assert_eq!(after(trip, edits), expected, "{edits:?}");
+    }
+}
+
+#[test]
+fn an_event_of_whole_days_ends_with_a_day() {
+    let day = "DTSTART;VALUE=DATE:20260331\nDTEND;VALUE=DATE:20260401\n";
+    let expected = "end is a date where the event lasts whole days, not \"2026-04-01T12:00\"";
+    for edits in [&["end=2026-04-01T12:00"][..], &["start=2026-03-30", "end=2026-04-01T12:00"]] {
+        assert_eq!(refused(day, edits), expected);
+    }
+    assert_eq!(refused(BERLIN, &["start=2026-03-30", "end=2026-04-01T12:00"]), expected);
+    assert_eq!(
+        after(day, &["start=2026-03-31T10:00", "end=2026-04-01T12:00"]),
+        "DTSTART:20260331T100000 DTEND:20260401T120000"
+    );
+    assert_eq!(
+        after(day, &["all_day=false", "end=2026-04-01T12:00"]),
+        "DTSTART:20260331T000000 DTEND:20260401T120000"
+    );
+}
+
+#[test]
+fn what_two_devices_left_is_made_one_event_again() {
+    let both = "DTSTART:20240601T080000Z\nDTEND:20240601T093000Z\nDURATION:PT1H\n";
+    let mixed = "DTSTART;VALUE=DATE:20240601\nDTEND;TZID=Europe/Berlin:20240602T120000\n";
+    let early = "DTSTART:20240601T080000Z\nDTEND:20240601T070000Z\n";
+    for (lines, edit, expected) in [
+        (both, "start=2024-06-01T09:00", "DTSTART:20240601T090000Z DTEND:20240601T103000Z"),
+        (both, "end=2024-06-01T09:00", "DTSTART:20240601T080000Z DTEND:20240601T090000Z"),
+        (mixed, "start=2024-06-03", "DTSTART;VALUE=DATE:20240603 DTEND;VALUE=DATE:20240605"),
+        (mixed, "end=2024-06-03", "DTSTART;VALUE=DATE:20240601 DTEND;VALUE=DATE:20240603"),
+        (early, "start=2024-06-01T09:00", "DTSTART:20240601T090000Z DTEND:20240601T090000Z"),
+        (early, "end=2024-06-01T09:00", "DTSTART:20240601T080000Z DTEND:20240601T090000Z"),
+    ] {
+        assert_eq!(after(lines, &[edit]), expected, "{edit}");
+    }
+    let end = |lines| crate::testing::texts(&CALENDAR, &event(lines), "end");
+    assert_eq!(end(both), ["2024-06-01T09:30:00Z"], "an end counts, wherever it stands");
+    let window = crate::Window::parse(Some("2024-06-01"), Some("2024-07-01"), "UTC", 0).unwrap();
+    let found = |lines: &str| {
+        let found =
+            crate::occurrences(&CALENDAR, &event(lines), &window, crate::Allowance::whole(9));
+        let shown = found.list.into_iter().map(|one| format!("{} {}", one.start, one.end));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(found(both), ["2024-06-01T08:00:00Z 2024-06-01T09:30:00Z"]);
+    assert_eq!(found(mixed), ["2024-06-01 2024-06-03"]);
+    assert_eq!(found(early), ["2024-06-01T08:00:00Z 2024-06-01T08:00:00Z"]);
 }
 
 #[test]
@@ -104,12 +260,13 @@ fn a_whole_day_that_would_end_on_itself_is_refused() {
     let expected = "end is the day after the last whole day, not \"2024-06-05\"";
     let days = "DTSTART;VALUE=DATE:20240603\nDTEND;VALUE=DATE:20240605\n";
     assert_eq!(refused(BERLIN, &["start=2024-06-05", "end=2024-06-05"]), expected);
-    assert_eq!(refused(days, &["start=2024-06-05"]), expected);
+    let expected = "end is the day after the last whole day, not \"2024-06-03\"";
+    assert_eq!(refused(days, &["end=2024-06-03"]), expected);
     for (lines, edits, start, end) in [
         (BERLIN, &["start=2024-06-05", "end=2024-06-06"][..], "20240605", "20240606"),
         (BERLIN, &["all_day=true"], "20240601", "20240602"),
         (BERLIN, &["start=2024-06-01"], "20240601", "20240602"),
-        (days, &["start=2024-06-04"], "20240604", "20240605"),
+        (days, &["start=2024-06-04"], "20240604", "20240606"),
         (
             days,
             &["all_day=true", "start=2024-06-04T10:00", "end=2024-06-04T12:00"],
@@ -182,9 +339,9 @@ fn a_whole_day_that_becomes_a_time_lasts_as_long_in_the_same_kind() {
 fn a_time_without_a_zone_is_one_of_the_calendar() {
     let utc = "DTSTART:20240601T080000Z\nDTEND:20240601T090000Z\n";
     for (edits, expected) in [
-        (&["start=2024-06-01T09:00"][..], "DTSTART:20240601T070000Z DTEND:20240601T090000Z"),
+        (&["start=2024-06-01T09:00"][..], "DTSTART:20240601T070000Z DTEND:20240601T080000Z"),
         (&["end=2024-06-01T12:00"], "DTSTART:20240601T080000Z DTEND:20240601T100000Z"),
-        (&["start=2024-06-01T08:30Z"], "DTSTART:20240601T083000Z DTEND:20240601T090000Z"),
+        (&["start=2024-06-01T08:30Z"], "DTSTART:20240601T083000Z DTEND:20240601T093000Z"),
         (
             &["start=2024-06-01T09:00", "end=2024-06-01T10:00"],
             "DTSTART:20240601T070000Z DTEND:20240601T080000Z",
@@ -194,7 +351,7 @@ fn a_time_without_a_zone_is_one_of_the_calendar() {
     }
     let free = "DTSTART:20240601T100000\nDTEND:20240601T110000\n";
     let expected =
-        "DTSTART;TZID=Europe/Berlin:20240601T103000 DTEND;TZID=Europe/Berlin:20240601T110000";
+        "DTSTART;TZID=Europe/Berlin:20240601T103000 DTEND;TZID=Europe/Berlin:20240601T113000";
     assert_eq!(after_in_berlin(free, &["start=2024-06-01T08:30Z"]), expected);
     assert_eq!(after_in_berlin(free, &["start=2024-06-01T10:30"]), expected);
 }
@@ -204,17 +361,23 @@ fn start_and_end_are_never_of_two_kinds() {
     let utc = "DTSTART:20240601T080000Z\nDTEND:20240601T093000Z\n";
     let free = "DTSTART:20240601T100000\nDTEND:20240601T110000\n";
     for (lines, edits, expected) in [
-        (utc, &["start=2024-06-01T09:00"][..], "DTSTART:20240601T090000 DTEND:20240601T103000"),
+        (utc, &["start=2024-06-01T09:00"][..], "DTSTART:20240601T090000Z DTEND:20240601T103000Z"),
+        (utc, &["end=2024-06-01T10:00"], "DTSTART:20240601T080000Z DTEND:20240601T100000Z"),
+        (
+            utc,
+            &["start=2024-06-01T10:00", "end=2024-06-01T12:00Z"],
+            "DTSTART:20240601T100000Z DTEND:20240601T120000Z",
+        ),
         (free, &["start=2024-06-01T09:00Z"], "DTSTART:20240601T090000Z DTEND:20240601T100000Z"),
         (
             free,
             &["start=2024-06-01T09:00Z", "timezone=Europe/Berlin"],
-            "DTSTART;TZID=Europe/Berlin:20240601T110000 DTEND;TZID=Europe/Berlin:20240601T110000",
+            "DTSTART;TZID=Europe/Berlin:20240601T110000 DTEND;TZID=Europe/Berlin:20240601T120000",
         ),
         (
             MIXED,
             &["start=2024-06-01T11:00"],
-            "DTSTART;TZID=Europe/Berlin:20240601T110000 DTEND;TZID=Europe/Berlin:20240601T130000",
+            "DTSTART;TZID=Europe/Berlin:20240601T110000 DTEND;TZID=Europe/Berlin:20240601T140000",
         ),
         (MIXED, &["timezone="], "DTSTART:20240601T080000Z DTEND:20240601T110000Z"),
         (
@@ -227,10 +390,9 @@ fn start_and_end_are_never_of_two_kinds() {
     }
     let expected =
         "end is a time with Z or an offset where the start has one, and without where it has none";
-    assert!(refused(utc, &["end=2024-06-01T10:00"]).starts_with(expected));
     assert!(refused(free, &["end=2024-06-01T12:00Z"]).starts_with(expected));
     assert!(
-        refused(utc, &["start=2024-06-01T10:00", "end=2024-06-01T12:00Z"]).starts_with(expected)
+        refused(free, &["start=2024-06-01T10:00", "end=2024-06-01T12:00Z"]).starts_with(expected)
     );
 }
 

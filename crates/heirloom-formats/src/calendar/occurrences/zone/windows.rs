@@ -126,6 +126,8 @@ const NAMES: &[(&str, &str)] = &[
     ("Transbaikal Standard Time", "Asia/Chita"),
     ("Turkey Standard Time", "Europe/Istanbul"),
     ("Turks And Caicos Standard Time", "America/Grand_Turk"),
+    // As Outlook writes that of UTC.
+    ("tzone://Microsoft/Utc", "Etc/UTC"),
     ("Ulaanbaatar Standard Time", "Asia/Ulaanbaatar"),
     ("US Eastern Standard Time", "America/Indianapolis"),
     ("US Mountain Standard Time", "America/Phoenix"),
