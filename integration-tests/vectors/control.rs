@@ -348,10 +348,10 @@ fn dated() -> EventRow {
 }
 
 fn conflict() -> ConflictRow {
-    let value = |number, value: Option<Json>| ConcurrentValue {
+    let value = |number, value: Option<Json>, unknown: bool| ConcurrentValue {
         number,
-        removed: value.is_none(),
-        unknown: false,
+        removed: value.is_none() && !unknown,
+        unknown,
         kind: value.as_ref().map(|_| "home".into()),
         line: value.as_ref().map(|value| format!("BDAY:{value}")),
         value,
@@ -364,11 +364,15 @@ fn conflict() -> ConflictRow {
         field: "birthday".into(),
         number: 1,
         winner: Some(json!("1984-02-28")),
-        unknown: false,
+        unknown: true,
         kind: Some("home".into()),
         line: Some("BDAY:19840228".into()),
         author: author(1, "desk"),
-        losers: vec![value(2, Some(json!("1984-02-29"))), value(3, None)],
+        losers: vec![
+            value(2, Some(json!("1984-02-29")), false),
+            value(3, None, false),
+            value(4, None, true),
+        ],
     }
 }
 
