@@ -61,7 +61,7 @@ pub(crate) async fn devices<W: Write>(
             rows.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
             for row in &rows {
                 screen.json(row)?;
-                screen.line(device_line(row, width_of_names(&rows)))?;
+                screen.line(device_line(row, widths(&rows)))?;
             }
             screen.next(match rows.as_slice() {
                 rows if rows.iter().any(|row| row.this && row.revoked) => RESET,
@@ -110,13 +110,16 @@ fn agrees(device: &str) -> Result<bool, Trouble> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Returns the columns that the longest name takes.
-pub(crate) fn width_of_names(rows: &[DeviceRow]) -> usize {
-    rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0)
+/// Returns the columns that the longest name and the longest role take.
+pub(crate) fn widths(rows: &[DeviceRow]) -> (usize, usize) {
+    let longest = |text: fn(&DeviceRow) -> &String| {
+        rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0)
+    };
+    (longest(|row| &row.name), longest(|row| &row.role))
 }
 
 /// Returns a device in words.
-pub(crate) fn device_line(row: &DeviceRow, width: usize) -> String {
+pub(crate) fn device_line(row: &DeviceRow, (names, roles): (usize, usize)) -> String {
     let presence = match (row.this, row.revoked, row.online, &row.last_seen) {
         (true, true, ..) => "this device, revoked".to_owned(),
         (true, ..) => "this device".to_owned(),
@@ -135,7 +138,8 @@ pub(crate) fn device_line(row: &DeviceRow, width: usize) -> String {
         1 => ", broke the rules once".to_owned(),
         times => format!(", broke the rules {times} times"),
     };
-    format!("{:width$}  {}  {}  {presence}{behind}{offences}", row.name, short(&row.id), row.role)
+    let (name, id, role) = (&row.name, short(&row.id), &row.role);
+    format!("{name:names$}  {id}  {role:roles$}  {presence}{behind}{offences}")
 }
 
 /// Carries out `sync`.
@@ -248,22 +252,22 @@ mod tests {
             offences: 0,
         };
         assert_eq!(
-            device_line(&row, 6),
+            device_line(&row, (6, 6)),
             "phone   01234567  member  not seen yet, lacks 2 of our changes"
         );
         row.online = true;
         row.behind_entries = 0;
-        assert!(device_line(&row, 5).ends_with("connected"));
+        assert!(device_line(&row, (5, 6)).ends_with("connected"));
         row.offences = 1;
-        assert!(device_line(&row, 5).ends_with("connected, broke the rules once"));
+        assert!(device_line(&row, (5, 6)).ends_with("connected, broke the rules once"));
         row.offences = 7;
-        assert!(device_line(&row, 5).ends_with("connected, broke the rules 7 times"));
+        assert!(device_line(&row, (5, 6)).ends_with("connected, broke the rules 7 times"));
         row.offences = 0;
         row.relayed = true;
-        assert!(device_line(&row, 5).ends_with("connected through a keeper"));
+        assert!(device_line(&row, (5, 6)).ends_with("connected through a keeper"));
         row.this = true;
-        assert!(device_line(&row, 5).ends_with("this device"));
+        assert!(device_line(&row, (5, 6)).ends_with("this device"));
         row.revoked = true;
-        assert!(device_line(&row, 5).ends_with("member  this device, revoked"));
+        assert!(device_line(&row, (5, 6)).ends_with("member  this device, revoked"));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::exit::{self, Trouble};
-use crate::mesh::{device_line, width_of_names};
+use crate::mesh::{device_line, widths};
 use crate::records::short;
 use crate::recovery::RESET;
 use crate::screen::{Form, Screen};
@@ -55,9 +55,9 @@ fn print<W: Write>(report: &StatusReport, screen: &mut Screen<W>) -> Result<(), 
     screen.line(format_args!("Account {} on {name}; {running}.", short(&report.account_id)))?;
     screen.line("")?;
     screen.line("Devices")?;
-    let width = width_of_names(&report.devices);
+    let widths = widths(&report.devices);
     for row in &report.devices {
-        screen.line(format_args!("  {}", device_line(row, width)))?;
+        screen.line(format_args!("  {}", device_line(row, widths)))?;
     }
     screen.line("Records")?;
     let width = report.categories.iter().map(|row| row.name.len()).max().unwrap_or(0);

@@ -63,6 +63,14 @@ impl Journal {
         self.log.map(|log| heirloom_doc::actor_for(log, record))
     }
 
+    /// Returns the time up to which what this device writes is dated later than
+    /// it is, because its clock was ahead once.
+    pub(crate) fn ahead_until(&self, wall_ms: u64) -> Option<u64> {
+        const AHEAD_MS: u64 = 3_600_000;
+        let until = self.hlc.wall_ms();
+        (until > wall_ms.saturating_add(AHEAD_MS)).then_some(until)
+    }
+
     /// Notes a clock reading of an own entry, at start.
     pub(crate) fn observe(&mut self, hlc: Hlc) {
         self.hlc = self.hlc.max(hlc);

@@ -164,7 +164,11 @@ fn clock_seconds(rest: &str) -> Option<i64> {
         "" | "Z" | "z" => 0,
         zone => {
             let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+            if !(0..24).contains(&hours) || !(0..60).contains(&minutes) {
+                return None;
+            }
+            let minutes = hours * 60 + minutes;
             if zone.starts_with('-') { -minutes } else { minutes }
         }
     };
@@ -199,6 +203,8 @@ mod tests {
             "2026-11-1",
             "2026-11-18T1",
             "2026-02-30",
+            "2026-11-18T10:00:00+24:00",
+            "2026-11-18T10:00:00-00:60",
         ] {
             assert_eq!(parse_rfc3339(text), None, "{text}");
         }

@@ -4,6 +4,7 @@ use super::damage::entries_with_chunks;
 use super::settle::read_entry;
 use super::{Node, NodeConfig, PendingFrame, Then};
 use crate::collection::Collection;
+use crate::command::Event;
 use crate::dialer::{Dialer, Source};
 use crate::fetches::Fetches;
 use crate::journal::Journal;
@@ -216,6 +217,8 @@ impl Node {
         self.follow_roster(storage)?;
         self.retry_sealed(now, storage)?;
         self.show_stranded(storage)?;
+        // What the index had to be told again is no news.
+        self.events.retain(|event| !matches!(event, Event::RecordsChanged { .. }));
         self.told_out = Some(false);
         self.membership_changed(now);
         if self.config.networked {

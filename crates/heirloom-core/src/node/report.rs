@@ -30,7 +30,7 @@ impl Node {
         }
         let aside = self.quarantine_counts(storage)?;
         let stalls = self.stalls(now, storage, &devices)?;
-        let mut problems = self.problems(&devices, &categories);
+        let mut problems = self.problems(now, &devices, &categories);
         problems.extend(self.conduct_problems(now, &devices));
         problems.extend(self.quarantine_problem(&aside));
         problems.extend(lost_problem(self.entries_lost(storage)?));
@@ -97,7 +97,12 @@ impl Node {
         &all & &members
     }
 
-    fn problems(&self, devices: &[DeviceRow], categories: &[CategoryRow]) -> Vec<Problem> {
+    fn problems(
+        &self,
+        now: Now,
+        devices: &[DeviceRow],
+        categories: &[CategoryRow],
+    ) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut report = |code: &str, text: String, fix: &str| {
             problems.push(Problem { code: code.into(), text, fix: fix.into() });
@@ -125,6 +130,17 @@ impl Node {
                 "no-keeper",
                 text,
                 "Run `heirloom invite --role keeper` for an always-on device.",
+            );
+        }
+        if let Some(until) = self.journal.ahead_until(now.wall_ms) {
+            let until = time::rfc3339(until);
+            let text = format!(
+                "The clock of this device was ahead: what it writes is dated {until} until then."
+            );
+            report(
+                "clock-ahead",
+                text,
+                "Check the clock. Nothing is lost, but of two edits made apart this device's are shown.",
             );
         }
         problems

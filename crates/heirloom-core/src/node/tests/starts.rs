@@ -90,3 +90,18 @@ fn what_is_heard_before_the_start_is_recorded_is_bounded_and_ends_with_its_conve
     starting.input(Input::PeerDown { device });
     assert!(starting.node.deferred.is_empty());
 }
+
+#[test]
+fn a_clock_that_was_ahead_is_said() {
+    let mut house = House::of(&["phone", "desk"]);
+    let codes = |house: &mut House| -> Vec<String> {
+        house.status(0).problems.into_iter().map(|problem| problem.code).collect()
+    };
+    let wall_ms = house.now.wall_ms;
+    house.now.wall_ms += 400 * 86_400_000;
+    house.add(0, "notes", &["title=x"]);
+    house.now.wall_ms = wall_ms;
+    assert!(codes(&mut house).contains(&"clock-ahead".to_owned()));
+    house.now.wall_ms += 400 * 86_400_000;
+    assert!(!codes(&mut house).contains(&"clock-ahead".to_owned()));
+}
