@@ -356,8 +356,14 @@ impl Host {
             while !self.disk.is_idle() && queues.written.recv().await.is_some() {
                 self.disk.taken();
             }
-            self.forget_all();
-            self.engine.rebuild(&cause)?;
+            let replies = self.forget_all();
+            let rebuilt = self.engine.rebuild(&cause);
+            for reply in replies {
+                if reply.send(Err(self.engine.interruption())).is_err() {
+                    tracing::debug!("nobody waited for an answer any more");
+                }
+            }
+            rebuilt?;
             self.carry_out_all();
             match self.reconnect_all() {
                 Ok(()) => return Ok(()),
@@ -367,16 +373,13 @@ impl Host {
         Err(failure::damaged(format!("The index fails again and again: {cause}")))
     }
 
-    /// Drops everything that the node forgets when it is opened anew.
-    fn forget_all(&mut self) {
+    /// Drops everything that the node forgets when it is opened anew; returns
+    /// whom it owes an answer.
+    fn forget_all(&mut self) -> Vec<CommandReply> {
         self.opening += 1;
         self.conversations.clear();
         self.hellos.clear();
-        for reply in std::mem::take(&mut self.replies).into_values() {
-            if reply.send(Err(failure::repaired())).is_err() {
-                tracing::debug!("nobody waited for an answer any more");
-            }
-        }
+        std::mem::take(&mut self.replies).into_values().collect()
     }
 
     /// Tells a node that was opened anew what it cannot know.

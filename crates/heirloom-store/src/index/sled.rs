@@ -15,14 +15,14 @@ use super::{Backend, IndexError, IndexState, Settings};
 use heirloom_base::limits::{INDEX_BATCH_MAX, INDEX_VALUE_BYTES_MAX};
 use heirloom_core::storage::{Batch, Rows};
 use rows::{Row, Write};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 mod rows;
@@ -44,7 +44,15 @@ struct SledIndex {
     /// The parts of each value that is kept in parts.
     parts: BTreeMap<Vec<u8>, u32>,
     failure: OnceLock<String>,
+    folder: PathBuf,
 }
+
+/// The folders whose disk refused something in this run.
+///
+/// An instance whose write failed does not always end: its threads wait for a
+/// flush that never comes, with a lock that all instances of a process share.
+/// Another one would wait for them.
+static REFUSED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// What may go wrong inside a guarded call.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +70,17 @@ pub(super) fn open(
     folder: &Path,
     settings: Settings,
 ) -> Result<(Box<dyn Backend>, IndexState), IndexError> {
-    let opened = guard(|| {
+    if REFUSED.lock().unwrap_or_else(PoisonError::into_inner).contains(folder) {
+        return Err(IndexError("the disk refused a write before".to_owned()));
+    }
+    let opened = guard(folder, || {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let db = open_db(folder, settings)?;
         close_to_others(folder)?;
         let state = check_version(&db)?;
         let file = File::open(folder.join("db"))?;
-        let index = SledIndex { db, file, parts: BTreeMap::new(), failure: OnceLock::new() };
+        let (parts, failure, folder) = (BTreeMap::new(), OnceLock::new(), folder.to_owned());
+        let index = SledIndex { db, file, parts, failure, folder };
         index.finish_journal()?;
         let parts = index.find_parts()?;
         Ok((SledIndex { parts, ..index }, state))
@@ -133,7 +145,8 @@ impl SledIndex {
         if let Some(failure) = self.failure.get() {
             return Err(IndexError(failure.clone()));
         }
-        guard(call).map_err(|failure| IndexError(self.failure.get_or_init(|| failure).clone()))
+        guard(&self.folder, call)
+            .map_err(|failure| IndexError(self.failure.get_or_init(|| failure).clone()))
     }
 
     fn value(&self, key: &[u8], row: &[u8]) -> Result<Vec<u8>, Trouble> {
@@ -281,15 +294,32 @@ impl Backend for SledIndex {
     }
 }
 
-fn guard<T>(call: impl FnOnce() -> Result<T, Trouble>) -> Result<T, String> {
+fn guard<T>(folder: &Path, call: impl FnOnce() -> Result<T, Trouble>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|trouble| trouble.to_string()),
+        Ok(result) => result.map_err(|trouble| {
+            if is_refusal(&trouble) {
+                let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+                refused.insert(folder.to_owned());
+            }
+            trouble.to_string()
+        }),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
             Err(format!("the engine panicked: {}", text.unwrap_or("without a word")))
         }
     }
+}
+
+/// Returns whether the disk took no write, because it is full or for good.
+fn is_refusal(trouble: &Trouble) -> bool {
+    let (Trouble::Sled(sled::Error::Io(error)) | Trouble::File(error)) = trouble else {
+        return false;
+    };
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let is_known = [QuotaExceeded, ReadOnlyFilesystem, StorageFull].contains(&error.kind());
+    // sled passes some errors on as texts.
+    is_known || error.to_string().contains("StorageFull")
 }
 
 #[cfg(test)]
