@@ -4,55 +4,64 @@
 //! anything for it. A line of another birth than the strongest has a key of its
 //! own, which an edit or a removal of it is written to.
 
-use heirloom_doc::{Attributed, Birth, Conflict, Document};
-use heirloom_formats::United;
+use heirloom_base::id;
+use heirloom_doc::{Attributed, Birth, Births, Conflict, Document};
+use heirloom_formats::{Edits, United, Version};
 use heirloom_schema::category::{self, CategorySpec};
 use heirloom_schema::{Content, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Several births of a record and what they make of it.
 struct Read {
     spec: &'static CategorySpec,
-    births: Vec<Birth>,
+    found: Births,
     united: United,
 }
 
 impl Read {
     /// Reads a document that has several births.
     fn of(document: &Document) -> Option<Self> {
-        let births = document.births();
-        if births.len() < 2 {
-            return None;
-        }
+        let found = document.births()?;
         let spec = category::by_number(document.category()?)?;
-        let contents: Vec<Content> = births.iter().map(|birth| birth.content.clone()).collect();
-        let merged = document.content();
-        let mut united = heirloom_formats::unite(spec, &contents, &merged);
-        // What somebody removed is no more in the merge, but it is written.
-        united.content.retain(|key, _| merged.contains_key(key) || document.values(key).is_empty());
-        let is_born = |key: &str| {
-            let shown = document.values(key).into_iter().next();
-            shown.is_none_or(|shown| births.iter().any(|birth| birth.actor == shown.actor))
+        let versions: Vec<Version<'_>> = found
+            .births
+            .iter()
+            .map(|birth| Version { born: &birth.content, lone: &birth.lone })
+            .collect();
+        let decided = |key: &str| {
+            let mut values = document.values(key).into_iter();
+            values.find(|one| found.united.contains(&one.change)).map(|one| one.value)
         };
-        united.rivals.retain(|(key, ..)| is_born(key));
-        Some(Self { spec, births, united })
+        let united = heirloom_formats::unite(spec, &versions, &document.content(), &decided);
+        Some(Self { spec, found, united })
+    }
+
+    /// Returns whether births meet in a key by chance.
+    fn is_by_chance(&self, key: &str) -> bool {
+        let is_born = self.found.births.iter().any(|birth| birth.content.contains_key(key));
+        is_born && heirloom_formats::is_line(self.spec, key)
     }
 
     /// Returns the conflicts as they are to be listed: in the key of a line
-    /// births meet by chance.
+    /// only those who meant the line of the first birth are at odds.
     fn conflicts(&self, document: &Document) -> Vec<Conflict> {
-        let born = |one: &Attributed| self.births.iter().any(|birth| birth.actor == one.actor);
+        let Births { births, united } = &self.found;
+        let Some(first) = births.first() else { return Vec::new() };
+        let is_meant =
+            |one: &Attributed| united.contains(&one.change) || first.changes.contains(&one.change);
         let mut listed: BTreeMap<String, Conflict> = BTreeMap::new();
-        for mut conflict in document.conflicts() {
-            if heirloom_formats::is_line(self.spec, &conflict.key) {
-                conflict.losers.retain(|loser| !born(loser));
+        for conflict in document.conflicts() {
+            let Conflict { key, winner, losers } = conflict;
+            let all = std::iter::once(winner).chain(losers);
+            let by_chance = self.is_by_chance(&key);
+            let mut meant = all.filter(|one| !by_chance || is_meant(one));
+            if let Some(winner) = meant.next() {
+                let losers = meant.collect();
+                listed.insert(key.clone(), Conflict { key, winner, losers });
             }
-            listed.insert(conflict.key.clone(), conflict);
         }
         for (key, value, number) in &self.united.rivals {
-            let (Some(first), Some(other)) = (self.births.first(), self.births.get(*number)) else {
-                continue;
-            };
+            let Some(other) = births.get(*number) else { continue };
             let shown = self.united.content.get(key);
             let conflict = listed.entry(key.clone()).or_insert_with(|| Conflict {
                 key: key.clone(),
@@ -93,11 +102,31 @@ pub(crate) fn authorship(document: &Document) -> BTreeMap<String, Attributed> {
     let mut authors = document.authorship();
     let Some(read) = Read::of(document) else { return authors };
     for (key, value) in &read.united.content {
-        let holds = |birth: &&Birth| birth.content.values().any(|one| one == value);
-        let birth = read.births.iter().find(holds).filter(|_| !authors.contains_key(key));
+        if authors.get(key).is_some_and(|author| author.value.as_ref() == Some(value)) {
+            continue;
+        }
+        let holds = |birth: &&Birth| birth.lone.values().any(|one| one == value);
+        let birth = read.found.births.iter().find(holds);
         authors.extend(birth.map(|birth| (key.clone(), set_by(birth, Some(value)))));
     }
     authors
+}
+
+/// Returns the edits that lead from what a record shows to a content, where the
+/// keys of the two are not the same: nothing where they are.
+pub(crate) fn way(document: &Document, wanted: &Content) -> Option<Edits> {
+    let Read { spec, united, found } = Read::of(document)?;
+    let tie = id::to_hex(&found.births.first()?.hash.0[..4]);
+    let shown = &united.content;
+    let mut edits = heirloom_formats::replace(spec, shown, shown, wanted, &tie).edits;
+    // Keys that are no lines have one meaning.
+    let plain = |key: &&String| !heirloom_formats::is_line(spec, key);
+    let keys: BTreeSet<&String> = shown.keys().chain(wanted.keys()).filter(plain).collect();
+    for key in keys.into_iter().filter(|key| shown.get(*key) != wanted.get(*key)) {
+        edits.retain(|(edited, _)| edited != key);
+        edits.push((key.clone(), wanted.get(key).cloned()));
+    }
+    Some(edits)
 }
 
 /// Returns the birth that a file was taken from or comes from: the one that it
@@ -106,7 +135,7 @@ pub(crate) fn nearest(document: &Document, imported: &Content) -> Content {
     let alike = |birth: &Birth| {
         imported.iter().filter(|(key, value)| birth.content.get(*key) == Some(value)).count()
     };
-    let births = document.births();
+    let births = document.births().map(|found| found.births).unwrap_or_default();
     // Of several, the strongest.
     let nearest = births.into_iter().rev().max_by_key(alike);
     nearest.map_or_else(|| document.birth_content(), |birth| birth.content)

@@ -39,6 +39,9 @@ struct Candidate {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Dispute {
     field: String,
+    /// The part of the file that it is about: occurrences of a series are each
+    /// at odds for themselves.
+    component: String,
     candidates: Vec<Candidate>,
 }
 
@@ -58,7 +61,8 @@ pub(crate) fn disputes(
         let field = show::field_name(spec, &conflict.key, conflict.winner.value.as_ref());
         let values = std::iter::once(&conflict.winner).chain(&conflict.losers);
         let candidates = values.map(|one| candidate(spec, &conflict.key, one, author)).collect();
-        take_in(spec, &mut disputes, Dispute { field, candidates });
+        let component = heirloom_formats::component_of(spec, &conflict.key).to_owned();
+        take_in(spec, &mut disputes, Dispute { field, component, candidates });
     }
     disputes.extend(contested_deletion(document, author, now_ms));
     number(&mut disputes);
@@ -97,7 +101,7 @@ fn take_in(spec: &CategorySpec, disputes: &mut Vec<Dispute>, new: Dispute) {
         dispute.candidates.iter().map(|one| one.author.clone()).collect()
     };
     let same = |old: &&mut Dispute| {
-        old.field == new.field
+        (&old.field, &old.component) == (&new.field, &new.component)
             && authors(old) == authors(&new)
             && (is_single || reads(old) == reads(&new))
     };
@@ -128,7 +132,7 @@ fn contested_deletion(
         }
     };
     let candidates = vec![choice(&contested.kept_by, false), choice(&contested.deletion, true)];
-    Some(Dispute { field: DELETED_FIELD.to_owned(), candidates })
+    Some(Dispute { field: DELETED_FIELD.to_owned(), component: String::new(), candidates })
 }
 
 /// Numbers the values of each field from 1, also over several disputes about it.
@@ -249,7 +253,7 @@ mod tests {
 
     fn dispute(field: &str, key: &str, values: &[Json]) -> Dispute {
         let candidates = values.iter().map(|value| candidate(value.clone(), key)).collect();
-        Dispute { field: field.to_owned(), candidates }
+        Dispute { field: field.to_owned(), component: String::new(), candidates }
     }
 
     fn numbered(all: Vec<Dispute>) -> Vec<Dispute> {

@@ -65,7 +65,7 @@ pub(crate) fn back_to(
 /// Returns the edits from one document to another, with the mark of a restore.
 fn way(now: &Document, then: &Document, wall_ms: u64) -> Vec<(String, Option<Value>)> {
     let (current, wanted) = (births::content(now), births::content(then));
-    let mut edits = difference(&current, &wanted);
+    let mut edits = births::way(now, &wanted).unwrap_or_else(|| difference(&current, &wanted));
     // A conflict that the version did not have is settled by it.
     for conflict in births::conflicts(now) {
         if edits.iter().all(|(key, _)| *key != conflict.key) {

@@ -4,7 +4,7 @@ mod edit;
 mod history;
 mod read;
 
-pub use history::{Birth, ChangeKind, ChangeSummary, KeyEdit};
+pub use history::{Birth, Births, ChangeKind, ChangeSummary, KeyEdit};
 pub use read::{Attributed, Conflict, ContestedDeletion};
 
 use crate::birth::Newborn;

@@ -33,7 +33,8 @@ pub use birth::birth;
 pub use change::{Heads, RawChange, actor_for};
 pub use chunk::operations;
 pub use document::{
-    Attributed, Birth, ChangeKind, ChangeSummary, Conflict, ContestedDeletion, Document, KeyEdit,
+    Attributed, Birth, Births, ChangeKind, ChangeSummary, Conflict, ContestedDeletion, Document,
+    KeyEdit,
 };
 pub use error::{ChunkError, DocError, GateError};
 pub use gate::{

@@ -8,7 +8,6 @@
 
 use crate::format::format_of;
 use crate::layout::{self, Places, Unit};
-use crate::line;
 use crate::merge::Lines;
 use heirloom_base::{hash, id};
 use heirloom_schema::{CategorySpec, Content, Value};
@@ -25,6 +24,17 @@ pub(crate) enum Slot {
     Many,
     /// It goes with the line before it.
     Behind,
+    /// It is one of a list that belongs to the line before.
+    Item,
+}
+
+/// One of several births of a record.
+#[derive(Debug, Clone, Copy)]
+pub struct Version<'a> {
+    /// What it gave the record.
+    pub born: &'a Content,
+    /// What became of it with those who knew of no other birth.
+    pub lone: &'a Content,
 }
 
 /// What several births make of a record.
@@ -39,76 +49,100 @@ pub struct United {
 }
 
 /// Returns what several births, the strongest first, make of the content that
-/// the merge shows by key.
+/// the merge shows by key. `decided` is what those who knew several of them
+/// made of a key: a value, or nothing where they removed it.
 ///
-/// An edit stays with the line that it was made of, also where it was made
-/// before the births met.
+/// The lines of the first keep their keys, and those of the others get keys of
+/// their own. What became of a line before the births met stays with it.
 #[must_use]
-pub fn unite(category: &CategorySpec, births: &[Content], merged: &Content) -> United {
-    let mut united = United { content: merged.clone(), rivals: Vec::new() };
-    let Some((first, others)) = births.split_first() else { return united };
+pub fn unite(
+    category: &CategorySpec,
+    births: &[Version<'_>],
+    merged: &Content,
+    decided: &dyn Fn(&str) -> Option<Option<Value>>,
+) -> United {
     let lines = format_of(category).lines();
-    for key in others.iter().flat_map(Content::keys) {
-        if lines.cut(key).is_some() && !first.contains_key(key) {
-            united.content.remove(key);
+    let Some((first, others)) = births.split_first() else {
+        return United { content: merged.clone(), rivals: Vec::new() };
+    };
+    let mut uniting = Uniting { first, decided, content: merged.clone(), rivals: Vec::new() };
+    for key in births.iter().flat_map(|birth| birth.born.keys()) {
+        if lines.cut(key).is_some() {
+            uniting.content.remove(key);
         }
     }
-    let mut whole = first.clone();
+    for key in first.born.keys().filter(|key| lines.cut(key).is_some()) {
+        let shown = decided(key).unwrap_or_else(|| first.lone.get(key).cloned());
+        uniting.content.extend(shown.map(|value| (key.clone(), value)));
+    }
+    let mut whole = first.born.clone();
     for (number, other) in (1..).zip(others) {
-        let (placed, rivals) = gathered(lines, &whole, other);
-        united.rivals.extend(rivals.into_iter().map(|(key, value)| (key, value, number)));
-        for line in placed {
-            let edit = edit_of(births, other, merged, &line.from);
-            if edit.is_some()
-                && let Some(value) = first.get(&line.from)
-            {
-                united.content.insert(line.from.clone(), value.clone());
+        for line in gathered(lines, &whole, first.lone, other.born) {
+            if line.place == Place::New {
+                whole
+                    .extend(other.born.get(&line.from).map(|born| (line.to.clone(), born.clone())));
             }
-            let is_gone = !first.contains_key(&line.from) && !merged.contains_key(&line.from);
-            match (line.value, edit) {
-                (None, Some(edit)) if merged.get(&line.to) == whole.get(&line.to) => {
-                    united.content.insert(line.to, edit.clone());
-                }
-                (Some(value), _) if is_gone => drop(whole.insert(line.to, value)),
-                (Some(value), edit) => {
-                    let shown = edit.unwrap_or(&value).clone();
-                    united.content.entry(line.to.clone()).or_insert(shown);
-                    whole.insert(line.to, value);
-                }
-                (None, _) => {}
-            }
+            uniting.take(number, other, line);
         }
     }
-    united
+    United { content: uniting.content, rivals: uniting.rivals }
 }
 
-/// Returns where the lines of another birth stand, and what is in rivalry.
-fn gathered(
-    lines: &dyn Lines,
-    whole: &Content,
-    other: &Content,
-) -> (Vec<Placed>, Vec<(String, Value)>) {
+struct Uniting<'a> {
+    first: &'a Version<'a>,
+    decided: &'a dyn Fn(&str) -> Option<Option<Value>>,
+    content: Content,
+    rivals: Vec<(String, Value, usize)>,
+}
+
+impl Uniting<'_> {
+    fn take(&mut self, number: usize, other: &Version<'_>, line: Placed) {
+        let Placed { from, to, place } = line;
+        let now = other.lone.get(&from);
+        let is_edited = now != other.born.get(&from);
+        let decided = (self.decided)(&to);
+        if place == Place::New {
+            let shown = decided.unwrap_or_else(|| now.cloned());
+            return self.content.extend(shown.map(|value| (to, value)));
+        }
+        // Whoever knew both has settled it.
+        let is_untouched = self.first.lone.get(&to) == self.first.born.get(&to);
+        match now {
+            _ if decided.is_some() => {}
+            None if place == Place::Same && is_untouched => drop(self.content.remove(&to)),
+            None => {}
+            Some(now) if is_edited && is_untouched => drop(self.content.insert(to, now.clone())),
+            Some(now)
+                if (is_edited || place == Place::Rival) && self.content.get(&to) != Some(now) =>
+            {
+                self.rivals.push((to, now.clone(), number));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Returns where the lines of another birth stand.
+fn gathered(lines: &dyn Lines, whole: &Content, lone: &Content, other: &Content) -> Vec<Placed> {
     let units = |content| layout::units(content, |key| lines.cut(key));
     let (own, foreign) = (units(whole), units(other));
     let mut gathering = Gathering::begin(lines, &own, &foreign);
+    // What was added to the first before they met is there as well.
+    for unit in units(lone).iter().filter(|unit| !whole.contains_key(unit.key)) {
+        if let Slot::One(name) = lines.slot(unit) {
+            gathering.once.entry((unit.sequence(), name)).or_insert(*unit);
+        }
+    }
     foreign.iter().for_each(|unit| gathering.take(unit));
-    (gathering.placed, gathering.rivals)
+    gathering.placed
 }
 
-/// Returns what was made of another birth's line under its own key, if it is
-/// no more what any birth has there.
-fn edit_of<'a>(
-    births: &[Content],
-    other: &Content,
-    merged: &'a Content,
-    key: &str,
-) -> Option<&'a Value> {
-    let name = |value: Option<&Value>| value.and_then(Value::as_raw).and_then(line::name_of);
-    let edit = merged.get(key)?;
-    let is_born = births.iter().any(|birth| birth.get(key) == Some(edit));
-    let (own, theirs) = (births.first()?.get(key), other.get(key));
-    let is_other = own.is_none() || name(own) != name(theirs) && name(Some(edit)) == name(theirs);
-    (!is_born && is_other).then_some(edit)
+/// Returns the component of a file that a key's line belongs to: one occurrence
+/// of a series, or nothing where there is one.
+#[must_use]
+pub fn component_of<'a>(category: &CategorySpec, key: &'a str) -> &'a str {
+    let cut = format_of(category).lines().cut(key).unwrap_or_default();
+    key.get(..cut).unwrap_or_default()
 }
 
 /// Returns whether a key belongs to a line, so that births meet in it by chance.
@@ -121,8 +155,29 @@ pub fn is_line(category: &CategorySpec, key: &str) -> bool {
 struct Placed {
     from: String,
     to: String,
-    /// The line, where it was not there.
-    value: Option<Value>,
+    place: Place,
+}
+
+/// What stands where a line of another birth is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The same line.
+    Same,
+    /// Another one that a record has once.
+    Rival,
+    /// Nothing.
+    New,
+}
+
+/// What became of the line before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// It is there already.
+    Met,
+    /// It was left out.
+    Out,
+    /// It was put in.
+    In,
 }
 
 /// Takes over what a birth has that another lacks.
@@ -141,11 +196,8 @@ struct Gathering<'a> {
     end: Option<String>,
     /// Where the line before stands now.
     last: Option<String>,
-    /// Whether the line before was left out or is here already.
-    is_left_out: bool,
+    before: Before,
     placed: Vec<Placed>,
-    /// Another value for the line of a key.
-    rivals: Vec<(String, Value)>,
 }
 
 impl<'a> Gathering<'a> {
@@ -169,32 +221,33 @@ impl<'a> Gathering<'a> {
             tie: tie(foreign),
             end: own.iter().rev().find(is_inside).map(|unit| unit.order().to_owned()),
             last: own.first().map(|unit| unit.order().to_owned()),
-            is_left_out: true,
+            before: Before::Met,
             placed: Vec::new(),
-            rivals: Vec::new(),
         }
     }
 
     fn take(&mut self, unit: &Unit<'a>) {
         let sequence = unit.sequence();
-        let known = self.spare.get_mut(&(sequence, unit.value)).and_then(Vec::pop);
-        if let Some(own) = known {
-            return self.meet(unit, &own);
+        let slot = self.lines.slot(unit);
+        let is_out = slot == Slot::Item && self.before == Before::Out;
+        let known = self.spare.get_mut(&(sequence, unit.value)).filter(|_| !is_out);
+        if let Some(own) = known.and_then(Vec::pop) {
+            return self.meet(unit, &own, Place::Same);
         }
         let is_known = self.sequences.contains(sequence);
-        match self.lines.slot(unit) {
+        match slot {
             Slot::Frame if is_known => {
-                self.is_left_out = true;
+                self.before = Before::Out;
                 return;
             }
-            Slot::Behind if self.is_left_out => return,
+            Slot::Behind if self.before != Before::In => return,
+            Slot::Item if is_out => return,
             Slot::One(name) => {
                 if let Some(rival) = self.once.get(&(sequence, name)).copied() {
-                    self.rivals.push((rival.key.to_owned(), unit.value.clone()));
-                    return self.meet(unit, &rival);
+                    return self.meet(unit, &rival, Place::Rival);
                 }
             }
-            Slot::Frame | Slot::Many | Slot::Behind => {}
+            Slot::Frame | Slot::Many | Slot::Behind | Slot::Item => {}
         }
         if !is_known && self.begun.insert(sequence) {
             self.last = self.end.clone().max(self.last.take());
@@ -203,18 +256,18 @@ impl<'a> Gathering<'a> {
     }
 
     /// Notes that a line is there, or stands for one that is.
-    fn meet(&mut self, unit: &Unit<'a>, own: &Unit<'a>) {
-        self.is_left_out = true;
+    fn meet(&mut self, unit: &Unit<'a>, own: &Unit<'a>, place: Place) {
+        self.before = if place == Place::Same { Before::Met } else { Before::Out };
         self.last = Some(own.order().to_owned());
         let (from, to) = (unit.key.to_owned(), own.key.to_owned());
-        self.placed.push(Placed { from, to, value: None });
+        self.placed.push(Placed { from, to, place });
     }
 
     fn add(&mut self, unit: &Unit<'a>) {
-        self.is_left_out = false;
+        self.before = Before::In;
         let order = self.places.of_line(self.last.as_deref(), unit.value, &self.tie);
         let (from, to) = (unit.key.to_owned(), format!("{}{order}", unit.sequence()));
-        self.placed.push(Placed { from, to, value: Some(unit.value.clone()) });
+        self.placed.push(Placed { from, to, place: Place::New });
         self.last = Some(order);
     }
 }

@@ -293,6 +293,7 @@ impl Lines for Notes {
         match entry(unit.raw()) {
             _ if is_fence(unit.raw()) => Slot::Frame,
             Some((name, _)) => Slot::One(name),
+            None if unit.raw().trim_ascii_start().starts_with(b"- ") => Slot::Item,
             None => Slot::Behind,
         }
     }

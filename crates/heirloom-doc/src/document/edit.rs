@@ -147,6 +147,11 @@ impl Plan {
             && shown == value
             && !matches!(value, Some(Value::Text(_)));
         match value {
+            Some(value) if is_born && current.len() == 1 => {
+                // The same value again would be no change.
+                self.steps.push(Step::Delete(key.to_owned()));
+                self.steps.extend(steps(key, value));
+            }
             Some(value) if is_born || current.iter().any(|one| one.value() != shown) => {
                 self.put(key, value, current);
             }

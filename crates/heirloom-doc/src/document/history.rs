@@ -70,6 +70,19 @@ pub struct Birth {
     pub hash: ChangeHash,
     /// The content that it gave the record.
     pub content: Content,
+    /// What became of it with those who knew of no other birth.
+    pub lone: Content,
+    /// Its changes, and theirs.
+    pub changes: BTreeSet<ChangeHash>,
+}
+
+/// The births of a record that has several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Births {
+    /// The births, the strongest first.
+    pub births: Vec<Birth>,
+    /// The changes of those who knew more than one of them.
+    pub united: BTreeSet<ChangeHash>,
 }
 
 impl Document {
@@ -96,29 +109,48 @@ impl Document {
         last.map(|meta| self.content_at(&Heads(vec![own_hash(meta.hash)]))).unwrap_or_default()
     }
 
-    /// Returns the births of the record, the strongest first, where it has
-    /// several; nothing where it has one.
+    /// Returns the births of the record where it has several; nothing where it
+    /// has one.
     #[must_use]
-    pub fn births(&self) -> Vec<Birth> {
+    pub fn births(&self) -> Option<Births> {
         // Every birth says which category it is of, and nothing else does.
         if self.newborn().is_some() || !has_several(self.automerge(), key::CATEGORY) {
-            return Vec::new();
+            return None;
         }
         let metas = self.automerge().get_changes_meta(&[]);
-        let births = metas.iter().filter(|meta| meta.timestamp == 0);
-        let is_first = |meta: &&ChangeMetadata<'_>| meta.deps.is_empty();
-        let actors: BTreeSet<ActorId> =
-            births.clone().filter(is_first).map(|meta| own_actor(&meta.actor)).collect();
+        // By change, the births that it builds on; each stands behind those.
+        let mut known: BTreeMap<ForeignHash, BTreeSet<ActorId>> = BTreeMap::new();
         let mut last: BTreeMap<ActorId, (u64, ForeignHash)> = BTreeMap::new();
-        for meta in births.filter(|meta| actors.contains(&own_actor(&meta.actor))) {
-            let seen = last.entry(own_actor(&meta.actor)).or_insert((meta.seq, meta.hash));
-            *seen = (meta.seq, meta.hash).max(*seen);
+        let mut ends: BTreeMap<ActorId, BTreeSet<ForeignHash>> = BTreeMap::new();
+        let mut alone: BTreeMap<ActorId, BTreeSet<ChangeHash>> = BTreeMap::new();
+        let mut united = BTreeSet::new();
+        for meta in &metas {
+            let actor = own_actor(&meta.actor);
+            let before = meta.deps.iter().filter_map(|hash| known.get(hash));
+            let mut births: BTreeSet<ActorId> = before.flatten().copied().collect();
+            if meta.timestamp == 0 && (births.is_empty() || last.contains_key(&actor)) {
+                births.insert(actor);
+                last.insert(actor, (meta.seq, meta.hash));
+            }
+            match births.first().filter(|_| births.len() == 1) {
+                Some(only) => {
+                    let ends = ends.entry(*only).or_default();
+                    ends.retain(|end| !meta.deps.contains(end));
+                    ends.insert(meta.hash);
+                    alone.entry(*only).or_default().insert(own_hash(meta.hash));
+                }
+                None => drop(united.insert(own_hash(meta.hash))),
+            }
+            known.insert(meta.hash, births);
         }
         let made = last.into_iter().rev().map(|(actor, (_, hash))| {
-            let hash = own_hash(hash);
-            Birth { actor, hash, content: self.content_at(&Heads(vec![hash])) }
+            let ends = ends.get(&actor).into_iter().flatten().copied().map(own_hash);
+            let (hash, lone) = (own_hash(hash), Heads(ends.collect()));
+            let content = self.content_at(&Heads(vec![hash]));
+            let changes = alone.remove(&actor).unwrap_or_default();
+            Birth { actor, hash, content, lone: self.content_at(&lone), changes }
         });
-        made.collect()
+        Some(Births { births: made.collect(), united }).filter(|found| found.births.len() > 1)
     }
 
     /// Returns the category's number and the uid that each birth gave the

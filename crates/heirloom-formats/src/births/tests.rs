@@ -26,8 +26,13 @@ fn text(category: &CategorySpec, content: &Content) -> String {
     String::from_utf8(crate::render(category, content, "b")).unwrap()
 }
 
+fn versions(births: &[Content]) -> Vec<Version<'_>> {
+    births.iter().map(|born| Version { born, lone: born }).collect()
+}
+
 fn united(category: &CategorySpec, births: &[Content]) -> (String, Vec<String>) {
-    let United { content, rivals } = unite(category, births, &merged(births));
+    let nothing = |_: &str| None;
+    let United { content, rivals } = unite(category, &versions(births), &merged(births), &nothing);
     let rivals = rivals.iter().map(|(_, value, _)| value.as_str().unwrap_or_default().to_owned());
     (text(category, &content), rivals.collect())
 }
@@ -56,37 +61,51 @@ fn what_a_card_has_once_has_a_rival() {
 }
 
 #[test]
-fn what_was_edited_since_stays() {
+fn what_was_made_of_a_line_since_stays() {
     let births = [card(&["FN:Ann", "TEL:1"]), card(&["FN:Ann", "TEL:1", "EMAIL:q@q"])];
-    let mut content = merged(&births);
+    let whole = united(&CONTACTS, &births).0;
     let own = births[0].iter().find(|(_, value)| value.as_str() == Some("TEL:1")).unwrap().0;
-    content.insert(own.clone(), Value::Str("TEL:2".to_owned()));
-    let shown = text(&CONTACTS, &unite(&CONTACTS, &births, &content).content);
-    assert!(shown.contains("\r\nTEL:2\r\nEMAIL:q@q\r\nEND:VCARD\r\n"), "{shown}");
+    for (made, expected) in [
+        (Some(Value::Str("TEL:2".to_owned())), whole.replace("TEL:1", "TEL:2")),
+        (None, whole.replace("TEL:1\r\n", "")),
+    ] {
+        let decided = |key: &str| (key == own).then(|| made.clone());
+        let shown = unite(&CONTACTS, &versions(&births), &merged(&births), &decided);
+        assert_eq!(text(&CONTACTS, &shown.content), expected);
+    }
 }
 
 #[test]
-fn an_edit_made_before_the_births_met_stays_with_its_line() {
-    let births = [card(&["FN:Ann", "TEL:1"]), card(&["FN:Ann", "EMAIL:q@q", "TEL:1", "X-A:1"])];
-    let key = |birth: &Content, line: &str| {
-        birth.iter().find(|(_, value)| value.as_str() == Some(line)).unwrap().0.clone()
-    };
-    let edited = |changes: &[(&str, Option<&str>)]| {
-        let mut content = merged(&births);
-        for (line, edit) in changes {
-            let key = key(&births[1], line);
-            match edit {
-                Some(edit) => drop(content.insert(key, Value::Str((*edit).to_owned()))),
-                None => drop(content.remove(&key)),
-            }
+fn what_was_made_of_a_line_before_the_births_met_stays_with_it() {
+    let one = card(&["FN:Ann", "TEL:1", "URL:a"]);
+    let other = card(&["FN:Ann", "EMAIL:q@q", "TEL:1", "X-A:1"]);
+    let changed = |birth: &Content, line: &str, edit: Option<&str>| {
+        let key = birth.iter().find(|(_, value)| value.as_str() == Some(line)).unwrap().0.clone();
+        let mut changed = birth.clone();
+        match edit {
+            Some(edit) => drop(changed.insert(key, Value::Str(edit.to_owned()))),
+            None => drop(changed.remove(&key)),
         }
-        text(&CONTACTS, &unite(&CONTACTS, &births, &content).content)
+        changed
     };
-    let whole = edited(&[]);
-    for (line, edit) in [("EMAIL:q@q", "EMAIL:new"), ("TEL:1", "TEL:2"), ("X-A:1", "X-A:2")] {
-        assert_eq!(edited(&[(line, Some(edit))]), whole.replace(line, edit), "{line}");
+    let shown = |lone: &Content, other_lone: &Content| {
+        let births = [Version { born: &one, lone }, Version { born: &other, lone: other_lone }];
+        let merged = merged(&[lone.clone(), other_lone.clone()]);
+        text(&CONTACTS, &unite(&CONTACTS, &births, &merged, &|_| None).content)
+    };
+    let whole = shown(&one, &other);
+    for line in ["EMAIL:q@q", "TEL:1", "X-A:1"] {
+        let edit = format!("{line}2");
+        assert_eq!(shown(&one, &changed(&other, line, Some(&edit))), whole.replace(line, &edit));
+        let without = whole.replace(&format!("{line}\r\n"), "");
+        assert_eq!(shown(&one, &changed(&other, line, None)), without, "{line}");
     }
-    assert_eq!(edited(&[("X-A:1", None)]), whole.replace("X-A:1\r\n", ""));
+    for line in ["URL:a", "TEL:1"] {
+        let without = whole.replace(&format!("{line}\r\n"), "");
+        assert_eq!(shown(&changed(&one, line, None), &other), without, "{line}");
+    }
+    let both = shown(&changed(&one, "TEL:1", None), &changed(&other, "EMAIL:q@q", None));
+    assert_eq!(both, whole.replace("TEL:1\r\n", "").replace("EMAIL:q@q\r\n", ""));
 }
 
 #[test]
@@ -134,7 +153,11 @@ fn front_matter_has_the_entries_of_both() {
     let whole = "---\nid: b\ntags:\n- x\n- y\n---\ntext\n";
     assert_eq!(united(&NOTES, &[plain.clone(), tagged.clone()]).0, whole);
     assert_eq!(united(&NOTES, &[tagged.clone(), plain]).0, whole);
-    assert_eq!(united(&NOTES, &[tagged, other]).0, whole);
+    let (text, _) = united(&NOTES, &[tagged, other]);
+    for item in ["- x\n", "- y\n", "- z\n"] {
+        assert_eq!(text.matches(item).count(), 1, "{text}");
+    }
+    assert!(text.ends_with("---\ntext\n") && text.matches("tags:").count() == 1, "{text}");
     let bare = parsed(&NOTES, "a.md", "text\n");
     let front = parsed(&NOTES, "a.md", "---\na: 1\n---\ntext\n");
     assert_eq!(united(&NOTES, &[bare, front]).0, "---\na: 1\nid: b\n---\ntext\n");

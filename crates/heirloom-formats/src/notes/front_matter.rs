@@ -218,7 +218,7 @@ pub(super) fn among(lines: &[&[u8]], old: Option<&[u8]>, name: &str, value: &str
 
 /// Returns the name by which other entries refer to a value of YAML.
 fn anchor(value: &str) -> Option<&str> {
-    let (anchor, _) = value.split_once(' ')?;
+    let anchor = value.split_ascii_whitespace().next()?;
     (anchor.starts_with('&') && anchor.len() > 1).then_some(anchor)
 }
 

@@ -92,3 +92,79 @@ fn an_earlier_version_of_a_record_that_was_made_one_is_as_it_was_shown() {
     house.pass(2_000);
     assert_eq!(house.digest(0), house.digest(1));
 }
+
+#[test]
+fn what_was_removed_before_they_met_stays_removed() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.cut(0, 1);
+    house.import(0, "contacts", "a.vcf", ONE);
+    house.import(1, "contacts", "a.vcf", OTHER);
+    house.set(0, "contacts", "b", &["phone="]);
+    house.set(1, "contacts", "b", &["email=", "phone+=3"]);
+    house.connect(0, 1);
+    house.pass(2_000);
+    let shown = source(&mut house, 0);
+    assert_eq!(shown, source(&mut house, 1));
+    let mut expected = lines(OTHER);
+    expected.retain(|line| !["EMAIL:q@q", "TEL:1"].contains(line));
+    expected.push("TEL:3");
+    expected.sort_unstable();
+    assert_eq!(lines(&shown), expected);
+    assert!(house.conflicts(0, "contacts").is_empty());
+}
+
+#[test]
+fn a_record_goes_back_to_any_of_its_births() {
+    let other = OTHER.replace("FN:Ann", "FN:Anna").replace("TEL:1\r\n", "TEL:4\r\nURL:u\r\n");
+    let mut house = apart(ONE, &other);
+    let born: Vec<String> = house
+        .history(0, "contacts", "b")
+        .into_iter()
+        .filter(|change| change.kind == "created")
+        .map(|change| change.change)
+        .collect();
+    assert_eq!(born.len(), 2);
+    for device in [0, 1, 0] {
+        for change in &born {
+            house.restore(device, "contacts", "b", Some(change));
+            house.pass(2_000);
+            let source = source(&mut house, device);
+            let file = if source.contains("Anna") { &other } else { ONE };
+            assert_eq!(lines(&source), lines(file));
+            assert!(source.ends_with("\r\nEND:VCARD\r\n"), "{source}");
+        }
+    }
+    assert_eq!(source(&mut house, 0), source(&mut house, 1));
+}
+
+#[test]
+fn occurrences_of_a_series_are_each_at_odds_for_themselves() {
+    let event = |title: &str, moved: &str, is_first: bool| {
+        let series = format!(
+            "BEGIN:VEVENT\r\nUID:b\r\nDTSTART:20260101T100000Z\r\nRRULE:FREQ=DAILY;COUNT=3\r\nSUMMARY:{title}\r\nEND:VEVENT\r\n"
+        );
+        let moved = format!(
+            "BEGIN:VEVENT\r\nUID:b\r\nRECURRENCE-ID:20260102T100000Z\r\nDTSTART:20260102T120000Z\r\nSUMMARY:{moved}\r\nEND:VEVENT\r\n"
+        );
+        let parts = if is_first { [series, moved] } else { [moved, series] };
+        format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{}END:VCALENDAR\r\n", parts.concat())
+    };
+    let mut house = House::of(&["phone", "desk"]);
+    house.cut(0, 1);
+    house.import(0, "calendar", "a.ics", &event("A", "OA", true));
+    house.import(1, "calendar", "a.ics", &event("B", "OB", false));
+    house.connect(0, 1);
+    house.pass(2_000);
+    let rows = house.conflicts(0, "calendar");
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let number = rows[0].number.to_string();
+    house.resolve(0, "calendar", "b", Some("title"), &number).unwrap();
+    house.pass(2_000);
+    let left = house.conflicts(1, "calendar");
+    assert_eq!(left.len(), 1, "{left:?}");
+    house.resolve(1, "calendar", "b", Some("title"), "winner").unwrap();
+    house.pass(2_000);
+    assert!(house.conflicts(0, "calendar").is_empty());
+    let source = house.show(0, "calendar", "b").source.unwrap();
+    assert_eq!(source.matches("SUMMARY").count(), 2, "{source}");
+}
