@@ -78,7 +78,11 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
             }
         }
     }
+    let has_rule = wish.has_rule;
     event.set_times(wish)?;
+    if has_rule {
+        event.fit_end();
+    }
     Ok(layout::difference(content, &event.content))
 }
 

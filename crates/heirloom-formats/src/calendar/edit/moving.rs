@@ -2,7 +2,7 @@
 //! ones stay left out, added and replaced, and the rule ends with the same one.
 
 use super::{Event, with_time_parameters, written};
-use crate::calendar::fields::{CALENDAR_ZONE, Time};
+use crate::calendar::fields::{CALENDAR_ZONE, Time, time};
 use crate::calendar::occurrences::rule::{Frequency, Rule};
 use crate::calendar::occurrences::zone::Zone;
 use crate::calendar::units;
@@ -83,6 +83,33 @@ impl Event {
             let Some(until) = rule.until.and_then(|until| step.until(until)) else { continue };
             let value = with_until(&property.text(), until);
             if value != property.text() {
+                let line = self.habits.line(&property, &property.prefix, &value);
+                layout::put(&mut self.content, &key, line, &self.habits.eol);
+            }
+        }
+    }
+
+    /// Gives the end of a rule that a user named the form that goes with the
+    /// start (RFC 5545, 3.3.10). A day ends a series of times when it is over.
+    pub(super) fn fit_end(&mut self) {
+        let main = self.main.clone();
+        let Some(start) = self.find(&main, "DTSTART").1.as_ref().and_then(time) else { return };
+        for (key, property, rule) in self.rules() {
+            let Some(until) = rule.until else { continue };
+            let clock = self.clock(&start, until);
+            if clock.is_none() && start.zone.is_some() {
+                continue;
+            }
+            let local = until.local_seconds();
+            let last = if until.kind == MomentKind::Date { local + DAY_S - 1 } else { local };
+            let fitting = match (start.moment.kind, until.kind, clock) {
+                (MomentKind::Date, ..) => until.date(),
+                (_, MomentKind::Utc, Some(_)) => until,
+                (_, _, Some(clock)) => Moment::from_seconds(clock.instant(last), MomentKind::Utc),
+                (_, _, None) => Moment::from_seconds(last, MomentKind::Local),
+            };
+            let value = with_until(&property.text(), fitting);
+            if fitting != until {
                 let line = self.habits.line(&property, &property.prefix, &value);
                 layout::put(&mut self.content, &key, line, &self.habits.eol);
             }

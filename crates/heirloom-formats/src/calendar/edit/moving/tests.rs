@@ -38,6 +38,28 @@ const LATER: &str = "BEGIN:VEVENT\nUID:1\nRECURRENCE-ID;TZID=Europe/Berlin:20260
     END:VEVENT\n";
 
 #[test]
+fn the_end_of_a_rule_has_the_form_of_the_start() {
+    for (start, until, expected) in [
+        (";TZID=Europe/Berlin:20260601T100000", "20260605", "20260605T215959Z"),
+        (";TZID=Europe/Berlin:20260601T100000", "20260605T100000", "20260605T080000Z"),
+        (";TZID=Europe/Berlin:20260601T100000", "20260605T080000Z", "20260605T080000Z"),
+        (":20260601T100000Z", "20260605", "20260605T235959Z"),
+        (":20260601T100000", "20260605T080000Z", "20260605T080000"),
+        (":20260601T100000", "20260605", "20260605T235959"),
+        (";VALUE=DATE:20260601", "20260605T080000Z", "20260605"),
+        (";TZID=Nowhere/Known:20260601T100000", "20260605", "20260605"),
+    ] {
+        let single = series(&format!("DTSTART{start}\n"), "");
+        let rule = format!("rrule=FREQ=DAILY;UNTIL={until}");
+        assert_eq!(
+            named(&single, &[&rule]),
+            [format!("RRULE:FREQ=DAILY;UNTIL={expected}")],
+            "{start}"
+        );
+    }
+}
+
+#[test]
 fn what_names_an_occurrence_moves_with_its_series() {
     let daily = series(DAILY, LATER);
     let old = ["2026-06-01T10:00:00", "2026-06-04T18:00:00", "2026-06-05T10:00:00"];
