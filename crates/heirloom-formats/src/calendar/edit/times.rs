@@ -132,11 +132,18 @@ impl Event {
         if wish.start.is_some() || start != old.0 {
             self.set(&main, "DTSTART", line(&start));
         }
-        if wish.end.is_some() || end != old.1 {
+        // An event that lasts a time still does, so that a start that another
+        // device moves takes its end along.
+        let lasts = old.1.is_none() && !is_task && self.find(&main, "DURATION").1.is_some();
+        let times = start.as_ref().zip(end.as_ref()).filter(|_| lasts && wish.end.is_some());
+        let length = times.and_then(|(start, end)| self.length(start, end));
+        if length.is_none() && (wish.end.is_some() || end != old.1) {
             self.set(&main, end_name, line(&end));
         }
         // Beside a duration, which two devices may have left, an end counts.
-        if wish.end.is_some() || (is_touched && end.is_some()) {
+        if let Some(length) = length {
+            self.set(&main, "DURATION", Some((String::new(), length)));
+        } else if wish.end.is_some() || (is_touched && end.is_some()) {
             self.set(&main, "DURATION", None);
         } else if is_touched && moment(&start).is_some_and(|start| start.kind == MomentKind::Date) {
             self.round_duration(&main);
@@ -160,6 +167,24 @@ impl Event {
         if zone.is_none() || !is_named {
             self.set(HEAD, CALENDAR_ZONE, zone);
         }
+    }
+
+    /// Returns how long an event lasts, as a duration: days of whole days, else
+    /// time as it passes. Where nobody knows how it does, there is none.
+    fn length(&self, start: &Time, end: &Time) -> Option<String> {
+        let by_clock = end.moment.local_seconds() - start.moment.local_seconds();
+        if start.moment.kind == MomentKind::Date {
+            return Some(format!("P{}D", by_clock.div_euclid(DAY_S)));
+        }
+        let is_free = |time: &Time| time.moment.kind == MomentKind::Local && time.zone.is_none();
+        let seconds = match is_free(start) && is_free(end) {
+            true => by_clock,
+            false => self.instant(end)? - self.instant(start)?,
+        };
+        let parts = [(seconds / 3600, 'H'), (seconds / 60 % 60, 'M'), (seconds % 60, 'S')];
+        let named = parts.iter().filter(|(count, _)| *count > 0);
+        let text: String = named.map(|(count, unit)| format!("{count}{unit}")).collect();
+        Some(format!("PT{}", if text.is_empty() { "0S" } else { &text }))
     }
 
     /// Makes a duration one of whole days: beside a date there is no other

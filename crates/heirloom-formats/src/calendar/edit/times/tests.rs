@@ -196,6 +196,30 @@ fn an_event_of_whole_days_ends_with_a_day() {
 }
 
 #[test]
+fn an_event_that_lasts_a_time_still_does_when_its_end_is_named() {
+    let hour = "DTSTART;TZID=Europe/Berlin:20240601T080000\nDURATION:PT1H\n";
+    let free = "DTSTART:20240601T080000\nDURATION:PT1H\n";
+    let days = "DTSTART;VALUE=DATE:20240601\nDURATION:P2D\n";
+    let spring = "DTSTART;TZID=Europe/Berlin:20240330T230000\nDURATION:PT1H\n";
+    for (lines, edits, expected) in [
+        (hour, &["end=2024-06-01T09:30:05"][..], "20240601T080000 DURATION:PT1H30M5S"),
+        (hour, &["end=2024-06-01T08:00"], "20240601T080000 DURATION:PT0S"),
+        (
+            hour,
+            &["end=2024-06-02T08:00", "start=2024-06-01T09:00"],
+            "20240601T090000 DURATION:PT23H",
+        ),
+        (free, &["end=2024-06-01T10:00"], "20240601T080000 DURATION:PT2H"),
+        (days, &["end=2024-06-05"], "20240601 DURATION:P4D"),
+        (spring, &["end=2024-03-31T03:00"], "20240330T230000 DURATION:PT3H"),
+    ] {
+        let times = after(lines, edits);
+        assert!(times.ends_with(expected), "{times} is not {expected}");
+        assert!(!times.contains("DTEND"), "{times}");
+    }
+}
+
+#[test]
 fn what_two_devices_left_is_made_one_event_again() {
     let both = "DTSTART:20240601T080000Z\nDTEND:20240601T093000Z\nDURATION:PT1H\n";
     let mixed = "DTSTART;VALUE=DATE:20240601\nDTEND;TZID=Europe/Berlin:20240602T120000\n";
