@@ -15,7 +15,7 @@ use super::queue::Place;
 use super::verdicts::{Court, is_wanting};
 use super::work::{Offer, Work};
 use super::{Applied, weighed};
-use crate::rows::{self, table};
+use crate::rows::{self, LogRow, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use heirloom_base::{LogId, RecordId, limits};
@@ -72,8 +72,11 @@ impl Court<'_> {
             view.remove(key);
         }
         for (log, seqs) in by_log {
+            // Behind what was lost of a log nothing counts: it comes again, in its order.
+            let row: Option<LogRow> = view.row(&rows::key(table::LOG, &[&log.0]))?;
+            let held = row.map_or(0, |row| row.seq);
             let (mut offers, mut bytes) = (Vec::new(), 0);
-            for seq in seqs {
+            for seq in seqs.into_iter().filter(|seq| *seq <= held) {
                 let opened = self.library.open(view, log, seq)?;
                 for (number, (part, refused)) in (0..).zip(weighed(opened.parts)) {
                     // What was refused of an entry was so when it came.

@@ -92,3 +92,25 @@ fn what_is_noted_of_a_record_is_forgotten_when_it_is_made_again() {
     house.ask(1, Command::Revoke { device: phone }).unwrap();
     assert_eq!(notes(&house, 1), 0);
 }
+
+#[test]
+fn what_is_noted_of_an_entry_that_was_lost_ends_no_start() {
+    let mut house = apart();
+    house.connect(0, 1);
+    assert_eq!(notes(&house, 1), EDITS);
+    let log = house.node(0).journal.log().unwrap();
+    let storage = &mut house.devices[1].storage;
+    let of_log = |frame: &Frame| {
+        Entry::parse(frame.payload.clone()).ok().filter(|entry| entry.header().log == log)
+    };
+    let entries: Vec<Lsn> =
+        storage.frames.iter().filter_map(|(lsn, frame)| of_log(frame).map(|_| *lsn)).collect();
+    storage.frames.remove(&entries[entries.len() / 2]);
+    let last = *storage.frames.keys().next_back().unwrap();
+    Node::forget_lost(storage, last).unwrap();
+    house.boot(1);
+    assert_eq!(notes(&house, 1), 0);
+    house.connect(0, 1);
+    house.pass(5_000);
+    assert_eq!(house.digest(1), house.digest(0));
+}
