@@ -218,7 +218,8 @@ fn config(device: u8, networked: bool) -> NodeConfig {
         seed: [9; 32],
         networked,
         fresh_incarnation: false,
-        arrears_from: 2,
+        // Off: see decision 21.
+        arrears_from: usize::MAX,
         place: None,
     }
 }

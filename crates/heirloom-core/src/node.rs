@@ -59,7 +59,8 @@ pub struct NodeConfig {
     /// before it is a copy, and the log is not continued either.
     pub place: Option<Place>,
     /// Entries of one log that arrive together from which on the changes of
-    /// records that are here are applied later: [`ARREARS_FROM`](heirloom_base::limits::ARREARS_FROM).
+    /// records that are here are applied later: [`ARREARS_FROM`](heirloom_base::limits::ARREARS_FROM),
+    /// or `usize::MAX` for never, not even of what is replayed.
     pub arrears_from: usize,
 }
 

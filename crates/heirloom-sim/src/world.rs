@@ -267,7 +267,8 @@ impl World {
             seed,
             networked: true,
             fresh_incarnation: damage == Damage::WithIndex,
-            arrears_from: 2,
+            // Off: see decision 21.
+            arrears_from: usize::MAX,
             place: Some(Place([machine.place; 16])),
         };
         let mut node = open(now, config, &mut machine.disk);

@@ -68,7 +68,8 @@ impl Node {
         match frame {
             Some(PendingFrame::Entry(entry)) => {
                 let run = [(Some(lsn), entry)];
-                let haste = haste_of(&run);
+                let may_wait = self.config.arrears_from < usize::MAX;
+                let haste = if may_wait { haste_of(&run) } else { Haste::Now };
                 self.settle_run(now, storage, &run, haste).map(|_| ())
             }
             Some(frame) => self.settle_frame(now, storage, lsn, frame).map(|_| ()),
