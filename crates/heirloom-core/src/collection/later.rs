@@ -12,10 +12,10 @@
 //! while an earlier change is noted.
 
 use super::queue::Place;
-use super::verdicts::{Court, is_wanting};
+use super::verdicts::{Court, is_wanting, log_row};
 use super::work::{Offer, Work};
 use super::{Applied, weighed};
-use crate::rows::{self, LogRow, table};
+use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use heirloom_base::{LogId, RecordId, limits};
@@ -73,8 +73,7 @@ impl Court<'_> {
         }
         for (log, seqs) in by_log {
             // Behind what was lost of a log nothing counts: it comes again, in its order.
-            let row: Option<LogRow> = view.row(&rows::key(table::LOG, &[&log.0]))?;
-            let held = row.map_or(0, |row| row.seq);
+            let held = log_row(view, log)?.map_or(0, |row| row.seq);
             let (mut offers, mut bytes) = (Vec::new(), 0);
             for seq in seqs.into_iter().filter(|seq| *seq <= held) {
                 let opened = self.library.open(view, log, seq)?;

@@ -319,7 +319,7 @@ fn note_counting(view: &mut View<'_>, log: LogId, until: u64) {
     view.put_bytes(rows::key(table::COUNTING, &[&log.0]), until.to_be_bytes().to_vec());
 }
 
-fn log_row(view: &View<'_>, log: LogId) -> Result<Option<LogRow>, StorageError> {
+pub(super) fn log_row(view: &View<'_>, log: LogId) -> Result<Option<LogRow>, StorageError> {
     view.row(&rows::key(table::LOG, &[&log.0]))
 }
 

@@ -34,11 +34,17 @@ fn apart() -> House {
     house
 }
 
-#[test]
-fn many_edits_are_noted_and_then_applied_together() {
+/// Returns the two when the second has heard of them, and applied none.
+fn behind() -> House {
     let mut house = apart();
     house.connect(0, 1);
     assert_eq!(notes(&house, 1), EDITS);
+    house
+}
+
+#[test]
+fn many_edits_are_noted_and_then_applied_together() {
+    let mut house = behind();
     let before = house.devices[1].events.len();
     house.pass(limits::ARREARS_MS_MAX as u64);
     assert_eq!((notes(&house, 1), notes(&house, 0)), (0, 0));
@@ -54,18 +60,14 @@ fn many_edits_are_noted_and_then_applied_together() {
 
 #[test]
 fn who_asks_for_a_record_finds_what_is_noted_of_it() {
-    let mut house = apart();
-    house.connect(0, 1);
-    assert_eq!(notes(&house, 1), EDITS);
+    let mut house = behind();
     assert_eq!(house.digest(1), house.digest(0));
     assert_eq!(notes(&house, 1), 0);
 }
 
 #[test]
 fn an_edit_that_is_waited_for_comes_behind_those_that_are_noted() {
-    let mut house = apart();
-    house.connect(0, 1);
-    assert_eq!(notes(&house, 1), EDITS);
+    let mut house = behind();
     house.add(0, "notes", &["title=new"]);
     assert_eq!(notes(&house, 1), 0, "a single entry is applied at once");
     assert_eq!(house.digest(1), house.digest(0));
@@ -73,9 +75,7 @@ fn an_edit_that_is_waited_for_comes_behind_those_that_are_noted() {
 
 #[test]
 fn what_is_noted_is_applied_at_the_next_start() {
-    let mut house = apart();
-    house.connect(0, 1);
-    assert_eq!(notes(&house, 1), EDITS);
+    let mut house = behind();
     house.boot(1);
     assert_eq!(notes(&house, 1), 0);
     house.connect(0, 1);
@@ -85,9 +85,7 @@ fn what_is_noted_is_applied_at_the_next_start() {
 
 #[test]
 fn what_is_noted_of_a_record_is_forgotten_when_it_is_made_again() {
-    let mut house = apart();
-    house.connect(0, 1);
-    assert_eq!(notes(&house, 1), EDITS);
+    let mut house = behind();
     let phone = house.id(0).to_string();
     house.ask(1, Command::Revoke { device: phone }).unwrap();
     assert_eq!(notes(&house, 1), 0);
@@ -95,9 +93,7 @@ fn what_is_noted_of_a_record_is_forgotten_when_it_is_made_again() {
 
 #[test]
 fn what_is_noted_of_an_entry_that_was_lost_ends_no_start() {
-    let mut house = apart();
-    house.connect(0, 1);
-    assert_eq!(notes(&house, 1), EDITS);
+    let mut house = behind();
     let log = house.node(0).journal.log().unwrap();
     let storage = &mut house.devices[1].storage;
     let of_log = |frame: &Frame| {

@@ -1,13 +1,12 @@
 //! Texts of YAML in double quotes.
 
-use std::iter::Peekable;
 use std::str::Chars;
 
 /// Returns what a text in double quotes says; none where it holds an escape
 /// that YAML 1.2 does not know (5.7).
 pub(super) fn read(quoted: &str) -> Option<String> {
     let inside = quoted.strip_prefix('"')?.strip_suffix('"')?;
-    let mut letters = inside.chars().peekable();
+    let mut letters = inside.chars();
     let mut text = String::with_capacity(inside.len());
     while let Some(letter) = letters.next() {
         let letter = match letter {
@@ -20,7 +19,7 @@ pub(super) fn read(quoted: &str) -> Option<String> {
 }
 
 /// Reads an escape behind its backslash.
-fn escaped(letters: &mut Peekable<Chars<'_>>) -> Option<char> {
+fn escaped(letters: &mut Chars<'_>) -> Option<char> {
     Some(match letters.next()? {
         '0' => '\0',
         'a' => '\u{7}',
@@ -44,7 +43,7 @@ fn escaped(letters: &mut Peekable<Chars<'_>>) -> Option<char> {
 }
 
 /// Reads a letter of four digits, or of two halves as JSON writes it.
-fn sixteen_bits(letters: &mut Peekable<Chars<'_>>) -> Option<char> {
+fn sixteen_bits(letters: &mut Chars<'_>) -> Option<char> {
     let first = number(letters, 4)?;
     if !(0xd800..0xdc00).contains(&first) {
         return char::from_u32(first);
@@ -56,7 +55,7 @@ fn sixteen_bits(letters: &mut Peekable<Chars<'_>>) -> Option<char> {
     char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + second)
 }
 
-fn number(letters: &mut Peekable<Chars<'_>>, digits: usize) -> Option<u32> {
+fn number(letters: &mut Chars<'_>, digits: usize) -> Option<u32> {
     let mut number = 0;
     for _ in 0..digits {
         number = number * 16 + letters.next()?.to_digit(16)?;
