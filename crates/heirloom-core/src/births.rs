@@ -4,12 +4,13 @@
 //! anything for it. A line of another birth than the strongest has a key of its
 //! own, which an edit or a removal of it is written to.
 
+use crate::past;
 use heirloom_base::id;
 use heirloom_doc::{Attributed, Birth, Births, Conflict, Document};
 use heirloom_formats::{Edits, United, Version};
 use heirloom_schema::category::{self, CategorySpec};
 use heirloom_schema::{Content, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Several births of a record and what they make of it.
 struct Read {
@@ -97,6 +98,17 @@ pub(crate) fn conflicts(document: &Document) -> Vec<Conflict> {
     Read::of(document).map_or_else(|| document.conflicts(), |read| read.conflicts(document))
 }
 
+/// Returns a record's content and its conflicts, as they are shown.
+pub(crate) fn shown(document: &Document) -> (Content, Vec<Conflict>) {
+    match Read::of(document) {
+        Some(read) => {
+            let conflicts = read.conflicts(document);
+            (read.united.content, conflicts)
+        }
+        None => (document.content(), document.conflicts()),
+    }
+}
+
 /// Returns who gave every key the value that is shown.
 pub(crate) fn authorship(document: &Document) -> BTreeMap<String, Attributed> {
     let mut authors = document.authorship();
@@ -120,12 +132,9 @@ pub(crate) fn way(document: &Document, wanted: &Content) -> Option<Edits> {
     let shown = &united.content;
     let mut edits = heirloom_formats::replace(spec, shown, shown, wanted, &tie).edits;
     // Keys that are no lines have one meaning.
-    let plain = |key: &&String| !heirloom_formats::is_line(spec, key);
-    let keys: BTreeSet<&String> = shown.keys().chain(wanted.keys()).filter(plain).collect();
-    for key in keys.into_iter().filter(|key| shown.get(*key) != wanted.get(*key)) {
-        edits.retain(|(edited, _)| edited != key);
-        edits.push((key.clone(), wanted.get(key).cloned()));
-    }
+    let is_line = |key: &str| heirloom_formats::is_line(spec, key);
+    edits.retain(|(key, _)| is_line(key));
+    edits.extend(past::difference(shown, wanted).into_iter().filter(|(key, _)| !is_line(key)));
     Some(edits)
 }
 

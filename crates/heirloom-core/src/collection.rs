@@ -328,11 +328,11 @@ fn project(
         (row.conflicted, row.span, row.times) = (false, None, None);
         return;
     };
-    let mut content = births::content(document);
+    let (mut content, conflicts) = births::shown(document);
     resolve_texts(storage, account_key, &mut content);
     let projection = heirloom_formats::project(spec, &content);
     row.conflicted = document.contested_deletion().is_some()
-        || births::conflicts(document).iter().any(|conflict| is_visible(spec, conflict));
+        || conflicts.iter().any(|conflict| is_visible(spec, conflict));
     row.fields = crate::show::fields_json(spec, &projection).to_string();
     row.title = projection.title;
     row.search = heirloom_formats::search_text(&projection.search);

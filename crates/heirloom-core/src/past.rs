@@ -120,7 +120,7 @@ pub(crate) fn kind_name(kind: ChangeKind) -> &'static str {
 }
 
 /// Returns the edits that lead from one content to another.
-fn difference(from: &Content, to: &Content) -> Vec<(String, Option<Value>)> {
+pub(crate) fn difference(from: &Content, to: &Content) -> Vec<(String, Option<Value>)> {
     let mut edits: Vec<(String, Option<Value>)> = to
         .iter()
         .filter(|(key, value)| from.get(*key) != Some(value))
