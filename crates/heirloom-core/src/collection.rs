@@ -3,7 +3,7 @@
 pub(crate) mod documents;
 pub(crate) mod identity;
 pub(crate) mod later;
-mod queue;
+pub(crate) mod queue;
 pub(crate) mod verdicts;
 mod work;
 

@@ -52,6 +52,28 @@ pub(super) struct Waiting {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Queues(pub(super) RecordId);
 
+/// Forgets what waits of a log behind a number: it was lost, or comes again
+/// behind what was.
+pub(crate) fn forget_behind(
+    view: &mut View<'_>,
+    log: LogId,
+    held: u64,
+) -> Result<(), StorageError> {
+    let rows = view.scan(&[table::WAITING], None, usize::MAX)?;
+    let records: BTreeSet<RecordId> =
+        rows.iter().filter_map(|(key, _)| rows::record_in(key)).collect();
+    for queues in records.into_iter().map(Queues) {
+        for class in [Class::Birth, Class::Own] {
+            for waiting in queues.read(view, (class, log), None, usize::MAX)? {
+                if waiting.place.seq > held {
+                    queues.remove(view, &waiting)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Queues {
     fn prefix(self, class: Class, log: LogId) -> Vec<u8> {
         rows::key(table::WAITING, &[&self.0.0, &[class as u8], &log.0])

@@ -9,6 +9,7 @@
 use super::open::{all_rows, local};
 use super::settle::{FRAME_ENTRY, FRAME_ROSTER};
 use super::{Node, PendingFrame};
+use crate::collection::queue;
 use crate::local::{DamageMark, FRAME_LOCAL, LocalState};
 use crate::rows::{self, LogRow, table};
 use crate::storage::{Frame, Lsn, Storage, StorageError};
@@ -111,6 +112,7 @@ impl Node {
             }
             let first_lost = held.map_or(1, |(seq, _)| seq + 1);
             let mut view = View::new(storage);
+            queue::forget_behind(&mut view, log, first_lost - 1)?;
             match held {
                 Some((seq, id)) => view.put(key, &LogRow { seq, id, ..row }),
                 None => view.remove(key),

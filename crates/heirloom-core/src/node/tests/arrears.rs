@@ -91,11 +91,9 @@ fn what_is_noted_of_a_record_is_forgotten_when_it_is_made_again() {
     assert_eq!(notes(&house, 1), 0);
 }
 
-#[test]
-fn what_is_noted_of_an_entry_that_was_lost_ends_no_start() {
-    let mut house = behind();
-    let log = house.node(0).journal.log().unwrap();
-    let storage = &mut house.devices[1].storage;
+/// Lets a device lose an entry in the middle of what it has of a log, and start.
+fn rot(house: &mut House, device: usize, log: LogId) {
+    let storage = &mut house.devices[device].storage;
     let of_log = |frame: &Frame| {
         Entry::parse(frame.payload.clone()).ok().filter(|entry| entry.header().log == log)
     };
@@ -104,9 +102,44 @@ fn what_is_noted_of_an_entry_that_was_lost_ends_no_start() {
     storage.frames.remove(&entries[entries.len() / 2]);
     let last = *storage.frames.keys().next_back().unwrap();
     Node::forget_lost(storage, last).unwrap();
-    house.boot(1);
+    house.boot(device);
+}
+
+#[test]
+fn what_is_noted_of_an_entry_that_was_lost_ends_no_start() {
+    let mut house = behind();
+    let log = house.node(0).journal.log().unwrap();
+    rot(&mut house, 1, log);
     assert_eq!(notes(&house, 1), 0);
     house.connect(0, 1);
     house.pass(5_000);
     assert_eq!(house.digest(1), house.digest(0));
+}
+
+#[test]
+fn what_waits_of_an_entry_that_was_lost_is_not_looked_for() {
+    let mut house = House::of(&["phone", "desk", "tablet"]);
+    let id = house.add(0, "notes", &["title=a"]);
+    house.pass(2_000);
+    house.cut(0, 2);
+    house.cut(1, 2);
+    house.set(0, "notes", &id, &["title=b"]);
+    for body in ["body=c", "body=d", "body=e"] {
+        house.set(1, "notes", &id, &[body]);
+    }
+    house.hear_log(2, 1);
+    house.pass(2_000);
+    let waiting = |house: &House| {
+        house.devices[2].storage.index.keys().filter(|key| key[0] == table::WAITING).count()
+    };
+    assert_eq!(waiting(&house), 3, "for the title");
+    let log = house.node(1).journal.log().unwrap();
+    rot(&mut house, 2, log);
+    assert_eq!(waiting(&house), 1, "what comes behind the loss comes again");
+    house.connect(0, 2);
+    house.pass(5_000);
+    house.connect(1, 2);
+    house.pass(5_000);
+    assert_eq!(house.digest(2), house.digest(0));
+    assert_eq!(waiting(&house), 0);
 }
