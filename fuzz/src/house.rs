@@ -218,8 +218,7 @@ fn config(device: u8, networked: bool) -> NodeConfig {
         seed: [9; 32],
         networked,
         fresh_incarnation: false,
-        // Off: see decision 21.
-        arrears_from: usize::MAX,
+        arrears_from: 2,
         place: None,
     }
 }

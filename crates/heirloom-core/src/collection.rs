@@ -252,7 +252,8 @@ fn update_row(
     document: &Document,
     counted: Vec<Counted>,
 ) -> Result<i64, StorageError> {
-    let identity = Identity::of(account_key, record, document);
+    let known = Identity::known(view, account_key, record, document)?;
+    let identity = known.unwrap_or_else(|| Identity::of(account_key, record, document));
     let key = rows::record_key(identity.category, record);
     let before = identity::moved(view, record, &identity)?;
     let mut row: RecordIndex = view.row(&before)?.unwrap_or_default();

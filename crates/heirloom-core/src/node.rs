@@ -59,8 +59,7 @@ pub struct NodeConfig {
     /// before it is a copy, and the log is not continued either.
     pub place: Option<Place>,
     /// Entries of one log that arrive together from which on the changes of
-    /// records that are here are applied later: [`ARREARS_FROM`](heirloom_base::limits::ARREARS_FROM),
-    /// or `usize::MAX` for never, not even of what is replayed.
+    /// records that are here are applied later: [`ARREARS_FROM`](heirloom_base::limits::ARREARS_FROM).
     pub arrears_from: usize,
 }
 

@@ -5,14 +5,15 @@
 //! parser that trusts nothing ([`crate::chunk`]), then judged against the
 //! changes that it builds on, then tried on a copy behind a guard, and the
 //! result is believed only after it was saved and loaded again. A birth that
-//! begins a document is not: its bytes are the ones that this device would
-//! write itself.
+//! begins a document is not, nor is a plain edit of all that is here: their
+//! bytes are the ones that this device would write itself.
 //!
 //! Invariant: what is admitted does not depend on the order in which logs
 //! arrive. The changes of one log are judged in the order of that log, one
 //! that has to wait holds up those behind it, and a birth is put together from
 //! one log alone; so no log can change what becomes of another's changes.
 
+mod anew;
 mod births;
 mod graph;
 mod queues;
@@ -202,6 +203,9 @@ fn admit_in_parts(
     offered: &[Offered],
     operations_max: usize,
 ) -> Admission {
+    if let Some(admission) = anew::take_all(&document, record, offered) {
+        return admission;
+    }
     let mut admission = Admission::default();
     let mut graph = Graph::of(&document);
     let (candidates, births) = read_all(record, offered, &graph, &mut admission);

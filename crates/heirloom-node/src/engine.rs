@@ -1,7 +1,7 @@
 //! The node over its store: what the daemon and a command without one share.
 
 use crate::{clock, failure, folder, randomness};
-use heirloom_base::AccountId;
+use heirloom_base::{AccountId, limits};
 use heirloom_core::command::{Event, Failure, Problem, StatusReport};
 use heirloom_core::input::{Effect, Input};
 use heirloom_core::storage::StorageError;
@@ -330,8 +330,7 @@ fn config(
         seed: *random,
         networked: reach == Reach::Networked,
         fresh_incarnation: continuation == Continuation::Fresh,
-        // Off: see decision 21.
-        arrears_from: usize::MAX,
+        arrears_from: limits::ARREARS_FROM,
         place: folder::place(store.home()),
     })
 }

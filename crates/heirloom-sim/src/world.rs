@@ -267,8 +267,7 @@ impl World {
             seed,
             networked: true,
             fresh_incarnation: damage == Damage::WithIndex,
-            // Off: see decision 21.
-            arrears_from: usize::MAX,
+            arrears_from: 2,
             place: Some(Place([machine.place; 16])),
         };
         let mut node = open(now, config, &mut machine.disk);

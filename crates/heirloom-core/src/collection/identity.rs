@@ -1,6 +1,6 @@
 //! Which record a document is.
 
-use crate::rows::{self, table};
+use crate::rows::{self, RecordIndex, table};
 use crate::storage::StorageError;
 use crate::view::View;
 use heirloom_base::{RecordId, hash};
@@ -20,6 +20,21 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Returns what a record was proven to be before, which is for good: without
+    /// a look into its history.
+    pub(super) fn known(
+        view: &View<'_>,
+        account_key: &[u8; 32],
+        record: RecordId,
+        document: &Document,
+    ) -> Result<Option<Self>, StorageError> {
+        let Some(category) = document.category() else { return Ok(None) };
+        let row: Option<RecordIndex> = view.row(&rows::record_key(category, record))?;
+        let uid = row.map(|row| row.uid);
+        let proven = uid.filter(|uid| id_for(account_key, category, uid) == Some(record));
+        Ok(proven.map(|uid| Self { category, uid, is_proven: true }))
+    }
+
     /// Finds out which record a document is. Its id follows from category and
     /// uid, so whatever a member wrote over them, or claimed in another birth,
     /// counts for nothing beside the birth that the id follows from.

@@ -68,8 +68,7 @@ impl Node {
         match frame {
             Some(PendingFrame::Entry(entry)) => {
                 let run = [(Some(lsn), entry)];
-                let may_wait = self.config.arrears_from < usize::MAX;
-                let haste = if may_wait { haste_of(&run) } else { Haste::Now };
+                let haste = haste_of(&run);
                 self.settle_run(now, storage, &run, haste).map(|_| ())
             }
             Some(frame) => self.settle_frame(now, storage, lsn, frame).map(|_| ()),

@@ -334,7 +334,10 @@ fn many_operations_are_tried_in_parts_and_a_bad_part_alone() {
 fn what_this_device_has_written_is_taken_only_where_it_is_what_comes_out() {
     let (mut document, _) = born();
     let saved = document.save();
-    let offered = [edited(&mut document, LOG, "first")];
+    let text = [("body".to_owned(), Some(Value::Text("one or two".to_owned())))];
+    let changes = document.edit(actor_for(LOG, RECORD), Hlc(300), &text).unwrap();
+    let offered: Vec<Offered> =
+        changes.into_iter().map(|change| Offered { log: LOG, change }).collect();
     let written = document.clone();
     let mut other = document.clone();
     edited(&mut other, LOG, "second");
@@ -348,6 +351,16 @@ fn what_this_device_has_written_is_taken_only_where_it_is_what_comes_out() {
         assert_eq!(saved == marked, is_taken);
         assert_eq!(admission.applied.len(), 1);
     }
+}
+
+/// Values that a member may give a key, and its removal.
+fn plain() -> impl Strategy<Value = Option<Value>> {
+    prop_oneof![
+        Just(None),
+        ".{0,20}".prop_map(|text| Some(Value::Str(text))),
+        any::<i64>().prop_map(|number| Some(Value::Int(number))),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| Some(Value::Bytes(bytes))),
+    ]
 }
 
 /// Returns a birth and edits of three logs, and the document that they make.
@@ -389,6 +402,41 @@ proptest! {
             check(&admission, count);
             prop_assert!(which == 0 || admission.applied.len() >= which);
         }
+    }
+
+    #[test]
+    fn a_plain_edit_is_written_anew_and_gives_what_a_trial_gives(
+        edits in prop::collection::vec((0..3_u8, prop::collection::vec(("[a-c]|title", plain()), 1..4)), 1..12),
+    ) {
+        let (mut document, _) = born();
+        let (mut known, mut anew) = (Document::load(&document.save()).unwrap(), 0);
+        for (number, (log, edits)) in (1..).zip(edits) {
+            let log = LogId([log; 16]);
+            let changes = document.edit(actor_for(log, RECORD), Hlc(number), &edits).unwrap();
+            let offered: Vec<Offered> =
+                changes.into_iter().map(|change| Offered { log, change }).collect();
+            let Some(fast) = anew::take_all(&known, RECORD, &offered) else {
+                // It sets a key again, which takes two changes of this device.
+                prop_assert!(offered.is_empty());
+                continue;
+            };
+            anew += 1;
+            let graph = Graph::of(&known);
+            let mut tried = Admission::default();
+            let (candidates, _) = read_all(RECORD, &offered, &graph, &mut tried);
+            let mut trials = Trials::of(known.clone(), None);
+            Queues::of(candidates).admit(&mut trials, TRIAL_OPS_MAX, &mut tried);
+            trials.finish(&mut tried);
+            check(&fast, offered.len());
+            prop_assert_eq!(&fast.applied, &tried.applied);
+            let (slow, saved) = tried.document.unwrap();
+            let (quick, quick_saved) = fast.document.unwrap();
+            prop_assert_eq!(quick_saved, saved);
+            prop_assert_eq!(quick.conflicts(), slow.conflicts());
+            prop_assert_eq!(quick.history(), slow.history());
+            known = quick;
+        }
+        prop_assert!(anew > 0 || known.heads().len() == 1);
     }
 
     #[test]

@@ -165,47 +165,58 @@ impl Event {
     }
 
     /// Defines the zones that the component's times name now, for those readers
-    /// that know no database. What was defined here for the old times changes
-    /// with them; what another program defined, or did not, stays as it is.
+    /// that know no database. What another program defined, or did not, stays as
+    /// it is. Nothing is taken away: a definition that nobody names does no harm,
+    /// and another device may name its zone in an edit that is on its way.
     fn define(&mut self, old: &[Option<Time>]) {
         if self.habits.is_old {
             return;
         }
         let times = self.times();
-        let named: BTreeSet<&str> =
-            times.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
-        let Some(first) = times.iter().flatten().map(|time| time.moment).next() else { return };
-        let was_first = old.iter().flatten().map(|time| time.moment).next();
-        let known: BTreeSet<&str> =
-            old.iter().flatten().filter_map(|time| time.zone.as_deref()).collect();
-        for zone in &known {
-            let Some((key, value)) = self.zone(zone) else { continue };
-            let ours = was_first.and_then(|start| self.defined(zone, start));
-            if ours.as_ref() != Some(&value) {
-                continue;
-            }
-            let now = match named.contains(zone) {
-                true => self.defined(zone, first),
-                false => None,
-            };
-            match now {
-                Some(now) if now != value => drop(self.content.insert(key, now)),
-                None if !self.mentions(zone) => drop(self.content.remove(&key)),
-                Some(_) | None => {}
+        let (named, first) = named_zones(&times);
+        let (known, was_first) = named_zones(old);
+        let Some(first) = first else { return };
+        if let Some(was_first) = was_first.filter(|was| *was != first) {
+            self.redefine(was_first, first);
+        }
+        for zone in named.difference(&known) {
+            let missing = self.defined(zone, first).filter(|_| self.zone(zone).is_none());
+            if let Some((key, definition)) = self.zone_key(zone).zip(missing) {
+                self.content.insert(key, definition);
             }
         }
-        let mut missing = Vec::new();
-        for zone in named.difference(&known).filter(|zone| self.zone(zone).is_none()) {
-            missing.extend(self.defined(zone, first).map(|definition| (*zone, definition)));
-        }
-        for (zone, definition) in missing {
-            let units = units(&self.content);
-            let events = units.iter().position(|unit| unit.sequence().starts_with('e'));
-            let low = events.and_then(|at| units.get(at.checked_sub(1)?)).map(Unit::order);
-            let tie = layout::single_tie(&format!("{ZONE}/{zone}"));
-            let place = Places::of(&units).after(low, &tie);
-            self.content.insert(format!("{ZONES}{place}"), definition);
-        }
+    }
+
+    /// Writes anew, each in its place, what was defined here for a component that
+    /// began at one time and begins at another.
+    fn redefine(&mut self, was: Moment, now: Moment) {
+        let units = units(&self.content);
+        let zones = units.iter().filter(|unit| unit.sequence() == ZONES);
+        let anew = zones.filter_map(|unit| {
+            let name = zone_name(unit)?;
+            // What another program defined is not what would be written here.
+            self.defined(&name, was).filter(|ours| ours == unit.value)?;
+            let definition = self.defined(&name, now).filter(|anew| anew != unit.value)?;
+            Some((unit.key.to_owned(), definition))
+        });
+        let anew: Vec<(String, Value)> = anew.collect();
+        self.content.extend(anew);
+    }
+
+    /// Returns the key of a definition that is added: before the first component,
+    /// among the lines that came with the record. Devices that each added other
+    /// zones before so write one key.
+    fn zone_key(&self, zone: &str) -> Option<String> {
+        let units = units(&self.content);
+        let born = units.iter().filter(|unit| !unit.order().contains('.')).copied();
+        let tie = layout::single_tie(&format!("{ZONE}/{zone}"));
+        let key = |among: &[Unit<'_>]| {
+            let component = among.iter().position(|unit| unit.sequence().starts_with('e'))?;
+            let low = component.checked_sub(1).and_then(|at| among.get(at)).map(Unit::order);
+            Some(format!("{ZONES}{}", Places::of(among).after(low, &tie)))
+        };
+        let own = key(&born.collect::<Vec<_>>());
+        own.filter(|key| !self.content.contains_key(key)).or_else(|| key(&units))
     }
 
     fn defined(&self, zone: &str, start: Moment) -> Option<Value> {
@@ -247,19 +258,6 @@ impl Event {
         names.map(|name| self.find(&self.main, name).1.as_ref().and_then(time))
     }
 
-    /// Returns whether any component names a zone.
-    fn mentions(&self, zone: &str) -> bool {
-        let units = units(&self.content);
-        let mut own = units.iter().filter(|unit| unit.sequence().starts_with('e'));
-        own.any(|unit| {
-            let raw = String::from_utf8_lossy(unit.raw());
-            raw.contains("TZID=")
-                && line::unfolded(unit.raw())
-                    .windows(zone.len().max(1))
-                    .any(|one| one == zone.as_bytes())
-        })
-    }
-
     /// Returns the property that ends the component, and the time that it holds.
     fn old_end(&self) -> (&'static str, Option<Time>) {
         let units = units(&self.content);
@@ -269,6 +267,12 @@ impl Event {
         let name = if is_task { "DUE" } else { "DTEND" };
         (name, self.find(&self.main, name).1.as_ref().and_then(time))
     }
+}
+
+/// Returns the zones that times name, and the first of the times.
+fn named_zones(times: &[Option<Time>]) -> (BTreeSet<&str>, Option<Moment>) {
+    let named = times.iter().flatten().filter_map(|time| time.zone.as_deref());
+    (named.collect(), times.iter().flatten().map(|time| time.moment).next())
 }
 
 /// Returns the parameters and the value of a time.
@@ -351,3 +355,6 @@ fn rule(value: &str) -> Result<String, FieldError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 //! is bounded by [`STEPS_MAX`] and an [`Allowance`], and what was left out is said.
 
 mod days;
-mod expansion;
+pub(super) mod expansion;
 mod placing;
 pub(super) mod rule;
 pub(super) mod series;

@@ -3,6 +3,7 @@
 
 use super::{Event, with_time_parameters, written};
 use crate::calendar::fields::{CALENDAR_ZONE, Time, time};
+use crate::calendar::occurrences::expansion::{Budget, Ending, Expansion};
 use crate::calendar::occurrences::rule::{Frequency, Rule};
 use crate::calendar::occurrences::zone::Zone;
 use crate::calendar::units;
@@ -12,8 +13,11 @@ use crate::moment::{Moment, MomentKind, duration};
 use crate::text;
 use heirloom_base::time::{civil_from_days, days_from_civil};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 const DAY_S: i64 = 86_400;
+/// Steps to find what lies between two ends of a rule: as many as for a record.
+const END_STEPS_MAX: u64 = 600_000;
 
 /// A series whose start is another one now.
 struct Move {
@@ -24,6 +28,8 @@ struct Move {
     course: Course,
     /// How much later on the clock an occurrence is.
     seconds: i64,
+    /// Whether the rule itself names the time of day.
+    has_clock: bool,
 }
 
 /// What becomes of the days of a series.
@@ -53,7 +59,8 @@ struct Value {
 impl Event {
     /// Moves what names occurrences of a series that began at `from` and now
     /// begins at `to`. What exceptions show stays, and so does a line that
-    /// cannot be understood. The rule's own end moves unless the user named a rule.
+    /// cannot be understood. The rule's own end moves only where an occurrence or
+    /// its form depends on it, and never where the user named a rule.
     pub(super) fn move_series(&mut self, from: &Time, to: &Time, has_rule: bool) {
         if from == to || self.find(&self.main, "RECURRENCE-ID").1.is_some() {
             return;
@@ -80,9 +87,10 @@ impl Event {
             return;
         }
         for (key, property, rule) in rules {
-            let Some(until) = rule.until.and_then(|until| step.until(until)) else { continue };
+            let ends = rule.until.and_then(|until| Some((until, step.until(until)?)));
+            let Some((old, until)) = ends else { continue };
             let value = with_until(&property.text(), until);
-            if value != property.text() {
+            if value != property.text() && !step.ends_alike(&rule, (old, until)) {
                 let line = self.habits.line(&property, &property.prefix, &value);
                 layout::put(&mut self.content, &key, line, &self.habits.eol);
             }
@@ -214,7 +222,7 @@ impl Move {
             [&rule.hours, &rule.minutes, &rule.seconds].iter().any(|list| !list.is_empty())
         });
         let seconds = if has_clock { 0 } else { is.rem_euclid(DAY_S) - was.rem_euclid(DAY_S) };
-        Self { from, to, clocks, course, seconds }
+        Self { from, to, clocks, course, seconds, has_clock }
     }
 
     /// Returns where a value of a list goes, and its end; `None` where nobody
@@ -295,6 +303,12 @@ impl Move {
             MomentKind::Utc => self.local(until.local_seconds())?,
             MomentKind::Date | MomentKind::Local => until.local_seconds(),
         };
+        // A day that ends before its occurrence would begin is none of the series.
+        let begins = self.from.moment.local_seconds();
+        let is_short = local > begins && local.rem_euclid(DAY_S) < begins.rem_euclid(DAY_S);
+        let is_early = is_short && until.kind != MomentKind::Date;
+        let becomes_days = self.to.moment.kind == MomentKind::Date && !self.has_clock;
+        let local = if is_early && becomes_days { local - DAY_S } else { local };
         let (local, kind) = self.moved(local, until.kind);
         let moment = match kind {
             MomentKind::Local if self.to.zone.is_some() => {
@@ -306,6 +320,33 @@ impl Move {
             }
         };
         moment.in_years()
+    }
+
+    /// Returns whether a rule may end as it did, because it has the same
+    /// occurrences in the moved series as with its new end, and the same form.
+    /// Then its line is left to other devices, which may edit it meanwhile.
+    fn ends_alike(&self, rule: &Rule, (old, new): (Moment, Moment)) -> bool {
+        let clock = self.clocks.1.clone().unwrap_or(Zone::Utc);
+        let instant = |local: i64| clock.instant(local);
+        let start = self.to.moment.local_seconds();
+        if old.kind != new.kind || rule.is_past(start, &instant) {
+            return false;
+        }
+        let local = |until: Moment| match until.kind {
+            MomentKind::Utc => clock.local(until.local_seconds()),
+            MomentKind::Date | MomentKind::Local => until.local_seconds(),
+        };
+        let (one, other) = (local(old), local(new));
+        // A day counts as a whole, and a clock that changes as much as one.
+        let reach = (one.min(other) - DAY_S, one.max(other) + 2 * DAY_S);
+        let moved = Rule { until: Some(new), ..rule.clone() };
+        let mut budget = Budget::new(END_STEPS_MAX);
+        let mut visit = |local: i64| {
+            let is_same = rule.is_past(local, &instant) == moved.is_past(local, &instant);
+            if is_same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let ending = Expansion::new(rule, start).visit(reach, &mut budget, &mut visit);
+        ending == Ending::Complete
     }
 }
 

@@ -1,7 +1,8 @@
+use crate::moment::{Moment, MomentKind};
 use crate::testing::{one, reimported, set};
 use crate::{Allowance, Window, occurrences, render};
-use heirloom_schema::Content;
 use heirloom_schema::category::calendar::CALENDAR;
+use heirloom_schema::{Content, Value};
 use proptest::prelude::*;
 
 fn series(lines: &str, exceptions: &str) -> Content {
@@ -87,7 +88,7 @@ fn what_names_an_occurrence_moves_with_its_series() {
     assert_eq!(
         named(&tokyo, &["title=x"]),
         [
-            "RRULE:FREQ=DAILY;UNTIL=20260605T010000Z",
+            "RRULE:FREQ=DAILY;UNTIL=20260605T080000Z",
             "EXDATE;TZID=Asia/Tokyo;X-KEPT=1:20260602T100000",
             "EXDATE;TZID=Asia/Tokyo:20260603T100000",
             "RECURRENCE-ID;TZID=Asia/Tokyo:20260604T100000",
@@ -161,6 +162,46 @@ fn a_name_goes_where_the_rule_puts_its_occurrence() {
 }
 
 #[test]
+fn the_end_of_a_rule_is_written_only_where_an_occurrence_depends_on_it() {
+    for (rule, edit, end) in [
+        ("FREQ=WEEKLY;UNTIL=20260629T215959Z", "start=2026-06-01T23:59", "20260629T215959Z"),
+        ("FREQ=WEEKLY;UNTIL=20260629T215959Z", "start=2026-06-02T00:00", "20260630T115959Z"),
+        ("FREQ=WEEKLY;UNTIL=20260629T080000Z", "start=2026-06-01T10:01", "20260629T080100Z"),
+        ("FREQ=WEEKLY;UNTIL=20260629T080000Z", "start=2026-05-26T10:00", "20260629T080000Z"),
+        ("FREQ=WEEKLY;UNTIL=20260629T080000Z", "start=2026-05-25T10:00", "20260622T080000Z"),
+        ("FREQ=WEEKLY;UNTIL=20260629T080000Z", "timezone=Asia/Tokyo", "20260629T080000Z"),
+        ("FREQ=WEEKLY;UNTIL=20260629T080000Z", "timezone=America/New_York", "20260629T140000Z"),
+        ("FREQ=WEEKLY;UNTIL=20260629T080000Z", "timezone=", "20260629T100000"),
+        ("FREQ=WEEKLY;UNTIL=20260629T080000Z", "all_day=true", "20260629"),
+        // The end of the day in UTC is the next day here, when nothing begins any more.
+        ("FREQ=DAILY;UNTIL=20260629T235959Z", "all_day=true", "20260629"),
+        ("FREQ=DAILY;BYHOUR=0,10;UNTIL=20260629T235959Z", "all_day=true", "20260630"),
+        ("FREQ=DAILY;UNTIL=20260601T070000Z", "all_day=true", "20260601"),
+        ("FREQ=HOURLY;UNTIL=20260602T080000Z", "start=2026-06-01T10:30", "20260602T083000Z"),
+        ("FREQ=HOURLY;UNTIL=20260602T080000Z", "start=2026-06-01T09:00", "20260602T070000Z"),
+        ("FREQ=DAILY;UNTIL=20260605", "start=2026-06-01T12:00", "20260605"),
+        ("FREQ=DAILY;UNTIL=20260605", "start=2026-06-02T10:00", "20260606"),
+        ("FREQ=DAILY;UNTIL=20260605T100000", "start=2026-06-01T09:00", "20260605T070000Z"),
+        ("FREQ=DAILY;COUNT=3;UNTIL=20260605T080000Z", "start=2026-06-02T10:00", "20260605T080000Z"),
+        // No rule ends before it begins, although nothing depends on it here.
+        (
+            "FREQ=WEEKLY;BYDAY=MO;UNTIL=20260601T080000Z",
+            "start=2026-06-03T10:00",
+            "20260603T080000Z",
+        ),
+        ("FREQ=SECONDLY;UNTIL=20360605T080000Z", "start=2026-06-01T10:01", "20360605T080100Z"),
+    ] {
+        let lines = format!("DTSTART;TZID=Europe/Berlin:20260601T100000\nRRULE:{rule}\n");
+        let (head, _) = rule.split_once("UNTIL=").unwrap();
+        let found = named(&series(&lines, ""), &[edit]);
+        assert_eq!(found, [format!("RRULE:{head}UNTIL={end}")], "{rule} {edit}");
+    }
+    let whole = series("DTSTART;VALUE=DATE:20260601\nRRULE:FREQ=WEEKLY;UNTIL=20260705\n", "");
+    assert_eq!(named(&whole, &["start=2026-06-07"]), ["RRULE:FREQ=WEEKLY;UNTIL=20260705"]);
+    assert_eq!(named(&whole, &["start=2026-06-08"]), ["RRULE:FREQ=WEEKLY;UNTIL=20260712"]);
+}
+
+#[test]
 fn a_line_that_cannot_be_understood_stays() {
     let odd = "EXDATE:soon,20260602T100000\nEXDATE:20260602,20260603T100000\n\
         EXDATE;TZID=Mars/Olympus:20260602T100000\nEXDATE:20260602T080000Z\nRDATE:\n";
@@ -224,8 +265,10 @@ const MOVES: &[&str] = &[
 const FIVE: &[(&str, &str, &str, &str)] = &[
     ("FREQ=DAILY;COUNT=5", "20260310", "20260312", "20260313"),
     ("FREQ=DAILY;UNTIL=20260314T090000Z", "20260310", "20260311", "20260313"),
+    ("FREQ=DAILY;UNTIL=20260314T235959Z", "20260310", "20260311", "20260313"),
     ("FREQ=WEEKLY;INTERVAL=2;COUNT=5", "20260310", "20260324", "20260421"),
     ("FREQ=WEEKLY;UNTIL=20260407T090000Z", "20260310", "20260317", "20260407"),
+    ("FREQ=WEEKLY;UNTIL=20260412T215959Z", "20260310", "20260317", "20260407"),
     ("FREQ=MONTHLY;COUNT=5", "20260310", "20260410", "20260510"),
     ("FREQ=YEARLY;COUNT=5", "20260310", "20280310", "20290310"),
 ];
@@ -258,5 +301,52 @@ proptest! {
         prop_assert_eq!(found.len(), 4, "{:?} {}", edits, file);
         let own = one("a.ics", file.as_bytes());
         prop_assert_eq!(reimported(&own, &before, &moved), moved);
+    }
+
+    #[test]
+    fn the_end_of_a_rule_moves_as_little_as_it_must(
+        rule in prop::sample::select(vec![
+            ("FREQ=DAILY", 1, true), ("FREQ=DAILY;INTERVAL=2", 2, true), ("FREQ=WEEKLY", 7, true),
+            ("FREQ=WEEKLY;BYDAY=TU", 7, false),
+        ]),
+        slack_s in 0_i64..7 * 86_400,
+        edits in prop::collection::vec(prop::sample::select(MOVES), 1..4),
+    ) {
+        let (rule, days, is_counted) = rule;
+        let last = Moment::parse("2026-03-10T09:00Z").unwrap().local_seconds() + 4 * days * 86_400;
+        let until = Moment::from_seconds(last + slack_s % (days * 86_400), MomentKind::Utc);
+        let start = "DTSTART;TZID=Europe/Berlin:20260310T100000";
+        let lines = format!("{start}\nRRULE:{rule};UNTIL={}\n", until.to_basic());
+        let window = Window::parse(Some("2026-01-01"), Some("2032-01-01"), "Europe/Berlin", 0).unwrap();
+        let count = |content: &Content| {
+            occurrences(&CALENDAR, content, &window, Allowance::whole(99)).list.len()
+        };
+        let own = |content: &Content| -> (String, Value) {
+            let is_rule = |line: &str| line.starts_with("RRULE");
+            let mut lines = content.iter();
+            let (key, value) = lines.find(|(_, value)| value.as_str().is_some_and(is_rule)).unwrap();
+            (key.clone(), value.clone())
+        };
+        let end = |(_, value): &(String, Value)| {
+            Moment::parse(value.as_str().unwrap().rsplit_once('=').unwrap().1).unwrap()
+        };
+        let mut before = series(&lines, "");
+        for text in edits {
+            let edit = crate::parse_assignments(&CALENDAR, &[text.to_owned()]).unwrap();
+            let changes = crate::edit(&CALENDAR, &before, &edit, crate::testing::TIE);
+            let after = crate::testing::applied(&before, changes.unwrap_or_default());
+            let (was, now) = (own(&before), own(&after));
+            let is_alike = !is_counted || count(&after) == count(&before);
+            prop_assert!(is_alike, "{} of {}: {:?}", text, lines, now);
+            if was != now && end(&was).kind == end(&now).kind {
+                let start = &occurrences(&CALENDAR, &after, &window, Allowance::whole(1)).list[0];
+                let is_before = end(&was).local_seconds() < start.starts_s;
+                let mut left = after.clone();
+                left.extend([was.clone()]);
+                let is_needed = is_before || count(&left) != count(&after);
+                prop_assert!(is_needed, "{} of {}: {:?} {:?}", text, lines, was, now);
+            }
+            before = after;
+        }
     }
 }
