@@ -1,12 +1,14 @@
 //! Conflicts as a person sees them, and what settles them.
 
 use crate::command::{Author, ConcurrentValue, ConflictRow, Failure};
+use crate::show::Open;
 use crate::{births, collection, failure, show};
 use heirloom_base::{ActorId, Hlc};
 use heirloom_doc::{Attributed, Document};
 use heirloom_schema::category::CategorySpec;
 use heirloom_schema::{Value, key};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 
 /// The field under which a contested deletion is listed.
 const DELETED_FIELD: &str = "deleted";
@@ -26,6 +28,8 @@ struct Candidate {
     kind: Option<String>,
     /// Its line in the file.
     line: Option<String>,
+    /// What its line says about other fields: a start about the zone.
+    beside: BTreeMap<String, Json>,
     /// Whether the field was removed.
     removed: bool,
     /// How the other lines of the field read, where they read otherwise.
@@ -50,7 +54,7 @@ pub(crate) struct Dispute {
 pub(crate) fn disputes(
     spec: &'static CategorySpec,
     document: &Document,
-    author: &dyn Fn(ActorId, Hlc) -> Author,
+    (author, open): (&dyn Fn(ActorId, Hlc) -> Author, Open<'_>),
     now_ms: u64,
 ) -> Vec<Dispute> {
     let mut disputes: Vec<Dispute> = Vec::new();
@@ -58,9 +62,11 @@ pub(crate) fn disputes(
         if !collection::is_visible(spec, &conflict) {
             continue;
         }
-        let field = show::field_name(spec, &conflict.key, conflict.winner.value.as_ref());
+        let winner = conflict.winner.value.as_ref().map(open);
+        let field = show::field_name(spec, &conflict.key, winner.as_ref());
         let values = std::iter::once(&conflict.winner).chain(&conflict.losers);
-        let candidates = values.map(|one| candidate(spec, &conflict.key, one, author)).collect();
+        let candidates =
+            values.map(|one| candidate(spec, &conflict.key, one, (author, open))).collect();
         let component = heirloom_formats::component_of(spec, &conflict.key).to_owned();
         take_in(spec, &mut disputes, Dispute { field, component, candidates });
     }
@@ -73,20 +79,25 @@ fn candidate(
     spec: &'static CategorySpec,
     key: &str,
     one: &Attributed,
-    author: &dyn Fn(ActorId, Hlc) -> Author,
+    (author, open): (&dyn Fn(ActorId, Hlc) -> Author, Open<'_>),
 ) -> Candidate {
-    let value = one.value.as_ref();
+    let value = one.value.as_ref().map(open);
+    let value = value.as_ref();
     let read = value.map(|value| show::reading(spec, key, value));
     let (shown, kind) = read.map_or((None, None), |read| (Some(read.value), read.kind));
+    let line = value.filter(|value| !matches!(value, Value::Text(_)));
+    let mut beside = line.map(|value| show::parts_of(spec, key, value)).unwrap_or_default();
+    beside.remove(&show::field_name(spec, key, value));
     Candidate {
         number: 0,
         shown,
         kind,
         line: value.and_then(show::line),
+        beside,
         removed: one.removed,
         also: Vec::new(),
         author: author(one.actor, one.hlc),
-        edits: (one.removed || value.is_some()).then(|| vec![(key.to_owned(), value.cloned())]),
+        edits: (one.removed || value.is_some()).then(|| vec![(key.to_owned(), one.value.clone())]),
     }
 }
 
@@ -125,6 +136,7 @@ fn contested_deletion(
             shown: Some(json!(deleted)),
             kind: None,
             line: None,
+            beside: BTreeMap::new(),
             removed: false,
             also: Vec::new(),
             author: author(by.actor, by.hlc),
@@ -137,7 +149,7 @@ fn contested_deletion(
 
 /// Numbers the values of each field from 1, also over several disputes about it.
 fn number(disputes: &mut [Dispute]) {
-    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    let mut counts = BTreeMap::<String, usize>::new();
     for dispute in disputes {
         let count = counts.entry(dispute.field.clone()).or_default();
         for candidate in &mut dispute.candidates {
@@ -155,7 +167,8 @@ impl Dispute {
             let same = |other: &&Candidate| (&other.shown, &other.kind) == (&one.shown, &one.kind);
             self.candidates.iter().filter(same).count() > 1
         };
-        let line = |one: &Candidate| one.line.clone().filter(|_| alike(one));
+        let differ = losers.iter().any(|one| !one.removed && one.beside != winner.beside);
+        let line = |one: &Candidate| one.line.clone().filter(|_| differ || alike(one));
         let losers = losers.iter().map(|loser| ConcurrentValue {
             number: loser.number,
             value: loser.shown.clone(),
@@ -248,7 +261,8 @@ mod tests {
         let edits = Some(vec![(key.to_owned(), Some(Value::Str(shown.to_string())))]);
         let author = Author::default();
         let (kind, line, also) = (None, None, Vec::new());
-        Candidate { number: 0, shown: Some(shown), kind, line, removed: false, also, author, edits }
+        let (shown, beside, removed) = (Some(shown), BTreeMap::new(), false);
+        Candidate { number: 0, shown, kind, line, beside, removed, also, author, edits }
     }
 
     fn dispute(field: &str, key: &str, values: &[Json]) -> Dispute {
@@ -345,6 +359,22 @@ mod tests {
             (&time, &json!(lines[1]))
         );
         assert_eq!(row["losers"][1].get("line"), None);
+    }
+
+    #[test]
+    fn times_that_differ_in_their_zones_are_told_by_their_lines() {
+        let (early, late) = (json!("2026-07-01T10:00:00"), json!("2026-07-02T10:00:00"));
+        let mut dispute = dispute("start", "e/l1", &[early, late]);
+        let zones = ["Europe/Berlin", "Asia/Tokyo"];
+        for (candidate, zone) in dispute.candidates.iter_mut().zip(zones) {
+            candidate.line = Some(format!("DTSTART;TZID={zone}"));
+        }
+        let told = |dispute: &Dispute| dispute.row("calendar", "1", "a").unwrap().line;
+        assert_eq!(told(&dispute), None);
+        for (candidate, zone) in dispute.candidates.iter_mut().zip(zones) {
+            candidate.beside.insert("timezone".to_owned(), json!(zone));
+        }
+        assert_eq!(told(&dispute), Some("DTSTART;TZID=Europe/Berlin".to_owned()));
     }
 
     #[test]

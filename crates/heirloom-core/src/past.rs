@@ -79,10 +79,20 @@ fn way(now: &Document, then: &Document, wall_ms: u64) -> Vec<(String, Option<Val
         edits.push((key::DELETED.to_owned(), None));
     }
     if !edits.is_empty() {
-        let wall_ms = i64::try_from(wall_ms).unwrap_or(i64::MAX);
-        edits.push((key::RESTORED.to_owned(), Some(Value::Int(wall_ms))));
+        edits.push((key::RESTORED.to_owned(), Some(mark(now, wall_ms))));
     }
     edits
+}
+
+/// Returns a mark of a restore that is none of those which are there: the same
+/// one again would be no change.
+fn mark(now: &Document, wall_ms: u64) -> Value {
+    let marks = now.values(key::RESTORED);
+    let mut mark = i64::try_from(wall_ms).unwrap_or(i64::MAX);
+    while marks.iter().any(|one| one.value == Some(Value::Int(mark))) {
+        mark = mark.wrapping_add(1);
+    }
+    Value::Int(mark)
 }
 
 /// Returns the edits that make a deleted record anew, with a content that
@@ -283,6 +293,21 @@ mod tests {
         assert_eq!(by_hash, back_to(&document, &births, &at(BORN_S)).unwrap());
         let deletion = document.history()[2].hash.to_string();
         assert_eq!(back_to(&document, &births, &deletion).unwrap_err().code, "deleted-then");
+    }
+
+    #[test]
+    fn a_second_way_back_to_one_version_is_marked_too() {
+        let (mut document, births) = note();
+        let actor = heirloom_doc::actor_for(LogId([2; 16]), RECORD);
+        for round in 1..=3_u64 {
+            let back = back_to(&document, &births, &at(BORN_S)).unwrap();
+            let hlc = |part: u64| Hlc::from_wall_ms((1_795_000_100 + 2 * round + part) * 1_000);
+            document.edit(actor, hlc(0), &back).unwrap();
+            let kinds = document.history().into_iter().map(|change| change.kind);
+            assert_eq!(kinds.filter(|kind| *kind == ChangeKind::Restored).count() as u64, round);
+            let title = Some(Value::Str(format!("again {round}")));
+            document.edit(actor, hlc(1), &[("title".to_owned(), title)]).unwrap();
+        }
     }
 
     #[test]

@@ -8,6 +8,15 @@ use heirloom_formats::{FieldEdit, FieldError, ProjectedValue, Projection};
 use heirloom_schema::category::CategorySpec;
 use heirloom_schema::{Content, Value, key};
 use serde_json::{Map, Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The field of an event's zone.
+const TIMEZONE: &str = "timezone";
+/// Bytes of a line without a field that are shown.
+const LINE_BYTES_MAX: usize = 4 * 1024;
+
+/// What returns a value that can be read, of one that may live in chunks.
+pub(crate) type Open<'a> = &'a dyn Fn(&Value) -> Value;
 
 /// Returns the fields as lists show them: a value, or for a repeatable field
 /// a list of `{value, type}`.
@@ -69,23 +78,28 @@ pub(crate) fn reading(spec: &'static CategorySpec, key: &str, value: &Value) -> 
 
 /// Returns what tells one file's bytes from another's.
 fn bytes_json(value: &Value) -> Json {
-    let told = value.as_raw().map(|bytes| {
-        let hash = heirloom_base::id::to_hex(&hash::plain(bytes)[..4]);
-        json!(format!("({} bytes, {hash})", bytes.len()))
-    });
+    let told = value.as_raw().map(|bytes| size_json(bytes.len() as u64, &hash::plain(bytes)));
     told.unwrap_or_else(|| plain_json("", value))
 }
 
-/// Returns a value that is no field's as JSON.
+fn size_json(size: u64, hash: &[u8; 32]) -> Json {
+    json!(format!("({size} bytes, {})", heirloom_base::id::to_hex(&hash[..4])))
+}
+
+/// Returns a value that is no field's as JSON; of a long one only what tells it
+/// from others: it is a picture.
 fn plain_json(key: &str, value: &Value) -> Json {
     match value {
-        Value::Text(text) | Value::Str(text) => json!(text),
+        Value::Text(text) | Value::Str(text) if text.len() <= LINE_BYTES_MAX => json!(text),
+        Value::Text(text) | Value::Str(text) => {
+            size_json(text.len() as u64, &hash::plain(text.as_bytes()))
+        }
         Value::Int(number) if key == key::DELETED => {
             json!(time::rfc3339(u64::try_from(*number).unwrap_or_default()))
         }
         Value::Int(number) => json!(number),
         Value::Bytes(bytes) => json!(String::from_utf8_lossy(bytes)),
-        Value::Blob(blob) => json!(format!("({} bytes)", blob.size)),
+        Value::Blob(blob) => size_json(blob.size, &blob.hash),
     }
 }
 
@@ -115,6 +129,7 @@ pub(crate) fn history_rows(
     spec: &'static CategorySpec,
     changes: &[ChangeSummary],
     author: &dyn Fn(ActorId, Hlc) -> Author,
+    open: Open<'_>,
 ) -> Vec<HistoryRow> {
     let mut groups: Vec<ChangeSummary> = Vec::new();
     for change in changes {
@@ -125,7 +140,7 @@ pub(crate) fn history_rows(
             None => groups.push(change.clone()),
         }
     }
-    groups.iter().map(|change| history_row(spec, change, author)).collect()
+    groups.iter().map(|change| history_row(spec, change, author, open)).collect()
 }
 
 /// Adds what a later part of an edit did.
@@ -148,6 +163,7 @@ fn history_row(
     spec: &'static CategorySpec,
     change: &ChangeSummary,
     author: &dyn Fn(ActorId, Hlc) -> Author,
+    open: Open<'_>,
 ) -> HistoryRow {
     let is_visible = |key: &str| {
         key == key::DELETED || !(key::is_reserved(key) || heirloom_formats::is_writing(spec, key))
@@ -155,13 +171,18 @@ fn history_row(
     let visible = change.edits.iter().filter(|edit| is_visible(&edit.key));
     let mut edits: Vec<HistoryEdit> = Vec::new();
     for edit in visible {
-        let row = history_edit(spec, edit);
-        // One field may stand in two lines, as a card's name does; what has no
-        // field is a line of its own.
-        let is_line = heirloom_formats::part_of(spec, &edit.key) == Some(row.field.as_str());
-        if is_line || !edits.contains(&row) {
-            edits.push(row);
+        for row in history_edits(spec, &opened(edit, open)) {
+            // One field may stand in two lines, as a card's name does; what has no
+            // field is a line of its own.
+            let is_line = heirloom_formats::part_of(spec, &edit.key) == Some(row.field.as_str());
+            if is_line || !edits.contains(&row) {
+                edits.push(row);
+            }
         }
+    }
+    // The other times of an event follow its zone.
+    if edits.iter().any(|row| row.field == TIMEZONE) {
+        edits.retain(|row| row.before_line.is_none() || row.before != row.after);
     }
     HistoryRow {
         change: change.hash.to_string(),
@@ -169,6 +190,57 @@ fn history_row(
         kind: past::kind_name(change.kind).to_owned(),
         edits,
     }
+}
+
+fn opened(edit: &KeyEdit, open: Open<'_>) -> KeyEdit {
+    KeyEdit {
+        key: edit.key.clone(),
+        before: edit.before.as_ref().map(open),
+        after: edit.after.as_ref().map(open),
+        settled: edit.settled,
+        lost: edit.lost.iter().map(open).collect(),
+    }
+}
+
+/// Returns what a changed value did to each field: the line of one may say
+/// something about others too, as that of a start does about the zone.
+fn history_edits(spec: &'static CategorySpec, edit: &KeyEdit) -> Vec<HistoryEdit> {
+    let main = history_edit(spec, edit);
+    let (Some(before), Some(after)) = (&edit.before, &edit.after) else { return vec![main] };
+    if matches!(after, Value::Text(_)) {
+        return vec![main];
+    }
+    let (old, new) = (parts_of(spec, &edit.key, before), parts_of(spec, &edit.key, after));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let is_other = |name: &&&String| ***name != main.field && old.get(**name) != new.get(**name);
+    let others = names.iter().filter(is_other).map(|name| HistoryEdit {
+        field: (*name).clone(),
+        before: old.get(*name).cloned(),
+        after: new.get(*name).cloned(),
+        structural: false,
+        before_type: None,
+        after_type: None,
+        before_line: None,
+        after_line: None,
+        settled: false,
+        lost: Vec::new(),
+    });
+    let others: Vec<HistoryEdit> = others.collect();
+    let is_told = main.before == main.after && !main.settled && !others.is_empty();
+    let main = (!is_told).then_some(main);
+    main.into_iter().chain(others).collect()
+}
+
+/// Returns what a single line says by itself about fields that have one value.
+pub(crate) fn parts_of(
+    spec: &'static CategorySpec,
+    key: &str,
+    value: &Value,
+) -> BTreeMap<String, Json> {
+    let alone = Content::from([(key.to_owned(), value.clone())]);
+    let fields = heirloom_formats::project(spec, &alone).fields.into_iter();
+    let single = fields.filter(|(name, _)| spec.field(name).is_some_and(|field| !field.repeatable));
+    single.filter_map(|(name, values)| Some((name, values.into_iter().next()?.value))).collect()
 }
 
 /// Returns a changed value as history lists it. What has no field is called as
@@ -209,59 +281,6 @@ fn history_edit(spec: &'static CategorySpec, edit: &KeyEdit) -> HistoryEdit {
         settled,
         lost,
     }
-}
-
-/// Returns who set the fields of a record last: for every field an author, or
-/// for a repeatable one a list of them beside its values.
-pub(crate) fn authors_json(
-    spec: &'static CategorySpec,
-    content: &Content,
-    fields: &Map<String, Json>,
-    author: &dyn Fn(&str) -> Option<Author>,
-) -> Map<String, Json> {
-    let mut known: Vec<(String, Option<Json>, Author)> = Vec::new();
-    for (key, value) in content.iter().filter(|(key, _)| !key::is_reserved(key)) {
-        let Some(author) = author(key) else { continue };
-        let alone = Content::from([(key.clone(), value.clone())]);
-        let projection = heirloom_formats::project(spec, &alone);
-        let field = heirloom_formats::field_of(spec, key, value);
-        known.extend(field.map(|field| (field, None, author.clone())));
-        for (field, values) in projection.fields {
-            for one in values {
-                let item = json!({"value": one.value, "type": one.kind});
-                known.push((field.clone(), Some(item), author.clone()));
-            }
-        }
-    }
-    let mut authors = Map::new();
-    for (name, shown) in fields {
-        let is_list = spec.fields.iter().any(|field| field.name == name && field.repeatable);
-        let one = if let Some(items) = shown.as_array().filter(|_| is_list) {
-            Some(Json::Array(
-                items.iter().map(|item| take_author(&mut known, name, item)).collect(),
-            ))
-        } else {
-            // What only follows from another field's line counts less.
-            let lines = known.iter().filter(|(field, ..)| field == name);
-            let newest = lines.max_by_key(|(_, value, author)| (value.is_none(), &author.at));
-            newest.map(|(.., author)| json!(author))
-        };
-        authors.extend(one.map(|one| (name.clone(), one)));
-    }
-    authors
-}
-
-/// Takes the author of one of several values: of equal ones each has its own.
-fn take_author(known: &mut Vec<(String, Option<Json>, Author)>, name: &str, item: &Json) -> Json {
-    let of_item = |(field, value, _): &(String, Option<Json>, Author)| {
-        field == name && value.as_ref() == Some(item)
-    };
-    // A label in a line of its own gives the value another type.
-    let of_value = |(field, value, _): &(String, Option<Json>, Author)| {
-        field == name && value.as_ref().is_some_and(|value| value.get("value") == item.get("value"))
-    };
-    let place = known.iter().position(of_item).or_else(|| known.iter().position(of_value));
-    place.map_or(Json::Null, |place| json!(known.remove(place).2))
 }
 
 #[cfg(test)]
@@ -309,25 +328,7 @@ mod tests {
         let raw = heirloom_formats::split("a.md", note.as_bytes(), None).unwrap().items.remove(0);
         let note = born(notes, &heirloom_formats::parse(&raw).unwrap().content);
         assert_eq!(told(&note, true), ["front matter", "id", "front matter"]);
-        assert_eq!(told(&note, false), ["body", "tags", "front matter", "title"]);
-    }
-
-    #[test]
-    fn a_value_whose_label_stands_in_a_line_of_its_own_has_its_author() {
-        let spec = spec("contacts");
-        let lines = ["item1.TEL:1", "item1.X-ABLabel:_$!<Mobile>!$_", "TEL;TYPE=work:2"];
-        let keyed = (1..)
-            .zip(lines)
-            .map(|(number, line)| (format!("l{:06x}", number * 16), Value::Str(line.to_owned())));
-        let content = Content::from_iter(keyed);
-        let fields = fields_json(spec, &heirloom_formats::project(spec, &content));
-        assert_eq!(fields["phone"][0]["type"], "mobile");
-        let author = |key: &str| {
-            Some(Author { by: key.to_owned(), by_name: key.to_owned(), at: "then".to_owned() })
-        };
-        let authors = authors_json(spec, &content, fields.as_object().unwrap(), &author);
-        let by = |place: usize| authors["phone"][place]["by"].clone();
-        assert_eq!((by(0), by(1)), (json!("l000010"), json!("l000030")));
+        assert_eq!(told(&note, false), ["body", "tags", "front matter", "name"]);
     }
 
     #[test]

@@ -257,8 +257,7 @@ impl Format for Notes {
     fn field_of(&self, key: &str, value: &Value) -> Option<String> {
         match (key, self.cut(key)) {
             (BODY, _) => Some(BODY.to_owned()),
-            (NAME, _) => Some(TITLE.to_owned()),
-            (FOLDER | ENDING, _) => Some(key.to_owned()),
+            (FOLDER | NAME | ENDING, _) => Some(key.to_owned()),
             (attachment::BYTES, _) => Some("attachment".to_owned()),
             (_, Some(_)) => Some(entry(value.as_raw()?)?.0),
             (_, None) => None,

@@ -188,6 +188,9 @@ async fn search(
             Err(rejection) => {
                 tracing::debug!(?rejection, device = %device.short(), "not let in");
                 let again = matches!(rejection, Rejection::Broken(_)) && tries_left > 0;
+                if knows_the_code(&rejection) {
+                    meeting.hurry();
+                }
                 refusal = Some(telling(refusal, rejection));
                 if again {
                     tries_left -= 1;
@@ -244,6 +247,21 @@ async fn exchange(
             Step::Failed(error) => return Err(Rejection::Said(error)),
         }
         received = stream.receive_grant().await;
+    }
+}
+
+/// Returns whether it is said by a device that has, or had, an invite open: it
+/// is most likely the one that was meant.
+fn knows_the_code(rejection: &Rejection) -> bool {
+    match rejection {
+        Rejection::Said(error) => matches!(
+            error,
+            PairingError::Expired
+                | PairingError::UsedUp
+                | PairingError::Burned
+                | PairingError::WrongCode { .. }
+        ),
+        Rejection::Broken(_) => false,
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
-/// Time in which the first device must be met.
+/// Time in which the first device must be met, and in which others may be that
+/// only the local network tells of: the answer of one may be lost.
 const SEARCH_TIME: Duration = Duration::from_secs(10);
 /// Time in which another one must be met.
 const MORE_TIME: Duration = Duration::from_secs(3);
@@ -50,6 +51,8 @@ pub(crate) struct Meeting {
     met: BTreeSet<DeviceId>,
     discovered: BTreeMap<DeviceId, Vec<String>>,
     again: Instant,
+    /// Until when others may show up.
+    until: Instant,
 }
 
 impl Meeting {
@@ -70,6 +73,7 @@ impl Meeting {
             met: BTreeSet::new(),
             discovered: BTreeMap::new(),
             again: Instant::now(),
+            until: Instant::now() + SEARCH_TIME,
         })
     }
 
@@ -81,8 +85,9 @@ impl Meeting {
     /// Returns the next device that is connected and was not met before;
     /// `None` when no other shows up in time.
     pub(crate) async fn next(&mut self) -> Option<DeviceId> {
-        let time = if self.met.is_empty() { SEARCH_TIME } else { MORE_TIME };
-        let deadline = Instant::now() + time;
+        let more = Instant::now() + MORE_TIME;
+        let may_be_late = self.met.is_empty() || self.wanted.mdns;
+        let deadline = if may_be_late { self.until.max(more) } else { more };
         if self.wanted.is_hopeless() {
             return None;
         }
@@ -98,6 +103,11 @@ impl Meeting {
                 event = self.events.recv() => self.hear(event?),
             }
         }
+    }
+
+    /// Looks for others only a moment longer: who was met knows what to say.
+    pub(crate) fn hurry(&mut self) {
+        self.until = Instant::now();
     }
 
     /// Lets a device be met once more: the conversation with it broke off.

@@ -2,18 +2,19 @@
 
 use super::records::{Named, category_of};
 use super::{Node, Refusal};
+use crate::authors;
 use crate::births;
 use crate::collection;
 use crate::command::{Answer, ExportFile, RecordRow};
 use crate::failure;
 use crate::rows::{self, RecordIndex, table};
-use crate::show;
 use crate::storage::Storage;
 use crate::view::decode_row;
 use base64::Engine as _;
 use heirloom_base::{RecordId, hash, id, time};
 use heirloom_formats::SearchQuery;
 use heirloom_schema::category::{self, CategorySpec};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// Rows read from the index at a time.
@@ -119,11 +120,21 @@ impl Node {
         let mut shown = self.record_row(spec, record, &row);
         let document = self.existing(storage, record)?;
         let content = births::content(&document);
+        let resolved = self.resolved(storage, content.clone());
         let names = self.authors(record, &row);
         let authorship = births::authorship(&document);
-        let author = |key: &str| Some(names.of(authorship.get(key)?));
-        shown.authors = show::authors_json(spec, &content, &shown.fields, &author);
-        if let Ok(content) = self.resolved(storage, content) {
+        let history = OnceCell::new();
+        let author = |key: &str, part: Option<&str>| {
+            let changed = part.and_then(|field| {
+                let history = history.get_or_init(|| document.history());
+                authors::last_to_change(spec, history, key, field)
+            });
+            let changed = changed.map(|(actor, hlc)| names.at(actor, hlc));
+            changed.or_else(|| Some(names.of(authorship.get(key)?)))
+        };
+        let known = resolved.as_ref().unwrap_or(&content);
+        shown.authors = authors::authors_json(spec, known, &shown.fields, &author);
+        if let Ok(content) = resolved {
             let source = heirloom_formats::render(spec, &content, &row.uid);
             let is_text = !heirloom_formats::holds_attachment(spec, &content);
             shown.source = is_text.then(|| String::from_utf8_lossy(&source).into_owned());

@@ -212,8 +212,9 @@ impl Node {
         let mut changed = heirloom_formats::edit(spec, &content, edits, &tie)
             .map_err(|error| crate::show::field_failure(spec, &error))?;
         for conflict in births::conflicts(document) {
-            let field =
-                crate::show::field_name(spec, &conflict.key, conflict.winner.value.as_ref());
+            let winner = conflict.winner.value.as_ref();
+            let winner = winner.map(|value| self.readable(storage, value));
+            let field = crate::show::field_name(spec, &conflict.key, winner.as_ref());
             let is_set = |edit: &FieldEdit| {
                 edit.field == field && matches!(edit.operation, Operation::Set(_))
             };
@@ -478,6 +479,17 @@ impl Node {
             }
         }
         Ok(content)
+    }
+
+    /// Returns a value that can be read: one that lives in chunks is put back
+    /// from them, where they are here.
+    pub(super) fn readable(&self, storage: &dyn Storage, value: &Value) -> Value {
+        match value {
+            Value::Blob(blob) => {
+                self.opened(blob, &|id| storage.chunk(id).ok()).unwrap_or_else(|_| value.clone())
+            }
+            Value::Text(_) | Value::Str(_) | Value::Int(_) | Value::Bytes(_) => value.clone(),
+        }
     }
 
     fn opened(

@@ -24,7 +24,7 @@ pub(super) struct Authors {
 
 impl Authors {
     /// Returns who made a change, and when.
-    fn at(&self, actor: ActorId, hlc: Hlc) -> Author {
+    pub(super) fn at(&self, actor: ActorId, hlc: Hlc) -> Author {
         match (self.logs.get(&actor), self.births.get(&actor)) {
             (None, Some(first)) => first.clone(),
             (known, _) => {
@@ -72,7 +72,9 @@ impl Node {
         let Named { record, row } = self.find(storage, spec, name)?;
         let authors = self.authors(record, &row);
         let history = self.existing(storage, record)?.history();
-        let rows = show::history_rows(spec, &history, &|actor, hlc| authors.at(actor, hlc));
+        let author = |actor, hlc| authors.at(actor, hlc);
+        let open = |value: &Value| self.readable(storage, value);
+        let rows = show::history_rows(spec, &history, &author, &open);
         Ok(Answer::History { rows })
     }
 
@@ -121,7 +123,9 @@ impl Node {
         }
         let authors = self.authors(*record, row);
         let document = self.existing(storage, *record)?;
-        Ok(dispute::disputes(spec, &document, &|actor, hlc| authors.at(actor, hlc), now_ms))
+        let author = |actor, hlc| authors.at(actor, hlc);
+        let open = |value: &Value| self.readable(storage, value);
+        Ok(dispute::disputes(spec, &document, (&author, &open), now_ms))
     }
 
     pub(super) fn resolve(

@@ -39,11 +39,12 @@ pub(super) fn placed(mut content: Content, path: &str, uid: Option<&str>) -> Con
     named(&content, stem)
 }
 
-/// Adds a file's name, unless the text tells the same.
+/// Adds a file's name, unless the text of a note tells the same.
 fn named(content: &Content, name: &str) -> Content {
     let mut content = content.clone();
     let name = file_name::kept(name);
-    if name != file_name::readable(&Notes.project(&content).title) {
+    let is_untold = || name != file_name::readable(&Notes.project(&content).title);
+    if attachment::is_in(&content) || is_untold() {
         content.insert(NAME.to_owned(), Value::Str(name));
     }
     content

@@ -158,6 +158,10 @@ fn an_attachment_is_kept_as_it_is() {
         let edits = parse_assignments(&NOTES, &["body=x".to_owned()]).unwrap();
         assert!(edit(&NOTES, &item.content, &edits, TIE).is_err());
     }
+    for name in ["png.png", "route.gpx", "plan.excalidraw", "page.HTML"] {
+        let shown = project(&NOTES, &parse(&raw(name, b"{}")).unwrap().content);
+        assert_eq!(shown.title, name);
+    }
     let large = split("a.png", &vec![0; (10 << 20) + 1], Some("notes")).unwrap();
     assert_eq!(large.skipped[0].reason, "the attachment is larger than 10 MiB");
     assert!(split("a.png", b"\0", None).is_err(), "alone it is no note");
@@ -325,7 +329,7 @@ fn keys_tell_their_field_and_whether_they_matter() {
     assert_eq!(field("f000010", "Title: x").as_deref(), Some("title"));
     assert_eq!(field("f000010", "tags: x").as_deref(), Some("tags"));
     assert_eq!(field("f000010", "---"), None);
-    assert_eq!(field("name", "x").as_deref(), Some("title"));
+    assert_eq!(field("name", "x").as_deref(), Some("name"));
     assert!(
         is_bookkeeping(&NOTES, "eol", &line("\n")) && !is_bookkeeping(&NOTES, "body", &line(""))
     );
