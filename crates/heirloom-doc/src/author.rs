@@ -67,10 +67,28 @@ pub(crate) fn write(
     actor: ActorId,
     time: i64,
     steps: Vec<Step>,
-    mut texts: Texts,
+    texts: Texts,
 ) -> Result<Vec<RawChange>, AutomergeError> {
-    document.set_actor(foreign_actor(actor));
     let before = document.get_heads();
+    enact(document, actor, time, steps, texts)?;
+    // At once: each reading of changes goes through the whole document.
+    let changes = document.get_changes(&before);
+    Ok(changes.iter().map(|change| RawChange(change.raw_bytes().to_vec())).collect())
+}
+
+/// As [`write`], where the changes are known: whether they are the same shows
+/// in the heads afterwards, which are hashes of their bytes.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn enact(
+    document: &mut Automerge,
+    actor: ActorId,
+    time: i64,
+    steps: Vec<Step>,
+    mut texts: Texts,
+) -> Result<(), AutomergeError> {
+    document.set_actor(foreign_actor(actor));
     for steps in bounded(steps, &texts) {
         let mut transaction = document.transaction();
         for step in steps {
@@ -78,9 +96,7 @@ pub(crate) fn write(
         }
         transaction.commit_with(CommitOptions::default().with_time(time));
     }
-    // At once: each reading of changes goes through the whole document.
-    let changes = document.get_changes(&before);
-    Ok(changes.iter().map(|change| RawChange(change.raw_bytes().to_vec())).collect())
+    Ok(())
 }
 
 fn take(

@@ -8,10 +8,11 @@ pub use history::{Birth, Births, ChangeKind, ChangeSummary, KeyEdit};
 pub use read::{Attributed, Conflict, ContestedDeletion};
 
 use crate::birth::Newborn;
-use crate::change::{Heads, RawChange};
+use crate::change::{Heads, RawChange, foreign_hash};
 use crate::error::DocError;
 use crate::guard::guarded;
 use automerge::{Automerge, LoadOptions, TextEncoding};
+use heirloom_base::ChangeHash;
 use std::sync::OnceLock;
 
 /// Saved bytes above which a document is compressed: below, it saves nothing.
@@ -104,6 +105,14 @@ impl Document {
             Some(newborn) => Heads(vec![newborn.hash()]),
             None if self.automerge.get().is_none() => Heads::default(),
             None => Heads::from_foreign(&self.automerge().get_heads()),
+        }
+    }
+
+    /// Returns whether a change is here.
+    pub(crate) fn has(&self, hash: &ChangeHash) -> bool {
+        match &self.newborn {
+            Some(newborn) => newborn.parts().iter().any(|part| part.hash == *hash),
+            None => self.automerge().get_change_meta_by_hash(&foreign_hash(*hash)).is_some(),
         }
     }
 

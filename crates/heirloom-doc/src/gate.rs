@@ -203,7 +203,9 @@ fn admit_in_parts(
     offered: &[Offered],
     operations_max: usize,
 ) -> Admission {
-    if let Some(admission) = anew::take_all(&document, record, offered) {
+    let left = written.as_ref();
+    let left = left.and_then(|left| anew::take_left(&document, record, offered, left));
+    if let Some(admission) = left.or_else(|| anew::take_all(&document, record, offered)) {
         return admission;
     }
     let mut admission = Admission::default();

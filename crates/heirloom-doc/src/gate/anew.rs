@@ -1,14 +1,14 @@
 //! Changes that this device would write itself.
 //!
 //! A change that builds on all that is here, and does nothing but set and
-//! remove keys, is written anew. Where that gives the same bytes, the document
+//! remove keys, is written anew. Where that gives the same hash, the document
 //! is what the same edit would have left here, and is believed as much as that:
 //! it is neither judged by its numbers nor tried on a copy, both of which cost
 //! as much as the history is long.
 
-use super::{Admission, Offered};
+use super::{Admission, Offered, Saved};
 use crate::author::{self, Step, Texts};
-use crate::change::{RawChange, actor_for};
+use crate::change::{Heads, RawChange, actor_for};
 use crate::chunk::{self, Action, Chunk, Operation, RawValue};
 use crate::document::Document;
 use crate::guard::guarded;
@@ -27,10 +27,38 @@ pub(super) fn take_all(
     for offer in rest {
         document = grown(&document, record, offer)?;
     }
-    let hash = |offer: &Offered| chunk::hash_of(&offer.change.0).ok();
-    let applied = offered.iter().map(hash).collect::<Option<Vec<ChangeHash>>>()?;
     let saved = document.save();
+    let applied = hashes(offered)?;
     Some(Admission { document: Some((document, saved)), applied, ..Admission::default() })
+}
+
+/// Takes what this device has left, where that is the document with these
+/// changes and no other: its own, each behind the one before.
+pub(super) fn take_left(
+    document: &Document,
+    record: RecordId,
+    offered: &[Offered],
+    left: &Saved,
+) -> Option<Admission> {
+    let applied = hashes(offered)?;
+    let mut heads = document.heads();
+    for (offer, hash) in offered.iter().zip(&applied) {
+        let head = Chunk::parse(&offer.change.0).ok()?.head;
+        let is_known = |one: &ChangeHash| heads.iter().any(|head| head == one) || document.has(one);
+        let builds_on_all = heads.iter().all(|one| head.dependencies.contains(one));
+        let on_nothing_else = head.dependencies.iter().all(is_known);
+        let is_own = head.actor == actor_for(offer.log, record);
+        if heads.is_empty() || !builds_on_all || !on_nothing_else || !is_own {
+            return None;
+        }
+        heads = Heads(vec![*hash]);
+    }
+    let is_it = !applied.is_empty() && left.0.heads() == heads;
+    is_it.then(|| Admission { document: Some(left.clone()), applied, ..Admission::default() })
+}
+
+fn hashes(offered: &[Offered]) -> Option<Vec<ChangeHash>> {
+    offered.iter().map(|offer| chunk::hash_of(&offer.change.0).ok()).collect()
 }
 
 /// Returns a copy of the document with a change, where it is such a one.
@@ -46,10 +74,12 @@ fn grown(document: &Document, record: RecordId, offer: &Offered) -> Option<Docum
         return None;
     }
     let steps = chunk.operations.iter().map(step).collect::<Option<Vec<Step>>>()?;
+    let hash = chunk::hash_of(bytes).ok()?;
     let mut copy = document.clone();
-    let write = || author::write(copy.automerge_mut(), actor, head.time, steps, Texts::new());
-    let written = guarded(write).ok()?.ok()?;
-    (written.as_slice() == [offer.change.clone()]).then_some(copy)
+    guarded(|| author::enact(copy.automerge_mut(), actor, head.time, steps, Texts::new()))
+        .ok()?
+        .ok()?;
+    (copy.heads().0 == [hash]).then_some(copy)
 }
 
 /// Returns what an operation does, where it sets a key to a scalar or removes it.
