@@ -37,6 +37,39 @@ impl Batch {
     pub fn remove(&mut self, key: Vec<u8>) {
         self.writes.insert(key, None);
     }
+
+    /// Returns rows under a prefix as they are once these writes are applied,
+    /// beginning after the key `after` where one is given, at most `limit`.
+    /// `below` returns such rows of what they are to be applied to.
+    ///
+    /// # Errors
+    /// What `below` returns.
+    pub fn scan_over<E>(
+        &self,
+        below: &dyn Fn(Option<&[u8]>) -> Result<Rows, E>,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Rows, E> {
+        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let mut last = after.map(<[u8]>::to_vec);
+        loop {
+            let page = below(last.as_deref())?;
+            let is_last = page.len() < limit;
+            last = page.last().map(|(key, _)| key.clone());
+            rows.extend(page.into_iter().filter(|(key, _)| !self.writes.contains_key(key)));
+            if is_last || rows.len() >= limit {
+                break;
+            }
+        }
+        let written = self.writes.range(prefix.to_vec()..);
+        let written = written
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .filter(|(key, _)| after.is_none_or(|after| key.as_slice() > after));
+        let put = written.filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+        rows.extend(put.take(limit));
+        Ok(rows.into_iter().take(limit).collect())
+    }
 }
 
 /// The storage could not answer; nothing was changed.

@@ -3,7 +3,7 @@
 use crate::rows::{self, table};
 use crate::storage::{Batch, Lsn, Rows, Storage, StorageError};
 use heirloom_base::{Decode, DecodeError, Encode, Reader, RecordId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Reads through the writes of one step; nothing is visible to others before
 /// [`View::commit`].
@@ -64,24 +64,11 @@ impl<'a> View<'a> {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Rows, StorageError> {
-        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        let mut last = after.map(<[u8]>::to_vec);
-        while !self.is_of_new(prefix) {
-            let page = self.storage.scan(prefix, last.as_deref(), limit)?;
-            let is_last = page.len() < limit;
-            last = page.last().map(|(key, _)| key.clone());
-            rows.extend(page.into_iter().filter(|(key, _)| !self.batch.writes.contains_key(key)));
-            if is_last || rows.len() >= limit {
-                break;
-            }
-        }
-        let written = self.batch.writes.range(prefix.to_vec()..);
-        let written = written
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .filter(|(key, _)| after.is_none_or(|after| key.as_slice() > after));
-        let put = written.filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-        rows.extend(put.take(limit));
-        Ok(rows.into_iter().take(limit).collect())
+        let below = |after: Option<&[u8]>| match self.is_of_new(prefix) {
+            true => Ok(Rows::new()),
+            false => self.storage.scan(prefix, after, limit),
+        };
+        self.batch.scan_over(&below, prefix, after, limit)
     }
 
     pub(crate) fn put(&mut self, key: Vec<u8>, row: &impl Encode) {

@@ -117,6 +117,12 @@ pub struct NetworkEvents {
 }
 
 impl NetworkEvents {
+    /// Returns whether no event waits to be taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.deliveries.is_empty()
+    }
+
     /// Waits for the next event; `None` when the network has stopped.
     ///
     /// What is sent to a device belongs to the sync stream whose `SyncUp` was

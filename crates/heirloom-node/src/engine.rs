@@ -147,7 +147,12 @@ impl Engine {
     /// # Errors
     /// When the index failed: see [`Engine::rebuild`].
     pub(crate) fn input(&mut self, input: Input) -> Result<(), StorageError> {
-        survivable(self.node.handle_input(clock::now(), &mut self.store, input))
+        survivable(self.node.handle_input(clock::now(), &mut self.store, input))?;
+        match self.reach {
+            Reach::Networked => Ok(()),
+            // Nobody waits for anything else.
+            Reach::Alone => self.settle_index(),
+        }
     }
 
     /// Lets the node do what time asks for.
@@ -156,6 +161,22 @@ impl Engine {
     /// As [`Engine::input`].
     pub(crate) fn timeout(&mut self) -> Result<(), StorageError> {
         survivable(self.node.handle_timeout(clock::now(), &mut self.store))
+    }
+
+    /// Lets the index have what it does not have yet, when there is nothing else
+    /// to do.
+    ///
+    /// # Errors
+    /// As [`Engine::input`].
+    pub(crate) fn settle_index(&mut self) -> Result<(), StorageError> {
+        self.store.settle_index()
+    }
+
+    /// Makes the index durable, so that the next start reads less of the log.
+    pub(crate) fn sync_index(&mut self) {
+        if let Err(error) = self.store.sync_index() {
+            tracing::debug!(%error, "the index was not made durable: the next start reads the log");
+        }
     }
 
     /// Returns the next effect to carry out.

@@ -169,6 +169,14 @@ enum Heard {
 }
 
 impl Queues {
+    /// Returns whether nothing has been heard that is not dealt with.
+    fn are_empty(&self) -> bool {
+        self.written.is_empty()
+            && self.arrivals.is_empty()
+            && self.commands.is_empty()
+            && self.network.is_empty()
+    }
+
     async fn next(&mut self, pause: Duration) -> Heard {
         tokio::select! {
             _ = self.stop.wait_for(|stop| *stop) => Heard::Stop,
@@ -269,6 +277,10 @@ impl Host {
                 Heard::Time => {}
             }
             self.tick(queues).await?;
+            if queues.are_empty() {
+                let outcome = self.engine.settle_index();
+                self.follow(queues, outcome).await?;
+            }
         }
     }
 
@@ -463,9 +475,7 @@ impl Host {
         self.forget_waiting_commands();
         self.transfers.end().await;
         hang_up(&self.network, &mut queues.network).await;
-        if let Err(error) = self.engine.store().sync_index() {
-            tracing::debug!(%error, "the index was not made durable: the next start reads the log");
-        }
+        self.engine.sync_index();
     }
 }
 

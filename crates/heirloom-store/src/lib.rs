@@ -14,6 +14,7 @@
 //! [`Store::frames`] shows every frame again from the position that the index
 //! has reached.
 
+mod behind;
 mod chunks;
 mod disk;
 pub mod format;

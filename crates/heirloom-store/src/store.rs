@@ -1,5 +1,6 @@
 //! The store: everything below one home, behind the node's storage trait.
 
+use crate::behind::Behind;
 use crate::chunks::Chunks;
 use crate::disk::{self, Disk, FileSystem};
 use crate::format::{Format, FormatError};
@@ -86,6 +87,8 @@ pub struct Store {
     home: PathBuf,
     format: Format,
     index: Index,
+    /// What the index does not have yet.
+    behind: Behind,
     reader: LogReader,
     chunks: Arc<Chunks>,
     reserve: Arc<Reserve>,
@@ -170,6 +173,7 @@ impl Store {
             home,
             format,
             index,
+            behind: Behind::default(),
             reader,
             chunks,
             reserve,
@@ -278,19 +282,35 @@ impl Store {
     /// # Errors
     /// [`StorageError::Index`] when not even an empty one can be made.
     pub fn discard_index(&mut self) -> Result<(), StorageError> {
+        drop(self.behind.take());
         Ok(self.index.discard()?)
     }
 
     /// Begins an empty index in memory, for this run: for a disk that takes none.
     pub fn keep_index_in_memory(&mut self) {
+        drop(self.behind.take());
         self.index.keep_in_memory();
+    }
+
+    /// Hands on to the index what it does not have yet: to be called when there
+    /// is nothing else to do.
+    ///
+    /// # Errors
+    /// [`StorageError::Index`].
+    pub fn settle_index(&mut self) -> Result<(), StorageError> {
+        let batch = self.behind.take();
+        if batch.writes.is_empty() {
+            return Ok(());
+        }
+        Ok(self.index.backend_mut().commit(batch)?)
     }
 
     /// Makes the index durable, so that the next start replays less.
     ///
     /// # Errors
     /// [`StorageError::Index`].
-    pub fn sync_index(&self) -> Result<(), StorageError> {
+    pub fn sync_index(&mut self) -> Result<(), StorageError> {
+        self.settle_index()?;
         Ok(self.index.backend().sync()?)
     }
 
@@ -312,7 +332,10 @@ impl Store {
 
 impl Storage for Store {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(self.index.backend().get(key)?)
+        match self.behind.batch().writes.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => Ok(self.index.backend().get(key)?),
+        }
     }
 
     fn scan(
@@ -321,11 +344,16 @@ impl Storage for Store {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Rows, StorageError> {
-        Ok(self.index.backend().scan(prefix, after, limit)?)
+        let below = |after: Option<&[u8]>| self.index.backend().scan(prefix, after, limit);
+        Ok(self.behind.batch().scan_over(&below, prefix, after, limit)?)
     }
 
     fn commit(&mut self, batch: Batch) -> Result<(), StorageError> {
-        Ok(self.index.backend_mut().commit(batch)?)
+        self.behind.add(batch);
+        match self.behind.is_full() {
+            true => self.settle_index(),
+            false => Ok(()),
+        }
     }
 
     fn frame(&self, lsn: Lsn) -> Result<Frame, StorageError> {

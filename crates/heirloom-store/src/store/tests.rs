@@ -184,6 +184,46 @@ fn an_index_of_another_engine_is_put_aside() {
 }
 
 #[test]
+fn what_the_index_does_not_have_yet_is_read_like_the_rest_and_handed_on_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path(), &sled_options()).unwrap();
+    for key in [b"a1", b"a2", b"a3"] {
+        put(&mut store, key, b"old");
+    }
+    store.settle_index().unwrap();
+    let mut batch = Batch::default();
+    batch.put(b"a0".to_vec(), b"new".to_vec());
+    batch.put(b"a2".to_vec(), b"new".to_vec());
+    batch.remove(b"a3".to_vec());
+    store.commit(batch).unwrap();
+    let rows = |store: &Store, after: Option<&[u8]>, limit: usize| -> Vec<(Vec<u8>, Vec<u8>)> {
+        store.scan(b"a", after, limit).unwrap()
+    };
+    let row = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+    let read = |store: &Store| {
+        assert_eq!(store.get(b"a2").unwrap().as_deref(), Some(&b"new"[..]));
+        assert_eq!(store.get(b"a3").unwrap(), None);
+        assert_eq!(store.get(b"a1").unwrap().as_deref(), Some(&b"old"[..]));
+        let all = [row(b"a0", b"new"), row(b"a1", b"old"), row(b"a2", b"new")];
+        assert_eq!(rows(store, None, 9), all);
+        assert_eq!(rows(store, None, 2), all[..2]);
+        assert_eq!(rows(store, Some(b"a1"), 2), all[2..]);
+    };
+    read(&store);
+    let below = |store: &Store| store.index.backend().scan(b"a", None, 9).unwrap();
+    assert_eq!(below(&store).len(), 3, "the engine knows nothing of it");
+    assert!(below(&store).iter().all(|(_, value)| value == b"old"));
+    store.settle_index().unwrap();
+    assert_eq!(below(&store), rows(&store, None, 9));
+    read(&store);
+    put(&mut store, b"large", &[1; 200_000]);
+    assert!(store.index.backend().get(b"large").unwrap().is_some(), "much goes on at once");
+    put(&mut store, b"gone", b"x");
+    store.discard_index().unwrap();
+    assert_eq!(store.get(b"gone").unwrap(), None);
+}
+
+#[test]
 fn an_index_that_is_lost_is_filled_again_from_the_log() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(home.path(), &sled_options()).unwrap();
@@ -220,6 +260,7 @@ fn an_index_that_knows_more_than_the_log_can_be_recognised_and_discarded() {
         put(&mut store, b"applied", &applied.0.to_be_bytes());
     }
     assert!(applied < store.end());
+    store.settle_index().unwrap();
     drop(store);
     let log = home.path().join("log");
     let last = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
