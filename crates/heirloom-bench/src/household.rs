@@ -86,9 +86,9 @@ impl Node {
         Ok(Client::open(&self.home).await?)
     }
 
-    /// Returns the processor time used so far.
-    pub(crate) fn cpu(&self) -> Duration {
-        cpu_of(self.child.id()).unwrap_or_default()
+    /// Returns the processor time of the threads that run, to the nanosecond.
+    pub(crate) fn running(&self) -> Duration {
+        running_of(self.child.id())
     }
 
     /// Returns the resident memory in MiB.
@@ -130,6 +130,18 @@ pub(crate) fn measured(mut command: Command) -> Result<(Duration, Duration), Fai
 /// Returns the processor time of a process and its threads.
 pub(crate) fn cpu_of(id: u32) -> Option<Duration> {
     ticks_of(&id.to_string(), [11, 12])
+}
+
+/// Returns the processor time of the threads of a process that run, as the
+/// scheduler counts it. A process that only wakes up for moments is charged a
+/// whole tick for some of them, and nothing for others.
+pub(crate) fn running_of(id: u32) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten();
+    let nanoseconds = tasks.filter_map(Result::ok).filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
 }
 
 /// Returns the time that stands at two places in the line of a process, after its name.

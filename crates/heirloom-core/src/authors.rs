@@ -8,6 +8,9 @@ use heirloom_schema::category::CategorySpec;
 use heirloom_schema::{Content, Value, key};
 use serde_json::{Map, Value as Json, json};
 
+/// Names the last author of a key, or of a field and its value that follow from it.
+type AuthorOf<'a> = &'a dyn Fn(&str, Option<(&str, &Json)>) -> Option<Author>;
+
 /// A line that says something about a field.
 struct Source {
     field: String,
@@ -20,12 +23,12 @@ struct Source {
 /// for a repeatable one a list of them beside its values.
 ///
 /// `author` names the last author of a key, or, of a field that follows from
-/// the line of another one, the last who changed that.
+/// the line of another one, the last who gave it the value that is shown.
 pub(crate) fn authors_json(
     spec: &'static CategorySpec,
     content: &Content,
     fields: &Map<String, Json>,
-    author: &dyn Fn(&str, Option<&str>) -> Option<Author>,
+    author: AuthorOf<'_>,
 ) -> Map<String, Json> {
     let mut sources: Vec<Source> = Vec::new();
     for (key, value) in content.iter().filter(|(key, _)| !key::is_reserved(key)) {
@@ -60,7 +63,7 @@ pub(crate) fn authors_json(
 fn single_author(
     sources: &[Source],
     (name, shown): (&str, &Json),
-    author: &dyn Fn(&str, Option<&str>) -> Option<Author>,
+    author: AuthorOf<'_>,
 ) -> Option<Author> {
     let rank = |source: &Source| match &source.follows {
         None => 2,
@@ -69,7 +72,7 @@ fn single_author(
     let own = || sources.iter().filter(|source| source.field == name);
     let best = own().map(rank).max()?;
     let counting = own().filter(|source| rank(source) == best);
-    let part = |source: &Source| source.follows.is_some().then_some(name);
+    let part = |source: &Source| source.follows.is_some().then_some((name, shown));
     counting
         .filter_map(|source| author(&source.key, part(source)))
         .max_by(|one, other| one.at.cmp(&other.at))
@@ -79,7 +82,7 @@ fn single_author(
 fn take_author(
     sources: &mut Vec<Source>,
     (name, item): (&str, &Json),
-    author: &dyn Fn(&str, Option<&str>) -> Option<Author>,
+    author: AuthorOf<'_>,
 ) -> Json {
     let of_item = |one: &Source| one.field == name && one.follows.as_ref() == Some(item);
     // A label in a line of its own gives the value another type.
@@ -92,17 +95,19 @@ fn take_author(
     source.and_then(|source| author(&source.key, None)).map_or(Json::Null, |author| json!(author))
 }
 
-/// Returns the last change that gave a field another value which follows from
-/// the line of another one.
+/// Returns the last change that gave a field this value, which follows from the
+/// line of another one.
 pub(crate) fn last_to_change(
     spec: &'static CategorySpec,
     history: &[ChangeSummary],
     key: &str,
-    field: &str,
+    (field, shown): (&str, &Json),
 ) -> Option<(ActorId, Hlc)> {
     let part = |value: Option<&Value>| parts_of(spec, key, value?).remove(field);
-    let is_it =
-        |edit: &KeyEdit| edit.key == key && part(edit.before.as_ref()) != part(edit.after.as_ref());
+    let is_it = |edit: &KeyEdit| {
+        let after = part(edit.after.as_ref());
+        edit.key == key && after.as_ref() == Some(shown) && part(edit.before.as_ref()) != after
+    };
     let last = history.iter().rev().find(|change| change.edits.iter().any(is_it))?;
     Some((last.actor, last.hlc))
 }
@@ -116,8 +121,8 @@ mod tests {
         heirloom_schema::category::by_id(id).unwrap()
     }
 
-    fn named(key: &str, part: Option<&str>) -> Option<Author> {
-        let by = part.map_or_else(|| key.to_owned(), |part| format!("{key} for its {part}"));
+    fn named(key: &str, part: Option<(&str, &Json)>) -> Option<Author> {
+        let by = part.map_or_else(|| key.to_owned(), |(part, _)| format!("{key} for its {part}"));
         Some(Author { by: by.clone(), by_name: by, at: "then".to_owned() })
     }
 
@@ -177,10 +182,14 @@ mod tests {
             change(3, later, tokyo.clone()),
             change(4, tokyo, moved),
         ];
-        let last = |field: &str| {
-            last_to_change(calendar, &history, "e/l1", field).map(|(actor, _)| actor.0[0])
+        let last = |field: &str, shown: Json| {
+            let last = last_to_change(calendar, &history, "e/l1", (field, &shown));
+            last.map(|(actor, _)| actor.0[0])
         };
-        assert_eq!([last("start"), last("timezone"), last("all_day")], [Some(4), Some(3), Some(1)]);
-        assert_eq!(last_to_change(calendar, &history, "e/l2", "start"), None);
+        assert_eq!(last("start", json!("2026-03-03T10:00:00")), Some(4));
+        assert_eq!(last("timezone", json!("Asia/Tokyo")), Some(3));
+        assert_eq!(last("timezone", json!("Europe/Berlin")), Some(1), "where it lost to another");
+        assert_eq!(last("all_day", json!(false)), Some(1));
+        assert_eq!(last("all_day", json!(true)), None);
     }
 }

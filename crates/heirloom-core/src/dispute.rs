@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// The field under which a contested deletion is listed.
 const DELETED_FIELD: &str = "deleted";
+/// What the zone of a time is called among what its line says besides.
+const ZONE: &str = "TZID";
 /// The word that stands for the values that are shown.
 const WINNER: &str = "winner";
 
@@ -88,6 +90,8 @@ fn candidate(
     let line = value.filter(|value| !matches!(value, Value::Text(_)));
     let mut beside = line.map(|value| show::parts_of(spec, key, value)).unwrap_or_default();
     beside.remove(&show::field_name(spec, key, value));
+    let zone = line.and_then(show::line).and_then(|line| zone_in(&line).map(str::to_owned));
+    beside.extend(zone.map(|zone| (ZONE.to_owned(), json!(zone))));
     Candidate {
         number: 0,
         shown,
@@ -99,6 +103,12 @@ fn candidate(
         author: author(one.actor, one.hlc),
         edits: (one.removed || value.is_some()).then(|| vec![(key.to_owned(), one.value.clone())]),
     }
+}
+
+/// Returns the zone that a line names.
+fn zone_in(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once(";TZID=")?;
+    rest.split([':', ';']).next()
 }
 
 /// Adds a dispute; one field may stand in two lines, as a card's name does,

@@ -7,7 +7,7 @@ use crate::rows::Stamp;
 use heirloom_base::time::{self, civil_from_days, days_from_civil};
 use heirloom_base::{ActorId, ChangeHash};
 use heirloom_doc::{ChangeKind, ChangeSummary, Document, Heads};
-use heirloom_schema::{Content, Value, key};
+use heirloom_schema::{Content, Value, category, key};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Letters of a change's hash that name it at least.
@@ -72,6 +72,11 @@ fn way(now: &Document, then: &Document, wall_ms: u64) -> Vec<(String, Option<Val
             edits.push((conflict.key.clone(), wanted.get(&conflict.key).cloned()));
         }
     }
+    // Another device may name a zone in an edit that is on its way.
+    let spec = now.category().and_then(category::by_number);
+    let is_definition =
+        |key: &str| spec.is_some_and(|spec| heirloom_formats::is_definition(spec, key));
+    edits.retain(|(key, value)| value.is_some() || !is_definition(key));
     // What was imported last is still what was imported last.
     edits.retain(|(key, _)| !key::is_reserved(key));
     // A mark that an edit contests is no deletion: it goes too.
@@ -308,6 +313,27 @@ mod tests {
             let title = Some(Value::Str(format!("again {round}")));
             document.edit(actor, hlc(1), &[("title".to_owned(), title)]).unwrap();
         }
+    }
+
+    #[test]
+    fn a_zone_that_came_later_stays_on_the_way_back() {
+        let text = |text: &str| Value::Str(text.to_owned());
+        let content = Content::from([
+            (key::CATEGORY.to_owned(), Value::Int(category::calendar::CALENDAR.number)),
+            ("e0/l000010".to_owned(), text("DTSTART;TZID=Europe/Berlin:20260301T100000")),
+        ]);
+        let birth = heirloom_doc::birth(RECORD, &content).unwrap();
+        let mut document = Document::from_birth(&birth).unwrap();
+        let births = BTreeMap::from([(document.history()[0].actor, (BORN_S * 1_000, LOG))]);
+        let edits = [
+            ("e0/l000010".to_owned(), Some(text("DTSTART;TZID=Asia/Tokyo:20260301T100000"))),
+            ("z000005".to_owned(), Some(text("BEGIN:VTIMEZONE"))),
+        ];
+        let hlc = Hlc::from_wall_ms(1_795_000_000_000);
+        document.edit(heirloom_doc::actor_for(LOG, RECORD), hlc, &edits).unwrap();
+        let back = back_to(&document, &births, &at(BORN_S)).unwrap();
+        assert!(back.iter().any(|(key, _)| key == "e0/l000010"));
+        assert!(back.iter().all(|(key, _)| key != "z000005"), "{back:?}");
     }
 
     #[test]

@@ -246,6 +246,11 @@ fn is_bookkeeping(line: &[u8]) -> bool {
     matches!(name.as_deref(), Some("PRODID" | "DTSTAMP" | "LAST-MODIFIED" | "SEQUENCE"))
 }
 
+/// As [`crate::is_definition`].
+pub(crate) fn is_definition(key: &str) -> bool {
+    key.starts_with(ZONES)
+}
+
 /// Returns the lines of a record in order.
 fn units(content: &Content) -> Vec<Unit<'_>> {
     layout::units(content, |key| Calendars.cut(key))

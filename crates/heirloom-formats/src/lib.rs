@@ -353,6 +353,14 @@ pub fn is_writing(category: &CategorySpec, key: &str) -> bool {
     is_name && field_of(category, key, &Value::Int(1)).is_none()
 }
 
+/// Returns whether a key defines what others may name, as a time zone: it does
+/// no harm where nobody does, and is missed where somebody will.
+#[must_use]
+pub fn is_definition(category: &CategorySpec, key: &str) -> bool {
+    category.number == heirloom_schema::category::calendar::CALENDAR.number
+        && calendar::is_definition(key)
+}
+
 /// Returns the field that a key belongs to, or the name of its property.
 #[must_use]
 pub fn field_of(category: &CategorySpec, key: &str, value: &Value) -> Option<String> {

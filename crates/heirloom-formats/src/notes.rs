@@ -130,12 +130,7 @@ impl Format for Notes {
             file.extend(format!("---{eol}{id}{eol}---{eol}").into_bytes());
         }
         let eol = layout::eol_of(content, USUAL_EOL);
-        let mut lines: Vec<Vec<u8>> = Vec::with_capacity(front.len());
-        for unit in &front {
-            let mut line = Vec::new();
-            layout::write(unit.value, eol, &mut line);
-            lines.push(line);
-        }
+        let mut lines = written(&front, eol);
         if let Some(uid) = uid {
             front_matter::identify(&mut lines, uid, eol);
         }
@@ -259,7 +254,11 @@ impl Format for Notes {
             (BODY, _) => Some(BODY.to_owned()),
             (FOLDER | NAME | ENDING, _) => Some(key.to_owned()),
             (attachment::BYTES, _) => Some("attachment".to_owned()),
-            (_, Some(_)) => Some(entry(value.as_raw()?)?.0),
+            (_, Some(_)) => {
+                let line = value.as_raw()?;
+                let is_title = || front_matter::value_of(&[line], TITLE).map(|_| TITLE.to_owned());
+                entry(line).map(|(name, _)| name).or_else(is_title)
+            }
             (_, None) => None,
         }
     }
@@ -296,6 +295,27 @@ impl Lines for Notes {
             None => Slot::Behind,
         }
     }
+}
+
+/// Returns the lines of the front matter as they stand in the file. Where one
+/// device took the last entry away, and the fences with it, and another one gave
+/// it a value, they stand around that.
+fn written(front: &[Unit<'_>], eol: &str) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::with_capacity(front.len() + 2);
+    for unit in front {
+        let mut line = Vec::new();
+        layout::write(unit.value, eol, &mut line);
+        lines.push(line);
+    }
+    let is_missing = |unit: Option<&Unit<'_>>| unit.is_some_and(|unit| !is_fence(unit.raw()));
+    let fence = || format!("---{eol}").into_bytes();
+    if is_missing(front.first()) {
+        lines.insert(0, fence());
+    }
+    if is_missing(front.last()) || lines.len() == 1 {
+        lines.push(fence());
+    }
+    lines
 }
 
 /// Returns the lines of the front matter in order.

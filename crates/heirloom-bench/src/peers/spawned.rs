@@ -1,6 +1,6 @@
 //! A running peer with all that it started, until a deadline.
 
-use crate::household::{Failure, cpu_of, memory_mib_of, ticks_of};
+use crate::household::{Failure, cpu_of, memory_mib_of, running_of, ticks_of};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -206,6 +206,11 @@ impl Spawned {
     /// Returns the processor time used so far.
     pub(super) fn cpu(&self) -> Duration {
         self.tree().into_iter().filter_map(cpu_of).sum()
+    }
+
+    /// Returns the processor time of the threads that run, to the nanosecond.
+    pub(super) fn running(&self) -> Duration {
+        self.tree().into_iter().map(running_of).sum()
     }
 
     /// Returns the resident memory in MiB.

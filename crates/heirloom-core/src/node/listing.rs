@@ -14,6 +14,7 @@ use base64::Engine as _;
 use heirloom_base::{RecordId, hash, id, time};
 use heirloom_formats::SearchQuery;
 use heirloom_schema::category::{self, CategorySpec};
+use serde_json::Value as Json;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
@@ -124,10 +125,10 @@ impl Node {
         let names = self.authors(record, &row);
         let authorship = births::authorship(&document);
         let history = OnceCell::new();
-        let author = |key: &str, part: Option<&str>| {
-            let changed = part.and_then(|field| {
+        let author = |key: &str, part: Option<(&str, &Json)>| {
+            let changed = part.and_then(|part| {
                 let history = history.get_or_init(|| document.history());
-                authors::last_to_change(spec, history, key, field)
+                authors::last_to_change(spec, history, key, part)
             });
             let changed = changed.map(|(actor, hlc)| names.at(actor, hlc));
             changed.or_else(|| Some(names.of(authorship.get(key)?)))

@@ -153,7 +153,15 @@ pub(super) fn span(lines: &[&[u8]]) -> usize {
 }
 
 /// Returns the first value that an entry of this name has, on one line.
+///
+/// A line by itself is read as one of each kind, because its fence is not there to tell.
 pub(super) fn value_of(lines: &[&[u8]], name: &str) -> Option<String> {
+    if let [only] = lines
+        && !is_fence(only)
+    {
+        let fences: [&[u8]; 2] = [b"---", b"+++"];
+        return fences.iter().find_map(|fence| value_of(&[fence, only], name));
+    }
     match Kind::of(lines)? {
         Kind::Yaml => {}
         Kind::Flow => {

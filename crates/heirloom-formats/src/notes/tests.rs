@@ -322,6 +322,46 @@ fn what_does_not_fit_a_field_is_refused() {
 }
 
 #[test]
+fn an_entry_without_its_fences_stands_between_new_ones() {
+    for text in ["---\ntitle: One\n---\nbody\n", "---\r\ntitle: One\r\n---\r\nbody\r\n"] {
+        let raw = RawItem { category: &NOTES, name: "n.md".into(), line: 1, bytes: text.into() };
+        let whole = parse(&raw).unwrap().content;
+        let edits = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+            edit(&NOTES, &whole, &parse_assignments(&NOTES, &texts).unwrap(), TIE).unwrap()
+        };
+        let removed = edits(&["title="]);
+        let edited = edits(&["title=Two"]);
+        let mut merged = whole.clone();
+        for (key, value) in removed.into_iter().chain(edited) {
+            match value {
+                Some(value) => drop(merged.insert(key, value)),
+                None => drop(merged.remove(&key)),
+            }
+        }
+        assert_eq!(project(&NOTES, &merged).title, "Two");
+        let file = String::from_utf8(render(&NOTES, &merged, "u")).unwrap();
+        let again = RawItem { bytes: file.clone().into(), ..raw };
+        let again = parse(&again).unwrap();
+        assert_eq!(
+            (again.uid.as_deref(), project(&NOTES, &again.content).title),
+            (Some("u"), "Two".into())
+        );
+        assert!(file.ends_with("body\n") || file.ends_with("body\r\n"), "{file}");
+    }
+}
+
+#[test]
+fn a_line_of_any_front_matter_tells_its_title_by_itself() {
+    for line in ["title: T B", "title: \"T B\"", "title = \"T B\"", "{title: T B, id: x}"] {
+        let alone = Content::from([("f000020".to_owned(), Value::Str(line.into()))]);
+        assert_eq!(project(&NOTES, &alone).title, "T B", "{line}");
+        let value = Value::Str(line.into());
+        assert_eq!(field_of(&NOTES, "f000020", &value).as_deref(), Some("title"), "{line}");
+    }
+}
+
+#[test]
 fn keys_tell_their_field_and_whether_they_matter() {
     let line = |text: &str| Value::Str(text.into());
     let field = |key: &str, text: &str| field_of(&NOTES, key, &line(text));
