@@ -87,8 +87,8 @@ impl Node {
     }
 
     /// Returns the processor time of the threads that run, to the nanosecond.
-    pub(crate) fn running(&self) -> Duration {
-        running_of(self.child.id())
+    pub(crate) fn busy(&self) -> Duration {
+        busy_of(self.child.id())
     }
 
     /// Returns the resident memory in MiB.
@@ -135,7 +135,7 @@ pub(crate) fn cpu_of(id: u32) -> Option<Duration> {
 /// Returns the processor time of the threads of a process that run, as the
 /// scheduler counts it. A process that only wakes up for moments is charged a
 /// whole tick for some of them, and nothing for others.
-pub(crate) fn running_of(id: u32) -> Duration {
+pub(crate) fn busy_of(id: u32) -> Duration {
     let tasks = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten();
     let nanoseconds = tasks.filter_map(Result::ok).filter_map(|task| {
         let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;

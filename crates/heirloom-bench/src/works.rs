@@ -216,9 +216,9 @@ impl Bench {
         let second = self.beside(&first, &other)?;
         self.program.run(&other, &["sync", "--timeout", "30"])?;
         std::thread::sleep(SETTLED);
-        let (bytes, cpu) = (second.bytes(&self.program)?, second.running());
+        let (bytes, cpu) = (second.bytes(&self.program)?, second.busy());
         std::thread::sleep(IDLE);
-        let cpu = second.running().saturating_sub(cpu);
+        let cpu = second.busy().saturating_sub(cpu);
         let bytes = second.bytes(&self.program)? - bytes;
         Ok(vec![figure(
             Work::Idle,

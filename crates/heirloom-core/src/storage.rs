@@ -27,6 +27,9 @@ pub struct Batch {
     pub writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
+/// Returns rows behind a key.
+pub type Below<'a, E> = &'a dyn Fn(Option<&[u8]>) -> Result<Rows, E>;
+
 impl Batch {
     /// Sets a key.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -46,7 +49,7 @@ impl Batch {
     /// What `below` returns.
     pub fn scan_over<E>(
         &self,
-        below: &dyn Fn(Option<&[u8]>) -> Result<Rows, E>,
+        below: Below<'_, E>,
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,

@@ -162,9 +162,9 @@ impl Peer for NodePeer {
         second.level(counts.all(), 0)?;
         second.order(&json!({"order": "watch"}), "watching")?;
         std::thread::sleep(SETTLED);
-        let (bytes, cpu) = (wire.bytes(), second.spawned.running());
+        let (bytes, cpu) = (wire.bytes(), second.spawned.busy());
         std::thread::sleep(IDLE);
-        let (bytes, cpu) = (wire.bytes() - bytes, second.spawned.running().saturating_sub(cpu));
+        let (bytes, cpu) = (wire.bytes() - bytes, second.spawned.busy().saturating_sub(cpu));
         seen.add(Work::Idle, hourly(bytes, cpu, second.spawned.memory_mib()));
         Ok(())
     }

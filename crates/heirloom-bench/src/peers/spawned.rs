@@ -1,6 +1,6 @@
 //! A running peer with all that it started, until a deadline.
 
-use crate::household::{Failure, cpu_of, memory_mib_of, running_of, ticks_of};
+use crate::household::{Failure, busy_of, cpu_of, memory_mib_of, ticks_of};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -209,8 +209,8 @@ impl Spawned {
     }
 
     /// Returns the processor time of the threads that run, to the nanosecond.
-    pub(super) fn running(&self) -> Duration {
-        self.tree().into_iter().map(running_of).sum()
+    pub(super) fn busy(&self) -> Duration {
+        self.tree().into_iter().map(busy_of).sum()
     }
 
     /// Returns the resident memory in MiB.

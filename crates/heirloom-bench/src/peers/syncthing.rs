@@ -109,9 +109,9 @@ impl Peer for Syncthing {
         let mut second = pair.two.up(ground)?;
         second.full(counts.all(), ground)?;
         std::thread::sleep(SETTLED);
-        let (bytes, cpu) = (second.bytes()?, second.spawned.running());
+        let (bytes, cpu) = (second.bytes()?, second.spawned.busy());
         std::thread::sleep(IDLE);
-        let cpu = second.spawned.running().saturating_sub(cpu);
+        let cpu = second.spawned.busy().saturating_sub(cpu);
         let bytes = second.bytes()?.saturating_sub(bytes);
         seen.add(Work::Idle, hourly(bytes, cpu, second.spawned.memory_mib()));
         Ok(())
