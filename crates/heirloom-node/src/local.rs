@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
+/// Of a command that failed because the index did.
+const STORE_DAMAGED: &str = "store-damaged";
+
 /// A node without a network, which holds the folder's lock.
 #[derive(Debug)]
 pub struct LocalNode {
@@ -44,14 +47,21 @@ impl LocalNode {
     /// # Errors
     /// When the node refuses it or the disk fails.
     pub fn run(&mut self, command: Command) -> Result<Answer, Failure> {
-        self.next_command += 1;
-        let id = CommandId(self.next_command);
-        let first = Input::Command { id, command };
-        let mut answer = self.pump(Some(first))?.unwrap_or_else(|| Err(failure::unanswered()));
+        let mut answer = self.answer(command.clone())?;
+        // The index could not be read and was made again meanwhile.
+        if answer.as_ref().is_err_and(|failure| failure.code == STORE_DAMAGED) {
+            answer = self.answer(command)?;
+        }
         if let Ok(Answer::Status(report)) = &mut answer {
             self.engine.complete(report);
         }
         answer
+    }
+
+    fn answer(&mut self, command: Command) -> Result<Result<Answer, Failure>, Failure> {
+        self.next_command += 1;
+        let first = Input::Command { id: CommandId(self.next_command), command };
+        Ok(self.pump(Some(first))?.unwrap_or_else(|| Err(failure::unanswered())))
     }
 
     /// Hands in an input and carries out all that follows; returns the answer, if one came.

@@ -142,11 +142,18 @@ impl Node {
         entries: impl Iterator<Item = &'e Entry>,
         haste: Haste,
     ) -> Result<Applied, StorageError> {
-        let Some(keyring) = &self.membership.keyring else { return Ok(Applied::default()) };
+        let entries = entries.filter(|entry| entry.header().kind == kind::CHANGES);
+        let Some(keyring) = &self.membership.keyring else {
+            // The roster was lost and stands behind them in the log.
+            for entry in entries.filter(|_| !self.knows_itself()) {
+                seal(view, entry);
+            }
+            return Ok(Applied::default());
+        };
         let library = Shelves { keyring, collection: &self.collection };
         let court = Court { library: &library, verdicts: &self.membership.roster };
         let (mut opened, mut aside) = (Vec::new(), Vec::new());
-        for entry in entries.filter(|entry| entry.header().kind == kind::CHANGES) {
+        for entry in entries {
             match self.open_entry(view, (keyring, &court), entry)? {
                 Opening::Opened(carrier, parts) => opened.push((carrier, parts)),
                 Opening::Aside(one) => aside.push(one),
@@ -176,7 +183,7 @@ impl Node {
         };
         let key = keyring.epoch_key(&header.epoch).filter(|_| !behind_sealed(view, entry));
         let Some(epoch_key) = key else {
-            view.put_bytes(rows::entry_key(table::SEALED, header.log, header.seq), Vec::new());
+            seal(view, entry);
             return match barred {
                 Some(reason) => keep_aside(view, entry, reason.to_owned()),
                 None => Ok(Opening::Sealed),
@@ -192,6 +199,12 @@ impl Node {
             Err(error) => keep_aside(view, entry, quarantine::reason(&error)),
         }
     }
+}
+
+/// Notes that an entry is to be opened when its key is here.
+fn seal(view: &mut View<'_>, entry: &Entry) {
+    let header = entry.header();
+    view.put_bytes(rows::entry_key(table::SEALED, header.log, header.seq), Vec::new());
 }
 
 /// Keeps a whole entry aside.

@@ -113,6 +113,28 @@ fn entries_behind_a_hole_count_again_as_soon_as_it_is_filled() {
 }
 
 #[test]
+fn entries_that_stand_before_the_roster_are_shown_when_the_index_is_made_again() {
+    let (mut whole, mut storage, ..) = rotten(&[]);
+    // Where the first frames were lost, a start writes what they said behind the rest.
+    let is_entry = |frame: &Frame| frame.kind == settle::FRAME_ENTRY;
+    let front: Vec<Lsn> = storage
+        .frames
+        .iter()
+        .take_while(|(_, frame)| !is_entry(frame))
+        .map(|(lsn, _)| *lsn)
+        .collect();
+    assert!(front.len() > 2);
+    let lost: Vec<Frame> = front.iter().map(|lsn| storage.frames.remove(lsn).unwrap()).collect();
+    append(&mut storage, lost);
+    storage.index.clear();
+    let mut alone = Alone::open(storage);
+    assert_eq!(titles(&mut alone), ["a", "b", "c", "d"]);
+    assert_eq!(alone.digest(), whole.digest());
+    let sealed = alone.storage.index.keys().filter(|key| key[0] == crate::rows::table::SEALED);
+    assert_eq!(sealed.count(), 0);
+}
+
+#[test]
 fn of_two_holes_each_is_filled_by_itself() {
     let (mut whole, mut storage, frames, log) = rotten(&[0, 2]);
     forget(&mut storage);
