@@ -106,9 +106,11 @@ pub(crate) fn last_to_change(
     let part = |value: Option<&Value>| parts_of(spec, key, value?).remove(field);
     let is_it = |edit: &KeyEdit| {
         let after = part(edit.after.as_ref());
-        edit.key == key && after.as_ref() == Some(shown) && part(edit.before.as_ref()) != after
+        after.as_ref() == Some(shown) && part(edit.before.as_ref()) != after
     };
-    let last = history.iter().rev().find(|change| change.edits.iter().any(is_it))?;
+    let of_key =
+        |change: &&ChangeSummary| change.edits.iter().filter(|edit| edit.key == key).any(is_it);
+    let last = history.iter().rev().find(of_key)?;
     Some((last.actor, last.hlc))
 }
 

@@ -87,16 +87,19 @@ fn candidate(
     let value = value.as_ref();
     let read = value.map(|value| show::reading(spec, key, value));
     let (shown, kind) = read.map_or((None, None), |read| (Some(read.value), read.kind));
-    let line = value.filter(|value| !matches!(value, Value::Text(_)));
-    let mut beside = line.map(|value| show::parts_of(spec, key, value)).unwrap_or_default();
-    beside.remove(&show::field_name(spec, key, value));
-    let zone = line.and_then(show::line).and_then(|line| zone_in(&line).map(str::to_owned));
-    beside.extend(zone.map(|zone| (ZONE.to_owned(), json!(zone))));
+    let line = value.and_then(show::line);
+    let mut beside = BTreeMap::new();
+    if let Some(value) = value.filter(|value| !matches!(value, Value::Text(_))) {
+        beside = show::parts_of(spec, key, value);
+        beside.remove(&show::field_name(spec, key, Some(value)));
+        let zone = line.as_deref().and_then(zone_in);
+        beside.extend(zone.map(|zone| (ZONE.to_owned(), json!(zone))));
+    }
     Candidate {
         number: 0,
         shown,
         kind,
-        line: value.and_then(show::line),
+        line,
         beside,
         removed: one.removed,
         also: Vec::new(),

@@ -196,11 +196,14 @@ pub(crate) fn missing_chunk() -> Failure {
     failure(exit::FAILED, "not-here-yet", text, "Run `heirloom sync` and try again.")
 }
 
+/// The code of a failure of the store; where it is the index, it is made again.
+pub const STORE_DAMAGED: &str = "store-damaged";
+
 pub(crate) fn storage(error: &StorageError) -> Failure {
     let text = format!("The store could not answer: {error}.");
     failure(
         exit::DAMAGED,
-        "store-damaged",
+        STORE_DAMAGED,
         text,
         "Try again: the index is being rebuilt from the log.",
     )

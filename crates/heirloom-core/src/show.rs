@@ -182,7 +182,7 @@ fn history_row(
     }
     // The other times of an event follow its zone.
     if edits.iter().any(|row| row.field == TIMEZONE) {
-        edits.retain(|row| row.before_line.is_none() || row.before != row.after);
+        edits.retain(|row| row.before_line.is_none());
     }
     HistoryRow {
         change: change.hash.to_string(),
@@ -211,19 +211,12 @@ fn history_edits(spec: &'static CategorySpec, edit: &KeyEdit) -> Vec<HistoryEdit
         return vec![main];
     }
     let (old, new) = (parts_of(spec, &edit.key, before), parts_of(spec, &edit.key, after));
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let is_other = |name: &&&String| ***name != main.field && old.get(**name) != new.get(**name);
-    let others = names.iter().filter(is_other).map(|name| HistoryEdit {
-        field: (*name).clone(),
-        before: old.get(*name).cloned(),
-        after: new.get(*name).cloned(),
-        structural: false,
-        before_type: None,
-        after_type: None,
-        before_line: None,
-        after_line: None,
-        settled: false,
-        lost: Vec::new(),
+    let names: BTreeSet<&str> = old.keys().chain(new.keys()).map(String::as_str).collect();
+    let others = names.into_iter().filter_map(|name| {
+        let (before, after) = (old.get(name).cloned(), new.get(name).cloned());
+        let field = name.to_owned();
+        let edit = HistoryEdit { field, before, after, ..HistoryEdit::default() };
+        (name != main.field && edit.before != edit.after).then_some(edit)
     });
     let others: Vec<HistoryEdit> = others.collect();
     let is_told = main.before == main.after && !main.settled && !others.is_empty();

@@ -54,6 +54,9 @@ impl Batch {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Rows, E> {
+        if self.writes.is_empty() {
+            return below(after);
+        }
         let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut last = after.map(<[u8]>::to_vec);
         loop {

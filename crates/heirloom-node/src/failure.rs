@@ -2,7 +2,7 @@
 
 use heirloom_api::BindError;
 use heirloom_core::command::{Answer, Failure};
-use heirloom_core::failure::exit;
+use heirloom_core::failure::{STORE_DAMAGED, exit};
 use heirloom_core::input::AppendError;
 use std::fmt::Display;
 use std::path::Path;
@@ -55,7 +55,7 @@ pub(crate) fn newer(text: String) -> Failure {
 pub(crate) fn damaged(text: String) -> Failure {
     failure(
         exit::DAMAGED,
-        "store-damaged",
+        STORE_DAMAGED,
         sentence(&text),
         "Move the folder away and restore this device with `heirloom recover`.",
     )

@@ -4,15 +4,13 @@ use crate::engine::{Engine, Reach};
 use crate::{failure, folder};
 use heirloom_base::limits;
 use heirloom_core::command::{Answer, Command, Failure};
+use heirloom_core::failure::STORE_DAMAGED;
 use heirloom_core::input::{CommandId, Effect, Input};
 use heirloom_core::storage::StorageError;
 use heirloom_store::AppendRequest;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
-
-/// Of a command that failed because the index did.
-const STORE_DAMAGED: &str = "store-damaged";
 
 /// A node without a network, which holds the folder's lock.
 #[derive(Debug)]

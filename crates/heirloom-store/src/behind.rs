@@ -21,11 +21,12 @@ pub(crate) struct Behind {
 
 impl Behind {
     /// Adds a commit.
-    pub(crate) fn add(&mut self, batch: Batch) {
-        for (key, value) in batch.writes {
-            self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
-            self.batch.writes.insert(key, value);
-        }
+    pub(crate) fn add(&mut self, mut batch: Batch) {
+        let size = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {
+            key.len() + value.as_ref().map_or(0, Vec::len)
+        };
+        self.bytes += batch.writes.iter().map(size).sum::<usize>();
+        self.batch.writes.append(&mut batch.writes);
     }
 
     /// Returns whether they are to be handed on now.

@@ -9,12 +9,12 @@
 use super::{Admission, Offered, Saved};
 use crate::author::{self, Step, Texts};
 use crate::change::{Heads, RawChange, actor_for};
-use crate::chunk::{self, Action, Chunk, Operation, RawValue};
+use crate::chunk::{self, Action, Chunk, Head, Operation, RawValue};
 use crate::document::Document;
 use crate::guard::guarded;
 use crate::value;
 use automerge::ScalarValue;
-use heirloom_base::{ChangeHash, RecordId};
+use heirloom_base::{ChangeHash, LogId, RecordId};
 
 /// Takes in changes that are all such; `None` where one is not.
 pub(super) fn take_all(
@@ -23,12 +23,14 @@ pub(super) fn take_all(
     offered: &[Offered],
 ) -> Option<Admission> {
     let (first, rest) = offered.split_first()?;
-    let mut document = grown(document, record, first)?;
+    let (mut document, hash) = grown(document, record, first)?;
+    let mut applied = vec![hash];
     for offer in rest {
-        document = grown(&document, record, offer)?;
+        let (next, hash) = grown(&document, record, offer)?;
+        applied.push(hash);
+        document = next;
     }
     let saved = document.save();
-    let applied = hashes(offered)?;
     Some(Admission { document: Some((document, saved)), applied, ..Admission::default() })
 }
 
@@ -40,46 +42,42 @@ pub(super) fn take_left(
     offered: &[Offered],
     left: &Saved,
 ) -> Option<Admission> {
-    let applied = hashes(offered)?;
-    let mut heads = document.heads();
-    for (offer, hash) in offered.iter().zip(&applied) {
+    let (mut heads, mut applied) = (document.heads(), Vec::new());
+    for offer in offered {
         let head = Chunk::parse(&offer.change.0).ok()?.head;
-        let is_known = |one: &ChangeHash| heads.iter().any(|head| head == one) || document.has(one);
-        let builds_on_all = heads.iter().all(|one| head.dependencies.contains(one));
-        let on_nothing_else = head.dependencies.iter().all(is_known);
-        let is_own = head.actor == actor_for(offer.log, record);
-        if heads.is_empty() || !builds_on_all || !on_nothing_else || !is_own {
+        let is_known = |one: &ChangeHash| heads.0.contains(one) || document.has(one);
+        if !is_next(&heads, &head, record, offer.log) || !head.dependencies.iter().all(is_known) {
             return None;
         }
-        heads = Heads(vec![*hash]);
+        let hash = chunk::hash_of(&offer.change.0).ok()?;
+        heads = Heads(vec![hash]);
+        applied.push(hash);
     }
     let is_it = !applied.is_empty() && left.0.heads() == heads;
     is_it.then(|| Admission { document: Some(left.clone()), applied, ..Admission::default() })
 }
 
-fn hashes(offered: &[Offered]) -> Option<Vec<ChangeHash>> {
-    offered.iter().map(|offer| chunk::hash_of(&offer.change.0).ok()).collect()
+/// Returns whether a change of a log builds on all heads that there are. It
+/// names the author's own change before it too, also where that is none of them.
+fn is_next(heads: &Heads, head: &Head, record: RecordId, log: LogId) -> bool {
+    let builds_on_all = heads.iter().all(|one| head.dependencies.contains(one));
+    !heads.is_empty() && builds_on_all && head.actor == actor_for(log, record)
 }
 
-/// Returns a copy of the document with a change, where it is such a one.
-fn grown(document: &Document, record: RecordId, offer: &Offered) -> Option<Document> {
+/// Returns a copy of the document with a change, and its hash, where it is such
+/// a one.
+fn grown(document: &Document, record: RecordId, offer: &Offered) -> Option<(Document, ChangeHash)> {
     let RawChange(bytes) = &offer.change;
-    let actor = actor_for(offer.log, record);
-    let chunk = Chunk::parse(bytes).ok()?;
-    let head = &chunk.head;
-    let heads = document.heads();
-    // It names the author's own change before it too, also where that is none of them.
-    let builds_on_all = heads.iter().all(|one| head.dependencies.contains(one));
-    if heads.is_empty() || !builds_on_all || head.actor != actor || head.time < 0 {
+    let Chunk { head, operations, .. } = Chunk::parse(bytes).ok()?;
+    if head.time < 0 || !is_next(&document.heads(), &head, record, offer.log) {
         return None;
     }
-    let steps = chunk.operations.iter().map(step).collect::<Option<Vec<Step>>>()?;
+    let steps = operations.iter().map(step).collect::<Option<Vec<Step>>>()?;
     let hash = chunk::hash_of(bytes).ok()?;
     let mut copy = document.clone();
-    guarded(|| author::enact(copy.automerge_mut(), actor, head.time, steps, Texts::new()))
-        .ok()?
-        .ok()?;
-    (copy.heads().0 == [hash]).then_some(copy)
+    let enact = || author::enact(copy.automerge_mut(), head.actor, head.time, steps, Texts::new());
+    guarded(enact).ok()?.ok()?;
+    (copy.heads().0 == [hash]).then_some((copy, hash))
 }
 
 /// Returns what an operation does, where it sets a key to a scalar or removes it.

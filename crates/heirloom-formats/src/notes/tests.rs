@@ -330,15 +330,7 @@ fn an_entry_without_its_fences_stands_between_new_ones() {
             let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
             edit(&NOTES, &whole, &parse_assignments(&NOTES, &texts).unwrap(), TIE).unwrap()
         };
-        let removed = edits(&["title="]);
-        let edited = edits(&["title=Two"]);
-        let mut merged = whole.clone();
-        for (key, value) in removed.into_iter().chain(edited) {
-            match value {
-                Some(value) => drop(merged.insert(key, value)),
-                None => drop(merged.remove(&key)),
-            }
-        }
+        let merged = applied(&applied(&whole, edits(&["title="])), edits(&["title=Two"]));
         assert_eq!(project(&NOTES, &merged).title, "Two");
         let file = String::from_utf8(render(&NOTES, &merged, "u")).unwrap();
         let again = RawItem { bytes: file.clone().into(), ..raw };
