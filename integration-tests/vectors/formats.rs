@@ -138,7 +138,7 @@ fn added_lines() -> Json {
 /// keys of lines that are added later.
 pub(super) fn items() -> Json {
     let shown = items_without_uid().map(|(name, file, bytes, parts)| {
-        let category = heirloom_formats::is_attachment(file).then_some("notes");
+        let category = heirloom_formats::stands_beside_notes(file).then_some("notes");
         let split = heirloom_formats::split(file, bytes, category).unwrap();
         let item = heirloom_formats::parse(&split.items[0]).unwrap();
         assert_eq!((split.items.len(), &item.uid), (1, &None), "{name}");

@@ -1,7 +1,8 @@
 //! A file of an import, read as far as its kind allows.
 
 use crate::walk::Found;
-use heirloom_formats::{HEAD_BYTES, Reading};
+use heirloom_formats::{HEAD_BYTES, NotRecognised, Reading};
+use heirloom_schema::category::notes::NOTES;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -30,7 +31,14 @@ impl Source {
         }
         let file = options.open(&found.path).map_err(|error| error.to_string())?;
         let head = read(&file, HEAD_BYTES).map_err(|error| error.to_string())?;
-        let reading = heirloom_formats::reading(&found.name, &head, category);
+        let reading = |category| heirloom_formats::reading(&found.name, &head, category);
+        let (reading, category) = match (reading(category), category) {
+            // Among notes there is everything that people put beside them.
+            (Err(NotRecognised::Unknown | NotRecognised::Empty), None) if found.is_beside_notes => {
+                (reading(Some(NOTES.id)), Some(NOTES.id))
+            }
+            (reading, category) => (reading, category),
+        };
         let reading = reading.map_err(|error| error.to_string())?;
         Ok(Self { file, head, reading, category: category.map(str::to_owned) })
     }

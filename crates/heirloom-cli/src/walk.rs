@@ -3,6 +3,7 @@
 use heirloom_core::command::SkippedItem;
 use heirloom_schema::CATEGORIES;
 use heirloom_schema::category::notes::NOTES;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub(crate) struct Found {
     pub(crate) name: String,
     /// The category that the place of the file tells.
     pub(crate) category: Option<&'static str>,
+    /// Whether it belongs to notes where nothing else is known about it.
+    pub(crate) is_beside_notes: bool,
     /// Whether it was named itself, so that it may be a link.
     pub(crate) is_named: bool,
     /// Its size in bytes.
@@ -86,7 +89,15 @@ impl Walk {
     fn take(&mut self, path: &Path, shown: String, name: String, metadata: &fs::Metadata) {
         if metadata.is_file() {
             let (path, bytes) = (path.to_owned(), metadata.len());
-            self.found.push(Found { path, shown, name, category: None, is_named: false, bytes });
+            self.found.push(Found {
+                path,
+                shown,
+                name,
+                category: None,
+                is_beside_notes: false,
+                is_named: false,
+                bytes,
+            });
         } else if metadata.is_symlink() {
             self.skip(shown, "a symbolic link is not followed".to_owned());
         } else {
@@ -109,14 +120,24 @@ fn place(found: &mut [Found]) {
         let ending = Path::new(name).extension().unwrap_or_default();
         ending.eq_ignore_ascii_case("md") || ending.eq_ignore_ascii_case("markdown")
     };
-    let has_notes = found.iter().any(|file| is_markdown(&file.name));
+    let notes = found.iter().filter(|file| is_markdown(&file.name));
+    let folders: BTreeSet<PathBuf> =
+        notes.filter_map(|file| Some(Path::new(&file.name).parent()?.to_owned())).collect();
     for file in found {
         let inner = file.name.strip_prefix("notes/").filter(|_| is_export);
-        let is_beside_notes = has_notes || inner.is_some();
+        let is_among_notes = inner.is_some() || (!is_export && !folders.is_empty());
+        file.is_beside_notes = is_among_notes && !heirloom_formats::is_read(&file.name);
+        let is_below_notes = inner.is_some()
+            || Path::new(&file.name).ancestors().skip(1).any(|folder| folders.contains(folder));
+        // What elsewhere would be settings is none of them among notes.
+        let is_of_notes = match file.name.to_ascii_lowercase().ends_with(".json") {
+            true => is_below_notes,
+            false => file.is_beside_notes && heirloom_formats::stands_beside_notes(&file.name),
+        };
         if let Some(inner) = inner {
             file.name = inner.to_owned();
         }
-        if is_beside_notes && heirloom_formats::is_attachment(&file.name) {
+        if is_of_notes {
             file.category = Some(NOTES.id);
         }
     }
@@ -198,6 +219,28 @@ mod tests {
         let expected = expected.map(|(name, category)| (name.to_owned(), category));
         assert_eq!(placed(&["a.md", "img/b.PNG", "x.exe", "z.vcf"]), expected);
         assert_eq!(placed(&["a.txt", "b.png"])[1].1, None, "a text is no folder of notes");
+    }
+
+    #[test]
+    fn everything_among_notes_belongs_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["a/n.md", "a/Makefile", "a/x.json", "b/y.json", "b/z.ipynb", "b/q.vcf"] {
+            fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            fs::write(root.join(name), "x").unwrap();
+        }
+        let found = Walk::over(&[root.to_owned()]).found;
+        let told = |file: &Found| (file.name.clone(), file.category, file.is_beside_notes);
+        let expected = [
+            ("a/Makefile", None, true),
+            ("a/n.md", None, true),
+            ("a/x.json", Some("notes"), true),
+            ("b/q.vcf", None, false),
+            ("b/y.json", None, true),
+            ("b/z.ipynb", None, true),
+        ];
+        let expected = expected.map(|(name, id, is_beside)| (name.to_owned(), id, is_beside));
+        assert_eq!(found.iter().map(told).collect::<Vec<_>>(), expected);
     }
 
     #[test]

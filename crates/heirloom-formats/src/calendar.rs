@@ -31,7 +31,7 @@ const HEAD: &str = "c";
 const ZONES: &str = "z";
 
 /// Endings of calendars.
-const ENDINGS: &[&str] = &["ics", "ical", "ifb"];
+pub(crate) const ENDINGS: &[&str] = &["ics", "ical", "ifb"];
 
 const USUAL_EOL: &str = "\r\n";
 

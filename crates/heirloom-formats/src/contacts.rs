@@ -25,7 +25,7 @@ use heirloom_schema::{CategorySpec, Content, Value};
 const SEQUENCE: &str = "l";
 
 /// Endings of files of cards.
-const ENDINGS: &[&str] = &["vcf", "vcard"];
+pub(crate) const ENDINGS: &[&str] = &["vcf", "vcard"];
 
 /// The line end that RFC 6350 asks for.
 const USUAL_EOL: &str = "\r\n";

@@ -4,6 +4,9 @@
 //! exception: a file with a byte order mark, also one in UTF-16, is kept as
 //! the text that it holds, with [`KEY`] to write it out again byte for byte.
 
+use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, REPLACEMENT, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 use heirloom_schema::{Content, Value};
@@ -185,6 +188,17 @@ fn chinese_pairs(bytes: &[u8]) -> Option<usize> {
         common += usize::from(matches!(byte, 0xa1..=0xa3 | 0xb0..=0xd7));
     }
     (pairs > 0 && common * 2 >= pairs).then_some(pairs)
+}
+
+/// Returns what base64 holds, with or without its padding and with white space
+/// in it.
+pub(crate) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let letters = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+    let letters: Vec<u8> = letters.collect();
+    GeneralPurpose::new(&alphabet::STANDARD, config).decode(letters).ok()
 }
 
 #[cfg(test)]

@@ -68,8 +68,12 @@ pub(crate) fn folder_of(path: &str) -> String {
 
 /// Returns the ending of a path's last part, without the dot.
 pub(crate) fn ending_of(path: &str) -> Option<&str> {
-    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-    name.rsplit_once('.').map(|(_, ending)| ending)
+    name_of(path).rsplit_once('.').map(|(_, ending)| ending)
+}
+
+/// Returns the last part of a path.
+pub(crate) fn name_of(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
 /// Characters that change how a name reads without being seen.
@@ -80,9 +84,9 @@ fn is_invisible(letter: char) -> bool {
     )
 }
 
-/// Returns the last part of a path, and that part without its ending.
+/// Returns the last part of a path without its ending.
 pub(crate) fn stem_of(path: &str) -> &str {
-    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let name = name_of(path);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 

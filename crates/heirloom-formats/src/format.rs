@@ -110,7 +110,7 @@ pub(crate) fn recognise(
     category: Option<&str>,
 ) -> Result<&'static dyn Format, NotRecognised> {
     // A note may have nothing but its name.
-    let may_be_empty = crate::is_note(name) || crate::is_attachment(name);
+    let may_be_empty = crate::is_note(name);
     let is_other = category.is_none_or(|id| id != NOTES.id && heirloom_schema::by_id(id).is_some());
     if is_other && !may_be_empty && is_blank(bytes) {
         return Err(NotRecognised::Empty);

@@ -49,6 +49,7 @@ pub use projection::{ProjectedValue, Projection};
 
 use format::format_of;
 use heirloom_base::{hash, id};
+use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{CategorySpec, Content, Value};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -66,7 +67,10 @@ const CONTENT_UID_PREFIX: &str = "h-";
 /// # Errors
 /// When the file is of no known kind, or not of the kind that was asked for.
 pub fn split(name: &str, bytes: &[u8], category: Option<&str>) -> Result<Split, NotRecognised> {
-    let (bytes, wide) = narrow(name, bytes);
+    let (bytes, wide) = match is_kept(name, bytes, category) {
+        true => (Cow::Borrowed(bytes), None),
+        false => encoding::narrow(bytes),
+    };
     let format = format::recognise(name, &bytes, category)?;
     let mut split = format.split(name, &bytes);
     if let Some(wide) = wide {
@@ -96,9 +100,10 @@ const WIDE_FILE_BYTES_MAX: usize = 2 * heirloom_base::limits::CARD_FILE_BUFFER_B
 /// # Errors
 /// As [`split`].
 pub fn reading(name: &str, head: &[u8], category: Option<&str>) -> Result<Reading, NotRecognised> {
-    let is_wide = !is_attachment(name) && encoding::is_wide(head);
+    let is_kept = is_kept(name, head, category);
+    let is_wide = !is_kept && encoding::is_wide(head);
     let head = if is_wide { encoding::whole_units(head) } else { head };
-    let (text, _) = narrow(name, head);
+    let text = if is_kept { Cow::Borrowed(head) } else { encoding::narrow(head).0 };
     let format = format::recognise(name, &text, category)?;
     let bytes_max = format.file_bytes_max(name);
     Ok(match format.is_cut_while_read() {
@@ -117,19 +122,15 @@ pub fn parts<'a>(
     bytes: &'a [u8],
     category: Option<&str>,
 ) -> Result<Box<dyn Iterator<Item = Part> + 'a>, NotRecognised> {
-    if !is_attachment(name) && encoding::is_wide(bytes) {
+    if !is_kept(name, bytes, category) && encoding::is_wide(bytes) {
         return split(name, bytes, category).map(|split| Box::new(split.into_iter()) as _);
     }
     Ok(format::recognise(name, bytes, category)?.parts(name, bytes))
 }
 
-/// Returns the text of a file in UTF-16 and what it was in; an attachment is
-/// no text.
-fn narrow<'a>(name: &str, bytes: &'a [u8]) -> (Cow<'a, [u8]>, Option<encoding::Mark>) {
-    match is_attachment(name) {
-        true => (Cow::Borrowed(bytes), None),
-        false => encoding::narrow(bytes),
-    }
+/// Returns whether a file of a category is no text that may be in UTF-16.
+fn is_kept(name: &str, bytes: &[u8], category: Option<&str>) -> bool {
+    category.is_some_and(|id| id == NOTES.id) && is_attachment(name, bytes)
 }
 
 /// Reads one item as the content of a record. No key is reserved to the house.
@@ -137,7 +138,7 @@ fn narrow<'a>(name: &str, bytes: &'a [u8]) -> (Cow<'a, [u8]>, Option<encoding::M
 /// # Errors
 /// When the item is not whole, or passes a limit.
 pub fn parse(raw: &RawItem) -> Result<Item, ItemError> {
-    let (bytes, mark) = match is_attachment(&raw.name) {
+    let (bytes, mark) = match is_kept(&raw.name, &raw.bytes, Some(raw.category.id)) {
         true => (Cow::Borrowed(raw.bytes.as_slice()), None),
         false => encoding::plain(&raw.bytes),
     };
@@ -216,11 +217,25 @@ pub fn is_note(name: &str) -> bool {
     notes::is_note(name)
 }
 
-/// Returns whether a file, by its name, is of a kind that stands beside notes:
-/// a picture, a sound, a document. As an item of notes it is kept as it is.
+/// Returns whether a file, as an item of notes, is kept as it is: one whose
+/// ending is none of a note's, or that has no ending and is no text.
 #[must_use]
-pub fn is_attachment(name: &str) -> bool {
-    notes::is_attachment(name)
+pub fn is_attachment(name: &str, bytes: &[u8]) -> bool {
+    notes::is_attachment(name, bytes)
+}
+
+/// Returns whether a file, by its name, is of a kind that often stands beside
+/// notes: a picture, a sound, a document.
+#[must_use]
+pub fn stands_beside_notes(name: &str) -> bool {
+    notes::stands_beside_notes(name)
+}
+
+/// Returns whether a file, by its name, is of a kind that is read for what it
+/// holds: among notes too it is none of them, even if it cannot be read.
+#[must_use]
+pub fn is_read(name: &str) -> bool {
+    [contacts::ENDINGS, calendar::ENDINGS].iter().any(|known| file_name::ends_in(name, known))
 }
 
 /// Returns whether a record is a file beside notes: bytes that are no text.
@@ -230,7 +245,7 @@ pub fn holds_attachment(category: &CategorySpec, content: &Content) -> bool {
 }
 
 fn is_note_category(category: &CategorySpec) -> bool {
-    category.number == heirloom_schema::category::notes::NOTES.number
+    category.number == NOTES.number
 }
 
 /// Makes the content of a new record.

@@ -47,7 +47,16 @@ pub(crate) fn holds_attachment(content: &Content) -> bool {
 }
 
 /// As [`crate::is_attachment`].
-pub(crate) fn is_attachment(name: &str) -> bool {
+pub(crate) fn is_attachment(name: &str, bytes: &[u8]) -> bool {
+    match file_name::ending_of(name) {
+        // A dot at the end of a name is no ending of its own.
+        Some(_) => !is_note(name),
+        None => bytes.len() > limits::CARD_TEXT_BYTES_MAX || !is_text(bytes),
+    }
+}
+
+/// As [`crate::stands_beside_notes`].
+pub(crate) fn stands_beside_notes(name: &str) -> bool {
     file_name::ends_in(name, attachment::ENDINGS)
 }
 
@@ -61,11 +70,12 @@ impl Format for Notes {
     }
 
     fn accepts(&self, name: &str, bytes: &[u8]) -> bool {
-        is_attachment(name) || !bytes.contains(&0)
+        is_attachment(name, bytes) || !bytes.contains(&0)
     }
 
     fn file_bytes_max(&self, name: &str) -> usize {
-        bytes_max(name).0
+        // Without an ending, the bytes tell.
+        if is_note(name) { limits::CARD_TEXT_BYTES_MAX } else { limits::CARD_PHOTO_BYTES_MAX }
     }
 
     fn split(&self, name: &str, bytes: &[u8]) -> Split {
@@ -83,7 +93,7 @@ impl Format for Notes {
         if let Some(reason) = excess(&raw.name, &raw.bytes) {
             return Err(ItemError::new(raw.line, reason));
         }
-        if is_attachment(&raw.name) {
+        if is_attachment(&raw.name, &raw.bytes) {
             let content = place::placed(attachment::stored(&raw.bytes), &raw.name, None);
             return Ok(Item { category: &NOTES, uid: None, content, is_whole: true });
         }
@@ -343,14 +353,6 @@ fn stored(bytes: &[u8]) -> Content {
     content
 }
 
-/// Returns the bytes that a file may have, and why one with more is left out.
-fn bytes_max(name: &str) -> (usize, &'static str) {
-    match is_attachment(name) {
-        true => (limits::CARD_PHOTO_BYTES_MAX, "the attachment is larger than 10 MiB"),
-        false => (limits::CARD_TEXT_BYTES_MAX, "the note is larger than 1 MiB"),
-    }
-}
-
 /// As [`crate::is_likely_one`].
 pub(crate) fn is_likely_one(one: &Content, other: &Content) -> bool {
     if [one, other].into_iter().any(attachment::is_in) {
@@ -387,9 +389,21 @@ fn mostly_common(one: &BTreeMap<&str, usize>, other: &BTreeMap<&str, usize>) -> 
     common > 0 && common * 2 >= shorter
 }
 
+/// Returns whether bytes are a text; of one that was cut off, a part.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_utf8 = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    is_utf8 && !bytes.contains(&0)
+}
+
 /// Returns why a file is too large, if it is.
 fn excess(name: &str, bytes: &[u8]) -> Option<&'static str> {
-    let (limit, reason) = bytes_max(name);
+    let (limit, reason) = match is_attachment(name, bytes) {
+        true => (limits::CARD_PHOTO_BYTES_MAX, "the attachment is larger than 10 MiB"),
+        false => (limits::CARD_TEXT_BYTES_MAX, "the note is larger than 1 MiB"),
+    };
     (bytes.len() > limit).then_some(reason)
 }
 

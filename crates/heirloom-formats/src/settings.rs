@@ -44,7 +44,7 @@ impl Format for Settings {
         let text = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
         let is_object = text.first() == Some(&b'{');
         let is_json = file_name::ends_in(name, &["json"]);
-        let is_note = file_name::ends_in(name, &["md", "markdown", "txt"]);
+        let is_note = crate::is_note(name);
         is_object && (is_json || (!is_note && json::object(bytes).is_ok()))
     }
 

@@ -5,7 +5,7 @@
 
 use heirloom_formats::{
     Edits, Item, RawItem, content_uid, edit, file_name, is_attachment, parse, parse_assignments,
-    preferred_file_name, project, render, replace, split,
+    preferred_file_name, project, render, replace, split, stands_beside_notes,
 };
 use heirloom_schema::{Content, Value};
 use proptest::prelude::*;
@@ -91,7 +91,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
 }
 
 fn category_of(name: &str) -> Option<&'static str> {
-    is_attachment(name).then_some("notes")
+    stands_beside_notes(name).then_some("notes")
 }
 
 fn uid_of(item: &Item) -> String {
@@ -192,7 +192,7 @@ fn an_edit_leaves_every_other_byte_and_follows_the_habits_of_the_file() {
     for_each_item(|name, raw, item| {
         let (field, sign) = match item.category.id {
             "contacts" => ("note", "+="),
-            "notes" if is_attachment(&raw.name) => return,
+            "notes" if is_attachment(&raw.name, &raw.bytes) => return,
             _ => ("title", "="),
         };
         let edits = edited(item, &format!("{field}{sign}{NEW}"), "0badcafe");
@@ -236,7 +236,7 @@ fn edits_of_different_fields_on_two_devices_both_stay() {
         let (one, other) = match item.category.id {
             "contacts" => ("organization=One, eins", "note=Other, zwei"),
             "calendar" => ("location=One, eins", "description=Other, zwei"),
-            _ if is_attachment(&raw.name) => return,
+            "notes" if is_attachment(&raw.name, &raw.bytes) => return,
             _ => ("title=One, eins", "body=Other, zwei"),
         };
         let (mine, theirs) = (edited(item, one, "0badcafe"), edited(item, other, "feedbeef"));

@@ -207,7 +207,7 @@ impl Node {
             let Some(record) = places.only(&raw, &parsed) else { continue };
             if self.is_likely(storage, record, (&raw, &parsed))? {
                 known += 1;
-            } else if !heirloom_formats::is_attachment(&raw.name) {
+            } else if !heirloom_formats::is_attachment(&raw.name, &raw.bytes) {
                 strange += 1;
             }
         }

@@ -71,7 +71,11 @@ impl Node {
         let spec = category_of(category)?;
         let Named { record, row } = self.find(storage, spec, name)?;
         let authors = self.authors(record, &row);
-        let history = self.existing(storage, record)?.history();
+        let born = |actor| {
+            let stamp = row.births.get(&actor);
+            stamp.map_or(Hlc(0), |(wall_ms, _)| Hlc::from_wall_ms(*wall_ms))
+        };
+        let history = self.existing(storage, record)?.history_by(&born);
         let author = |actor, hlc| authors.at(actor, hlc);
         let open = |value: &Value| self.readable(storage, value);
         let rows = show::history_rows(spec, &history, &author, &open);

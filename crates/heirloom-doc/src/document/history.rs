@@ -91,7 +91,14 @@ impl Document {
     /// first. The order is the same on every device.
     #[must_use]
     pub fn history(&self) -> Vec<ChangeSummary> {
-        let runs = causal(self.automerge().get_changes(&[]));
+        self.history_by(&|_| Hlc(0))
+    }
+
+    /// As [`Self::history`], with the time at which a birth came about: the
+    /// birth itself carries none.
+    #[must_use]
+    pub fn history_by(&self, born: &dyn Fn(ActorId) -> Hlc) -> Vec<ChangeSummary> {
+        let runs = causal(self.automerge().get_changes(&[]), born);
         let mut walk = Walk::new(self.automerge());
         runs.iter().filter_map(|run| walk.summary(run)).collect()
     }
@@ -204,7 +211,11 @@ pub(super) fn last_editor(document: &Automerge, text: &ObjId) -> Option<Attribut
 
 /// Sorts changes after those that they build on, those of one transaction
 /// together: one author's, under one clock reading, each on the one before.
-fn causal(changes: Vec<Change>) -> Vec<Vec<Change>> {
+fn causal(changes: Vec<Change>, born: &dyn Fn(ActorId) -> Hlc) -> Vec<Vec<Change>> {
+    let time = |change: &Change| match u64::try_from(change.timestamp()) {
+        Ok(0) | Err(_) => born(own_actor(change.actor_id())),
+        Ok(hlc) => Hlc(hlc),
+    };
     let mut open: BTreeMap<automerge::ChangeHash, (usize, Change)> = BTreeMap::new();
     let mut dependents: BTreeMap<automerge::ChangeHash, Vec<automerge::ChangeHash>> =
         BTreeMap::new();
@@ -214,7 +225,7 @@ fn causal(changes: Vec<Change>) -> Vec<Vec<Change>> {
             dependents.entry(*dependency).or_default().push(change.hash());
         }
         if change.deps().is_empty() {
-            ready.insert((change.timestamp(), change.hash()));
+            ready.insert((time(&change), change.hash()));
         }
         open.insert(change.hash(), (change.deps().len(), change));
     }
@@ -225,7 +236,7 @@ fn causal(changes: Vec<Change>) -> Vec<Vec<Change>> {
         for dependent in dependents.remove(&hash).unwrap_or_default() {
             let Some((missing, later)) = open.get_mut(&dependent) else { continue };
             *missing -= 1;
-            let place = (later.timestamp(), dependent);
+            let place = (time(later), dependent);
             if *missing == 0 && continues(&change, later) {
                 follower = Some(place);
             } else if *missing == 0 {

@@ -72,6 +72,17 @@ fn groups_parameters_and_quotes_are_read() {
 }
 
 #[test]
+fn a_text_in_base64_is_read_and_a_photo_is_not() {
+    assert_eq!(read("NOTE;BASE64:R3LDvMOfZQ==\r\n\r\n").text(), "Gr\u{fc}\u{df}e");
+    assert_eq!(read("N;ENCODING=BASE64;CHARSET=ISO-8859-1:TfxsbGVyO0E\n").text(), "M\u{fc}ller;A");
+    assert_eq!(read("item1.NOTE;ENCODING=b:R3LD\r\n vMOfZQ==\r\n").text(), "Gr\u{fc}\u{df}e");
+    for line in ["PHOTO;BASE64:R3LD", "X-NOTE;BASE64:R3LD", "NOTE;BASE64:no base64!"] {
+        let value = line.split_once(':').unwrap().1;
+        assert_eq!(read(line).text(), value);
+    }
+}
+
+#[test]
 fn bare_parameters_of_old_cards_are_types_or_encodings() {
     let line = read("TEL;CELL;VOICE:1");
     assert_eq!(line.parameter("TYPE").collect::<Vec<_>>(), ["CELL", "VOICE"]);

@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 /// The bytes of the file.
 pub(super) const BYTES: &str = "bytes";
 
-/// Endings of attachments: what stands beside notes in the folders of note programs.
+/// Endings of what often stands beside notes in the folders of note programs,
+/// whatever its bytes are.
 pub(super) const ENDINGS: &[&str] = &[
     "3gp",
     "7z",
@@ -125,7 +126,7 @@ pub(super) fn project(content: &Content) -> Projection {
     let mut projection = Projection::default();
     let text = |key| content.get(key).and_then(Value::as_str);
     let name = text(place::NAME).map(file_name::kept).unwrap_or_default();
-    projection.title = format!("{name}.{}", text(place::ENDING).unwrap_or_default());
+    projection.title = place::with_ending(content, &name);
     projection.push("title", Json::String(projection.title.clone()), None);
     projection.search_for(&projection.title.clone());
     projection.search_for(text(place::FOLDER).unwrap_or_default());

@@ -10,11 +10,12 @@ use heirloom_schema::{Content, Value};
 pub(super) const FOLDER: &str = "folder";
 /// The file's name without its ending, where the text tells no title that is the same.
 pub(super) const NAME: &str = "name";
-/// The ending, where it is not `md`.
+/// The ending, where it is not `md`; empty where the file has none.
 pub(super) const ENDING: &str = "ending";
 
 /// Endings of notes.
-pub(super) const NOTE_ENDINGS: &[&str] = &["md", "markdown", "txt"];
+pub(super) const NOTE_ENDINGS: &[&str] =
+    &["md", "markdown", "txt", "mdown", "mdwn", "mkd", "mkdn", "qmd", "rmd", "text"];
 
 /// Adds where a file stands to the content that was read from it. What an
 /// export added to the name to tell uids apart is taken off again.
@@ -23,12 +24,15 @@ pub(super) fn placed(mut content: Content, path: &str, uid: Option<&str>) -> Con
     if !folder.is_empty() {
         content.insert(FOLDER.to_owned(), Value::Str(folder));
     }
-    let endings = if attachment::is_in(&content) { attachment::ENDINGS } else { NOTE_ENDINGS };
-    let ending = file_name::ending_of(path).filter(|_| file_name::ends_in(path, endings));
-    if let Some(ending) = ending.filter(|ending| *ending != NOTES.extension) {
+    // What no ending is made of belongs to the name.
+    let ending = file_name::ending_of(path).filter(|ending| is_ending(ending));
+    let (stem, ending) = match ending {
+        Some(ending) => (file_name::stem_of(path), ending),
+        None => (file_name::name_of(path), ""),
+    };
+    if ending != NOTES.extension {
         content.insert(ENDING.to_owned(), Value::Str(ending.to_owned()));
     }
-    let stem = file_name::stem_of(path);
     if let Some((name, suffix)) = stem.rsplit_once('-') {
         let content = named(&content, name);
         let uid = uid.map_or_else(|| crate::uid_of_content(&NOTES, &content), str::to_owned);
@@ -66,16 +70,28 @@ pub(super) fn stem(content: &Content) -> String {
 /// Returns the path of a record's file with this stem. What the record says
 /// may come from anybody, so nothing of it leads elsewhere.
 pub(super) fn path(content: &Content, stem: &str) -> String {
-    let ending = text(content, ENDING).filter(|ending| {
-        let known = [NOTE_ENDINGS, attachment::ENDINGS].concat();
-        known.iter().any(|one| one.eq_ignore_ascii_case(ending))
-    });
-    let file = format!("{stem}.{}", ending.unwrap_or(NOTES.extension));
+    let file = with_ending(content, stem);
     let folder = text(content, FOLDER).unwrap_or_default();
     match file_name::folder_of(&format!("{folder}/x")) {
         folder if folder.is_empty() => file,
         folder => format!("{folder}/{file}"),
     }
+}
+
+/// Returns a name with the ending of a record's file.
+pub(super) fn with_ending(content: &Content, stem: &str) -> String {
+    let is_safe = |ending: &&str| ending.is_empty() || is_ending(ending);
+    match text(content, ENDING).filter(is_safe).unwrap_or(NOTES.extension) {
+        "" => stem.to_owned(),
+        ending => format!("{stem}.{ending}"),
+    }
+}
+
+/// Returns whether what stands behind the last dot of a name is an ending.
+fn is_ending(ending: &str) -> bool {
+    const LETTERS_MAX: usize = 16;
+    (1..=LETTERS_MAX).contains(&ending.len())
+        && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Returns what of the place belongs to a record's fingerprint: two files of

@@ -162,6 +162,33 @@ fn an_attachment_is_kept_as_it_is() {
         let shown = project(&NOTES, &parse(&raw(name, b"{}")).unwrap().content);
         assert_eq!(shown.title, name);
     }
+    let kept: [(&str, &[u8]); 6] = [
+        ("nb/plot.ipynb", b"{}"),
+        ("Thumbs", b"\x01\0"),
+        ("v1.2 draft", b"\xff"),
+        ("a.c++", b"int x;"),
+        ("data.json", b"\xff\xfea\0"),
+        ("end.", b"x"),
+    ];
+    for (name, bytes) in kept {
+        let item = parse(&raw(name, bytes)).unwrap();
+        assert_eq!(preferred_file_name(&NOTES, &item.content).unwrap(), name);
+        assert_eq!(render(&NOTES, &item.content, &content_uid(&item)), bytes);
+        let fallback = file_name(&NOTES, &item.content, &content_uid(&item));
+        assert_eq!(parse(&raw(&fallback, bytes)).unwrap(), item, "{fallback}");
+        assert!(
+            edit(
+                &NOTES,
+                &item.content,
+                &parse_assignments(&NOTES, &["body=x".to_owned()]).unwrap(),
+                TIE
+            )
+            .is_err()
+        );
+    }
+    let text = parse(&raw("b/LICENSE", b"Free.\n")).unwrap();
+    assert_eq!(project(&NOTES, &text.content).title, "LICENSE");
+    assert_eq!(preferred_file_name(&NOTES, &text.content).unwrap(), "b/LICENSE");
     let large = split("a.png", &vec![0; (10 << 20) + 1], Some("notes")).unwrap();
     assert_eq!(large.skipped[0].reason, "the attachment is larger than 10 MiB");
     assert!(split("a.png", b"\0", None).is_err(), "alone it is no note");

@@ -126,6 +126,21 @@ fn history_tells_what_a_change_was_for() {
 }
 
 #[test]
+fn births_stand_where_they_came_about() {
+    let (mut phone, _) = births_apart();
+    let actors: Vec<ActorId> = phone.document.history().iter().map(|one| one.actor).collect();
+    let &[one, other] = actors.as_slice() else { panic!("two births") };
+    phone.edit(20, &[("title", Some(string("x")))]);
+    let order = |late: ActorId| {
+        let born = |actor| if actor == late { Hlc(10) } else { Hlc(5) };
+        let history = phone.document.history_by(&born);
+        history.iter().map(|summary| summary.actor).collect::<Vec<_>>()
+    };
+    assert_eq!(order(one), [other, one, phone.actor()]);
+    assert_eq!(order(other), [one, other, phone.actor()]);
+}
+
+#[test]
 fn a_document_goes_back_as_a_whole_with_its_deletion() {
     let (mut phone, mut laptop) = pair();
     let born = phone.document.heads();
