@@ -219,6 +219,8 @@ fn config(device: u8, networked: bool) -> NodeConfig {
         networked,
         fresh_incarnation: false,
         arrears_from: 2,
+        checkpoint_from: u64::MAX,
+        checkpoint_quiet_ms: 1_000,
         place: None,
     }
 }

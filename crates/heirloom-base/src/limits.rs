@@ -73,6 +73,17 @@ limits! {
     ARREARS_ENTRY_BYTES_MAX = 4 * 1024, "One entry whose changes are noted first: it is read again for each of its records.";
     ARREARS_MAX = 64 * 1024, "Entries whose changes are noted and not applied.";
     ARREARS_MS_MAX = 200, "Time after the last of many entries until they are applied at the latest.";
+    CHECKPOINT_FROM = 4_096, "Entries since the last checkpoint from which on another one is made, or a quarter of all, if that is more.";
+    CHECKPOINT_QUIET_MS = 30_000, "Time without a new change before a checkpoint is made or signed: it holds one state of everything.";
+    CHECKPOINT_TURNS = 20, "Times of quiet after which a device makes the checkpoint that was another one's to make.";
+    CHECKPOINT_BYTES_MAX = 32 * 1024 * 1024, "Sealed packs of one checkpoint: they are held in memory until all are made.";
+    CHECKPOINTS_OFFERED_MAX = 4, "Checkpoints that are shown to a device that lacks much.";
+    COSIGNATURES_OFFERED_MAX = 64, "Co-signatures that are shown with them.";
+    PACK_RECORDS_MIN = 256, "Records of one pack, unless there are so many that packs have more.";
+    PACKS_MAX = 60, "Packs of one checkpoint: an entry names their chunks.";
+    PACK_BYTES_MAX = 8 * 1024 * 1024, "Changes of one pack; records beyond are named without them.";
+    PACK_RECORD_BYTES_MAX = 64 * 1024, "Changes of one record in a pack; one with more is named without them.";
+    TAIL_BYTES_MAX = 2 * 1024 * 1024, "Entries behind a checkpoint that are shown before their turn.";
     QUARANTINE_PER_ENTRY_MAX = 64, "Records of one entry that are listed as kept aside: it can name thousands.";
     SEGMENT_BYTES = 16 * 1024 * 1024, "One segment file of the log.";
     INDEX_VALUE_BYTES_MAX = 60 * 1024, "One value in the index: sled puts larger ones into files it never syncs.";

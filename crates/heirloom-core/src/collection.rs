@@ -237,15 +237,22 @@ fn refuse(
 
 /// A change that the document has, and the birth that it belongs to.
 #[derive(Debug)]
-struct Counted {
+pub(crate) struct Counted {
     log: LogId,
     seq: u64,
     wall_ms: u64,
     birth: Option<ActorId>,
 }
 
+impl Counted {
+    /// Returns a change of an entry with this clock reading.
+    pub(crate) fn new((log, seq): (LogId, u64), wall_ms: u64, birth: Option<ActorId>) -> Self {
+        Self { log, seq, wall_ms, birth }
+    }
+}
+
 /// Rewrites a record's row from its document; returns the category's number.
-fn update_row(
+pub(crate) fn update_row(
     view: &mut View<'_>,
     account_key: &[u8; 32],
     record: RecordId,

@@ -96,6 +96,19 @@ pub(crate) fn forbidden(text: &str, fix: &str) -> Failure {
     failure(exit::FORBIDDEN, "not-permitted", text.to_owned(), fix)
 }
 
+/// Refuses a change of a record that is shown and not here yet.
+pub(crate) fn still_coming(held: &str) -> Failure {
+    let text = format!(
+        "This record is shown and not all of it is here yet: {held} are. Nothing was changed."
+    );
+    failure(
+        exit::FAILED,
+        "still-coming",
+        text,
+        "Try again when `heirloom status` says no more that it is coming.",
+    )
+}
+
 pub(crate) fn taken_out() -> Failure {
     let fix = "Bring it back with the phrase: `heirloom recovery reset`, or join with a new folder and \
                an invite from a member device.";

@@ -82,7 +82,7 @@ impl Journal {
         self.hlc
     }
 
-    /// Seals drafts into entries of bounded size and stages them.
+    /// Seals changes into entries of bounded size and stages them.
     ///
     /// # Errors
     /// When there is no epoch to write under; nothing was staged then.
@@ -96,18 +96,38 @@ impl Journal {
         drafts: Vec<Draft>,
         hlc: Hlc,
     ) -> Result<Vec<Entry>, JournalError> {
+        let bundles = bundles(drafts).into_iter();
+        let items = bundles.map(|(parts, chunks)| (kind::CHANGES, Body { parts }, chunks));
+        self.write_items(desk, replication, items.collect(), hlc)
+    }
+
+    /// Seals bodies, each with its kind and the chunks that it names, and stages
+    /// them.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    ///
+    /// # Panics
+    /// As [`Self::write`].
+    pub(crate) fn write_items(
+        &mut self,
+        desk: &Desk<'_>,
+        replication: &mut Replication,
+        items: Vec<(u8, Body, Vec<ChunkId>)>,
+        hlc: Hlc,
+    ) -> Result<Vec<Entry>, JournalError> {
         let epoch = desk.roster.state().writing_epoch().ok_or(JournalError::NoEpoch)?;
         let key = *desk.keyring.epoch_key(&epoch).ok_or(JournalError::NoEpoch)?;
         let incarnation = self.incarnation.expect("a write begins an incarnation first");
         let origin = Origin { device: desk.device.id(), incarnation };
         let log = origin.log(desk.space);
         let mut entries = Vec::new();
-        for (parts, chunks) in bundles(drafts) {
+        for (kind, body, chunks) in items {
             let (seq, previous) = replication
                 .log(log)
                 .map_or((1, EntryId([0; 32])), |state| (state.staged + 1, state.staged_id));
             let header = Header {
-                kind: kind::CHANGES,
+                kind,
                 space: desk.space,
                 log,
                 seq,
@@ -119,8 +139,7 @@ impl Journal {
                 seen: self.seen_since(replication, log),
                 chunks,
             };
-            let plan = EntryPlan { header, body: Body { parts } };
-            let entry = Entry::author(desk.account, desk.device, &key, &plan);
+            let entry = Entry::author(desk.account, desk.device, &key, &EntryPlan { header, body });
             replication.stage_own(log, seq, entry.id());
             entries.push(entry);
         }

@@ -13,6 +13,7 @@
 //! passes, the command is answered, and the entry travels to every peer whose
 //! version vector lacks it.
 
+mod apart;
 mod authors;
 mod births;
 mod collection;

@@ -3,7 +3,8 @@
 use crate::command::Failure;
 use crate::failure;
 use crate::input::PairingId;
-use heirloom_base::{AccountId, DeviceId, EpochId, Now, OpId};
+use crate::journal::Desk;
+use heirloom_base::{AccountId, DeviceId, EpochId, Now, OpId, SpaceId};
 use heirloom_identity::{
     Capabilities, DeviceKeys, Inserted, Invite, InviteState, Keyring, Responder, Response, Role,
     Roster, RosterError, Signer, roster,
@@ -148,6 +149,22 @@ impl Membership {
 
     pub(crate) fn may_write(&self, device: DeviceId) -> bool {
         self.is_peer(device) && self.capabilities(device).contains(Capabilities::WRITE)
+    }
+
+    pub(crate) fn may_read(&self, device: DeviceId) -> bool {
+        self.capabilities(device).contains(Capabilities::READ)
+    }
+
+    /// Returns what an entry of this device needs; nothing without a content key.
+    pub(crate) fn desk<'a>(&'a self, space: SpaceId, device: &'a DeviceKeys) -> Option<Desk<'a>> {
+        Some(Desk {
+            account: self.roster.account(),
+            space,
+            device,
+            roster: &self.roster,
+            followed: &self.followed,
+            keyring: self.keyring.as_ref()?,
+        })
     }
 
     pub(crate) fn is_admin(&self, device: DeviceId) -> bool {

@@ -14,14 +14,17 @@ use crate::rows;
 use crate::storage::{Frame, Lsn, Storage, StorageError};
 use crate::waits::Waits;
 use arrears::Arrears;
+use checkpoints::Checkpoints;
 use conduct::Conduct;
 use heirloom_base::{AccountId, ChunkId, DeviceId, LogId, Now, SpaceId};
 use heirloom_identity::{DeviceKeys, Role};
 use heirloom_sync::{Entry, Replication};
+use preview::Preview;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod agenda;
 mod arrears;
+mod checkpoints;
 mod conduct;
 mod damage;
 mod entries;
@@ -31,6 +34,7 @@ mod listing;
 mod members;
 mod open;
 mod pairing;
+mod preview;
 mod quarantine;
 mod records;
 mod report;
@@ -61,6 +65,12 @@ pub struct NodeConfig {
     /// Entries of one log that arrive together from which on the changes of
     /// records that are here are applied later: [`ARREARS_FROM`](heirloom_base::limits::ARREARS_FROM).
     pub arrears_from: usize,
+    /// Entries since the last checkpoint from which on another one is made:
+    /// [`CHECKPOINT_FROM`](heirloom_base::limits::CHECKPOINT_FROM).
+    pub checkpoint_from: u64,
+    /// Milliseconds without a new change before one is made or signed:
+    /// [`CHECKPOINT_QUIET_MS`](heirloom_base::limits::CHECKPOINT_QUIET_MS).
+    pub checkpoint_quiet_ms: u64,
 }
 
 /// A frame on its way to the disk, with what it means.
@@ -139,6 +149,9 @@ pub struct Node {
     /// The logs of which entries behind a hole are here.
     pub(crate) holed: BTreeSet<LogId>,
     pub(crate) arrears: Arrears,
+    pub(crate) checkpoints: Checkpoints,
+    /// The checkpoint that is shown until its entries are here.
+    pub(crate) preview: Option<Preview>,
     pub(crate) listening: Vec<String>,
     /// When progress was last told.
     pub(crate) progress_ms: u64,
@@ -229,7 +242,7 @@ impl Node {
             Input::Command { id, command } => self.handle_command(now, storage, id, command),
             Input::PeerUp { device } => self.peer_up(now, storage, device),
             Input::PeerDown { device } => self.peer_down(now, storage, device),
-            Input::Frame { device, bytes } => self.receive(now, device, &bytes),
+            Input::Frame { device, bytes } => self.receive(now, storage, device, &bytes),
             Input::Hello { id, device, bytes } => {
                 self.receive_presentation(now, id, device, &bytes);
                 Ok(())
@@ -299,6 +312,8 @@ impl Node {
             self.fetches.poll_timeout(),
             self.start_again_ms,
             self.arrears.poll_timeout(),
+            self.checkpoints.poll_timeout(),
+            self.preview.as_ref().and_then(Preview::poll_timeout),
             if self.config.networked { self.dialer.poll_timeout() } else { None },
         ];
         parts.into_iter().flatten().min()
@@ -345,16 +360,23 @@ impl Node {
             Command::Invite { role, ttl_ms } => self.invite(now, &role, ttl_ms).map(Some),
             Command::Sync { timeout_ms } => self.sync(now, id, timeout_ms),
             Command::List { category, search, after, limit } => {
-                self.list(storage, &category, search.as_deref(), after.as_deref(), limit).map(Some)
+                let shown = self.shown(storage);
+                self.list(&shown, &category, search.as_deref(), after.as_deref(), limit).map(Some)
             }
-            Command::Occurrences(wanted) => self.occurrences(now, storage, &wanted).map(Some),
-            Command::Show { category, id } => self.show(storage, &category, &id).map(Some),
-            Command::History { category, id } => self.history(storage, &category, &id).map(Some),
+            Command::Occurrences(wanted) => {
+                self.occurrences(now, &self.shown(storage), &wanted).map(Some)
+            }
+            Command::Show { category, id } => {
+                self.show(&self.shown(storage), &category, &id).map(Some)
+            }
+            Command::History { category, id } => {
+                self.history(&self.shown(storage), &category, &id).map(Some)
+            }
             Command::Conflicts { category, id } => {
-                self.conflicts(storage, &category, id.as_deref()).map(Some)
+                self.conflicts(&self.shown(storage), &category, id.as_deref()).map(Some)
             }
             Command::Export { category, after, limit } => {
-                self.export(storage, &category, after.as_deref(), limit).map(Some)
+                self.export(&self.shown(storage), &category, after.as_deref(), limit).map(Some)
             }
             Command::Quarantine { after, limit } => {
                 self.quarantined(storage, after.as_deref(), limit).map(Some)

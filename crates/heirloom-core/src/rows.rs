@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(crate) const APPLIED: &[u8] = b"applied";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
-const LAYOUT: u8 = 11;
+const LAYOUT: u8 = 12;
 
 /// Returns the value of [`APPLIED`].
 #[must_use]
@@ -78,6 +78,11 @@ pub(crate) mod table {
     pub(crate) const RECEIPT: u8 = b'k';
     /// Device to two of its receipts that cannot both have been true.
     pub(crate) const CONTRADICTION: u8 = b'y';
+    /// Log and sequence number of an entry that is a checkpoint or signs one.
+    pub(crate) const CHECKPOINT: u8 = b'g';
+    /// The records of a checkpoint, under the keys that they have above, until
+    /// their entries are here; and the entries that it is shown by.
+    pub(crate) const PREVIEW: u8 = b'f';
 }
 
 /// Builds a key from a table and its parts.
@@ -138,19 +143,26 @@ pub(crate) fn record_of_key(key: &[u8]) -> Option<RecordId> {
 /// which touch a record write to.
 #[must_use]
 pub(crate) fn record_in(key: &[u8]) -> Option<RecordId> {
-    let from = match *key.first()? {
-        table::UNPROVEN
-        | table::CLOSED
-        | table::DOCUMENT
-        | table::WAITING
-        | table::AWAITED
-        | table::TOUCHED
-        | table::LATER
-        | table::BARRED => 1,
-        table::RECORD => 2,
-        _ => return None,
-    };
+    let table = *key.first().filter(|table| is_of_records(**table))?;
+    let from = if table == table::RECORD { 2 } else { 1 };
     Some(RecordId(*key.get(from..)?.first_chunk::<16>()?))
+}
+
+/// Returns whether only the entries that touch a record write to a table.
+#[must_use]
+pub(crate) fn is_of_records(table: u8) -> bool {
+    matches!(
+        table,
+        table::RECORD
+            | table::UNPROVEN
+            | table::CLOSED
+            | table::DOCUMENT
+            | table::WAITING
+            | table::AWAITED
+            | table::TOUCHED
+            | table::LATER
+            | table::BARRED
+    )
 }
 
 fn category_byte(category: i64) -> u8 {

@@ -8,11 +8,11 @@ pub use history::{Birth, Births, ChangeKind, ChangeSummary, KeyEdit};
 pub use read::{Attributed, Conflict, ContestedDeletion};
 
 use crate::birth::Newborn;
-use crate::change::{Heads, RawChange, foreign_hash};
+use crate::change::{Heads, RawChange, foreign_hash, own_actor};
 use crate::error::DocError;
 use crate::guard::guarded;
 use automerge::{Automerge, LoadOptions, TextEncoding};
-use heirloom_base::ChangeHash;
+use heirloom_base::{ActorId, ChangeHash};
 use std::sync::OnceLock;
 
 /// Saved bytes above which a document is compressed: below, it saves nothing.
@@ -106,6 +106,23 @@ impl Document {
             None if self.automerge.get().is_none() => Heads::default(),
             None => Heads::from_foreign(&self.automerge().get_heads()),
         }
+    }
+
+    /// Returns all changes, each behind those that it builds on, with their
+    /// authors; a birth's are marked.
+    #[must_use]
+    pub fn changes(&self) -> Vec<(ActorId, bool, RawChange)> {
+        if let Some(newborn) = &self.newborn {
+            let actor = newborn.actor();
+            let parts = newborn.parts().iter();
+            return parts.map(|part| (actor, true, part.change.clone())).collect();
+        }
+        let changes = self.automerge().get_changes(&[]).into_iter();
+        let told = |change: automerge::Change| {
+            let is_birth = change.timestamp() == 0;
+            (own_actor(change.actor_id()), is_birth, RawChange(change.raw_bytes().to_vec()))
+        };
+        changes.map(told).collect()
     }
 
     /// Returns whether a change is here.

@@ -26,6 +26,7 @@ mod document;
 mod error;
 mod gate;
 mod guard;
+mod pack;
 mod text;
 mod value;
 
@@ -41,6 +42,7 @@ pub use gate::{
     Admission, Awaited, Claim, Offered, Saved, admit, admit_into, claim, is_own, links,
 };
 pub use guard::silence_caught_panics;
+pub use pack::{PackError, Packed, pack, unpack};
 
 /// Bytes that a key has at most.
 pub const KEY_BYTES_MAX: usize = 1024;

@@ -352,6 +352,8 @@ fn config(
         networked: reach == Reach::Networked,
         fresh_incarnation: continuation == Continuation::Fresh,
         arrears_from: limits::ARREARS_FROM,
+        checkpoint_from: limits::CHECKPOINT_FROM as u64,
+        checkpoint_quiet_ms: limits::CHECKPOINT_QUIET_MS as u64,
         place: folder::place(store.home()),
     })
 }

@@ -268,6 +268,8 @@ impl World {
             networked: true,
             fresh_incarnation: damage == Damage::WithIndex,
             arrears_from: 2,
+            checkpoint_from: u64::MAX,
+            checkpoint_quiet_ms: 1_000,
             place: Some(Place([machine.place; 16])),
         };
         let mut node = open(now, config, &mut machine.disk);

@@ -13,6 +13,7 @@
 //! out as [`Output::Store`]; after that peer's own `durable` a signed
 //! [`Receipt`] travels back and the author's [`Ledger`] counts one more copy.
 
+pub mod checkpoint;
 pub mod entry;
 pub mod ledger;
 pub mod message;
@@ -21,6 +22,7 @@ pub mod replication;
 mod session;
 pub mod vector;
 
+pub use checkpoint::{Checkpoint, Cosignature, PackRef};
 pub use entry::{Body, Entry, EntryError, EntryPlan, Header, Origin, Part};
 pub use ledger::{Contradiction, Ledger};
 pub use message::{Hello, Message};

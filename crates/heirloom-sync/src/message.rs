@@ -86,6 +86,17 @@ pub enum Message {
     AskReceipt,
     /// Where devices can be reached.
     Reachable(Vec<Reachable>),
+    /// Checkpoints and their co-signatures, as entries, for one that lacks much.
+    Checkpoints(Vec<Vec<u8>>),
+    /// Show the entries behind a checkpoint before their turn.
+    AskTail(VersionVector),
+    /// Some of these entries.
+    Tail {
+        /// Whether no more follow.
+        last: bool,
+        /// The entries, each log in order; none counts as sent.
+        entries: Vec<Vec<u8>>,
+    },
     /// A message of a newer version: passed over.
     Unknown(u8),
 }
@@ -176,11 +187,11 @@ fn decode_blocks(
     (0..count).map(|_| Ok(reader.bytes(bytes_max)?.to_vec())).collect()
 }
 
-fn decode_urgent(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+fn decode_flag(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, DecodeError> {
     match reader.u8()? {
         0 => Ok(false),
         1 => Ok(true),
-        value => Err(DecodeError::Unknown { what: "urgency", value: value.into() }),
+        value => Err(DecodeError::Unknown { what, value: value.into() }),
     }
 }
 
@@ -189,7 +200,9 @@ impl Encode for Message {
         writer.u8(self.tag());
         match self {
             Self::Hello(hello) => hello.encode(writer),
-            Self::Roster(blocks) | Self::Receipts(blocks) => encode_blocks(writer, blocks),
+            Self::Roster(blocks) | Self::Receipts(blocks) | Self::Checkpoints(blocks) => {
+                encode_blocks(writer, blocks);
+            }
             Self::Entries { urgent, entries } => {
                 writer.u8(u8::from(*urgent));
                 encode_blocks(writer, entries);
@@ -203,6 +216,11 @@ impl Encode for Message {
                 writer.u64(*after);
             }
             Self::Reachable(reachable) => writer.list(reachable),
+            Self::AskTail(vector) => vector.encode(writer),
+            Self::Tail { last, entries } => {
+                writer.u8(u8::from(*last));
+                encode_blocks(writer, entries);
+            }
             Self::AskReceipt | Self::Unknown(_) => {}
         }
     }
@@ -225,6 +243,9 @@ impl Message {
             Self::Receipts(_) => 6,
             Self::AskReceipt => 7,
             Self::Reachable(_) => 8,
+            Self::Checkpoints(_) => 9,
+            Self::AskTail(_) => 10,
+            Self::Tail { .. } => 11,
             Self::Unknown(tag) => *tag,
         }
     }
@@ -240,7 +261,7 @@ impl Decode for Message {
                 limits::ROSTER_OP_BYTES_MAX,
             )?),
             3 => Self::Entries {
-                urgent: decode_urgent(reader)?,
+                urgent: decode_flag(reader, "urgency")?,
                 entries: decode_blocks(reader, ENTRIES_PER_MESSAGE_MAX, limits::ENTRY_BYTES_MAX)?,
             },
             4 => Self::Credit { entries: reader.u32()?, bytes: reader.u64()? },
@@ -248,6 +269,16 @@ impl Decode for Message {
             6 => Self::Receipts(decode_blocks(reader, limits::DEVICES_MAX, RECEIPT_BYTES_MAX)?),
             7 => Self::AskReceipt,
             8 => Self::Reachable(reader.list(limits::DEVICES_MAX)?),
+            9 => Self::Checkpoints(decode_blocks(
+                reader,
+                limits::CHECKPOINTS_OFFERED_MAX + limits::COSIGNATURES_OFFERED_MAX,
+                limits::ENTRY_BYTES_MAX,
+            )?),
+            10 => Self::AskTail(VersionVector::decode(reader)?),
+            11 => Self::Tail {
+                last: decode_flag(reader, "end")?,
+                entries: decode_blocks(reader, ENTRIES_PER_MESSAGE_MAX, limits::ENTRY_BYTES_MAX)?,
+            },
             tag => {
                 reader.take(reader.remaining())?;
                 Self::Unknown(tag)
@@ -282,6 +313,9 @@ mod tests {
             Message::Receipts(vec![vec![5]]),
             Message::AskReceipt,
             Message::Reachable(reachable),
+            Message::Checkpoints(vec![vec![7; 2]]),
+            Message::AskTail(VersionVector::default()),
+            Message::Tail { last: true, entries: vec![vec![8]] },
         ]
     }
 
@@ -300,6 +334,9 @@ mod tests {
         assert_eq!(hex[4], format!("05{}0900000000000000", "04".repeat(16)));
         assert_eq!(hex[1], "0202000000020000000102 00000000".replace(' ', ""));
         assert_eq!(hex[6], "07");
+        assert_eq!(hex[8], "0901000000020000000707");
+        assert_eq!(hex[9], "0a00000000");
+        assert_eq!(hex[10], "0b01010000000100000008");
     }
 
     #[test]

@@ -451,6 +451,18 @@ impl Replication {
         session.stops.remove(&log);
     }
 
+    /// Notes that a peer asks for entries before their turn; returns whether it
+    /// may, which is once in a conversation.
+    pub fn may_ask_tail(&mut self, from: DeviceId) -> bool {
+        let Some(session) = self.sessions.get_mut(&from) else { return false };
+        session.tails = session.tails.saturating_add(1);
+        let may = session.tails == 1;
+        if !may {
+            self.offence(from, "entries asked for before their turn again and again");
+        }
+        may
+    }
+
     /// Tells those who send no more than a hole of a log that it is filled, and
     /// how far the log is held now.
     pub fn filled(&mut self, log: LogId) {

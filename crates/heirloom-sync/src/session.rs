@@ -43,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) wants: usize,
     /// How often this device asked the peer for a part of a log again.
     pub(crate) asked: usize,
+    /// How often the peer asked for entries before their turn.
+    pub(crate) tails: usize,
     /// Logs of which the peer was told of a hole.
     pub(crate) told_holes: BTreeSet<LogId>,
     /// Where the peer's holes end: it has what comes next, until it asks.

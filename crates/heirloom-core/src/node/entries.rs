@@ -89,6 +89,10 @@ impl Node {
             }
             self.replication.durable(now, entry, missing);
         }
+        self.mind_checkpoints(now, run.iter().map(|(_, entry)| &**entry));
+        if self.preview.is_some() && self.device_of(log) == Some(self.device()) {
+            self.uncover(storage, &applied.changed)?;
+        }
         self.heed(&applied);
         self.announce(storage, applied, last)?;
         Ok(true)
@@ -126,6 +130,10 @@ impl Node {
             rows::entry_key(table::ENTRY, header.log, header.seq),
             lsn.0.to_be_bytes().to_vec(),
         );
+        if matches!(header.kind, kind::CHECKPOINT | kind::COSIGNATURE) {
+            let key = rows::entry_key(table::CHECKPOINT, header.log, header.seq);
+            view.put_bytes(key, Vec::new());
+        }
         if !header.chunks.is_empty() {
             let mut writer = Writer::new();
             writer.list(&header.chunks);

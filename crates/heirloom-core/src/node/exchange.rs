@@ -39,6 +39,8 @@ impl Node {
         self.renew_epoch(now);
         self.drain(storage)?;
         self.catch_up_in_time(now, storage)?;
+        self.preview_in_time(now, storage)?;
+        self.checkpoint_in_time(now, storage)?;
         self.replication.find_stalls(now);
         self.replication.resume(now);
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
@@ -211,6 +213,7 @@ impl Node {
     pub(super) fn receive(
         &mut self,
         now: Now,
+        storage: &mut dyn Storage,
         device: DeviceId,
         bytes: &[u8],
     ) -> Result<(), StorageError> {
@@ -220,7 +223,10 @@ impl Node {
             return Ok(());
         };
         match message {
-            Message::Hello(hello) => self.receive_hello(now, device, &hello),
+            Message::Hello(hello) => {
+                self.receive_hello(now, device, &hello);
+                self.offer_checkpoints(storage, device, &hello)?;
+            }
             Message::Roster(ops) => self.receive_roster(now, Some(device), ops),
             Message::Entries { urgent, entries } => {
                 let roster = &self.membership.roster;
@@ -239,6 +245,11 @@ impl Node {
             }
             Message::AskReceipt => self.replication.receive_ask(device),
             Message::Reachable(reachable) => self.receive_reachable(now, device, &reachable),
+            Message::Checkpoints(blocks) => {
+                self.receive_checkpoints(now, storage, Some(device), blocks)?;
+            }
+            Message::AskTail(vector) => self.send_tail(storage, device, &vector),
+            Message::Tail { last, entries } => self.receive_tail(now, device, last, entries),
             Message::Unknown(kind) => {
                 tracing::debug!(kind, "a message of a newer version was passed over");
             }
@@ -369,7 +380,8 @@ impl Node {
     }
 
     fn fetch(&mut self, now: Now) {
-        let missing = self.replication.chunks_missing();
+        let mut missing = self.replication.chunks_missing();
+        missing.extend(self.preview.iter().flat_map(|preview| preview.lacks()));
         let peers: Vec<DeviceId> = self.replication.peers_ready().collect();
         for (device, chunks) in self.fetches.plan(now, &missing, &peers) {
             let id = self.effect_id();

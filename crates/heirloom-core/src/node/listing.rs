@@ -96,7 +96,7 @@ impl Node {
         record: RecordId,
         row: &RecordIndex,
     ) -> RecordRow {
-        let by = row.updated_by.and_then(|log| self.device_of(log));
+        let by = row.updated_by.and_then(|log| self.author_of(log));
         RecordRow {
             id: record.to_string(),
             category: spec.id.to_owned(),

@@ -111,6 +111,8 @@ impl Node {
             own_logs: BTreeSet::new(),
             holed: BTreeSet::new(),
             arrears: super::Arrears::default(),
+            checkpoints: super::Checkpoints::default(),
+            preview: None,
             listening: Vec::new(),
             progress_ms: 0,
             next_effect: 0,
@@ -217,6 +219,8 @@ impl Node {
         self.follow_roster(storage)?;
         self.retry_sealed(now, storage)?;
         self.show_stranded(storage)?;
+        self.load_checkpoints(now, storage)?;
+        self.load_preview(now, storage)?;
         // What the index had to be told again is no news.
         self.events.retain(|event| !matches!(event, Event::RecordsChanged { .. }));
         self.told_out = Some(false);
@@ -276,6 +280,12 @@ impl Node {
     /// Returns the log that `device`'s records are attributed to, by log.
     pub(crate) fn device_of(&self, log: LogId) -> Option<DeviceId> {
         self.replication.log(log).map(|state| state.device)
+    }
+
+    /// As [`Self::device_of`], to be told: also of a log of which nothing is here
+    /// but what a checkpoint shows.
+    pub(crate) fn author_of(&self, log: LogId) -> Option<DeviceId> {
+        self.device_of(log).or_else(|| self.preview.as_ref()?.device_of(log))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Node, PendingFrame, Refusal, Then};
 use crate::births;
 use crate::command::{Answer, Command, Level, Wait};
 use crate::input::CommandId;
-use crate::journal::{Desk, Draft};
+use crate::journal::Draft;
 use crate::rows::{self, RecordIndex};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
@@ -53,6 +53,7 @@ impl Node {
         command: Command,
     ) -> Result<Option<Answer>, Refusal> {
         self.may_write()?;
+        self.may_change_shown(storage, &command)?;
         match command {
             Command::Add { category, assignments, wait } => {
                 self.add(now, storage, id, &category, &assignments, wait)
@@ -368,15 +369,8 @@ impl Node {
         drafts: Vec<Draft>,
         hlc: Hlc,
     ) -> Result<Vec<heirloom_sync::Entry>, Refusal> {
-        let keyring = self.membership.keyring.as_ref().ok_or_else(failure::blind)?;
-        let desk = Desk {
-            account: self.account,
-            space: self.space,
-            device: &self.config.device,
-            roster: &self.membership.roster,
-            followed: &self.membership.followed,
-            keyring,
-        };
+        let desk = self.membership.desk(self.space, &self.config.device);
+        let desk = desk.ok_or_else(failure::blind)?;
         self.journal.write(&desk, &mut self.replication, drafts, hlc).map_err(|error| {
             failure::forbidden(
                 &format!("Nothing was saved: {error}."),

@@ -319,6 +319,7 @@ impl Node {
         if chunks.is_empty() {
             return Ok(());
         }
+        self.preview_fetched(now, chunks);
         let before = self.incomplete();
         for chunk in chunks {
             self.replication.chunk_arrived(now, *chunk);

@@ -11,6 +11,7 @@ mod arrears;
 mod asking;
 mod attacks;
 mod births;
+mod checkpoints;
 mod claims;
 mod copies;
 mod edits;

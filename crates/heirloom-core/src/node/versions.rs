@@ -44,7 +44,7 @@ impl Node {
     /// Returns who is behind the actors of a record.
     pub(super) fn authors(&self, record: RecordId, row: &RecordIndex) -> Authors {
         let named = |log| {
-            let device = self.device_of(log);
+            let device = self.author_of(log);
             let name = |device| self.membership.name(device).unwrap_or_else(|| device.short());
             Author {
                 by: device.map(|device| device.to_string()).unwrap_or_default(),
@@ -55,10 +55,12 @@ impl Node {
         let born = |(actor, (wall_ms, log)): (&ActorId, &Stamp)| {
             (*actor, Author { at: time::rfc3339(*wall_ms), ..named(*log) })
         };
-        let logs = self.replication.logs();
+        let logs = self.replication.logs().map(|(log, _)| log);
+        let shown = self.preview.iter().flat_map(|preview| preview.logs());
+        let logs = logs.chain(shown);
         Authors {
             births: row.births.iter().map(born).collect(),
-            logs: logs.map(|(log, _)| (heirloom_doc::actor_for(log, record), named(log))).collect(),
+            logs: logs.map(|log| (heirloom_doc::actor_for(log, record), named(log))).collect(),
         }
     }
 

@@ -148,7 +148,12 @@ impl Peer {
                 self.replication.receive_receipts(now, from, receipts, &|_| true);
             }
             Message::AskReceipt => self.replication.receive_ask(from),
-            Message::Roster(_) | Message::Reachable(_) | Message::Unknown(_) => {}
+            Message::Roster(_)
+            | Message::Reachable(_)
+            | Message::Checkpoints(_)
+            | Message::AskTail(_)
+            | Message::Tail { .. }
+            | Message::Unknown(_) => {}
         }
     }
 }

@@ -30,6 +30,8 @@ fn config() -> NodeConfig {
         networked: false,
         fresh_incarnation: false,
         arrears_from: heirloom_base::limits::ARREARS_FROM,
+        checkpoint_from: u64::MAX,
+        checkpoint_quiet_ms: 1_000,
         place: None,
     }
 }

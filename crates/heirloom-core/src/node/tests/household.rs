@@ -5,7 +5,7 @@ use crate::command::Level;
 use crate::founding;
 use crate::input::HelloId;
 use crate::storage::MemoryStorage;
-use heirloom_base::Encode as _;
+use heirloom_base::{Decode as _, Encode as _};
 use heirloom_identity::{Grant, Joiner, PairingError, Phrase, Recoverer, Role, Step, parse_code};
 use heirloom_sync::Message;
 
@@ -34,6 +34,10 @@ pub(super) struct House {
     pub(super) now: Now,
     /// Whether chunks can be fetched.
     pub(super) fetching: bool,
+    /// Whether entries travel in their turn.
+    pub(super) streaming: bool,
+    /// From how many entries on a checkpoint is made.
+    pub(super) checkpoint_from: u64,
     links: BTreeSet<(usize, usize)>,
     inputs: VecDeque<(usize, Input)>,
     pub(super) ticket: u64,
@@ -71,6 +75,8 @@ impl House {
             devices: names.iter().enumerate().map(device).collect(),
             now: Now { wall_ms: 1_795_000_000_000, mono_ms: 5 },
             fetching: true,
+            streaming: true,
+            checkpoint_from: u64::MAX,
             links: BTreeSet::new(),
             inputs: VecDeque::new(),
             ticket: 0,
@@ -126,6 +132,8 @@ impl House {
             networked: true,
             fresh_incarnation: false,
             arrears_from: 2,
+            checkpoint_from: self.checkpoint_from,
+            checkpoint_quiet_ms: 1_000,
             place: None,
         };
         let storage = &mut machine.storage;
@@ -218,7 +226,9 @@ impl House {
                 self.inputs.push_back((device, Input::Appended { id, result: Ok(lsns) }));
             }
             Effect::Send { device: to, bytes } => {
-                let to = self.number(to).filter(|to| self.is_linked(device, *to));
+                let is_withheld = !self.streaming
+                    && matches!(Message::from_bytes(&bytes), Ok(Message::Entries { .. }));
+                let to = self.number(to).filter(|to| self.is_linked(device, *to) && !is_withheld);
                 if let Some(to) = to {
                     self.inputs.push_back((to, Input::Frame { device: own, bytes }));
                 }

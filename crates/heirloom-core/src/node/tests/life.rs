@@ -19,6 +19,8 @@ fn replayed(house: &House, device: usize, restart_after: Option<usize>) -> Memor
         networked: false,
         fresh_incarnation: false,
         arrears_from: heirloom_base::limits::ARREARS_FROM,
+        checkpoint_from: u64::MAX,
+        checkpoint_quiet_ms: 1_000,
         place: None,
     };
     let account = house.node(device).account();

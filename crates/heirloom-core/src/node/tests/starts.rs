@@ -24,6 +24,8 @@ impl Starting {
             networked: true,
             fresh_incarnation: false,
             arrears_from: limits::ARREARS_FROM,
+            checkpoint_from: u64::MAX,
+            checkpoint_quiet_ms: 1_000,
             place: None,
         };
         let mut node = Node::open(now, config, &mut storage).unwrap();

@@ -29,6 +29,9 @@ fn entries_sent(messages: &[Message]) -> usize {
         | Message::Credit { .. }
         | Message::Receipts(_)
         | Message::AskReceipt
+        | Message::Checkpoints(_)
+        | Message::AskTail(_)
+        | Message::Tail { .. }
         | Message::Reachable(_)
         | Message::Unknown(_) => 0,
     };

@@ -142,6 +142,9 @@ fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
         | Message::Credit { .. }
         | Message::Receipts(_)
         | Message::AskReceipt
+        | Message::Checkpoints(_)
+        | Message::AskTail(_)
+        | Message::Tail { .. }
         | Message::Reachable(_)
         | Message::Unknown(_) => None,
     };

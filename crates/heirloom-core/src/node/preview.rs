@@ -1,0 +1,547 @@
+//! What a checkpoint shows until its entries are here.
+//!
+//! A device that lacks much reads the newest checkpoint that it can believe: the
+//! roster says that a reader made it and, where the account has more readers,
+//! that another one signed it. Its packs pass the gate, and what they hold
+//! stands apart from all other rows, in front of which it is read. The entries
+//! come at the same time in their order and make the records as always. When
+//! all that the checkpoint covers is here, the rows apart go. So a wrong
+//! checkpoint can show something wrong for a while, and change nothing.
+
+use super::{Node, Refusal};
+use crate::apart::{self, Apart, InFront};
+use crate::collection::{self, Counted};
+use crate::command::{Command, Event, Problem};
+use crate::failure;
+use crate::rows::{self, table};
+use crate::storage::{Batch, Storage, StorageError};
+use crate::view::View;
+use heirloom_base::{ActorId, ChunkId, DeviceId, EntryId, LogId, Now, RecordId, count, time};
+use heirloom_doc::{Document, Offered, Packed, RawChange};
+use heirloom_schema::category;
+use heirloom_sync::entry::kind;
+use heirloom_sync::{Checkpoint, Cosignature, Entry, Message, PackRef};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows apart that one batch removes, and records that one batch shows.
+const ROWS_PER_BATCH: usize = 512;
+/// Where the entries stand by which a preview goes on after a restart.
+const ENTRIES: u8 = 0;
+
+/// A checkpoint that is shown.
+#[derive(Debug)]
+pub(crate) struct Preview {
+    checkpoint: Checkpoint,
+    /// When it was made, in milliseconds since 1970, by its author's clock.
+    made_ms: u64,
+    /// Packs that are still to be shown.
+    open: BTreeSet<usize>,
+    /// Chunks that they lack.
+    lacks: BTreeSet<ChunkId>,
+    /// Whose the logs are of which something is shown.
+    devices: BTreeMap<LogId, DeviceId>,
+    /// Entries behind it that came before their turn.
+    tail: BTreeMap<(LogId, u64), Entry>,
+    /// Who was asked for them.
+    asked: BTreeSet<DeviceId>,
+    /// Whether they have all come.
+    has_tail: bool,
+    /// How far entries must have come for it to go.
+    goal: BTreeMap<LogId, u64>,
+    due_ms: Option<u64>,
+}
+
+/// A checkpoint that can be believed.
+struct Believed {
+    entry: Entry,
+    checkpoint: Checkpoint,
+}
+
+/// A change of a record on its way into a preview.
+struct Offer {
+    log: LogId,
+    seq: u64,
+    wall_ms: u64,
+    change: RawChange,
+}
+
+impl Preview {
+    pub(super) fn poll_timeout(&self) -> Option<u64> {
+        self.due_ms
+    }
+
+    /// Returns the chunks that it lacks.
+    pub(super) fn lacks(&self) -> &BTreeSet<ChunkId> {
+        &self.lacks
+    }
+
+    /// Returns the logs of which something is shown.
+    pub(super) fn logs(&self) -> impl Iterator<Item = LogId> {
+        self.devices.keys().copied()
+    }
+
+    /// Returns whose a log is.
+    pub(super) fn device_of(&self, log: LogId) -> Option<DeviceId> {
+        self.devices.get(&log).copied()
+    }
+}
+
+impl Node {
+    /// Returns the records as they are shown.
+    pub(super) fn shown<'a>(&self, storage: &'a dyn Storage) -> InFront<'a> {
+        InFront { storage, is_open: self.preview.is_some() }
+    }
+
+    /// Goes on with a preview after a restart.
+    pub(super) fn load_preview(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        let kept = storage.scan(&[table::PREVIEW, ENTRIES], None, usize::MAX)?;
+        clear(storage)?;
+        let blocks: Vec<Vec<u8>> = kept.into_iter().map(|(_, bytes)| bytes).collect();
+        if !blocks.is_empty() {
+            self.receive_checkpoints(now, storage, None, blocks)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in checkpoints that a peer shows.
+    pub(super) fn receive_checkpoints(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        from: Option<DeviceId>,
+        blocks: Vec<Vec<u8>>,
+    ) -> Result<(), StorageError> {
+        if self.preview.is_none() && !self.is_blind() {
+            let entries: Vec<Entry> =
+                blocks.iter().filter_map(|bytes| Entry::parse(bytes.clone()).ok()).collect();
+            if let Some(believed) = self.believed(&entries) {
+                let mut batch = Batch::default();
+                for (number, bytes) in (0_u8..).zip(blocks) {
+                    batch.put(vec![table::PREVIEW, ENTRIES, number], bytes);
+                }
+                storage.commit(batch)?;
+                self.begin_preview(now, storage, believed);
+            }
+        }
+        if let (Some(preview), Some(from)) = (&mut self.preview, from)
+            && !preview.has_tail
+            && preview.asked.insert(from)
+        {
+            let vector = preview.checkpoint.vector.clone();
+            self.replication.send(from, Message::AskTail(vector));
+        }
+        Ok(())
+    }
+
+    fn begin_preview(&mut self, now: Now, storage: &dyn Storage, believed: Believed) {
+        let Believed { entry, checkpoint } = believed;
+        let chunks = checkpoint.packs.iter().flat_map(|pack| &pack.blob.chunks);
+        let lacks = chunks.map(|chunk| chunk.id).filter(|id| !storage.has_chunk(*id)).collect();
+        tracing::info!(entries = checkpoint.entries(), "a checkpoint is shown until all is here");
+        let logs = checkpoint.vector.tips.keys().copied();
+        self.preview = Some(Preview {
+            made_ms: entry.header().hlc.wall_ms(),
+            open: (0..checkpoint.packs.len()).collect(),
+            lacks,
+            devices: logs.zip(checkpoint.devices.iter().copied()).collect(),
+            tail: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            has_tail: false,
+            goal: checkpoint.vector.tips.iter().map(|(log, tip)| (*log, tip.seq)).collect(),
+            checkpoint,
+            due_ms: Some(now.mono_ms),
+        });
+    }
+
+    /// Returns the checkpoint with the most entries that can be believed and is
+    /// worth showing.
+    fn believed(&self, entries: &[Entry]) -> Option<Believed> {
+        let mut signers: BTreeMap<(EntryId, [u8; 32]), BTreeSet<DeviceId>> = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| entry.header().kind == kind::COSIGNATURE) {
+            let (Some(author), Some(signed)) =
+                (self.reader_of(entry), self.opened_item::<Cosignature>(entry))
+            else {
+                continue;
+            };
+            signers.entry((signed.checkpoint, signed.root)).or_default().insert(author);
+        }
+        let mut best: Option<Believed> = None;
+        for entry in entries.iter().filter(|entry| entry.header().kind == kind::CHECKPOINT) {
+            let (Some(author), Some(checkpoint)) =
+                (self.reader_of(entry), self.opened_item::<Checkpoint>(entry))
+            else {
+                continue;
+            };
+            let signed = signers.get(&(entry.id(), checkpoint.root));
+            let is_signed = signed.is_some_and(|signed| signed.iter().any(|one| *one != author));
+            let is_better =
+                best.as_ref().is_none_or(|best| checkpoint.entries() > best.checkpoint.entries());
+            if (is_signed || self.has_no_other_reader(author))
+                && is_better
+                && !checkpoint.vector.is_absurd()
+                && self.is_within_cuts(&checkpoint)
+                && self.is_worth_showing(&checkpoint)
+            {
+                best = Some(Believed { entry: entry.clone(), checkpoint });
+            }
+        }
+        best
+    }
+
+    /// Returns the reader that signed an entry, whatever its log.
+    fn reader_of(&self, entry: &Entry) -> Option<DeviceId> {
+        let devices = self.membership.roster.state().devices.keys().copied();
+        let mut readers = devices.filter(|device| self.membership.may_read(*device));
+        readers.find(|device| entry.verify(self.account, *device).is_ok())
+    }
+
+    /// Returns whether nobody could have signed what a reader made.
+    fn has_no_other_reader(&self, author: DeviceId) -> bool {
+        let mut others = self.membership.peers(self.device()).into_iter();
+        !others.any(|other| other != author && self.membership.may_read(other))
+    }
+
+    /// Returns whether a checkpoint shows much that is not here, and nothing of
+    /// this device's own is missing in it.
+    fn is_worth_showing(&self, checkpoint: &Checkpoint) -> bool {
+        let lacks = checkpoint.vector.entries_beyond(&self.replication.vector());
+        let covers = |log: &LogId| {
+            let written = self.replication.log(*log).map_or(0, |state| state.durable);
+            written <= checkpoint.vector.seq(*log)
+        };
+        lacks > 0
+            && lacks.saturating_mul(2) >= checkpoint.entries()
+            && self.own_logs.iter().all(covers)
+    }
+
+    /// Takes in entries that a peer shows before their turn.
+    pub(super) fn receive_tail(
+        &mut self,
+        now: Now,
+        from: DeviceId,
+        last: bool,
+        blocks: Vec<Vec<u8>>,
+    ) {
+        let (account, state) = (self.account, self.membership.roster.state());
+        let Some(preview) = &mut self.preview else { return };
+        if preview.has_tail || !preview.asked.contains(&from) {
+            return;
+        }
+        let mut taken: usize = preview.tail.values().map(|entry| entry.bytes().len()).sum();
+        for bytes in blocks {
+            taken += bytes.len();
+            if taken > heirloom_base::limits::TAIL_BYTES_MAX {
+                break;
+            }
+            let Ok(entry) = Entry::parse(bytes) else { continue };
+            let header = entry.header();
+            let known = header.origin.map(|origin| origin.device).or(preview.device_of(header.log));
+            let counts = |device: &DeviceId| {
+                header.seq <= state.counts_until(*device, header.log)
+                    && entry.verify(account, *device).is_ok()
+            };
+            let Some(device) = known.filter(counts) else { continue };
+            preview.devices.insert(header.log, device);
+            let is_new = header.seq > preview.checkpoint.vector.seq(header.log);
+            if is_new && header.kind == kind::CHANGES {
+                preview.tail.insert((header.log, header.seq), entry);
+            }
+        }
+        preview.has_tail = last;
+        preview.due_ms = Some(now.mono_ms);
+    }
+
+    /// Notes chunks that have arrived.
+    pub(super) fn preview_fetched(&mut self, now: Now, chunks: &[ChunkId]) {
+        if let Some(preview) = &mut self.preview {
+            let before = preview.lacks.len();
+            preview.lacks.retain(|chunk| !chunks.contains(chunk));
+            if preview.lacks.len() < before {
+                preview.due_ms = Some(now.mono_ms);
+            }
+        }
+    }
+
+    /// Shows more of a checkpoint, or ends it, when it is time.
+    pub(super) fn preview_in_time(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        let Some(preview) = &mut self.preview else { return Ok(()) };
+        let has_come = |(log, seq): (&LogId, &u64)| {
+            self.replication.log(*log).is_some_and(|state| state.durable >= *seq)
+        };
+        let is_over = preview.goal.iter().all(has_come) && self.arrears.poll_timeout().is_none();
+        let is_due = preview.due_ms.is_some_and(|due| due <= now.mono_ms);
+        if !is_over && !is_due {
+            return Ok(());
+        }
+        preview.due_ms = None;
+        let checkpoint = preview.checkpoint.clone();
+        if is_over || !self.is_within_cuts(&checkpoint) {
+            return self.end_preview(storage);
+        }
+        let Some(preview) = &mut self.preview else { return Ok(()) };
+        let is_here = |pack: &PackRef| {
+            pack.blob.chunks.iter().all(|chunk| !preview.lacks.contains(&chunk.id))
+        };
+        let next = preview.open.iter().copied();
+        let next = next.filter_map(|number| Some((number, checkpoint.packs.get(number)?)));
+        let next = next.into_iter().find(|(_, pack)| is_here(pack));
+        if let Some((number, pack)) = next {
+            preview.open.remove(&number);
+            preview.due_ms = Some(now.mono_ms + 1);
+            if !self.show_pack(storage, pack)? {
+                tracing::warn!("a checkpoint holds something else than it says");
+                return self.end_preview(storage);
+            }
+            return Ok(());
+        }
+        if preview.open.is_empty() && preview.has_tail && !preview.tail.is_empty() {
+            let tail = std::mem::take(&mut preview.tail);
+            for (log, seq) in tail.keys() {
+                preview.goal.insert(*log, *seq);
+            }
+            self.show_entries(storage, tail.values())?;
+        }
+        Ok(())
+    }
+
+    fn end_preview(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        self.preview = None;
+        clear(storage)
+    }
+
+    /// Shows a pack; returns whether it holds what it says.
+    fn show_pack(
+        &mut self,
+        storage: &mut dyn Storage,
+        pack: &PackRef,
+    ) -> Result<bool, StorageError> {
+        let Some(keyring) = &self.membership.keyring else { return Ok(true) };
+        let account_key = *keyring.account_key();
+        let bytes = heirloom_blob::open(&account_key, &pack.blob, |id| storage.chunk(id).ok());
+        let records = bytes.ok().and_then(|bytes| heirloom_doc::unpack(&bytes).ok());
+        let Some(records) = records else { return Ok(false) };
+        let told = records.iter().map(|one| (one.record, one.heads.as_slice()));
+        if records.len() != pack.records as usize || super::checkpoints::root_of(told) != pack.root
+        {
+            return Ok(false);
+        }
+        let mut changed: BTreeMap<i64, Vec<RecordId>> = BTreeMap::new();
+        for some in records.chunks(ROWS_PER_BATCH) {
+            let mut apart = Apart(storage);
+            let mut view = View::new(&mut apart);
+            for one in some.iter().filter(|one| !one.changes.is_empty()) {
+                let Some(category) = show_packed(&mut view, &account_key, one)? else {
+                    return Ok(false);
+                };
+                changed.entry(category).or_default().push(one.record);
+            }
+            view.commit(None)?;
+        }
+        self.tell_shown(changed);
+        Ok(true)
+    }
+
+    /// Shows what entries change of records that a checkpoint shows, or begin.
+    fn show_entries<'e>(
+        &mut self,
+        storage: &mut dyn Storage,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) -> Result<(), StorageError> {
+        let Some(keyring) = &self.membership.keyring else { return Ok(()) };
+        let account_key = *keyring.account_key();
+        let mut by_record: BTreeMap<RecordId, Vec<Offer>> = BTreeMap::new();
+        for entry in entries {
+            let (log, seq, wall_ms) =
+                (entry.header().log, entry.header().seq, entry.header().hlc.wall_ms());
+            let key = keyring.epoch_key(&entry.header().epoch);
+            let Some(body) = key.and_then(|key| entry.open(key).ok()) else { continue };
+            for part in body.parts {
+                let offer = Offer { log, seq, wall_ms, change: RawChange(part.change) };
+                by_record.entry(part.record).or_default().push(offer);
+            }
+        }
+        let mut changed: BTreeMap<i64, Vec<RecordId>> = BTreeMap::new();
+        let mut apart = Apart(storage);
+        let mut view = View::new(&mut apart);
+        for (record, offers) in by_record {
+            if let Some(category) = show_offers(&mut view, &account_key, record, offers)? {
+                changed.entry(category).or_default().push(record);
+            }
+        }
+        view.commit(None)?;
+        self.tell_shown(changed);
+        Ok(())
+    }
+
+    /// Lets records that this device itself has changed be shown as they are.
+    pub(super) fn uncover(
+        &self,
+        storage: &mut dyn Storage,
+        records: &BTreeMap<i64, Vec<RecordId>>,
+    ) -> Result<(), StorageError> {
+        let mut batch = Batch::default();
+        for (category, record) in records
+            .iter()
+            .flat_map(|(category, records)| records.iter().map(|record| (*category, *record)))
+        {
+            batch.remove(apart::key(&rows::record_key(category, record)));
+            batch.remove(apart::key(&rows::key(table::DOCUMENT, &[&record.0])));
+        }
+        storage.commit(batch)
+    }
+
+    fn tell_shown(&mut self, changed: BTreeMap<i64, Vec<RecordId>>) {
+        for (number, records) in changed {
+            let Some(spec) = category::by_number(number) else { continue };
+            self.event(Event::RecordsChanged {
+                category: spec.id.to_owned(),
+                ids: records.iter().map(ToString::to_string).collect(),
+                by: None,
+                by_name: String::new(),
+                at: None,
+            });
+        }
+    }
+
+    /// Refuses a change of a record of which not all is here that is shown.
+    pub(super) fn may_change_shown(
+        &self,
+        storage: &dyn Storage,
+        command: &Command,
+    ) -> Result<(), Refusal> {
+        let (Command::Set { category, id, .. }
+        | Command::Delete { category, id, .. }
+        | Command::Restore { category, id, .. }
+        | Command::Resolve { category, id, .. }) = command
+        else {
+            return Ok(());
+        };
+        if self.preview.is_none() {
+            return Ok(());
+        }
+        let spec = super::records::category_of(category)?;
+        let Ok(found) = self.find(&self.shown(storage), spec, id) else { return Ok(()) };
+        let key = rows::record_key(spec.number, found.record);
+        let here = storage.get(&key)?;
+        let row =
+            here.map(|bytes| crate::view::decode_row::<rows::RecordIndex>(&bytes)).transpose()?;
+        match row.is_some_and(|row| row.heads == found.row.heads) {
+            true => Ok(()),
+            false => Err(failure::still_coming(&self.coming()).into()),
+        }
+    }
+
+    /// Says how much is here of what is shown.
+    fn coming(&self) -> String {
+        let goal: u64 = self.preview.iter().flat_map(|preview| preview.goal.values()).sum();
+        let held = |(log, seq): (&LogId, &u64)| {
+            self.replication.log(*log).map_or(0, |state| state.durable.min(*seq))
+        };
+        let held: u64 = self.preview.iter().flat_map(|preview| preview.goal.iter().map(held)).sum();
+        format!("{held} of {}", count::of(goal, "entry", "entries"))
+    }
+
+    /// Tells that a checkpoint is shown.
+    pub(super) fn preview_problem(&self) -> Option<Problem> {
+        let preview = self.preview.as_ref()?;
+        let text = format!(
+            "What is shown is the restore point of {} and what followed it: {} are here.",
+            time::rfc3339(preview.made_ms),
+            self.coming()
+        );
+        let fix = "Leave this device connected; until then a record may not be changed.";
+        Some(Problem { code: "still-coming".into(), text, fix: fix.into() })
+    }
+}
+
+/// Removes all rows apart.
+fn clear(storage: &mut dyn Storage) -> Result<(), StorageError> {
+    loop {
+        let rows = storage.scan(&[table::PREVIEW], None, ROWS_PER_BATCH)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        rows.into_iter().for_each(|(key, _)| batch.remove(key));
+        storage.commit(batch)?;
+    }
+}
+
+/// Shows a record of a pack; returns its category, or nothing where the record
+/// is another one than the pack says.
+fn show_packed(
+    view: &mut View<'_>,
+    account_key: &[u8; 32],
+    one: &Packed,
+) -> Result<Option<i64>, StorageError> {
+    let offered: Vec<Offered> = one
+        .changes
+        .iter()
+        .map(|(log, change)| Offered { log: *log, change: change.clone() })
+        .collect();
+    let admission = heirloom_doc::admit(None, one.record, &offered);
+    let Some((document, saved)) = admission.document else { return Ok(None) };
+    if document.heads().0 != one.heads {
+        return Ok(None);
+    }
+    let seq = |log: &LogId| one.entries.get(log).copied().unwrap_or_default();
+    let births = one
+        .births
+        .iter()
+        .map(|(actor, (wall_ms, log))| Counted::new((*log, seq(log)), *wall_ms, Some(*actor)));
+    let edited =
+        one.edited.iter().map(|(wall_ms, log)| Counted::new((*log, seq(log)), *wall_ms, None));
+    // What else carries a change is older than the newest.
+    let others = one.entries.iter().map(|(log, seq)| Counted::new((*log, *seq), 0, None));
+    let others = others.filter(|_| one.edited.is_some());
+    let counted = births.chain(edited).chain(others).collect();
+    write(view, account_key, one.record, (&document, saved), counted).map(Some)
+}
+
+/// Shows what entries change of one record; returns its category, if they did.
+fn show_offers(
+    view: &mut View<'_>,
+    account_key: &[u8; 32],
+    record: RecordId,
+    offers: Vec<Offer>,
+) -> Result<Option<i64>, StorageError> {
+    let before = view.document(record)?;
+    let offered: Vec<Offered> = offers
+        .iter()
+        .map(|offer| Offered { log: offer.log, change: offer.change.clone() })
+        .collect();
+    let admission = heirloom_doc::admit(before.as_deref(), record, &offered);
+    let Some((document, saved)) = admission.document else { return Ok(None) };
+    let births: BTreeMap<usize, ActorId> = admission.births.iter().copied().collect();
+    let left: BTreeSet<usize> = admission
+        .waiting
+        .iter()
+        .map(|(index, _)| *index)
+        .chain(admission.refused.iter().map(|(index, _)| *index))
+        .chain(admission.duplicates.iter().copied())
+        .collect();
+    let counted = offers.iter().enumerate().filter(|(index, _)| !left.contains(index));
+    let counted = counted.map(|(index, offer)| {
+        Counted::new((offer.log, offer.seq), offer.wall_ms, births.get(&index).copied())
+    });
+    write(view, account_key, record, (&document, saved), counted.collect()).map(Some)
+}
+
+fn write(
+    view: &mut View<'_>,
+    account_key: &[u8; 32],
+    record: RecordId,
+    (document, saved): (&Document, Vec<u8>),
+    counted: Vec<Counted>,
+) -> Result<i64, StorageError> {
+    view.put_bytes(rows::key(table::DOCUMENT, &[&record.0]), saved);
+    collection::update_row(view, account_key, record, document, counted)
+}
