@@ -295,6 +295,13 @@ impl SimDisk {
         Some(behind.chain(rotten.iter().map(Entry::id)).collect())
     }
 
+    /// Returns how many durable entries are of a kind.
+    #[must_use]
+    pub fn count_entries(&self, kind: u8) -> usize {
+        let entries = self.storage.frames.values().filter_map(entry_of);
+        entries.filter(|entry| entry.header().kind == kind).count()
+    }
+
     /// Returns the durable entries.
     #[must_use]
     pub fn entries(&self) -> BTreeSet<EntryId> {

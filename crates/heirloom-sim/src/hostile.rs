@@ -17,6 +17,7 @@ use heirloom_sync::{
 use std::collections::{BTreeMap, BTreeSet};
 
 mod changes;
+mod claims;
 mod ruse;
 
 pub use ruse::Ruse;
@@ -88,7 +89,7 @@ impl Mind {
 
     /// Thinks of something to say about the records of the honest.
     pub fn attack(&mut self, rng: &mut Rng, targets: &[String]) -> Attack {
-        let number = rng.below(16);
+        let number = rng.below(17);
         self.attack_with(number, rng, targets)
     }
 
@@ -116,6 +117,7 @@ impl Mind {
             12 => one("an entry that follows nothing", self.unchained(rng, record)),
             13 => one("an entry full of nonsense", self.nonsense(rng, record)),
             14 => one("changes that build on nothing", self.orphans(rng, record)),
+            16 => self.false_checkpoint(rng),
             ROSTER_FLOOD => self.roster_flood(),
             _ => one("crafted changes", self.crafted(rng, record)),
         }

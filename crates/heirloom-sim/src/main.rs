@@ -84,6 +84,7 @@ fn spread<R: Send>(
 fn play_all(from: u64, seeds: u64, threads: u64) {
     let (mut inputs, mut answered, mut crashes, mut restores, mut simulated_ms) = (0, 0, 0, 0, 0);
     let (mut copies, mut rotten, mut attacks) = (0, 0, BTreeSet::new());
+    let (mut checkpoints, mut previews) = (0, 0);
     let (mut last, mut tally) = (String::new(), Tally::default());
     spread(from, seeds, threads, scenario::play, |report| {
         tally.add(&report.tally);
@@ -94,6 +95,8 @@ fn play_all(from: u64, seeds: u64, threads: u64) {
         simulated_ms += report.simulated_ms;
         copies += report.copies;
         rotten += report.rotten;
+        checkpoints += report.checkpoints;
+        previews += report.previews;
         attacks.extend(report.attacks);
         last = report.trace;
     });
@@ -101,7 +104,7 @@ fn play_all(from: u64, seeds: u64, threads: u64) {
     say(&format!(
         "{seeds} seeds from {from}: {inputs} inputs, {answered} answered writes, {crashes} crashes, \
          {restores} devices restored, {copies} folders put back or exchanged, {rotten} entries \
-         rotten, {hours} simulated hours; last trace {last}"
+         rotten, {checkpoints} checkpoints, shown {previews} times, {hours} simulated hours; last trace {last}"
     ));
     say(&format!("{} kinds of attack: {}", attacks.len(), Vec::from_iter(attacks).join(", ")));
     say(&tally.summary());

@@ -42,6 +42,10 @@ pub struct Report {
     pub rotten: u64,
     /// Chunks that decayed.
     pub decayed: u64,
+    /// Checkpoints that are held in the end.
+    pub checkpoints: u64,
+    /// Starts of devices in which a checkpoint was shown.
+    pub previews: u64,
     /// What a hostile device did.
     pub attacks: BTreeSet<&'static str>,
     /// What went wrong.
@@ -114,6 +118,7 @@ fn play_on(seed: u64, lying_disk: bool) -> Report {
     story.restore_from_every_peer();
     story.report.trace = to_hex(&story.world.trace());
     story.report.inputs = story.world.inputs();
+    story.report.previews = story.world.previews();
     story.report.tally = std::mem::take(&mut story.world.tally);
     story.report.simulated_ms = story.world.now_ms;
     story.report
@@ -154,6 +159,8 @@ impl Story {
             copies: 0,
             rotten: 0,
             decayed: 0,
+            checkpoints: 0,
+            previews: 0,
             attacks: BTreeSet::new(),
             tally: Tally::default(),
         };

@@ -133,6 +133,8 @@ pub struct World {
     inputs: u64,
     trace: [u8; 32],
     operations: power::Operations,
+    /// Devices and their starts in which a checkpoint was shown.
+    previews: BTreeSet<(usize, u64)>,
     /// What went wrong.
     pub tally: Tally,
 }
@@ -171,6 +173,7 @@ impl World {
             inputs: 0,
             trace: [0; 32],
             operations: power::Operations::default(),
+            previews: BTreeSet::new(),
             tally: Tally::default(),
         }
     }
@@ -268,7 +271,7 @@ impl World {
             networked: true,
             fresh_incarnation: damage == Damage::WithIndex,
             arrears_from: 2,
-            checkpoint_from: u64::MAX,
+            checkpoint_from: 8,
             checkpoint_quiet_ms: 1_000,
             place: Some(Place([machine.place; 16])),
         };
@@ -413,6 +416,22 @@ impl World {
         while let Some(effect) = self.next_effect(device) {
             self.effect(device, effect);
         }
+        if let Some(machine) = self.devices.get(device).filter(|_| self.shows_preview(device)) {
+            self.previews.insert((device, machine.boot));
+        }
+    }
+
+    /// Returns whether a device shows a checkpoint whose entries are not here.
+    #[must_use]
+    pub fn shows_preview(&self, device: usize) -> bool {
+        let node = self.devices.get(device).and_then(|machine| machine.node.as_ref());
+        node.is_some_and(Node::shows_preview)
+    }
+
+    /// Returns in how many starts of devices a checkpoint was shown.
+    #[must_use]
+    pub fn previews(&self) -> u64 {
+        self.previews.len() as u64
     }
 
     fn next_effect(&mut self, device: usize) -> Option<Effect> {

@@ -158,7 +158,7 @@ mod tests {
         let bytes = checkpoint.to_bytes();
         assert_eq!(Checkpoint::from_bytes(&bytes), Ok(checkpoint.clone()));
         assert_eq!(checkpoint.entries(), 7);
-        assert_eq!(to_hex(&hash::plain(&bytes)[..8]), "FROZEN");
+        assert_eq!(to_hex(&hash::plain(&bytes)[..8]), "475e919bacd0103a");
         let signed = Cosignature { checkpoint: EntryId([1; 32]), root: [2; 32] };
         assert_eq!(to_hex(&signed.to_bytes()), format!("{}{}", "01".repeat(32), "02".repeat(32)));
     }

@@ -126,10 +126,15 @@ impl Node {
             return;
         }
         let Some(checkpoint) = self.opened_item::<Checkpoint>(entry) else { return };
-        if checkpoint.entries() > self.checkpoints.covered && self.is_within_cuts(&checkpoint) {
+        let is_news = checkpoint.entries() > self.checkpoints.covered;
+        if !is_news || checkpoint.vector.is_absurd() || !self.is_within_cuts(&checkpoint) {
+            return;
+        }
+        // What another one says counts once this device has compared it.
+        if author == self.device() || signed.contains(&entry.id()) {
             self.checkpoints.covered = checkpoint.entries();
-            let is_open = author != self.device() && !signed.contains(&entry.id());
-            self.checkpoints.unsigned = is_open.then_some((header.log, header.seq));
+        } else {
+            self.checkpoints.unsigned = Some((header.log, header.seq));
         }
     }
 
@@ -320,13 +325,17 @@ impl Node {
                 self.checkpoints.unsigned = Some(place);
                 return Ok(());
             }
-            Standing::Elsewhere => return Ok(()),
+            Standing::Elsewhere => {
+                self.checkpoints.covered = checkpoint.entries();
+                return Ok(());
+            }
             Standing::There => {}
         }
         if !has_roots(storage, &checkpoint)? {
             tracing::warn!(log = %log.short(), seq, "a checkpoint holds something else than this device");
             return Ok(());
         }
+        self.checkpoints.covered = checkpoint.entries();
         let signed = Cosignature { checkpoint: entry.id(), root: checkpoint.root };
         let body = Body::of(&signed);
         self.write_item(now, storage, (kind::COSIGNATURE, body, Vec::new()), Vec::new());

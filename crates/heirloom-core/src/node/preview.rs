@@ -87,6 +87,12 @@ impl Preview {
 }
 
 impl Node {
+    /// Returns whether a checkpoint is shown whose entries are not here yet.
+    #[must_use]
+    pub fn shows_preview(&self) -> bool {
+        self.preview.is_some()
+    }
+
     /// Returns the records as they are shown.
     pub(super) fn shown<'a>(&self, storage: &'a dyn Storage) -> InFront<'a> {
         InFront { storage, is_open: self.preview.is_some() }

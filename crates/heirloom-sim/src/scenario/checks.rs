@@ -4,6 +4,7 @@ use super::{CANARY, Story, card};
 use crate::hostile::Mind;
 use heirloom_base::{RecordId, limits};
 use heirloom_core::command::{Answer, Command};
+use heirloom_sync::entry::kind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one list, more than there ever are.
@@ -26,6 +27,19 @@ impl Story {
         self.check_chains();
         self.check_waiting();
         self.check_named();
+        self.check_previews();
+    }
+
+    /// What a checkpoint showed has made room for the records themselves.
+    fn check_previews(&mut self) {
+        let seed = self.report.seed;
+        for device in self.members.clone() {
+            let shows = self.world.shows_preview(device);
+            assert!(!shows, "seed {seed}: device {device} shows a checkpoint still");
+        }
+        let first = self.members.first().and_then(|device| self.world.devices.get(*device));
+        let held = first.map_or(0, |machine| machine.disk.count_entries(kind::CHECKPOINT));
+        self.report.checkpoints = held as u64;
     }
 
     /// Nobody is said to break the rules, or not to keep its word, who did not,
