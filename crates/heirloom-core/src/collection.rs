@@ -9,7 +9,7 @@ mod work;
 
 use crate::births;
 use crate::quarantine::{self, Aside};
-use crate::rows::{self, RecordIndex, table};
+use crate::rows::{self, RecordIndex, Stamp, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use documents::Documents;
@@ -278,18 +278,30 @@ pub(crate) fn update_row(
         if let Some(actor) = source.birth {
             let first = row.births.entry(actor).or_insert(stamp);
             *first = stamp.min(*first);
-        } else {
-            row.edited = row.edited.max(Some(stamp));
         }
     }
-    // Of equal clock readings the greater log counts, so that the order of
-    // arrival does not show.
-    let newest = row.edited.max(row.births.values().max().copied());
+    let newest = newest(record, document, &row);
     row.updated_ms = newest.map_or(0, |(wall_ms, _)| wall_ms);
     row.updated_by = newest.map(|(_, log)| log);
     project(view.storage(), account_key, document, &mut row);
     view.put_bytes(key, row.to_bytes());
     Ok(row.category)
+}
+
+/// Returns when and in which log a record was changed last: of the changes that
+/// none builds on, the newest. Of equal clock readings the greater log counts,
+/// so that the order of arrival does not show.
+fn newest(record: RecordId, document: &Document, row: &RecordIndex) -> Option<Stamp> {
+    let heads = document.head_authors().into_iter();
+    let stamps = heads.filter_map(|(actor, hlc)| match hlc {
+        None => row.births.get(&actor).copied(),
+        Some(hlc) => {
+            let mut logs = row.entries.keys();
+            let log = logs.find(|log| heirloom_doc::actor_for(**log, record) == actor)?;
+            Some((hlc.wall_ms(), *log))
+        }
+    });
+    stamps.max()
 }
 
 /// Shows a record anew, after chunks of it arrived.

@@ -14,6 +14,12 @@ use std::collections::BTreeMap;
 const DELETED_FIELD: &str = "deleted";
 /// What the zone of a time is called among what its line says besides.
 const ZONE: &str = "TZID";
+/// The field of a time to whose line other fields belong.
+const START: &str = "start";
+const OF_A_START: &[&str] = &["all_day", "timezone"];
+/// The fields that one move of an event writes.
+const TIMES: &[&str] =
+    &[START, "end", "due", "duration", "rrule", "exrule", "exdate", "rdate", "recurrence-id"];
 /// The word that stands for the values that are shown.
 const WINNER: &str = "winner";
 
@@ -215,6 +221,10 @@ pub(crate) fn settlement(
     field: Option<&str>,
     keep: &str,
 ) -> Result<Edits, Failure> {
+    let named = |wanted: &str| disputes.iter().any(|dispute| dispute.field == wanted);
+    // What a line says beside its own field is settled with it.
+    let is_beside = field.is_some_and(|field| OF_A_START.contains(&field) && !named(field));
+    let field = if is_beside { Some(START) } else { field };
     let meant: Vec<&Dispute> = disputes
         .iter()
         .filter(|dispute| field.is_none_or(|field| dispute.field == field))
@@ -230,17 +240,48 @@ pub(crate) fn settlement(
         if fields.len() > 1 {
             return Err(failure::several_conflicts(&fields));
         }
-        vec![choose(category, &meant, keep)?]
+        vec![choose(category, &meant, keep, is_beside)?]
     };
     let mut edits = Edits::new();
     for candidate in chosen {
         let some = candidate.edits.clone().ok_or_else(|| failure::no_such_value(keep, category))?;
         edits.extend(some);
+        for other in moved_with(disputes, candidate) {
+            let is_open =
+                |(key, _): &(String, Option<Value>)| edits.iter().all(|(own, _)| own != key);
+            let more: Edits =
+                other.edits.iter().flatten().filter(|edit| is_open(edit)).cloned().collect();
+            edits.extend(more);
+        }
     }
     Ok(edits)
 }
 
-fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a Candidate, Failure> {
+/// Returns what the same change gave the other times of an event: who chooses
+/// its start chooses its end too, so that the event lasts as long as it did.
+fn moved_with<'a>(
+    disputes: &'a [Dispute],
+    chosen: &'a Candidate,
+) -> impl Iterator<Item = &'a Candidate> {
+    let is_time = |dispute: &&Dispute| TIMES.contains(&dispute.field.as_str());
+    let of_it = |dispute: &&Dispute| {
+        is_time(dispute) && dispute.candidates.iter().any(|one| std::ptr::eq(one, chosen))
+    };
+    let own = disputes.iter().find(of_it);
+    let others = disputes.iter().filter(is_time).filter(move |dispute| {
+        own.is_some_and(|own| own.field != dispute.field && own.component == dispute.component)
+    });
+    others.filter_map(|dispute| dispute.candidates.iter().find(|one| one.author == chosen.author))
+}
+
+/// Returns the value that a user means; `is_beside` says that it may be named by
+/// what its line says beside its own field.
+fn choose<'a>(
+    category: &str,
+    meant: &[&'a Dispute],
+    keep: &str,
+    is_beside: bool,
+) -> Result<&'a Candidate, Failure> {
     let all: Vec<&Candidate> = meant.iter().flat_map(|dispute| &dispute.candidates).collect();
     let number = keep.parse::<usize>().ok();
     let by_number = all.iter().copied().find(|one| Some(one.number) == number);
@@ -252,7 +293,9 @@ fn choose<'a>(category: &str, meant: &[&'a Dispute], keep: &str) -> Result<&'a C
         show::plain(shown) == keep || (nests || is_text) && written.as_ref() == Some(shown)
     };
     let reads = |one: &&Candidate| {
-        one.removed && keep.is_empty() || one.shown.iter().chain(&one.also).any(is_same)
+        let beside = one.beside.values().filter(|_| is_beside);
+        let mut shown = one.shown.iter().chain(&one.also).chain(beside);
+        one.removed && keep.is_empty() || shown.any(is_same)
     };
     let by_value = all.iter().copied().find(reads);
     let mut twins = all.iter().copied().filter(reads);

@@ -68,7 +68,17 @@ impl Journal {
     pub(crate) fn ahead_until(&self, wall_ms: u64) -> Option<u64> {
         const AHEAD_MS: u64 = 3_600_000;
         let until = self.hlc.wall_ms();
-        (until > wall_ms.saturating_add(AHEAD_MS)).then_some(until)
+        let is_kept = until > wall_ms.saturating_add(AHEAD_MS) && !self.was_wrong(wall_ms);
+        is_kept.then_some(until)
+    }
+
+    /// Returns whether the clock was wrong and is right again: it is far behind
+    /// what was written, and shows a time at which this program existed.
+    fn was_wrong(&self, wall_ms: u64) -> bool {
+        const WRONG_MS: u64 = 24 * 3_600_000;
+        /// The first day of 2026, UTC.
+        const EXISTED_MS: u64 = 1_767_225_600_000;
+        wall_ms >= EXISTED_MS && self.hlc.wall_ms() > wall_ms.saturating_add(WRONG_MS)
     }
 
     /// Notes a clock reading of an own entry, at start.
@@ -76,8 +86,12 @@ impl Journal {
         self.hlc = self.hlc.max(hlc);
     }
 
-    /// Returns the clock reading for the next change.
+    /// Returns the clock reading for the next change. It never goes back, unless
+    /// the clock was ahead by days and is right again.
     pub(crate) fn tick(&mut self, wall_ms: u64) -> Hlc {
+        if self.was_wrong(wall_ms) {
+            self.hlc = Hlc::from_wall_ms(wall_ms);
+        }
         self.hlc = self.hlc.tick(wall_ms);
         self.hlc
     }
@@ -306,6 +320,22 @@ mod tests {
         study.roster = Roster::new(study.roster.account());
         assert_eq!(study.write(vec![draft(1, 0)]), Err(JournalError::NoEpoch));
         assert_eq!(study.replication.logs().count(), 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_by_days_is_followed_when_it_is_right_again() {
+        const RIGHT_MS: u64 = 1_795_000_000_000;
+        const DAY_MS: u64 = 24 * 3_600_000;
+        let mut journal = Journal::default();
+        journal.tick(RIGHT_MS + 3_650 * DAY_MS);
+        assert_eq!(journal.ahead_until(RIGHT_MS), None);
+        let next = journal.tick(RIGHT_MS);
+        assert_eq!(next.wall_ms(), RIGHT_MS);
+        assert!(journal.tick(RIGHT_MS) > next, "no two readings are one");
+        let later = journal.tick(RIGHT_MS + DAY_MS);
+        assert!(journal.tick(RIGHT_MS) > later, "by a day it may be put back");
+        assert_eq!(journal.ahead_until(RIGHT_MS), Some(RIGHT_MS + DAY_MS));
+        assert!(journal.tick(1_000) > later, "in 1970 there was no such program");
     }
 
     #[test]

@@ -221,11 +221,10 @@ pub(crate) struct RecordIndex {
     /// The first entry that carried each birth, by the birth's actor: a birth
     /// is the same whoever brings it, and the first who did is its author.
     pub(crate) births: BTreeMap<ActorId, Stamp>,
-    /// The newest entry that carried anything but a birth.
-    pub(crate) edited: Option<Stamp>,
-    /// Clock reading of the newest of all these, in milliseconds since 1970.
+    /// Clock reading of the newest change that none builds on, in milliseconds
+    /// since 1970.
     pub(crate) updated_ms: u64,
-    /// Log of that entry.
+    /// Log of that change.
     pub(crate) updated_by: Option<LogId>,
     /// What a person would call it.
     pub(crate) title: String,
@@ -273,9 +272,6 @@ impl Encode for RecordIndex {
             writer.u64(*wall_ms);
             log.encode(writer);
         }
-        let (edited_ms, edited_by) = self.edited.unzip();
-        writer.u64(edited_ms.unwrap_or_default());
-        writer.option(edited_by.as_ref());
         writer.u64(self.updated_ms);
         writer.option(self.updated_by.as_ref());
         writer.text(&self.title);
@@ -318,7 +314,6 @@ impl Decode for RecordIndex {
         let births = (0..count)
             .map(|_| Ok((ActorId::decode(reader)?, (reader.u64()?, LogId::decode(reader)?))))
             .collect::<Result<_, DecodeError>>()?;
-        let (edited_ms, edited_by) = (reader.u64()?, reader.option()?);
         Ok(Self {
             category,
             uid,
@@ -327,7 +322,6 @@ impl Decode for RecordIndex {
             heads,
             entries,
             births,
-            edited: edited_by.map(|log| (edited_ms, log)),
             updated_ms: reader.u64()?,
             updated_by: reader.option()?,
             title: reader.text(TEXT_BYTES_MAX)?.to_owned(),
@@ -406,7 +400,6 @@ mod tests {
             heads: vec![ChangeHash([1; 32])],
             entries: [(LogId([2; 16]), 7)].into(),
             births: [(ActorId([3; 16]), (4, LogId([2; 16])))].into(),
-            edited: Some((9, LogId([2; 16]))),
             updated_ms: 9,
             updated_by: Some(LogId([2; 16])),
             title: "t".into(),

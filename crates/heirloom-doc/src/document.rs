@@ -12,7 +12,7 @@ use crate::change::{Heads, RawChange, foreign_hash, own_actor};
 use crate::error::DocError;
 use crate::guard::guarded;
 use automerge::{Automerge, LoadOptions, TextEncoding};
-use heirloom_base::{ActorId, ChangeHash};
+use heirloom_base::{ActorId, ChangeHash, Hlc};
 use std::sync::OnceLock;
 
 /// Saved bytes above which a document is compressed: below, it saves nothing.
@@ -123,6 +123,23 @@ impl Document {
             (own_actor(change.actor_id()), is_birth, RawChange(change.raw_bytes().to_vec()))
         };
         changes.map(told).collect()
+    }
+
+    /// Returns the authors of the heads and their clock readings; none where the
+    /// head is a birth's.
+    #[must_use]
+    pub fn head_authors(&self) -> Vec<(ActorId, Option<Hlc>)> {
+        if let Some(newborn) = &self.newborn {
+            return vec![(newborn.actor(), None)];
+        }
+        let document = self.automerge();
+        let metas = document.get_heads();
+        let metas = metas.iter().filter_map(|head| document.get_change_meta_by_hash(head));
+        let told = metas.map(|meta| {
+            let hlc = u64::try_from(meta.timestamp).ok().filter(|hlc| *hlc > 0);
+            (own_actor(&meta.actor), hlc.map(Hlc))
+        });
+        told.collect()
     }
 
     /// Returns whether a change is here.

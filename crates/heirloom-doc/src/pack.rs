@@ -26,8 +26,6 @@ pub struct Packed {
     pub entries: BTreeMap<LogId, u64>,
     /// When each birth came about, in milliseconds since 1970, and in which log.
     pub births: BTreeMap<ActorId, (u64, LogId)>,
-    /// The same of the newest other change.
-    pub edited: Option<(u64, LogId)>,
     /// Its changes, each behind those that it builds on, and the log that
     /// carries them; none where they are too large.
     pub changes: Vec<(LogId, RawChange)>,
@@ -119,11 +117,6 @@ impl Packed {
             writer.u64(*wall_ms);
             writer.u32(logs.place(*log));
         }
-        writer.u8(u8::from(self.edited.is_some()));
-        if let Some((wall_ms, log)) = self.edited {
-            writer.u64(wall_ms);
-            writer.u32(logs.place(log));
-        }
         writer.u32(count(self.changes.len()));
         for (log, change) in &self.changes {
             writer.u32(logs.place(*log));
@@ -140,18 +133,13 @@ impl Packed {
         let births = (0..reader.u32()?)
             .map(|_| Ok((ActorId::decode(reader)?, (reader.u64()?, log(logs, reader)?))))
             .collect::<Result<_, DecodeError>>()?;
-        let edited = match reader.u8()? {
-            0 => None,
-            1 => Some((reader.u64()?, log(logs, reader)?)),
-            value => return Err(DecodeError::Unknown { what: "edit", value: value.into() }),
-        };
         let changes = (0..reader.u32()?)
             .map(|_| {
                 let log = log(logs, reader)?;
                 Ok((log, RawChange(reader.bytes(limits::CHANGE_BYTES_MAX)?.to_vec())))
             })
             .collect::<Result<_, DecodeError>>()?;
-        Ok(Self { record, heads, entries, births, edited, changes })
+        Ok(Self { record, heads, entries, births, changes })
     }
 }
 
@@ -173,7 +161,6 @@ mod tests {
             heads: vec![ChangeHash([4; 32])],
             entries: BTreeMap::new(),
             births: BTreeMap::new(),
-            edited: None,
             changes: Vec::new(),
         };
         let small = Packed {
@@ -181,7 +168,6 @@ mod tests {
             heads: vec![ChangeHash([3; 32])],
             entries: [(one, 4), (other, 1)].into(),
             births: [(ActorId([5; 16]), (99, one))].into(),
-            edited: Some((100, other)),
             changes: vec![(one, RawChange(vec![1, 2])), (other, RawChange(Vec::new()))],
         };
         vec![small, large]

@@ -1,8 +1,11 @@
 //! Differences between two texts, so that edits of different places merge.
 //!
-//! What both texts begin and end with is set aside; the middle is compared
-//! line by line, each stretch of lines that differ word by word, and each
-//! stretch of words is narrowed down to its differing characters.
+//! The words that both texts begin and end with are set aside; the middle is
+//! compared line by line, and each stretch of lines that differ word by word.
+//! Where nothing but blanks and signs stands between two replacements they are
+//! one: what two devices wrote anew at one place does not become a mixture of
+//! both. A stretch of words is narrowed down to its differing characters where
+//! most of it stays.
 
 use imara_diff::{Algorithm, Diff, InternedInput};
 
@@ -28,13 +31,18 @@ pub(crate) fn splices(old: &str, new: &str) -> Vec<Splice> {
     let old: Vec<char> = old.chars().collect();
     let new: Vec<char> = new.chars().collect();
     let mut result = Vec::new();
-    let (prefix, old_middle, new_middle) = trimmed(&old, &new);
-    let mut at = prefix;
-    for hunk in hunks(old_middle, new_middle) {
+    let ends = whole_words(&old, &new, common(&old, &new));
+    let (old_middle, new_middle) = (middle(&old, ends), middle(&new, ends));
+    let mut at = ends.0;
+    for hunk in joined(hunks(old_middle, new_middle), old_middle, new_middle) {
         match hunk {
             Hunk::Same(length) => at += length,
             Hunk::Replaced { old, new } => {
-                let (prefix, old_rest, new_rest) = trimmed(old, new);
+                let (prefix, suffix) = common(old, new);
+                let is_narrow = (prefix + suffix) * 2 >= old.len().max(new.len());
+                let (prefix, suffix) = if is_narrow { (prefix, suffix) } else { (0, 0) };
+                let ends = (prefix, suffix);
+                let (old_rest, new_rest) = (middle(old, ends), middle(new, ends));
                 if !old_rest.is_empty() || !new_rest.is_empty() {
                     let insert = new_rest.iter().collect();
                     result.push(Splice { at: at + prefix, delete: old_rest.len(), insert });
@@ -46,13 +54,64 @@ pub(crate) fn splices(old: &str, new: &str) -> Vec<Splice> {
     result
 }
 
-/// Cuts off what both begin and end with; returns the length of the beginning
-/// and the two middles.
-fn trimmed<'a>(old: &'a [char], new: &'a [char]) -> (usize, &'a [char], &'a [char]) {
+/// Returns how many characters both begin and end with.
+fn common(old: &[char], new: &[char]) -> (usize, usize) {
     let prefix = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let (old, new) = (&old[prefix..], &new[prefix..]);
     let suffix = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
-    (prefix, &old[..old.len() - suffix], &new[..new.len() - suffix])
+    (prefix, suffix)
+}
+
+fn middle(text: &[char], (prefix, suffix): (usize, usize)) -> &[char] {
+    &text[prefix..text.len() - suffix]
+}
+
+/// Shortens what both begin and end with so that it cuts no word.
+fn whole_words(old: &[char], new: &[char], (prefix, suffix): (usize, usize)) -> (usize, usize) {
+    let cuts = |text: &[char], at: usize| {
+        at > 0 && at < text.len() && text[at - 1].is_alphanumeric() && text[at].is_alphanumeric()
+    };
+    let is_cut = |at: &usize| cuts(old, *at) || cuts(new, *at);
+    let prefix = (0..=prefix).rev().find(|at| !is_cut(at)).unwrap_or(0);
+    let is_cut = |length: &usize| cuts(old, old.len() - length) || cuts(new, new.len() - length);
+    let suffix = (0..=suffix).rev().find(|length| !is_cut(length)).unwrap_or(0);
+    (prefix, suffix)
+}
+
+/// Makes one of two replacements between which no word stays. The hunks make up
+/// both texts.
+fn joined<'a>(hunks: Vec<Hunk<'a>>, old: &'a [char], new: &'a [char]) -> Vec<Hunk<'a>> {
+    let mut result: Vec<Hunk<'a>> = Vec::new();
+    // Where the last replacement begins, in both texts.
+    let mut begin: Option<(usize, usize)> = None;
+    let (mut old_at, mut new_at) = (0, 0);
+    for hunk in hunks {
+        match hunk {
+            Hunk::Same(0) => {}
+            Hunk::Same(length) => {
+                let kept = &old[old_at..old_at + length];
+                if kept.iter().any(|letter| letter.is_alphanumeric()) {
+                    begin = None;
+                }
+                result.push(Hunk::Same(length));
+                (old_at, new_at) = (old_at + length, new_at + length);
+            }
+            Hunk::Replaced { old: gone, new: come } => {
+                let ends = (old_at + gone.len(), new_at + come.len());
+                let from = begin.unwrap_or((old_at, new_at));
+                if begin.is_some() {
+                    while matches!(result.last(), Some(Hunk::Same(_))) {
+                        result.pop();
+                    }
+                    result.pop();
+                }
+                let (old, new) = (&old[from.0..ends.0], &new[from.1..ends.1]);
+                result.push(Hunk::Replaced { old, new });
+                (begin, old_at, new_at) = (Some(from), ends.0, ends.1);
+            }
+        }
+    }
+    result
 }
 
 /// A stretch of the comparison.
@@ -166,6 +225,22 @@ mod tests {
             splices("one two three four", "one 2 three 4"),
             [splice(4, 3, "2"), splice(12, 4, "4")]
         );
+    }
+
+    #[test]
+    fn what_was_written_anew_is_one_replacement() {
+        for (old, new) in [
+            ("eins zwei drei", "ganz anders A"),
+            ("Einkauf:\n\n- Milch", "Liste!\n\n* Brot, Eier"),
+            ("gut so", "ganz neu"),
+        ] {
+            let found = splices(old, new);
+            assert_eq!(found.len(), 1, "{old}: {found:?}");
+            assert_eq!(applied(old, &found), new);
+            assert!(found[0].insert.starts_with(char::is_alphanumeric), "{found:?}");
+        }
+        let found = splices("a, b and c", "x, y and z");
+        assert_eq!(found.iter().map(|splice| splice.delete).collect::<Vec<_>>(), [4, 1]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::admission::Admitted;
 use crate::engine::{Engine, Reach};
 use crate::host::{self, Running, Sources};
 use crate::options::UpOptions;
+use crate::serving::{self, Serving};
 use crate::{failure, up};
 use heirloom_base::DeviceId;
 use heirloom_core::command::{Answer, BehindRow, Command, Event, Failure};
@@ -45,7 +46,8 @@ pub(crate) struct Settled {
     pub(crate) is_full: bool,
 }
 
-/// Runs the node of a fresh device until it is level, and stops it.
+/// Runs the node of a fresh device until it is level, and stops it. Meanwhile
+/// its control socket answers: what has come can be read.
 ///
 /// # Errors
 /// When the node cannot be started or fails on the way.
@@ -57,11 +59,14 @@ pub(crate) async fn run(
 ) -> Result<Settled, Failure> {
     let Admitted { store, seed, inviter, .. } = admitted;
     let engine = Engine::open(&options.home, store, seed.clone(), Reach::Networked)?;
+    let server = serving::bind(&options.home)?;
     let (network, network_events) = up::listen(options, &seed, false).await?;
     let (running, mut events) =
         host::start(engine, network, network_events, options.peers.clone())?;
+    let serving = Serving::begin(server, &running);
     let outcome = watch(&running, &mut events, inviter, goal, progress).await;
     let settled = describe(&running).await;
+    serving.close().await;
     let sources = running.stop().await?;
     let State { records, newest_at, is_full } = settled?;
     Ok(Settled { complete: outcome?, records, newest_at, sources, is_full })

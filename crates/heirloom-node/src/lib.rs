@@ -26,6 +26,7 @@ mod local;
 mod meeting;
 mod options;
 mod randomness;
+mod serving;
 mod up;
 
 pub use failure::IN_USE;

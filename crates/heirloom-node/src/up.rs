@@ -3,8 +3,8 @@
 use crate::engine::{Engine, Reach};
 use crate::host::{self, Running};
 use crate::options::{JoinOptions, Ready, UpEvent, UpOptions};
+use crate::serving::{self, Serving};
 use crate::{admission, failure, folder, founding, home};
-use heirloom_api::Server;
 use heirloom_base::count;
 use heirloom_core::command::{Event, Failure};
 use heirloom_identity::Role;
@@ -15,8 +15,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{broadcast, mpsc};
 use zeroize::Zeroizing;
 
 /// Wait for a command that works in the folder at the moment; another node
@@ -58,20 +57,20 @@ pub(crate) async fn run_until(
         () = &mut stop => return Ok(()),
         up = Up::begin(&options) => up?,
     };
-    let Up { mut running, mut server, serving, told, first } = up;
+    let Up { mut running, mut serving, told, first } = up;
     let teller = tokio::spawn(tell(first, told, events));
     let end = tokio::select! {
         () = &mut stop => End::Asked,
         ended = running.ended() => End::Node(ended.map(|_| ())),
-        _ = &mut server => End::Socket,
+        () = serving.broken() => End::Socket,
     };
     let outcome = match end {
         End::Asked => {
-            close(server, serving).await;
+            serving.close().await;
             running.stop().await.map(|_| ())
         }
         End::Node(outcome) => {
-            close(server, serving).await;
+            serving.close().await;
             outcome
         }
         End::Socket => running.stop().await.and(Err(failure::control_broke())),
@@ -90,22 +89,10 @@ enum End {
     Socket,
 }
 
-/// Removes the control socket, after watchers have heard what happened.
-async fn close(server: JoinHandle<()>, serving: oneshot::Sender<()>) {
-    drop(serving);
-    if let Err(error) = server.await
-        && error.is_panic()
-    {
-        tracing::error!("the control socket ended by a panic");
-    }
-}
-
 /// A node that is up.
 struct Up {
     running: Running,
-    server: JoinHandle<()>,
-    /// Dropped when the server shall stop.
-    serving: oneshot::Sender<()>,
+    serving: Serving,
     told: broadcast::Receiver<Event>,
     /// What is told before anything else.
     first: Vec<UpEvent>,
@@ -117,7 +104,7 @@ impl Up {
         let home = &options.home;
         let mut engine = Engine::open(home, store, seed.clone(), Reach::Networked)?;
         settle_role(&mut engine, options)?;
-        let server = Server::bind(home).map_err(|error| failure::control(&error))?;
+        let server = serving::bind(home)?;
         let keeper = engine.node().role() != Role::Member;
         let (network, network_events) = listen(options, &seed, keeper).await?;
         let device = engine.node().device();
@@ -131,13 +118,9 @@ impl Up {
             is_out: engine.node().is_out(),
         };
         let (running, told) = host::start(engine, network, network_events, options.peers.clone())?;
-        let events = running.events();
-        let commands = running.commands();
-        let (serving, stopped) = oneshot::channel::<()>();
-        let stopped = async { drop(stopped.await) };
-        let server = tokio::spawn(server.serve(commands, move || events.subscribe(), stopped));
+        let serving = Serving::begin(server, &running);
         let first = [UpEvent::Ready(ready)].into_iter().chain(warning.map(UpEvent::Node));
-        Ok(Self { running, server, serving, told, first: first.collect() })
+        Ok(Self { running, serving, told, first: first.collect() })
     }
 }
 

@@ -88,6 +88,17 @@ impl Node {
             | Command::Rename { .. }
             | Command::Invite { .. }
             | Command::Sync { .. } => Ok(()),
+            // What is shown in front does not wait for what is behind.
+            Command::List { .. }
+            | Command::Occurrences(_)
+            | Command::Show { .. }
+            | Command::History { .. }
+            | Command::Conflicts { .. }
+            | Command::Export { .. }
+                if self.shows_preview() =>
+            {
+                Ok(())
+            }
             Command::Digest
             | Command::Revoke { .. }
             | Command::Accept { .. }

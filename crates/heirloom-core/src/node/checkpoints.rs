@@ -538,7 +538,6 @@ impl Pack {
             heads: row.heads.clone(),
             entries: row.entries.clone(),
             births: row.births.clone(),
-            edited: row.edited,
             changes,
         });
         Ok(())

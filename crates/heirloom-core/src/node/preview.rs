@@ -503,12 +503,8 @@ fn show_packed(
         .births
         .iter()
         .map(|(actor, (wall_ms, log))| Counted::new((*log, seq(log)), *wall_ms, Some(*actor)));
-    let edited =
-        one.edited.iter().map(|(wall_ms, log)| Counted::new((*log, seq(log)), *wall_ms, None));
-    // What else carries a change is older than the newest.
-    let others = one.entries.iter().map(|(log, seq)| Counted::new((*log, *seq), 0, None));
-    let others = others.filter(|_| one.edited.is_some());
-    let counted = births.chain(edited).chain(others).collect();
+    let entries = one.entries.iter().map(|(log, seq)| Counted::new((*log, *seq), 0, None));
+    let counted = births.chain(entries).collect();
     write(view, account_key, one.record, (&document, saved), counted).map(Some)
 }
 

@@ -100,10 +100,10 @@ fn a_clock_that_was_ahead_is_said() {
         house.status(0).problems.into_iter().map(|problem| problem.code).collect()
     };
     let wall_ms = house.now.wall_ms;
-    house.now.wall_ms += 400 * 86_400_000;
+    house.now.wall_ms += 43_200_000;
     house.add(0, "notes", &["title=x"]);
     house.now.wall_ms = wall_ms;
     assert!(codes(&mut house).contains(&"clock-ahead".to_owned()));
-    house.now.wall_ms += 400 * 86_400_000;
+    house.now.wall_ms += 43_200_000;
     assert!(!codes(&mut house).contains(&"clock-ahead".to_owned()));
 }

@@ -467,3 +467,68 @@ fn a_type_that_changes_shows_in_the_history_and_in_conflicts() {
     house.resolve(0, "contacts", &id, None, "2").unwrap();
     assert_eq!(house.show(1, "contacts", &id).fields["phone"][0]["type"].as_str(), kinds[1]);
 }
+
+/// Returns two devices that moved one event apart, and the event.
+fn moved_apart(one: &[&str], other: &[&str]) -> (House, String) {
+    let mut house = House::of(&["phone", "desk"]);
+    let times = ["title=x", "start=2026-03-01T10:00", "end=2026-03-01T11:00", "timezone=UTC"];
+    let id = house.add(0, "calendar", &times);
+    house.pass(3_000);
+    house.cut(0, 1);
+    house.set(0, "calendar", &id, one);
+    house.pass(60_000);
+    house.set(1, "calendar", &id, other);
+    house.connect(0, 1);
+    house.pass(3_000);
+    (house, id)
+}
+
+#[test]
+fn who_chooses_the_start_of_an_event_chooses_its_end_too() {
+    for one in ["start=2026-03-05T10:00", "start=2026-03-05"] {
+        let (mut house, id) = moved_apart(&[one], &["start=2026-03-02T10:00"]);
+        assert_eq!(house.conflicts(0, "calendar").len(), 2);
+        house.resolve(0, "calendar", &id, Some("start"), "2").unwrap();
+        house.pass(3_000);
+        for device in 0..2 {
+            assert!(house.conflicts(device, "calendar").is_empty());
+            let fields = house.show(device, "calendar", &id).fields;
+            let (start, end) = (fields["start"].as_str().unwrap(), fields["end"].as_str().unwrap());
+            assert!(start.starts_with("2026-03-05"), "{start}");
+            assert!(end > start && end[..10] <= *"2026-03-06", "{start} {end}");
+        }
+    }
+}
+
+#[test]
+fn two_zones_are_chosen_by_their_name() {
+    let (mut house, id) = moved_apart(&["timezone=Asia/Tokyo"], &["timezone=Europe/Berlin"]);
+    house.resolve(0, "calendar", &id, Some("timezone"), "Asia/Tokyo").unwrap();
+    assert!(house.conflicts(0, "calendar").is_empty());
+    assert_eq!(house.show(0, "calendar", &id).fields["timezone"], "Asia/Tokyo");
+}
+
+#[test]
+fn a_record_is_by_whoever_changed_it_last_whatever_the_clocks_say() {
+    let mut house = House::of(&["phone", "desk"]);
+    let id = house.add(0, "notes", &["title=x"]);
+    house.pass(3_000);
+    let wall_ms = house.now.wall_ms;
+    house.now.wall_ms += 3_650 * 86_400_000;
+    house.set(0, "notes", &id, &["body=in ten years"]);
+    house.now.wall_ms = wall_ms + 5_000;
+    house.pass(3_000);
+    house.set(1, "notes", &id, &["title=now"]);
+    house.pass(3_000);
+    for device in 0..2 {
+        let row = house.show(device, "notes", &id);
+        assert_eq!(row.updated_by, house.id(1).to_string());
+        assert_eq!(row.updated_at, rfc3339(wall_ms + 8_000));
+    }
+    house.set(0, "notes", &id, &["title=later"]);
+    let row = house.show(0, "notes", &id);
+    assert_eq!(
+        (row.updated_by, row.updated_at),
+        (house.id(0).to_string(), rfc3339(wall_ms + 11_000))
+    );
+}
