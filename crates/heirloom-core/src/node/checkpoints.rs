@@ -2,24 +2,20 @@
 //! signed by other readers that hold the same, and shown to a device that lacks
 //! much. Its entries stay what counts; see [`super::preview`].
 
+mod making;
+
 use super::settle::read_entry;
 use super::{Node, PendingFrame, Then};
-use crate::collection::heads_bytes;
 use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Rows, Storage, StorageError};
 use crate::view::decode_row;
-use heirloom_base::{
-    ActorId, ChunkId, Decode, DeviceId, EntryId, LogId, Now, RecordId, hash, limits,
-};
-use heirloom_doc::Packed;
+use heirloom_base::{ChunkId, Decode, DeviceId, EntryId, LogId, Now, limits};
 use heirloom_sync::entry::kind;
-use heirloom_sync::{
-    Body, Checkpoint, Cosignature, Entry, Hello, Message, PackRef, Tip, VersionVector,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use heirloom_sync::{Body, Checkpoint, Cosignature, Entry, Hello, Message, Tip, VersionVector};
+pub(super) use making::root_of;
+use making::{Making, Step};
+use std::collections::BTreeSet;
 
-/// Records that one turn packs.
-const RECORDS_PER_TURN: usize = 64;
 /// Pause before another look, where something is still on its way.
 const PAUSE_MS: u64 = 1_000;
 /// Entries behind a checkpoint that are looked at for changes before it is signed.
@@ -33,43 +29,31 @@ pub(crate) struct Checkpoints {
     /// One of another device that is to be compared and signed.
     unsigned: Option<(LogId, u64)>,
     making: Option<Making>,
+    /// Chunks of packs that are not here. No entry waits for them.
+    lacks: BTreeSet<ChunkId>,
     quiet_since_ms: u64,
     due_ms: Option<u64>,
-}
-
-/// A checkpoint that is being made.
-#[derive(Debug)]
-struct Making {
-    vector: VersionVector,
-    devices: Vec<DeviceId>,
-    per_pack: usize,
-    /// The row that was packed last.
-    after: Option<Vec<u8>>,
-    pack: Pack,
-    packs: Vec<PackRef>,
-    chunks: Vec<(ChunkId, Vec<u8>)>,
-}
-
-/// A pack that is being filled.
-#[derive(Debug, Default)]
-struct Pack {
-    records: Vec<Packed>,
-    bytes: usize,
-}
-
-/// What comes next of a checkpoint.
-enum Step {
-    /// More records are to be packed.
-    On,
-    /// All of it is there.
-    Made(Checkpoint, Vec<(ChunkId, Vec<u8>)>),
-    /// It would be too large.
-    TooLarge,
 }
 
 impl Checkpoints {
     pub(super) fn poll_timeout(&self) -> Option<u64> {
         self.due_ms
+    }
+
+    /// Returns the chunks of packs that are not here.
+    pub(super) fn lacks(&self) -> &BTreeSet<ChunkId> {
+        &self.lacks
+    }
+
+    /// Notes chunks that have arrived.
+    pub(super) fn fetched(&mut self, chunks: &[ChunkId]) {
+        self.lacks.retain(|chunk| !chunks.contains(chunk));
+    }
+
+    /// Notes which chunks of a checkpoint are not here.
+    fn look_for_chunks(&mut self, storage: &dyn Storage, entry: &Entry) {
+        let chunks = entry.header().chunks.iter().copied();
+        self.lacks.extend(chunks.filter(|chunk| !storage.has_chunk(*chunk)));
     }
 
     /// Notes that something changed: what was begun is of no use.
@@ -78,16 +62,6 @@ impl Checkpoints {
         self.quiet_since_ms = now.mono_ms;
         self.due_ms = Some(now.mono_ms + quiet_ms);
     }
-}
-
-/// Returns the hash over the ids and heads of records, in the order of their rows.
-pub(super) fn root_of<'a>(
-    records: impl Iterator<Item = (RecordId, &'a [heirloom_base::ChangeHash])>,
-) -> [u8; 32] {
-    let parts: Vec<Vec<u8>> =
-        records.map(|(record, heads)| [record.0.to_vec(), heads_bytes(heads)].concat()).collect();
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    hash::content("pack", &parts)
 }
 
 impl Node {
@@ -106,6 +80,9 @@ impl Node {
         }
         for entry in &entries {
             self.found_checkpoint(entry, &signed);
+        }
+        for entry in newest(&entries, kind::CHECKPOINT, limits::CHECKPOINTS_OFFERED_MAX) {
+            self.checkpoints.look_for_chunks(storage, entry);
         }
         self.checkpoints.disturbed(now, self.config.checkpoint_quiet_ms);
         Ok(())
@@ -142,12 +119,14 @@ impl Node {
     pub(super) fn mind_checkpoints<'e>(
         &mut self,
         now: Now,
+        storage: &dyn Storage,
         entries: impl Iterator<Item = &'e Entry>,
     ) {
         let mut is_disturbed = false;
         for entry in entries {
             is_disturbed |= entry.header().kind == kind::CHANGES;
             if entry.header().kind == kind::CHECKPOINT {
+                self.checkpoints.look_for_chunks(storage, entry);
                 self.found_checkpoint(entry, &BTreeSet::new());
                 is_disturbed = true;
             }
@@ -238,16 +217,7 @@ impl Node {
             records += rows.len();
             Ok(())
         })?;
-        let per_pack = records.div_ceil(limits::PACKS_MAX).max(limits::PACK_RECORDS_MIN);
-        self.checkpoints.making = Some(Making {
-            vector,
-            devices,
-            per_pack,
-            after: None,
-            pack: Pack::default(),
-            packs: Vec::new(),
-            chunks: Vec::new(),
-        });
+        self.checkpoints.making = Some(Making::begin(vector, devices, records));
         self.checkpoints.due_ms = Some(now.mono_ms + 1);
         Ok(())
     }
@@ -376,18 +346,11 @@ impl Node {
             return Ok(());
         }
         let entries = checkpoint_entries(storage)?;
-        let newest = |wanted: u8, count: usize| {
-            let mut some: Vec<&Entry> =
-                entries.iter().filter(|entry| entry.header().kind == wanted).collect();
-            some.sort_by_key(|entry| std::cmp::Reverse((entry.header().hlc, entry.id())));
-            some.truncate(count);
-            some
-        };
-        let mut shown = newest(kind::CHECKPOINT, limits::CHECKPOINTS_OFFERED_MAX);
+        let mut shown = newest(&entries, kind::CHECKPOINT, limits::CHECKPOINTS_OFFERED_MAX);
         if shown.is_empty() {
             return Ok(());
         }
-        shown.extend(newest(kind::COSIGNATURE, limits::COSIGNATURES_OFFERED_MAX));
+        shown.extend(newest(&entries, kind::COSIGNATURE, limits::COSIGNATURES_OFFERED_MAX));
         let blocks = shown.into_iter().map(|entry| entry.bytes().to_vec()).collect();
         self.replication.send(device, Message::Checkpoints(blocks));
         Ok(())
@@ -442,108 +405,6 @@ enum Standing {
     Elsewhere,
 }
 
-impl Making {
-    fn step(
-        &mut self,
-        storage: &dyn Storage,
-        account_key: &[u8; 32],
-    ) -> Result<Step, StorageError> {
-        let rows = storage.scan(&[table::RECORD], self.after.as_deref(), RECORDS_PER_TURN)?;
-        for (key, bytes) in &rows {
-            let Some(record) = rows::record_of_key(key) else { continue };
-            self.pack.take(storage, record, &decode_row(bytes)?)?;
-            if self.pack.records.len() >= self.per_pack {
-                self.seal(account_key);
-            }
-        }
-        let sealed: usize = self.chunks.iter().map(|(_, bytes)| bytes.len()).sum();
-        if self.chunks.len() > limits::ENTRY_CHUNKS_MAX || sealed > limits::CHECKPOINT_BYTES_MAX {
-            return Ok(Step::TooLarge);
-        }
-        match rows.last() {
-            Some((key, _)) => {
-                self.after = Some(key.clone());
-                Ok(Step::On)
-            }
-            None => {
-                if !self.pack.records.is_empty() {
-                    self.seal(account_key);
-                }
-                if self.chunks.len() > limits::ENTRY_CHUNKS_MAX {
-                    return Ok(Step::TooLarge);
-                }
-                let packs = std::mem::take(&mut self.packs);
-                let checkpoint = Checkpoint {
-                    vector: std::mem::take(&mut self.vector),
-                    devices: std::mem::take(&mut self.devices),
-                    root: Checkpoint::root_of(&packs),
-                    packs,
-                };
-                Ok(Step::Made(checkpoint, std::mem::take(&mut self.chunks)))
-            }
-        }
-    }
-
-    fn seal(&mut self, account_key: &[u8; 32]) {
-        let records = std::mem::take(&mut self.pack).records;
-        let told = records.iter().map(|one| (one.record, one.heads.as_slice()));
-        let root = root_of(told);
-        let sealed = heirloom_blob::seal(account_key, &heirloom_doc::pack(&records));
-        let records = u32::try_from(records.len()).expect("records of a pack are limited");
-        self.packs.push(PackRef { root, records, blob: sealed.blob });
-        for (id, bytes) in sealed.chunks {
-            if self.chunks.iter().all(|(known, _)| *known != id) {
-                self.chunks.push((id, bytes));
-            }
-        }
-    }
-}
-
-impl Pack {
-    fn take(
-        &mut self,
-        storage: &dyn Storage,
-        record: RecordId,
-        row: &RecordIndex,
-    ) -> Result<(), StorageError> {
-        let saved = storage.get(&rows::key(table::DOCUMENT, &[&record.0]))?;
-        let room = limits::PACK_RECORD_BYTES_MAX.min(limits::PACK_BYTES_MAX - self.bytes);
-        let mut changes = Vec::new();
-        if let Some(saved) = saved.filter(|saved| saved.len() <= room) {
-            let logs: BTreeMap<ActorId, LogId> = row
-                .entries
-                .keys()
-                .map(|log| (heirloom_doc::actor_for(*log, record), *log))
-                .collect();
-            for (actor, is_birth, change) in crate::collection::load(&saved)?.changes() {
-                let log = match is_birth {
-                    true => row.births.get(&actor).map(|(_, log)| *log),
-                    false => logs.get(&actor).copied(),
-                };
-                let Some(log) = log else {
-                    changes.clear();
-                    break;
-                };
-                changes.push((log, change));
-            }
-        }
-        let bytes: usize = changes.iter().map(|(_, change)| change.0.len()).sum();
-        if bytes > room {
-            changes.clear();
-        } else {
-            self.bytes += bytes;
-        }
-        self.records.push(Packed {
-            record,
-            heads: row.heads.clone(),
-            entries: row.entries.clone(),
-            births: row.births.clone(),
-            changes,
-        });
-        Ok(())
-    }
-}
-
 /// Returns whether the records here have the roots that a checkpoint names.
 fn has_roots(storage: &dyn Storage, checkpoint: &Checkpoint) -> Result<bool, StorageError> {
     let mut after = None;
@@ -584,6 +445,15 @@ fn each_page(
         after = Some(last.clone());
     }
     Ok(after)
+}
+
+/// Returns the newest entries of a kind, as far as their clocks tell.
+fn newest(entries: &[Entry], wanted: u8, count: usize) -> Vec<&Entry> {
+    let mut some: Vec<&Entry> =
+        entries.iter().filter(|entry| entry.header().kind == wanted).collect();
+    some.sort_by_key(|entry| std::cmp::Reverse((entry.header().hlc, entry.id())));
+    some.truncate(count);
+    some
 }
 
 /// Returns the entries here that are checkpoints or sign one.

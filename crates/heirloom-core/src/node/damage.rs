@@ -124,6 +124,7 @@ impl Node {
                 view.remove(rows::entry_key(table::ENTRY, log, seq));
                 view.remove(rows::entry_key(table::CHUNKS, log, seq));
                 view.remove(rows::entry_key(table::SEALED, log, seq));
+                view.remove(rows::entry_key(table::CHECKPOINT, log, seq));
             }
             view.commit(None)?;
             lost.push(LocalState::Lost { log, seq: row.seq }.to_frame());

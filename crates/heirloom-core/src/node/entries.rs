@@ -73,6 +73,8 @@ impl Node {
         for (lsn, entry) in run {
             let chunks = entry.header().chunks.iter().copied();
             let lacks = |chunk: &ChunkId| !view.storage().has_chunk(*chunk);
+            // Nobody's records depend on the packs of a checkpoint.
+            let chunks = chunks.filter(|_| entry.header().kind != kind::CHECKPOINT);
             missing.push(chunks.filter(lacks).collect::<BTreeSet<ChunkId>>());
             self.index_entry(&mut view, *lsn, entry);
         }
@@ -89,7 +91,7 @@ impl Node {
             }
             self.replication.durable(now, entry, missing);
         }
-        self.mind_checkpoints(now, run.iter().map(|(_, entry)| &**entry));
+        self.mind_checkpoints(now, storage, run.iter().map(|(_, entry)| &**entry));
         if self.preview.is_some() && self.device_of(log) == Some(self.device()) {
             self.uncover(storage, &applied.changed)?;
         }
@@ -134,7 +136,7 @@ impl Node {
             let key = rows::entry_key(table::CHECKPOINT, header.log, header.seq);
             view.put_bytes(key, Vec::new());
         }
-        if !header.chunks.is_empty() {
+        if !header.chunks.is_empty() && header.kind != kind::CHECKPOINT {
             let mut writer = Writer::new();
             writer.list(&header.chunks);
             let key = rows::entry_key(table::CHUNKS, header.log, header.seq);

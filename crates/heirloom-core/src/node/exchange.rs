@@ -382,6 +382,7 @@ impl Node {
     fn fetch(&mut self, now: Now) {
         let mut missing = self.replication.chunks_missing();
         missing.extend(self.preview.iter().flat_map(|preview| preview.lacks()));
+        missing.extend(self.checkpoints.lacks());
         let peers: Vec<DeviceId> = self.replication.peers_ready().collect();
         for (device, chunks) in self.fetches.plan(now, &missing, &peers) {
             let id = self.effect_id();

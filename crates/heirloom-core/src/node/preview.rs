@@ -8,23 +8,24 @@
 //! all that the checkpoint covers is here, the rows apart go. So a wrong
 //! checkpoint can show something wrong for a while, and change nothing.
 
+mod rows;
+
+use self::rows::{Offer, ROWS_PER_BATCH, clear, show_offers, show_packed};
+use super::checkpoints::root_of;
 use super::{Node, Refusal};
 use crate::apart::{self, Apart, InFront};
-use crate::collection::{self, Counted};
 use crate::command::{Command, Event, Problem};
 use crate::failure;
-use crate::rows::{self, table};
+use crate::rows::{RecordIndex, key, record_key, table};
 use crate::storage::{Batch, Storage, StorageError};
 use crate::view::View;
-use heirloom_base::{ActorId, ChunkId, DeviceId, EntryId, LogId, Now, RecordId, count, time};
-use heirloom_doc::{Document, Offered, Packed, RawChange};
+use heirloom_base::{ChunkId, DeviceId, EntryId, LogId, Now, RecordId, count, time};
+use heirloom_doc::RawChange;
 use heirloom_schema::category;
 use heirloom_sync::entry::kind;
 use heirloom_sync::{Checkpoint, Cosignature, Entry, Message, PackRef};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows apart that one batch removes, and records that one batch shows.
-const ROWS_PER_BATCH: usize = 512;
 /// Where the entries stand by which a preview goes on after a restart.
 const ENTRIES: u8 = 0;
 
@@ -55,14 +56,6 @@ pub(crate) struct Preview {
 struct Believed {
     entry: Entry,
     checkpoint: Checkpoint,
-}
-
-/// A change of a record on its way into a preview.
-struct Offer {
-    log: LogId,
-    seq: u64,
-    wall_ms: u64,
-    change: RawChange,
 }
 
 impl Preview {
@@ -335,8 +328,7 @@ impl Node {
         let records = bytes.ok().and_then(|bytes| heirloom_doc::unpack(&bytes).ok());
         let Some(records) = records else { return Ok(false) };
         let told = records.iter().map(|one| (one.record, one.heads.as_slice()));
-        if records.len() != pack.records as usize || super::checkpoints::root_of(told) != pack.root
-        {
+        if records.len() != pack.records as usize || root_of(told) != pack.root {
             return Ok(false);
         }
         let mut changed: BTreeMap<i64, Vec<RecordId>> = BTreeMap::new();
@@ -398,8 +390,8 @@ impl Node {
             .iter()
             .flat_map(|(category, records)| records.iter().map(|record| (*category, *record)))
         {
-            batch.remove(apart::key(&rows::record_key(category, record)));
-            batch.remove(apart::key(&rows::key(table::DOCUMENT, &[&record.0])));
+            batch.remove(apart::key(&record_key(category, record)));
+            batch.remove(apart::key(&key(table::DOCUMENT, &[&record.0])));
         }
         storage.commit(batch)
     }
@@ -435,10 +427,9 @@ impl Node {
         }
         let spec = super::records::category_of(category)?;
         let Ok(found) = self.find(&self.shown(storage), spec, id) else { return Ok(()) };
-        let key = rows::record_key(spec.number, found.record);
+        let key = record_key(spec.number, found.record);
         let here = storage.get(&key)?;
-        let row =
-            here.map(|bytes| crate::view::decode_row::<rows::RecordIndex>(&bytes)).transpose()?;
+        let row = here.map(|bytes| crate::view::decode_row::<RecordIndex>(&bytes)).transpose()?;
         match row.is_some_and(|row| row.heads == found.row.heads) {
             true => Ok(()),
             false => Err(failure::still_coming(&self.coming()).into()),
@@ -466,84 +457,4 @@ impl Node {
         let fix = "Leave this device connected; until then a record may not be changed.";
         Some(Problem { code: "still-coming".into(), text, fix: fix.into() })
     }
-}
-
-/// Removes all rows apart.
-fn clear(storage: &mut dyn Storage) -> Result<(), StorageError> {
-    loop {
-        let rows = storage.scan(&[table::PREVIEW], None, ROWS_PER_BATCH)?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mut batch = Batch::default();
-        rows.into_iter().for_each(|(key, _)| batch.remove(key));
-        storage.commit(batch)?;
-    }
-}
-
-/// Shows a record of a pack; returns its category, or nothing where the record
-/// is another one than the pack says.
-fn show_packed(
-    view: &mut View<'_>,
-    account_key: &[u8; 32],
-    one: &Packed,
-) -> Result<Option<i64>, StorageError> {
-    let offered: Vec<Offered> = one
-        .changes
-        .iter()
-        .map(|(log, change)| Offered { log: *log, change: change.clone() })
-        .collect();
-    let admission = heirloom_doc::admit(None, one.record, &offered);
-    let Some((document, saved)) = admission.document else { return Ok(None) };
-    if document.heads().0 != one.heads {
-        return Ok(None);
-    }
-    let seq = |log: &LogId| one.entries.get(log).copied().unwrap_or_default();
-    let births = one
-        .births
-        .iter()
-        .map(|(actor, (wall_ms, log))| Counted::new((*log, seq(log)), *wall_ms, Some(*actor)));
-    let entries = one.entries.iter().map(|(log, seq)| Counted::new((*log, *seq), 0, None));
-    let counted = births.chain(entries).collect();
-    write(view, account_key, one.record, (&document, saved), counted).map(Some)
-}
-
-/// Shows what entries change of one record; returns its category, if they did.
-fn show_offers(
-    view: &mut View<'_>,
-    account_key: &[u8; 32],
-    record: RecordId,
-    offers: Vec<Offer>,
-) -> Result<Option<i64>, StorageError> {
-    let before = view.document(record)?;
-    let offered: Vec<Offered> = offers
-        .iter()
-        .map(|offer| Offered { log: offer.log, change: offer.change.clone() })
-        .collect();
-    let admission = heirloom_doc::admit(before.as_deref(), record, &offered);
-    let Some((document, saved)) = admission.document else { return Ok(None) };
-    let births: BTreeMap<usize, ActorId> = admission.births.iter().copied().collect();
-    let left: BTreeSet<usize> = admission
-        .waiting
-        .iter()
-        .map(|(index, _)| *index)
-        .chain(admission.refused.iter().map(|(index, _)| *index))
-        .chain(admission.duplicates.iter().copied())
-        .collect();
-    let counted = offers.iter().enumerate().filter(|(index, _)| !left.contains(index));
-    let counted = counted.map(|(index, offer)| {
-        Counted::new((offer.log, offer.seq), offer.wall_ms, births.get(&index).copied())
-    });
-    write(view, account_key, record, (&document, saved), counted.collect()).map(Some)
-}
-
-fn write(
-    view: &mut View<'_>,
-    account_key: &[u8; 32],
-    record: RecordId,
-    (document, saved): (&Document, Vec<u8>),
-    counted: Vec<Counted>,
-) -> Result<i64, StorageError> {
-    view.put_bytes(rows::key(table::DOCUMENT, &[&record.0]), saved);
-    collection::update_row(view, account_key, record, document, counted)
 }

@@ -320,6 +320,7 @@ impl Node {
             return Ok(());
         }
         self.preview_fetched(now, chunks);
+        self.checkpoints.fetched(chunks);
         let before = self.incomplete();
         for chunk in chunks {
             self.replication.chunk_arrived(now, *chunk);

@@ -256,6 +256,24 @@ fn a_checkpoint_names_what_it_covers() {
     let checkpoint: Checkpoint = house.node(1).opened_item(&entry).unwrap();
     assert_eq!(checkpoint.entries(), NOTES as u64 + 1);
     assert_eq!(checkpoint.packs.iter().map(|pack| pack.records).sum::<u32>(), NOTES as u32);
-    assert_eq!(entry.header().chunks.len(), 1);
+    let [chunk] = entry.header().chunks.as_slice() else { panic!("one chunk") };
+    assert!(house.devices[1].storage.chunks.contains_key(chunk), "who signed it holds it");
     assert_eq!(checkpoint.devices, [house.id(0)]);
+}
+
+#[test]
+fn nobody_waits_for_packs_that_are_nowhere() {
+    let (mut house, _) = household(&["phone", "desk", "new"]);
+    house.fetching = false;
+    house.pass(10_000);
+    assert_eq!(entries(&house, 1, kind::CHECKPOINT).len(), 1);
+    for device in 0..2 {
+        house.devices[device].storage.chunks.clear();
+    }
+    house.fetching = true;
+    let wait = Wait { level: crate::command::Level::Peer(1), timeout_ms: 5_000 };
+    let (category, assignments) = ("notes".to_owned(), texts(&["title=behind it"]));
+    let id = house.command(0, Command::Add { category, assignments, wait });
+    house.pass(5_000);
+    assert!(matches!(house.reply(0, id), Some(Ok(Answer::Saved { reached: true, .. }))));
 }
