@@ -311,7 +311,7 @@ impl Node {
             self.membership.poll_timeout(),
             self.fetches.poll_timeout(),
             self.start_again_ms,
-            self.arrears.poll_timeout(),
+            if self.is_showing() { None } else { self.arrears.poll_timeout() },
             self.checkpoints.poll_timeout(),
             self.preview.as_ref().and_then(Preview::poll_timeout),
             if self.config.networked { self.dialer.poll_timeout() } else { None },

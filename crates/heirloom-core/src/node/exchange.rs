@@ -38,8 +38,10 @@ impl Node {
         self.membership.expire(now);
         self.renew_epoch(now);
         self.drain(storage)?;
-        self.catch_up_in_time(now, storage)?;
         self.preview_in_time(now, storage)?;
+        if !self.is_showing() {
+            self.catch_up_in_time(now, storage)?;
+        }
         self.checkpoint_in_time(now, storage)?;
         self.replication.find_stalls(now);
         self.replication.resume(now);

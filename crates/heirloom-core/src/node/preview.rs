@@ -86,6 +86,12 @@ impl Node {
         self.preview.is_some()
     }
 
+    /// Returns whether more of a checkpoint is about to be shown: what entries
+    /// have changed of records comes behind that.
+    pub(super) fn is_showing(&self) -> bool {
+        self.preview.as_ref().is_some_and(|preview| preview.due_ms.is_some())
+    }
+
     /// Returns the records as they are shown.
     pub(super) fn shown<'a>(&self, storage: &'a dyn Storage) -> InFront<'a> {
         InFront { storage, is_open: self.preview.is_some() }
