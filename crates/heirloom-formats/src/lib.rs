@@ -23,6 +23,7 @@ mod fields;
 mod file_name;
 mod fold;
 mod format;
+mod import;
 mod item;
 mod layout;
 mod line;
@@ -44,6 +45,7 @@ pub use calendar::occurrences::{
 pub use contacts::CardCutter;
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
 pub use fold::{SearchQuery, search_text};
+pub use import::{Import, Standing, parts_of, taken};
 pub use item::{Item, ItemError, NotRecognised, Part, RawItem, Skipped, Split};
 pub use projection::{ProjectedValue, Projection};
 
