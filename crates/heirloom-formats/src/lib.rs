@@ -233,6 +233,13 @@ pub fn stands_beside_notes(name: &str) -> bool {
     notes::stands_beside_notes(name)
 }
 
+/// Returns whether a hidden folder, by its name, holds what notes beside it
+/// refer to.
+#[must_use]
+pub fn is_attachment_folder(name: &str) -> bool {
+    file_name::is_attachment_folder(name)
+}
+
 /// Returns whether a file, by its name, is of a kind that is read for what it
 /// holds: among notes too it is none of them, even if it cannot be read.
 #[must_use]

@@ -162,7 +162,8 @@ fn an_attachment_is_kept_as_it_is() {
         let shown = project(&NOTES, &parse(&raw(name, b"{}")).unwrap().content);
         assert_eq!(shown.title, name);
     }
-    let kept: [(&str, &[u8]); 6] = [
+    let kept: [(&str, &[u8]); 7] = [
+        ("Recipes/.attachments.42/plan.png", b"\x89PNG"),
         ("nb/plot.ipynb", b"{}"),
         ("Thumbs", b"\x01\0"),
         ("v1.2 draft", b"\xff"),
