@@ -51,7 +51,7 @@ fn files_below(folder: &Path) -> BTreeMap<PathBuf, String> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files_below(&path));
-        } else {
+        } else if path.file_name().is_some_and(|name| name != ".heirloom-export") {
             found.insert(path.clone(), std::fs::read_to_string(&path).unwrap());
         }
     }
