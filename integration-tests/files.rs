@@ -30,7 +30,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "idea.md",
-        "---\ntitle: An idea\ntags: [a, b]\nid: note-1\n---\n# An idea\n\nWith *text*.\n\n- one\n- two\n",
+        "---\ntitle: An idea\ntags: [a, b]\nid: 202601020304\n---\n# An idea\n\nWith *text*.\n\n- one\n- two\n",
     ),
     (
         "display.json",
@@ -292,7 +292,7 @@ fn the_own_export_of_edited_records_changes_nothing() {
     write_all(&input);
     std::fs::write(input.join("cut.vcf"), "BEGIN:VCARD\r\nUID:cut\r\nFN:Cut off\r\nTEL:1\r\n")
         .unwrap();
-    std::fs::write(input.join("front.md"), "---\nid: front\ntitle: Front\n---").unwrap();
+    std::fs::write(input.join("front.md"), "---\nid: 202601020305\ntitle: Front\n---").unwrap();
     init(&home, "one");
     let import =
         |path: &Path| run_json(&home, &["import", path.to_str().unwrap()]).expect(0).json();
@@ -301,8 +301,8 @@ fn the_own_export_of_edited_records_changes_nothing() {
         ["contacts", "set", "urn:uuid:1", "phone+=7", "email=a@example.org", "note="].as_slice(),
         &["contacts", "set", "cut", "phone=2", "note=x"],
         &["calendar", "set", "e1", "timezone=Asia/Tokyo"],
-        &["notes", "set", "front", "body=Text"],
-        &["notes", "set", "note-1", "title=Other"],
+        &["notes", "set", "202601020305", "body=Text"],
+        &["notes", "set", "202601020304", "title=Other"],
         &["settings", "set", "display", "theme=\"light\"", "more=1"],
     ] {
         run(&home, edit).expect(0);
