@@ -27,12 +27,18 @@ enum Outcome {
 const IN_TRASH: &str = "its record is in the trash and stays there; `restore` brings it back";
 
 /// Notes and the files beside them that are known by their first content alone.
+#[derive(Default)]
 struct Places {
     /// By the places of their files.
     records: BTreeMap<String, Vec<RecordId>>,
+    /// The same places by the names of their files.
+    named: BTreeMap<String, Vec<String>>,
     /// Whether what is imported is mostly what was imported before, once that
     /// was asked.
     is_familiar: Option<bool>,
+    /// The folder from whose inside all is imported that was imported with it
+    /// before, once that was asked.
+    above: Option<Option<String>>,
 }
 
 /// Fields that stay as they are here, though the file changed them too.
@@ -183,7 +189,9 @@ impl Node {
             Some(places) => places,
             None => places.insert(self.places(storage)?),
         };
-        let Some(record) = places.only(raw, parsed) else { return Ok(None) };
+        let Some(record) = places.only(raw, parsed) else {
+            return self.same_below(storage, (raw, parsed), items, places);
+        };
         if self.is_likely(storage, record, (raw, parsed))? {
             return Ok(Some(record));
         }
@@ -203,22 +211,80 @@ impl Node {
     ) -> Result<bool, Refusal> {
         let document = self.existing(storage, record)?;
         let content = births::content(&document);
-        if heirloom_formats::is_likely_one(raw.category, &content, &parsed.content) {
-            return Ok(true);
-        }
-        let content = self.resolved(storage, content)?;
+        let is_likely = heirloom_formats::is_likely_one(raw.category, &content, &parsed.content);
+        Ok(is_likely || self.is_same(storage, &document, raw)?)
+    }
+
+    /// Returns whether a record's own file has the bytes of an item.
+    fn is_same(
+        &self,
+        storage: &dyn Storage,
+        document: &Document,
+        raw: &RawItem,
+    ) -> Result<bool, Refusal> {
+        let content = self.resolved(storage, births::content(document))?;
         let uid = document.uid().unwrap_or_default();
         Ok(heirloom_formats::render(raw.category, &content, &uid) == raw.bytes)
     }
 
+    /// Returns the record of an item that stands deeper there, where the import
+    /// is one of a folder that was imported with what is above it.
+    fn same_below(
+        &self,
+        storage: &dyn Storage,
+        (raw, parsed): (&RawItem, &Item),
+        items: &[ImportItem],
+        places: &mut Places,
+    ) -> Result<Option<RecordId>, Refusal> {
+        let above = match places.above.take() {
+            Some(known) => known,
+            None => self.above(storage, items, places)?,
+        };
+        let found = above.as_ref().and_then(|above| places.below(above, raw, parsed));
+        places.above = Some(above);
+        let Some(record) = found else { return Ok(None) };
+        let document = self.existing(storage, record)?;
+        Ok(self.is_same(storage, &document, raw)?.then_some(record))
+    }
+
+    /// Returns the one folder in which more than half of what is imported, and is
+    /// not known at its own place, stands byte for byte.
+    fn above(
+        &self,
+        storage: &dyn Storage,
+        items: &[ImportItem],
+        places: &Places,
+    ) -> Result<Option<String>, Refusal> {
+        let (mut unknown, mut found) = (0, BTreeMap::<String, usize>::new());
+        for item in items.iter().filter(|item| item.category == NOTES.id) {
+            let Ok((raw, parsed)) = parsed_item(item) else { continue };
+            let record = self.record_id(raw.category, &uid_of(&parsed))?;
+            if parsed.uid.is_some() || self.collection.saved(storage, record)?.is_some() {
+                continue;
+            }
+            unknown += 1;
+            for above in places.above(&raw, &parsed) {
+                let Some(record) = places.below(&above, &raw, &parsed) else { continue };
+                let document = self.existing(storage, record)?;
+                if self.is_same(storage, &document, &raw)? {
+                    *found.entry(above).or_default() += 1;
+                }
+            }
+        }
+        let mut most = found.into_iter().filter(|(_, count)| count * 2 > unknown);
+        let above = most.next().map(|(above, _)| above);
+        // Of two folders with the same in them nobody knows which one it is.
+        Ok(above.filter(|_| most.next().is_none()))
+    }
+
     /// Returns what is known by the places of its files.
     fn places(&self, storage: &dyn Storage) -> Result<Places, Refusal> {
-        let mut places = Places { records: BTreeMap::new(), is_familiar: None };
+        let mut places = Places::default();
         Self::each_row(storage, &NOTES, None, &mut |record, row| {
             if !row.deleted && heirloom_formats::is_content_uid(&row.uid) {
                 let content = births::content(&self.existing(storage, record)?);
                 let place = heirloom_formats::preferred_file_name(&NOTES, &content);
-                places.records.entry(place.unwrap_or_default()).or_default().push(record);
+                places.note(place.unwrap_or_default(), record);
             }
             Ok(true)
         })?;
@@ -363,6 +429,35 @@ impl Found {
 }
 
 impl Places {
+    fn note(&mut self, place: String, record: RecordId) {
+        let name = place.rsplit('/').next().unwrap_or_default().to_owned();
+        let records = self.records.entry(place.clone()).or_default();
+        if records.is_empty() {
+            self.named.entry(name).or_default().push(place);
+        }
+        records.push(record);
+    }
+
+    /// Returns the folders in which a file stands as an item's does here.
+    fn above(&self, raw: &RawItem, parsed: &Item) -> Vec<String> {
+        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content);
+        let place = place.unwrap_or_default();
+        let named = self.named.get(place.rsplit('/').next().unwrap_or_default());
+        let above =
+            |other: &String| Some(other.strip_suffix(&place)?.strip_suffix('/')?.to_owned());
+        named.into_iter().flatten().filter_map(above).collect()
+    }
+
+    /// Returns the record whose file stands in a folder as an item's does here,
+    /// if only one does.
+    fn below(&self, above: &str, raw: &RawItem, parsed: &Item) -> Option<RecordId> {
+        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content)?;
+        let [record] = self.records.get(&format!("{above}/{place}"))?.as_slice() else {
+            return None;
+        };
+        Some(*record)
+    }
+
     /// Returns the record whose file stands where an item's does, if only one
     /// does.
     fn only(&self, raw: &RawItem, parsed: &Item) -> Option<RecordId> {
