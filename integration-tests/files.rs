@@ -29,8 +29,8 @@ const FILES: &[(&str, &str)] = &[
          DTSTART;TZID=Europe/Berlin:20261208T190000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
     ),
     (
-        "idea.md",
-        "---\ntitle: An idea\ntags: [a, b]\nid: note-1\n---\n# An idea\n\nWith *text*.\n\n- one\n- two\n",
+        "own/idea.md",
+        "---\ntitle: An idea\ntags: [a, b]\nid: 202601020304\n---\n# An idea\n\nWith *text*.\n\n- one\n- two\n",
     ),
     (
         "display.json",
@@ -39,7 +39,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 fn write_all(folder: &Path) {
-    std::fs::create_dir_all(folder).unwrap();
+    std::fs::create_dir_all(folder.join("own")).unwrap();
     for (name, text) in FILES {
         std::fs::write(folder.join(name), text).unwrap();
     }
@@ -51,7 +51,7 @@ fn files_below(folder: &Path) -> BTreeMap<PathBuf, String> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files_below(&path));
-        } else {
+        } else if path.file_name().is_some_and(|name| name != ".heirloom-export") {
             found.insert(path.clone(), std::fs::read_to_string(&path).unwrap());
         }
     }
@@ -100,7 +100,7 @@ fn an_edited_export_is_the_same_record_when_it_is_read_again() {
     let (input, home) = (folder.path().join("in"), folder.path().join("home"));
     write_all(&input);
     // Without an id of its own, a record is known by what it held.
-    std::fs::write(input.join("plain.md"), "just text\n").unwrap();
+    std::fs::write(input.join("own/plain.md"), "just text\n").unwrap();
     std::fs::write(input.join("plain.vcf"), "BEGIN:VCARD\nVERSION:3.0\nFN:No Id\nEND:VCARD\n")
         .unwrap();
     init(&home, "one");
@@ -292,7 +292,7 @@ fn the_own_export_of_edited_records_changes_nothing() {
     write_all(&input);
     std::fs::write(input.join("cut.vcf"), "BEGIN:VCARD\r\nUID:cut\r\nFN:Cut off\r\nTEL:1\r\n")
         .unwrap();
-    std::fs::write(input.join("front.md"), "---\nid: front\ntitle: Front\n---").unwrap();
+    std::fs::write(input.join("own/front.md"), "---\nid: 202601020305\ntitle: Front\n---").unwrap();
     init(&home, "one");
     let import =
         |path: &Path| run_json(&home, &["import", path.to_str().unwrap()]).expect(0).json();
@@ -301,8 +301,8 @@ fn the_own_export_of_edited_records_changes_nothing() {
         ["contacts", "set", "urn:uuid:1", "phone+=7", "email=a@example.org", "note="].as_slice(),
         &["contacts", "set", "cut", "phone=2", "note=x"],
         &["calendar", "set", "e1", "timezone=Asia/Tokyo"],
-        &["notes", "set", "front", "body=Text"],
-        &["notes", "set", "note-1", "title=Other"],
+        &["notes", "set", "202601020305", "body=Text"],
+        &["notes", "set", "202601020304", "title=Other"],
         &["settings", "set", "display", "theme=\"light\"", "more=1"],
     ] {
         run(&home, edit).expect(0);

@@ -1,16 +1,19 @@
 //! Records out: open files below one folder.
 
+mod manifest;
+
 use crate::access::Access;
 use crate::arguments::ExportArguments;
 use crate::exit::{self, Exit, Trouble};
 use crate::founding::counted;
-use crate::screen::{Screen, quoted};
+use crate::screen::{Screen, quoted, warn};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use heirloom_api::protocol::ANSWER_TOO_LARGE;
 use heirloom_base::count;
 use heirloom_core::command::{Answer, Command, ExportFile, Failure};
 use heirloom_schema::CATEGORIES;
+use manifest::{Cleared, Manifest};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -31,31 +34,74 @@ pub(crate) async fn run<W: Write>(
     fs::create_dir_all(&arguments.folder).map_err(|error| {
         exit::system(&format!("cannot make the folder {}", arguments.folder.display()), &error)
     })?;
-    let target = Target::of(arguments.folder);
-    let (target, files) = categories(&mut access, &arguments.only, target).await?;
+    let mut target = Target::of(arguments.folder);
+    let earlier = Manifest::of(&target.folder);
+    let files = match categories(&mut access, &arguments.only, &mut target).await {
+        Ok(files) => files,
+        Err(failure) => {
+            // What was written is known to the next export all the same.
+            target.written.keep(earlier);
+            drop(target.written.write(&target.folder));
+            return Err(failure.into());
+        }
+    };
+    let exported = files.keys().map(String::as_str).collect();
+    let cleared = target.written.clear(&target.folder, &exported, earlier);
+    let cleared = cleared.and_then(|cleared| {
+        target.written.write(&target.folder)?;
+        Ok(cleared)
+    });
+    let cleared = cleared.map_err(|error| {
+        exit::system(&format!("cannot tidy up {}", target.folder.display()), &error)
+    })?;
+    tell(&target, &files, &cleared, screen)
+}
+
+fn tell<W: Write>(
+    target: &Target,
+    files: &BTreeMap<String, u64>,
+    Cleared { removed, changed }: &Cleared,
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
     let count: u64 = files.values().sum();
-    screen.json(&json!({"files": count, "bytes": target.bytes, "categories": files}))?;
+    screen.json(&json!({
+        "files": count, "bytes": target.bytes, "categories": files,
+        "removed": removed, "changed": changed.len(),
+    }))?;
     let folder = target.folder.display();
     let (count, bytes) =
         (count::of(count, "file", "files"), count::of(target.bytes, "byte", "bytes"));
     screen.line(format_args!("Wrote {count}, {bytes}, to {folder}."))?;
-    screen.line(format_args!("In them: {}.", counted(&files)))?;
+    screen.line(format_args!("In them: {}.", counted(files)))?;
+    if *removed > 0 {
+        let removed = count::of(*removed, "file", "files");
+        screen.line(format_args!("Removed {removed} of an earlier export."))?;
+    }
+    if let Some(first) = changed.first() {
+        let stayed = count::of(changed.len() as u64, "file", "files");
+        let more = if changed.len() > 1 { " and others" } else { "" };
+        let text = format!(
+            "{stayed} of an earlier export stayed because of changes since then: {}{more}",
+            first.display()
+        );
+        warn(screen.form(), "changed-since", &text);
+    }
     screen.next(&format!("import {}", quoted(&folder.to_string())))
 }
 
 async fn categories(
     access: &mut Access,
     only: &[String],
-    mut target: Target,
-) -> Result<(Target, BTreeMap<String, u64>), Failure> {
+    target: &mut Target,
+) -> Result<BTreeMap<String, u64>, Failure> {
     let mut files = BTreeMap::new();
     for category in CATEGORIES {
         if only.is_empty() || only.iter().any(|id| id == category.id) {
-            let count = pages(access, category.id, &mut target).await?;
+            let count = pages(access, category.id, target).await?;
             files.insert(category.id.to_owned(), count);
         }
     }
-    Ok((target, files))
+    Ok(files)
 }
 
 /// Writes one category page by page; returns the number of its files.
@@ -89,6 +135,8 @@ async fn pages(access: &mut Access, category: &str, target: &mut Target) -> Resu
 struct Target {
     folder: PathBuf,
     bytes: u64,
+    /// The files that were written.
+    written: Manifest,
     /// The paths that files prefer, in lower case because some systems know
     /// no other: with the first file there, until it made room.
     preferred: BTreeMap<String, Option<Settled>>,
@@ -102,7 +150,7 @@ struct Settled {
 
 impl Target {
     fn of(folder: PathBuf) -> Self {
-        Self { folder, bytes: 0, preferred: BTreeMap::new() }
+        Self { folder, bytes: 0, written: Manifest::default(), preferred: BTreeMap::new() }
     }
 
     /// Writes one file whole or not at all.
@@ -116,6 +164,7 @@ impl Target {
         written
             .map_err(|error| exit::system(&format!("cannot write {}", path.display()), &error))?;
         self.bytes += bytes.len() as u64;
+        self.written.note(relative, &bytes);
         Ok(())
     }
 
@@ -135,10 +184,11 @@ impl Target {
             Entry::Occupied(mut first) => {
                 if let Some(first) = first.get_mut().take() {
                     let (from, to) =
-                        (self.folder.join(first.path), self.folder.join(first.fallback));
+                        (self.folder.join(&first.path), self.folder.join(&first.fallback));
                     fs::rename(&from, &to).map_err(|error| {
                         exit::system(&format!("cannot rename {}", from.display()), &error)
                     })?;
+                    self.written.moved(&first.path, first.fallback);
                 }
                 Ok(fallback)
             }

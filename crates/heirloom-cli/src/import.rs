@@ -13,10 +13,9 @@ use heirloom_base::{count, hash};
 use heirloom_core::command::{
     Answer, Command, Failure, ImportItem, ImportReport, SkippedItem, Wait,
 };
-use heirloom_formats::{CardCutter, Part, RawItem, Reading};
+use heirloom_formats::{CardCutter, Part, RawItem, Reading, Standing};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io::Write;
 use std::path::Path;
 
@@ -115,8 +114,8 @@ struct Import {
     access: Access,
     dry_run: bool,
     batch: Batch,
-    /// Every item so far: of its record and its bytes the hashes, cut short
-    /// because an import may have millions.
+    /// Every item so far: of what it holds of its record and of its bytes the
+    /// hashes, cut short because an import may have millions.
     seen: BTreeMap<[u8; 16], [u8; 8]>,
     /// Left out items that are not listed any more.
     unlisted: usize,
@@ -238,18 +237,19 @@ impl Import {
             }
         };
         let uid = item.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&item));
-        let record = hash::plain(format!("{}/{uid}", raw.category.id).as_bytes());
-        let hash = hash::truncate(hash::plain(&raw.bytes));
-        match self.seen.entry(hash::truncate(record)) {
-            Entry::Vacant(first) => {
-                first.insert(hash);
+        let hash: [u8; 8] = hash::truncate(hash::plain(&raw.bytes));
+        let id = |part: &str| {
+            hash::truncate(hash::plain(format!("{}/{part}/{uid}", raw.category.id).as_bytes()))
+        };
+        match Standing::of(&item, |part| self.seen.get(&id(part)).map(|first| *first == hash)) {
+            Standing::New => {
+                for part in heirloom_formats::parts_of(&item) {
+                    self.seen.entry(id(&part)).or_insert(hash);
+                }
                 return true;
             }
-            // Without a uid, the lines themselves tell that it is the same.
-            Entry::Occupied(first) if *first.get() == hash || item.uid.is_none() => {
-                self.report.unchanged += 1;
-            }
-            Entry::Occupied(_) => {
+            Standing::Same => self.report.unchanged += 1,
+            Standing::Other => {
                 let reason = "another version of this item stands before it in this import";
                 self.skip(file, raw.line, reason.to_owned());
             }

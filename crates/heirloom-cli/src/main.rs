@@ -38,6 +38,7 @@ mod walk;
 
 use arguments::{Arguments, Fixed, RecoveryVerb, Verb};
 use exit::{Exit, Trouble};
+use heirloom_base::escape;
 use screen::{Form, Screen};
 use std::io;
 use std::process::ExitCode;
@@ -76,10 +77,31 @@ fn misused(error: &clap::Error) -> ExitCode {
         let text = told(&error.render().to_string());
         let failure = exit::failure(Exit::Usage, "usage", text, "Look at `heirloom --help`");
         screen::complain(Form::Json, &failure);
+    } else if error.use_stderr() {
+        let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        match without_steering(&error.render().to_string(), words) {
+            Some(lines) => lines.iter().for_each(screen::remark),
+            None => drop(error.print()),
+        }
     } else if let Err(error) = error.print() {
         screen::remark(format_args!("cannot print: {error}"));
     }
     if error.use_stderr() { ExitCode::from(Exit::Usage.code()) } else { ExitCode::SUCCESS }
+}
+
+/// Returns the lines of a message in which words of the command line would
+/// steer the terminal, with these words escaped; none where no word does.
+fn without_steering(rendered: &str, words: impl Iterator<Item = String>) -> Option<Vec<String>> {
+    let parts = |word: String| {
+        let value = word.split_once('=').map(|(_, value)| value.to_owned());
+        [Some(word), value].into_iter().flatten()
+    };
+    let mut steering =
+        words.flat_map(parts).filter(|word| *escape::line(word) != **word).peekable();
+    steering.peek()?;
+    let text =
+        steering.fold(rendered.to_owned(), |text, word| text.replace(&word, &escape::line(&word)));
+    Some(text.lines().map(str::to_owned).collect())
 }
 
 /// Returns what is wrong in one line, without the usage that follows it.
@@ -155,5 +177,24 @@ mod tests {
         assert!(text.ends_with("were not provided: --keeper"), "{text}");
         let error = Arguments::read(["heirloom", "nonsense"]).unwrap_err();
         assert_eq!(told(&error.render().to_string()), "unrecognized subcommand 'nonsense'");
+    }
+
+    #[test]
+    fn a_wrong_word_steers_no_terminal() {
+        for (word, shown) in [
+            ("a\u{202e}b", "'a\\u{202e}b'"),
+            ("x\nerror: y", "'x\\u{a}error: y'"),
+            ("--json=a\u{200f}", "'a\\u{200f}'"),
+        ] {
+            let error = Arguments::read(["heirloom", word]).unwrap_err();
+            let rendered = error.render().to_string();
+            let lines =
+                without_steering(&rendered, ["heirloom", word].map(str::to_owned).into_iter());
+            let lines = lines.unwrap();
+            assert!(lines[0].contains(shown), "{lines:?}");
+            assert!(lines.iter().all(|line| escape::line(line) == *line), "{lines:?}");
+        }
+        let words = ["heirloom", "nonsense"].map(str::to_owned);
+        assert_eq!(without_steering("'nonsense'", words.into_iter()), None);
     }
 }

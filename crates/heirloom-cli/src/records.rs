@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::arguments::{RecordCall, RecordVerb};
 use crate::exit::{self, Exit, Trouble};
 use crate::list::{self, Wish};
-use crate::screen::Screen;
+use crate::screen::{Screen, lines_of};
 use crate::versions;
 use heirloom_base::limits;
 use heirloom_core::command::{Answer, Command, Failure, RecordRow};
@@ -201,10 +201,10 @@ fn show_value<W: Write>(
         (Some(name), Some(at)) => format!("  ({name}, {at})"),
         (_, _) => String::new(),
     };
-    let mut lines: Vec<&str> = text.lines().collect();
+    let mut lines = lines_of(&text);
     let first = if lines.len() > 1 { "" } else { lines.pop().unwrap_or_default() };
-    screen.line(format_args!("  {name}: {first}{by}"))?;
-    lines.into_iter().try_for_each(|line| screen.line(format_args!("    {line}")))
+    screen.text(format_args!("  {name}: {first}{by}"))?;
+    lines.into_iter().try_for_each(|line| screen.text(format_args!("    {line}")))
 }
 
 /// Returns the beginning of an id, which is enough to name it in a household.

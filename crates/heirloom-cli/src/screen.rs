@@ -74,9 +74,19 @@ impl<W: Write> Screen<W> {
         self.write(&escape::line(&text.to_string()))
     }
 
+    /// As [`Screen::line`], of a text that somebody laid out: its tabs stay.
+    pub(crate) fn text(&mut self, text: impl Display) -> Result<(), Trouble> {
+        if self.form == Form::Json {
+            return Ok(());
+        }
+        let text = text.to_string();
+        let parts: Vec<_> = text.split('\t').map(escape::line).collect();
+        self.write(&parts.join("\t"))
+    }
+
     /// Prints a text of several lines for people, each escaped.
     pub(crate) fn lines(&mut self, text: &str) -> Result<(), Trouble> {
-        text.lines().try_for_each(|line| self.line(line))
+        lines_of(text).into_iter().try_for_each(|line| self.text(line))
     }
 
     /// Ends a result for people with the next useful command.
@@ -126,6 +136,15 @@ impl<W: Write> Screen<W> {
         }
         let full = std::mem::take(held);
         self.out.write_all(&full).map_err(Trouble::Output)
+    }
+}
+
+/// Returns the lines of a text. A lone carriage return ends one where there is
+/// no line feed.
+pub(crate) fn lines_of(text: &str) -> Vec<&str> {
+    match text.contains('\n') {
+        true => text.lines().collect(),
+        false => text.split_terminator('\r').collect(),
     }
 }
 
@@ -231,6 +250,18 @@ mod tests {
     fn an_empty_text_prints_no_line() {
         assert_eq!(printed(Form::Human, |screen| screen.lines("")), "");
         assert_eq!(printed(Form::Human, |screen| screen.lines("a\r\nb")), "a\nb\n");
+        assert_eq!(printed(Form::Human, |screen| screen.lines("a\r\rb\r")), "a\n\nb\n");
+        assert_eq!(printed(Form::Human, |screen| screen.lines("a\rb\nc")), "a\\u{d}b\nc\n");
+    }
+
+    #[test]
+    fn a_text_keeps_its_tabs_and_nothing_else_that_steers() {
+        let text = "\ta\tb\u{1b}\u{202e}";
+        let shown = "\ta\tb\\u{1b}\\u{202e}\n";
+        assert_eq!(printed(Form::Human, |screen| screen.text(text)), shown);
+        assert_eq!(printed(Form::Human, |screen| screen.lines(text)), shown);
+        assert_eq!(printed(Form::Json, |screen| screen.text(text)), "");
+        assert_eq!(printed(Form::Human, |screen| screen.line("a\tb")), "a\\u{9}b\n");
     }
 
     #[test]

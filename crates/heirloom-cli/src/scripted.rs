@@ -357,7 +357,7 @@ async fn an_import_reports_what_the_split_and_the_node_left_out() {
     }));
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.md"), "# A\n").unwrap();
-    std::fs::write(folder.path().join("b.exe"), [0, 159, 146, 150]).unwrap();
+    std::fs::write(folder.path().join("b.vcf"), [0, 159, 146, 150]).unwrap();
     let line = format!("import|{}|--json|--wait|keeper", folder.path().display());
     let ended = node.run(&line).await;
     let report = json_lines(&ended.printed).remove(0);
@@ -365,7 +365,7 @@ async fn an_import_reports_what_the_split_and_the_node_left_out() {
     let files: Vec<&Value> =
         report["skipped"].as_array().unwrap().iter().map(|item| &item["file"]).collect();
     let below = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    assert_eq!(files, [&below("a.md"), &below("b.exe")]);
+    assert_eq!(files, [&below("a.md"), &below("b.vcf")]);
     let Command::Import { wait, .. } = node.asked().remove(0) else { panic!("not an import") };
     assert_eq!(wait.level, Level::Keeper);
 }
@@ -417,7 +417,10 @@ async fn an_export_asks_for_less_where_an_answer_is_too_large() {
     let target = folder.path().join("out");
     let ended = node.run(&format!("export|{}|--only|notes|--json", target.display())).await;
     let told = json_lines(&ended.printed).remove(0);
-    assert_eq!(told, json!({"files": 3, "bytes": 3, "categories": {"notes": 3}}));
+    let expected = json!({
+        "files": 3, "bytes": 3, "categories": {"notes": 3}, "removed": 0, "changed": 0,
+    });
+    assert_eq!(told, expected);
     assert_eq!(std::fs::read(target.join("notes/3.md")).unwrap(), b"x");
 }
 

@@ -2,7 +2,7 @@
 
 use crate::exit::Trouble;
 use crate::records::short;
-use crate::screen::Screen;
+use crate::screen::{Screen, lines_of};
 use heirloom_base::count;
 use heirloom_core::command::{Author, ConflictRow, HistoryEdit, HistoryRow};
 use heirloom_schema::CategorySpec;
@@ -126,7 +126,7 @@ fn settled(edit: &HistoryEdit) -> String {
 
 /// Returns the lines of two texts without those that they begin and end with alike.
 fn changed_lines<'a>(before: &'a str, after: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
-    let (gone, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    let (gone, new) = (lines_of(before), lines_of(after));
     let start = gone.iter().zip(&new).take_while(|(one, other)| one == other).count();
     let (gone, new) = (gone.split_at(start).1, new.split_at(start).1);
     let pairs = gone.iter().rev().zip(new.iter().rev());
@@ -140,7 +140,7 @@ fn print_lines<W: Write>(
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
     for line in lines.iter().take(LINES_MAX) {
-        screen.line(format_args!("    {mark} {}", cut(line)))?;
+        screen.text(format_args!("    {mark} {}", cut(line)))?;
     }
     match lines.len().saturating_sub(LINES_MAX) {
         0 => Ok(()),
@@ -215,7 +215,7 @@ fn print_value<W: Write>(
     author: &Author,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
-    let mut lines: Vec<&str> = value.lines().collect();
+    let mut lines = lines_of(value);
     let first = if lines.len() > 1 { String::new() } else { cut(lines.pop().unwrap_or_default()) };
     let Author { by_name, at, .. } = author;
     screen.line(format_args!("  {number}  {place:<5}  {first}  ({by_name}, {at})"))?;

@@ -43,7 +43,8 @@ pub(crate) struct Walk {
 
 impl Walk {
     /// Walks files and folders. A path that was named may be a link; links and
-    /// hidden files inside of folders are not followed.
+    /// hidden files inside of folders are not followed, but for the folders in
+    /// which a program keeps the attachments of its notes.
     pub(crate) fn over(paths: &[PathBuf]) -> Self {
         let mut walk = Self::default();
         for path in paths {
@@ -129,8 +130,12 @@ fn place(found: &mut [Found]) {
         file.is_beside_notes = is_among_notes && !heirloom_formats::is_read(&file.name);
         let is_below_notes = inner.is_some()
             || Path::new(&file.name).ancestors().skip(1).any(|folder| folders.contains(folder));
+        let mut folders_of_file = Path::new(&file.name).iter().rev().skip(1);
+        let is_attached = folders_of_file
+            .any(|name| heirloom_formats::is_attachment_folder(&name.to_string_lossy()));
         // What elsewhere would be settings is none of them among notes.
         let is_of_notes = match file.name.to_ascii_lowercase().ends_with(".json") {
+            _ if is_attached => true,
             true => is_below_notes,
             false => file.is_beside_notes && heirloom_formats::stands_beside_notes(&file.name),
         };
@@ -147,13 +152,16 @@ fn own_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// Returns what a folder holds, hidden files excepted, sorted by name.
+/// Returns what a folder holds, sorted by name: nothing that is hidden but the
+/// folders of attachments.
 fn sorted_names(folder: &Path) -> io::Result<Vec<(PathBuf, String)>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = own_name(&path);
-        if !name.starts_with('.') {
+        let is_folder = || fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+        let is_hidden = name.starts_with('.');
+        if !is_hidden || (heirloom_formats::is_attachment_folder(&name) && is_folder()) {
             names.push((path, name));
         }
     }
@@ -219,6 +227,38 @@ mod tests {
         let expected = expected.map(|(name, category)| (name.to_owned(), category));
         assert_eq!(placed(&["a.md", "img/b.PNG", "x.exe", "z.vcf"]), expected);
         assert_eq!(placed(&["a.txt", "b.png"])[1].1, None, "a text is no folder of notes");
+    }
+
+    #[test]
+    fn hidden_folders_of_attachments_are_entered_and_no_others() {
+        let notes = Some("notes");
+        let names = [
+            ".attachments.12/.hidden",
+            ".attachments.12/cards.vcf",
+            ".attachments.12/p.png",
+            ".attachments/q.png",
+            ".trash.12/q.png",
+            "a.txt",
+            "b/.attachments.7/x.json",
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in names {
+            fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            fs::write(root.join(name), "x").unwrap();
+        }
+        fs::write(root.join(".attachments.9"), "a file").unwrap();
+        std::os::unix::fs::symlink(root.join("b"), root.join(".attachments.8")).unwrap();
+        let walk = Walk::over(&[root.to_owned()]);
+        let found: Vec<_> =
+            walk.found.iter().map(|file| (file.name.as_str(), file.category)).collect();
+        let expected = [
+            (".attachments.12/cards.vcf", notes),
+            (".attachments.12/p.png", notes),
+            ("a.txt", None),
+            ("b/.attachments.7/x.json", notes),
+        ];
+        assert_eq!((found.as_slice(), walk.skipped), (&expected[..], vec![]));
     }
 
     #[test]

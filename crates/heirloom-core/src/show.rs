@@ -317,7 +317,7 @@ mod tests {
         let card = born(spec("contacts"), &content(spec("contacts"), &["name=Ann", "note=x"]));
         assert_eq!(told(&card, false), ["name", "name", "note"], "{card:?}");
         assert!(told(&card, true).iter().any(|field| field == "begin"), "{card:?}");
-        let note = "---\nid: 1\ntags:\n- a\n---\ntext";
+        let note = "---\nid: 202601020304\ntags:\n- a\n---\ntext";
         let raw = heirloom_formats::split("a.md", note.as_bytes(), None).unwrap().items.remove(0);
         let note = born(notes, &heirloom_formats::parse(&raw).unwrap().content);
         assert_eq!(told(&note, true), ["front matter", "id", "front matter"]);

@@ -10,11 +10,13 @@ mod compose;
 mod cut;
 mod definition;
 mod edit;
+mod exceptions;
 mod fields;
 pub(crate) mod occurrences;
 
 use crate::births::Slot;
 use crate::format::{Format, is_misnamed};
+use crate::import::Import;
 use crate::item::{Item, ItemError, Part, RawItem, Skipped, Split};
 use crate::layout::{self, Unit};
 use crate::line::{self, Marker};
@@ -105,7 +107,7 @@ impl Format for Calendars {
     }
 
     fn render(&self, content: &Content, uid: Option<&str>) -> Vec<u8> {
-        let settled = merge::settled(self, content, |bytes| Some(stored(bytes)));
+        let settled = merge::settled(self, content, exceptions::read);
         let content = settled.as_ref().unwrap_or(content);
         let eol = layout::eol_of(content, USUAL_EOL);
         let mut file = Vec::new();
@@ -149,7 +151,29 @@ impl Format for Calendars {
     ) -> Replacement {
         let base = aligned::aligned(base, current);
         let imported = aligned::aligned(imported, current);
+        let base = exceptions::adopted(&base, current, &imported);
         aligned::whole(merge::replace(self, &base, current, &imported, tie), current)
+    }
+
+    fn parts_held(&self, content: &Content) -> Vec<String> {
+        exceptions::parts(content)
+    }
+
+    fn taken(&self, content: Content) -> Content {
+        exceptions::taken(content)
+    }
+
+    fn is_whole_import(&self, last: &RawItem) -> bool {
+        exceptions::read(&last.bytes).is_some()
+    }
+
+    fn import(
+        &self,
+        last: Option<&RawItem>,
+        birth: Content,
+        item: (&RawItem, &Content),
+    ) -> Result<Import, ItemError> {
+        exceptions::import(last.map(|last| last.bytes.as_slice()), birth, item)
     }
 
     fn project(&self, content: &Content) -> Projection {

@@ -56,11 +56,21 @@ pub(crate) fn kept(name: &str) -> String {
     if kept.is_empty() { "untitled".to_owned() } else { kept }
 }
 
+/// Returns whether a hidden folder holds what notes refer to: Nextcloud keeps
+/// the attachments of a note in a folder beside it whose name begins so.
+pub(crate) fn is_attachment_folder(name: &str) -> bool {
+    name.strip_prefix(".attachments.").is_some_and(|number| !number.is_empty())
+}
+
 /// Returns the folder of a path, with `/` between its parts; empty for none.
 pub(crate) fn folder_of(path: &str) -> String {
     const PARTS_MAX: usize = 64;
+    let part = |part: &str| {
+        let (kept, hidden) = (kept(part), format!(".{}", kept(part)));
+        if is_attachment_folder(part) && is_attachment_folder(&hidden) { hidden } else { kept }
+    };
     let mut parts: Vec<String> =
-        path.split(['/', '\\']).filter(|part| !part.is_empty()).map(kept).collect();
+        path.split(['/', '\\']).filter(|part| !part.is_empty()).map(part).collect();
     parts.pop();
     parts.truncate(PARTS_MAX);
     parts.join("/")
@@ -117,6 +127,16 @@ mod tests {
         assert!(ends_in("X/y.MD", &["md"]) && !ends_in("x.md/y", &["md"]));
         assert_eq!(folder_of("a//b c/../d.md"), "a/b c/untitled");
         assert_eq!(folder_of("d.md"), "");
+        assert_eq!(folder_of("a/.attachments.12/p.png"), "a/.attachments.12");
+        assert_eq!(
+            folder_of(".attachments./.attachments/.x/..attachments.1/p"),
+            "attachments./attachments/x/attachments.1"
+        );
+        assert_eq!(
+            folder_of(".attachments.1/.attachments.2"),
+            ".attachments.1",
+            "no file is hidden"
+        );
         assert_eq!((ending_of("a.b/c"), ending_of("a/b.tar.gz")), (None, Some("gz")));
     }
 
@@ -144,6 +164,8 @@ mod tests {
             prop_assert_eq!(super::kept(&kept), kept.as_str());
             prop_assert!(!kept.is_empty() && !kept.starts_with('.') && !kept.contains(['/', '\\']));
             prop_assert!(kept.len() <= 220 && !kept.chars().any(char::is_control));
+            let folder = folder_of(&format!(".attachments.{title}/x"));
+            prop_assert_eq!(folder_of(&format!("{folder}/x")), folder);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The formats. A new one is a file beside the others and its line in [`FORMATS`].
 
+use crate::import::Import;
 use crate::item::{Item, ItemError, NotRecognised, Part, RawItem, Split};
 use crate::merge::{Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Projection};
@@ -67,6 +68,28 @@ pub(crate) trait Format: Sync {
         imported: &Content,
         tie: &str,
     ) -> Replacement;
+    /// As [`crate::parts_of`], of an item with a uid.
+    fn parts_held(&self, content: &Content) -> Vec<String> {
+        let _ = content; // Most items are all of their record.
+        vec![String::new()]
+    }
+    /// As [`crate::taken`].
+    fn taken(&self, content: Content) -> Content {
+        content
+    }
+    /// Whether what was kept of an import tells all of the record.
+    fn is_whole_import(&self, last: &RawItem) -> bool {
+        crate::parse(last).is_ok()
+    }
+    /// As [`Import::of`].
+    fn import(
+        &self,
+        last: Option<&RawItem>,
+        birth: Content,
+        item: (&RawItem, &Content),
+    ) -> Result<Import, ItemError> {
+        Ok(Import::of_whole(last, birth, item))
+    }
     /// As [`crate::project`].
     fn project(&self, content: &Content) -> Projection;
     /// As [`crate::field_of`].

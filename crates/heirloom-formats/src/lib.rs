@@ -23,6 +23,7 @@ mod fields;
 mod file_name;
 mod fold;
 mod format;
+mod import;
 mod item;
 mod layout;
 mod line;
@@ -44,6 +45,7 @@ pub use calendar::occurrences::{
 pub use contacts::CardCutter;
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
 pub use fold::{SearchQuery, search_text};
+pub use import::{Import, Standing, parts_of, taken};
 pub use item::{Item, ItemError, NotRecognised, Part, RawItem, Skipped, Split};
 pub use projection::{ProjectedValue, Projection};
 
@@ -229,6 +231,13 @@ pub fn is_attachment(name: &str, bytes: &[u8]) -> bool {
 #[must_use]
 pub fn stands_beside_notes(name: &str) -> bool {
     notes::stands_beside_notes(name)
+}
+
+/// Returns whether a hidden folder, by its name, holds what notes beside it
+/// refer to.
+#[must_use]
+pub fn is_attachment_folder(name: &str) -> bool {
+    file_name::is_attachment_folder(name)
 }
 
 /// Returns whether a file, by its name, is of a kind that is read for what it

@@ -257,14 +257,14 @@ impl Property {
     pub(crate) fn text(&self) -> String {
         let bytes = match self.is_quoted_printable() {
             true => from_quoted_printable(&self.value),
-            false => self.text_in_base64().unwrap_or_else(|| self.value.clone()),
+            false => self.base64_text().unwrap_or_else(|| self.value.clone()),
         };
         encoding::decoded(&bytes, self.parameter("CHARSET").next())
     }
 
     /// Returns the value of a text that is in base64 (vCard 2.1, 2.1.5); what is
     /// no text, such as a photo, has none.
-    fn text_in_base64(&self) -> Option<Vec<u8>> {
+    fn base64_text(&self) -> Option<Vec<u8>> {
         let is_encoded = self.has("ENCODING", "BASE64") || self.has("ENCODING", "B");
         let is_text = is_encoded && TEXTS.contains(&self.name.as_str());
         if is_text { encoding::from_base64(&self.value) } else { None }

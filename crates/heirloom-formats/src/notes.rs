@@ -101,7 +101,7 @@ impl Format for Notes {
         if units(&content).len() > limits::CARD_PROPERTIES_MAX {
             return Err(ItemError::new(raw.line, "the front matter has more than 1000 lines"));
         }
-        let uid = value_of(&content, ID);
+        let uid = identity_of(&content);
         let content = place::placed(content, &raw.name, uid.as_deref());
         Ok(Item { category: &NOTES, uid, content, is_whole: true })
     }
@@ -129,7 +129,7 @@ impl Format for Notes {
             Some(imported)
         });
         let content = settled.as_ref().unwrap_or(content);
-        let uid = uid.filter(|_| value_of(content, ID).is_none());
+        let uid = uid.filter(|uid| identity_of(content).is_none() && !names(content, uid));
         let body = content.get(BODY).and_then(Value::as_raw).unwrap_or_default();
         let front = units(content);
         let mut file = Vec::new();
@@ -279,8 +279,7 @@ impl Format for Notes {
 
     fn is_structure(&self, key: &str, value: &Value) -> bool {
         let line = value.as_raw().filter(|_| self.cut(key).is_some());
-        let is_id = |line: &[u8]| entry(line).is_some_and(|(name, _)| name == ID);
-        key == ENDING || line.is_some_and(|line| is_fence(line) || is_id(line))
+        key == ENDING || line.is_some_and(|line| is_fence(line) || front_matter::is_identity(line))
     }
 
     fn part_of(&self, key: &str) -> Option<&'static str> {
@@ -294,7 +293,7 @@ impl Lines for Notes {
     }
 
     fn is_identity(&self, unit: &Unit<'_>) -> bool {
-        entry(unit.raw()).is_some_and(|(name, _)| name == ID)
+        front_matter::is_identity(unit.raw())
     }
 
     fn slot(&self, unit: &Unit<'_>) -> Slot {
@@ -412,6 +411,20 @@ fn value_of(content: &Content, name: &str) -> Option<String> {
     let front = units(content);
     let lines: Vec<&[u8]> = front.iter().map(Unit::raw).collect();
     front_matter::value_of(&lines, name)
+}
+
+/// Returns the identifier that the note itself carries.
+fn identity_of(content: &Content) -> Option<String> {
+    let front = units(content);
+    let lines: Vec<&[u8]> = front.iter().map(Unit::raw).collect();
+    front_matter::identity(&lines)
+}
+
+/// Returns whether a note holds a text where an identifier may stand.
+fn names(content: &Content, uid: &str) -> bool {
+    let front = units(content);
+    let lines: Vec<&[u8]> = front.iter().map(Unit::raw).collect();
+    front_matter::names(&lines, uid)
 }
 
 fn text_of(value: Option<&Value>) -> String {

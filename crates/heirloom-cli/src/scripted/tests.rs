@@ -57,3 +57,53 @@ async fn devices_are_taken_out_and_what_they_wrote_is_accepted() {
     assert_eq!(node.asked()[0], Command::Revoke { device: device.clone() });
     assert_eq!(node.asked()[2], Command::Accept { device });
 }
+
+/// Exports notes into a folder; returns what is told.
+async fn exported(target: &std::path::Path, names: &[&str], fails: bool) -> Ended {
+    let files: Vec<ExportFile> = names
+        .iter()
+        .map(|name| ExportFile {
+            path: format!("notes/{name}"),
+            fallback: Some(format!("notes/{name}-1")),
+            base64: "eA==".to_owned(),
+        })
+        .collect();
+    let node = Scripted::new(Box::new(move |command| {
+        let Command::Export { category, .. } = command else { panic!("{command:?}") };
+        match category.as_str() {
+            "notes" => Ok(Answer::Files { files: files.clone(), next: None }),
+            "calendar" if fails => {
+                Ok(Answer::Digest { digest: String::new(), records: BTreeMap::new() })
+            }
+            _ => Ok(Answer::Files { files: Vec::new(), next: None }),
+        }
+    }));
+    node.run(&format!("export|{}", target.display())).await
+}
+
+#[tokio::test]
+async fn an_export_takes_away_what_an_earlier_one_wrote_and_it_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path();
+    exported(target, &["a/old.md", "b/changed.md", "twice.md"], false).await;
+    std::fs::write(target.join("notes/b/changed.md"), "mine").unwrap();
+    std::fs::write(target.join("notes/a/mine.md"), "mine").unwrap();
+    let left = || {
+        let walk = crate::walk::Walk::over(&[target.to_owned()]);
+        let mut names: Vec<String> = walk.found.into_iter().map(|file| file.name).collect();
+        names.sort();
+        names
+    };
+    // One that breaks off removes nothing, and the next one knows what it wrote.
+    assert_ne!(exported(target, &["late.md"], true).await.exit, 0);
+    assert_eq!(left().len(), 5);
+    let ended = exported(target, &["twice.md", "twice.md", "new.md"], false).await;
+    assert!(
+        ended.printed.contains("\nRemoved 2 files of an earlier export.\n"),
+        "{}",
+        ended.printed
+    );
+    assert_eq!(left(), ["a/mine.md", "b/changed.md", "new.md", "twice.md-1"]);
+    let ended = exported(target, &["twice.md", "twice.md", "new.md"], false).await;
+    assert!(!ended.printed.contains("Removed"), "{}", ended.printed);
+}

@@ -501,6 +501,12 @@ impl Node {
 }
 
 impl Writing {
+    /// Returns a record's document with what was gathered for it.
+    pub(super) fn document(&self, record: RecordId) -> Option<&Document> {
+        let mut edited = self.edited.iter().rev();
+        edited.find(|(own, _)| *own == record).map(|(_, document)| document)
+    }
+
     fn take(
         &mut self,
         record: RecordId,

@@ -19,6 +19,7 @@ mod folders;
 mod hostile;
 mod household;
 mod life;
+mod occurrences;
 mod pairing;
 mod stalls;
 mod starts;

@@ -3,6 +3,7 @@
 
 mod escapes;
 mod flow;
+mod identifier;
 mod nesting;
 mod toml;
 
@@ -11,6 +12,9 @@ use std::ops::Range;
 
 /// The entry that carries the note's own identifier.
 pub(super) const ID: &str = "id";
+/// Entries that may carry it. The others are for notes in which the ones before
+/// say something else.
+const IDS: &[&str] = &[ID, "uid", "heirloom-id"];
 /// The entry that carries the title.
 pub(super) const TITLE: &str = "title";
 
@@ -97,19 +101,10 @@ pub(super) fn is_fence(line: &[u8]) -> bool {
     matches!(bare(line), b"---" | b"..." | b"+++")
 }
 
-/// Returns name (in lower case) and value of an entry. A uid is an id.
+/// Returns name (in lower case) and value of an entry.
 pub(super) fn entry(line: &[u8]) -> Option<(String, String)> {
     let line = encoding::guessed(line);
     yaml_entry(&line).or_else(|| toml::entry(&line))
-}
-
-/// Returns the name of an entry as it is compared: in lower case, and a uid as
-/// an id.
-fn named(name: &str) -> String {
-    match name.to_lowercase() {
-        name if name == "uid" => ID.to_owned(),
-        name => name,
-    }
 }
 
 fn yaml_entry(line: &str) -> Option<(String, String)> {
@@ -122,7 +117,7 @@ fn yaml_entry(line: &str) -> Option<(String, String)> {
     {
         return None;
     }
-    Some((named(name), scalar(value.trim())))
+    Some((name.to_lowercase(), scalar(value.trim())))
 }
 
 /// Returns a key without its quotes.
@@ -269,11 +264,36 @@ pub(super) fn with_flow_entry(
     Some((first..last + 1, text.split('\n').nth(first - 1)?.to_owned()))
 }
 
-/// Gives the lines of a file's front matter an identifier.
+/// Returns the identifier that front matter carries.
+pub(super) fn identity(lines: &[&[u8]]) -> Option<String> {
+    // What was written beside a name that is taken counts before that.
+    let mut values = IDS.iter().rev().filter_map(|name| value_of(lines, name));
+    values.find(|value| identifier::is_unique(value))
+}
+
+/// Returns whether front matter holds a text where an identifier may stand.
+pub(super) fn names(lines: &[&[u8]], uid: &str) -> bool {
+    IDS.iter().any(|name| value_of(lines, name).as_deref() == Some(uid))
+}
+
+/// Returns whether a line carries the note's own identifier.
+pub(super) fn is_identity(line: &[u8]) -> bool {
+    entry(line)
+        .is_some_and(|(name, value)| IDS.contains(&name.as_str()) && identifier::is_unique(&value))
+}
+
+/// Gives the lines of a file's front matter an identifier, under the first
+/// name that says nothing else.
 pub(super) fn identify(lines: &mut Vec<Vec<u8>>, uid: &str, eol: &str) {
     let all: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let Some(kind) = Kind::of(&all) else { return };
-    let line = format!("{}{eol}", among(&all, None, ID, uid)).into_bytes();
+    let is_taken = |name: &str| match kind {
+        Kind::Yaml | Kind::Toml => span_of(&all, name).is_some(),
+        Kind::Flow => value_of(&all, name).is_some(),
+    };
+    let free = IDS.iter().copied().find(|name| !is_taken(name));
+    let name = free.or(IDS.last().copied()).unwrap_or(ID);
+    let line = format!("{}{eol}", among(&all, None, name, uid)).into_bytes();
     match kind {
         Kind::Yaml => lines.insert(lines.len().saturating_sub(1).max(1), line),
         // What stands behind a table belongs to it.
@@ -286,7 +306,8 @@ pub(super) fn identify(lines: &mut Vec<Vec<u8>>, uid: &str, eol: &str) {
             let is_empty =
                 own.get(at + 1..).is_some_and(|rest| rest.trim_ascii().starts_with(b"}"));
             let separator = if is_empty { "" } else { ", " };
-            let id = format!("\"{ID}\": {}{separator}", serde_json::Value::String(uid.to_owned()));
+            let id =
+                format!("\"{name}\": {}{separator}", serde_json::Value::String(uid.to_owned()));
             own.splice(at + 1..at + 1, id.into_bytes());
         }
     }
@@ -388,8 +409,8 @@ pub(super) fn written(kind: Kind, name: &str, value: &str) -> String {
         && !value.ends_with(' ')
         && value.chars().all(is_safe)
         && !words.iter().any(|word| word.eq_ignore_ascii_case(value));
-    let is_id =
-        name == ID && value.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+    let is_id = IDS.contains(&name)
+        && value.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
     match is_plain || is_id {
         true => format!("{name}: {value}"),
         false => format!("{name}: {}", serde_json::Value::String(value.to_owned())),
@@ -432,7 +453,7 @@ mod tests {
         for (line, expected) in [
             ("title: Plain text # comment", Some(("title", "Plain text"))),
             ("Title: \"with \\\"quotes\\\"\"", Some(("title", "with \"quotes\""))),
-            ("uid: 'it''s'", Some(("id", "it's"))),
+            ("uid: 'it''s'", Some(("uid", "it's"))),
             ("title: 'a' # c", Some(("title", "a"))),
             ("title: \"Q: x\"  # c", Some(("title", "Q: x"))),
             ("title: 'It''s # \"q\"' # comment", Some(("title", "It's # \"q\""))),

@@ -21,19 +21,19 @@ fn exported(item: &Item, content: &Content) -> (String, Vec<u8>) {
 
 #[test]
 fn the_layout_of_a_note_is_frozen() {
-    let item = one("notes/apple.md", b"---\r\nid: a1\r\n---\nText");
+    let item = one("notes/apple.md", b"---\r\nid: 202601020304\r\n---\nText");
     let text = |text: &str| Value::Str(text.into());
     let expected = [
         ("body", Value::Text("Text".into())),
         ("eol", text("\r\n")),
         ("f000010", text("---")),
-        ("f000020", text("id: a1")),
+        ("f000020", text("id: 202601020304")),
         ("f000030", text("---\n")),
         ("folder", text("notes")),
         ("name", text("apple")),
     ];
     assert_eq!(item.content, expected.map(|(key, value)| (key.to_owned(), value)).into());
-    assert_eq!(item.uid.as_deref(), Some("a1"));
+    assert_eq!(item.uid.as_deref(), Some("202601020304"));
     let plain = one("Shopping.md", PLAIN);
     assert_eq!(plain.content.keys().collect::<Vec<_>>(), ["body"], "the heading tells the name");
     assert_eq!(content_uid(&plain), "h-5247e39ce9f0ac9a861e9d0e0d060a3d");
@@ -64,7 +64,7 @@ fn the_title_stands_in_front_matter_heading_or_name() {
     assert_eq!(title_of("a/To do.txt", "buy milk\n"), "To do");
     assert_eq!(title_of("x.md", "\n# Heading #\n"), "Heading");
     assert_eq!(title_of("x.md", "---\ntitle:\n---\n## Not the first level\n"), "x");
-    assert_eq!(one("x.md", FRONT).uid.as_deref(), Some("recipe-apple"));
+    assert_eq!(one("x.md", FRONT).uid, None, "another folder may have such a recipe");
 }
 
 #[test]
@@ -76,9 +76,9 @@ fn a_lone_carriage_return_ends_a_line_where_there_is_no_line_feed() {
     let front = one("x.md", b"---\rtitle: In front\r---\rtext");
     assert_eq!(title(&front.content), "In front");
     let note = one("x.md", b"CR only\rline2");
-    let named = render(&NOTES, &note.content, "7d0c9f5e");
-    assert_eq!(named, b"---\rid: 7d0c9f5e\r---\rCR only\rline2");
-    assert_eq!(one("x.md", &named).uid.as_deref(), Some("7d0c9f5e"));
+    let named = render(&NOTES, &note.content, "7d0c9f5e7d0c9f5e");
+    assert_eq!(named, b"---\rid: 7d0c9f5e7d0c9f5e\r---\rCR only\rline2");
+    assert_eq!(one("x.md", &named).uid.as_deref(), Some("7d0c9f5e7d0c9f5e"));
 }
 
 #[test]
@@ -162,7 +162,8 @@ fn an_attachment_is_kept_as_it_is() {
         let shown = project(&NOTES, &parse(&raw(name, b"{}")).unwrap().content);
         assert_eq!(shown.title, name);
     }
-    let kept: [(&str, &[u8]); 6] = [
+    let kept: [(&str, &[u8]); 7] = [
+        ("Recipes/.attachments.42/plan.png", b"\x89PNG"),
         ("nb/plot.ipynb", b"{}"),
         ("Thumbs", b"\x01\0"),
         ("v1.2 draft", b"\xff"),
@@ -287,21 +288,21 @@ fn a_title_makes_a_front_matter_that_two_devices_share() {
 
 #[test]
 fn a_new_note_survives_its_file() {
-    let note = made(&NOTES, "7d0c9f5e", &["title=Groceries: all", "body=milk\nbread"]);
-    let file = render(&NOTES, &note, "7d0c9f5e");
+    let note = made(&NOTES, "7d0c9f5e7d0c9f5e", &["title=Groceries: all", "body=milk\nbread"]);
+    let file = render(&NOTES, &note, "7d0c9f5e7d0c9f5e");
     assert_eq!(
         String::from_utf8(file.clone()).unwrap(),
-        "---\ntitle: \"Groceries: all\"\nid: 7d0c9f5e\n---\nmilk\nbread"
+        "---\ntitle: \"Groceries: all\"\nid: 7d0c9f5e7d0c9f5e\n---\nmilk\nbread"
     );
-    let again = one(&file_name(&NOTES, &note, "7d0c9f5e"), &file);
-    assert_eq!((again.content, again.uid.as_deref()), (note.clone(), Some("7d0c9f5e")));
+    let again = one(&file_name(&NOTES, &note, "7d0c9f5e7d0c9f5e"), &file);
+    assert_eq!((again.content, again.uid.as_deref()), (note.clone(), Some("7d0c9f5e7d0c9f5e")));
     assert_eq!(texts(&NOTES, &note, "title"), ["Groceries: all"]);
     assert_eq!(texts(&NOTES, &note, "body"), ["milk\nbread"]);
-    let untitled = made(&NOTES, "1", &["body=\nmilk\nbread"]);
+    let untitled = made(&NOTES, "7d0c9f5e7d0c9f5e", &["body=\nmilk\nbread"]);
     assert_eq!(title(&untitled), "milk");
-    let name = file_name(&NOTES, &untitled, "1");
-    assert_eq!(one(&name, &render(&NOTES, &untitled, "1")).content, untitled);
-    assert!(create(&NOTES, &[], "1", 0).is_err());
+    let name = file_name(&NOTES, &untitled, "7d0c9f5e7d0c9f5e");
+    assert_eq!(one(&name, &render(&NOTES, &untitled, "7d0c9f5e7d0c9f5e")).content, untitled);
+    assert!(create(&NOTES, &[], "7d0c9f5e7d0c9f5e", 0).is_err());
 }
 
 #[test]
@@ -359,12 +360,12 @@ fn an_entry_without_its_fences_stands_between_new_ones() {
         };
         let merged = applied(&applied(&whole, edits(&["title="])), edits(&["title=Two"]));
         assert_eq!(project(&NOTES, &merged).title, "Two");
-        let file = String::from_utf8(render(&NOTES, &merged, "u")).unwrap();
+        let file = String::from_utf8(render(&NOTES, &merged, "7d0c9f5e7d0c9f5e")).unwrap();
         let again = RawItem { bytes: file.clone().into(), ..raw };
         let again = parse(&again).unwrap();
         assert_eq!(
             (again.uid.as_deref(), project(&NOTES, &again.content).title),
-            (Some("u"), "Two".into())
+            (Some("7d0c9f5e7d0c9f5e"), "Two".into())
         );
         assert!(file.ends_with("body\n") || file.ends_with("body\r\n"), "{file}");
     }
@@ -473,23 +474,26 @@ fn front_matter_in_toml_is_read_and_written_as_such() {
     let edited = set(&NOTES, &note.content, &["title=New \"T\"", "body=B"]);
     let expected = file
         .replace("Old: \\\"T\\\"\" # c", "New \\\"T\\\"\"")
-        .replace("+++\r\n#", "+++\r\nid = \"u\"\r\n#")
+        .replace("+++\r\n#", "+++\r\nid = \"7d0c9f5e7d0c9f5e\"\r\n#")
         .replace("Text\r\n", "B");
-    let exported = render(&NOTES, &edited, "u");
+    let exported = render(&NOTES, &edited, "7d0c9f5e7d0c9f5e");
     assert_eq!(String::from_utf8(exported.clone()).unwrap(), expected);
-    assert_eq!(one("x.md", &exported).uid.as_deref(), Some("u"));
+    assert_eq!(one("x.md", &exported).uid.as_deref(), Some("7d0c9f5e7d0c9f5e"));
     let plain = one("x.md", b"+++\ndraft = true\n+++\nText").content;
-    let added = render(&NOTES, &set(&NOTES, &plain, &["title=T"]), "u");
-    assert_eq!(added, b"+++\nid = \"u\"\ntitle = \"T\"\ndraft = true\n+++\nText");
+    let added = render(&NOTES, &set(&NOTES, &plain, &["title=T"]), "7d0c9f5e7d0c9f5e");
+    assert_eq!(added, b"+++\nid = \"7d0c9f5e7d0c9f5e\"\ntitle = \"T\"\ndraft = true\n+++\nText");
 }
 
 #[test]
 fn a_mapping_in_braces_stays_one() {
     let note = one("x.md", b"---\n{\"title\": \"x\",\n \"a\": [1]}\n---\nB\n").content;
     assert_eq!(title(&note), "x");
-    let edited = render(&NOTES, &set(&NOTES, &note, &["title=a \"b\""]), "u");
-    assert_eq!(edited, b"---\n{\"id\": \"u\", \"title\": \"a \\\"b\\\"\",\n \"a\": [1]}\n---\nB\n");
-    assert_eq!(one("x.md", &edited).uid.as_deref(), Some("u"));
+    let edited = render(&NOTES, &set(&NOTES, &note, &["title=a \"b\""]), "7d0c9f5e7d0c9f5e");
+    assert_eq!(
+        edited,
+        b"---\n{\"id\": \"7d0c9f5e7d0c9f5e\", \"title\": \"a \\\"b\\\"\",\n \"a\": [1]}\n---\nB\n"
+    );
+    assert_eq!(one("x.md", &edited).uid.as_deref(), Some("7d0c9f5e7d0c9f5e"));
     assert_eq!(title(&set(&NOTES, &note, &["title="])), "B", "its first line");
 }
 
@@ -510,5 +514,44 @@ fn fences_stay_as_they_are_when_the_last_entry_goes() {
     ] {
         let none = set(&NOTES, &one("x.md", before.as_bytes()).content, &["title="]);
         assert_eq!(render(&NOTES, &none, "u"), after.as_bytes());
+    }
+}
+
+#[test]
+fn an_id_that_others_may_have_too_is_an_ordinary_line() {
+    let uid = "7d0c9f5e7d0c9f5e";
+    for (text, named) in [
+        ("---\nid: intro\n---\nB\n", "---\nid: intro\nuid: 7d0c9f5e7d0c9f5e\n---\nB\n"),
+        (
+            "---\nid: intro\nUID: 7\n---\nB\n",
+            "---\nid: intro\nUID: 7\nheirloom-id: 7d0c9f5e7d0c9f5e\n---\nB\n",
+        ),
+        ("---\nid:\n---\nB\n", "---\nid:\nuid: 7d0c9f5e7d0c9f5e\n---\nB\n"),
+        ("+++\nid = \"a\"\n+++\nB\n", "+++\nuid = \"7d0c9f5e7d0c9f5e\"\nid = \"a\"\n+++\nB\n"),
+        ("---\n{\"id\": 1}\n---\nB\n", "---\n{\"uid\": \"7d0c9f5e7d0c9f5e\", \"id\": 1}\n---\nB\n"),
+    ] {
+        let note = one("docs/x.md", text.as_bytes());
+        assert_eq!((note.uid.as_deref(), rendered(&note)), (None, text.into()), "{text}");
+        let exported = render(&NOTES, &note.content, uid);
+        assert_eq!(String::from_utf8(exported.clone()).unwrap(), named);
+        let again = one("docs/x.md", &exported);
+        assert_eq!(again.uid.as_deref(), Some(uid));
+        // The line that the export added is none of the record's own.
+        let merged = reimported(&again, &note.content, &note.content);
+        if !text.contains('{') {
+            assert_eq!(merged, note.content, "{text}");
+        }
+    }
+    let note = one("x.md", b"---\nid: intro\n---\nB\n");
+    assert_eq!(render(&NOTES, &note.content, "intro"), rendered(&note), "it says so already");
+    let renamed = one("x.md", b"---\nid: start\n---\nB\n");
+    assert_eq!(reimported(&renamed, &note.content, &note.content), renamed.content);
+    let named = one("x.md", b"---\ntitle: T\nid: start\n---\nB\n");
+    let plain = one("x.md", b"---\ntitle: T\n---\nB\n");
+    let merged = reimported(&named, &plain.content, &plain.content);
+    assert_eq!(render(&NOTES, &merged, "start"), rendered(&named));
+    for (line, is_structure) in [("id: intro", false), ("uid: 202601020304", true)] {
+        let value = Value::Str(line.to_owned());
+        assert_eq!(crate::is_structure(&NOTES, "f000020", &value), is_structure, "{line}");
     }
 }

@@ -81,3 +81,34 @@ fn a_short_note_that_changed_stays_one() {
         "it has nothing of the old one"
     );
 }
+
+#[test]
+fn a_folder_that_was_imported_with_another_around_it_is_known() {
+    let mut alone = Alone::new();
+    let vault = [
+        ("Recipes/a.md", "# A\n"),
+        ("Recipes/sweet/b.md", "# B\n"),
+        ("Recipes/img/p.png", "png"),
+        ("c.md", "# C\n"),
+    ];
+    assert_eq!(import(&mut alone, &vault), (4, 0, 0));
+    let inner = [("a.md", "# A\n"), ("sweet/b.md", "# B\n"), ("img/p.png", "png")];
+    assert_eq!(import(&mut alone, &inner), (0, 0, 3));
+    assert_eq!(import(&mut alone, &[("a.md", "# A\n")]), (0, 0, 1));
+    let more = [inner[0], inner[1], inner[2], ("new.md", "# New\n"), ("a/a.md", "# A\n")];
+    assert_eq!(import(&mut alone, &more), (2, 0, 3), "what is not there is new");
+    assert_eq!(import(&mut alone, &more), (0, 0, 5));
+    assert_eq!(import(&mut alone, &vault), (0, 0, 4));
+    assert_eq!(alone.list("notes", None).len(), 6);
+}
+
+#[test]
+fn a_file_of_the_same_bytes_in_a_strange_folder_is_another() {
+    let mut alone = Alone::new();
+    let vault = [("x/readme.md", "# Same\n"), ("y/readme.md", "# Same\n"), ("z/t.md", "# T\n")];
+    assert_eq!(import(&mut alone, &vault), (3, 0, 0));
+    let other = [("t.md", "# T\n"), ("1.md", "# 1\n"), ("2.md", "# 2\n")];
+    assert_eq!(import(&mut alone, &other), (3, 0, 0), "most of it is strange");
+    assert_eq!(import(&mut alone, &[("readme.md", "# Same\n")]), (1, 0, 0), "two are alike");
+    assert_eq!(import(&mut alone, &[("d.md", "# Same\n")]), (1, 0, 0), "no place ends so");
+}

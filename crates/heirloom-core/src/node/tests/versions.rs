@@ -60,7 +60,7 @@ fn one_file_imported_on_two_devices_apart_is_by_the_first_on_both() {
 #[test]
 fn a_third_device_names_the_same_authors_in_whatever_order_the_logs_come() {
     let long = format!("title=a\nbody={}", "a line of a long note\n".repeat(600));
-    let note = format!("---\ntitle: a\nuid: long\n---\n{long}");
+    let note = format!("---\ntitle: a\nuid: 202601020304\n---\n{long}");
     for order in [[0, 1], [1, 0]] {
         let mut house = House::of(&["phone", "desk", "third"]);
         house.cut(0, 1);
@@ -237,7 +237,7 @@ fn bodies_that_were_born_apart_are_chosen_or_written_anew() {
     for choose in [true, false] {
         let mut house = House::of(&["phone", "desk"]);
         house.cut(0, 1);
-        let note = |body: &str| format!("---\ntitle: a\nuid: one\n---\n{body}\n");
+        let note = |body: &str| format!("---\ntitle: a\nuid: 202601020305\n---\n{body}\n");
         house.import(0, "notes", "a.md", &note("written on the phone"));
         house.import(1, "notes", "a.md", &note("written at the desk"));
         house.connect(0, 1);

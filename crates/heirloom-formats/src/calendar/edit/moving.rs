@@ -1,6 +1,8 @@
 //! Moving a series: what names its occurrences moves along, so that the same
 //! ones stay left out, added and replaced, and the rule ends with the same one.
 
+mod numbers;
+
 use super::{Event, with_time_parameters, written};
 use crate::calendar::fields::{CALENDAR_ZONE, Time, time};
 use crate::calendar::occurrences::expansion::{Budget, Ending, Expansion};
@@ -12,12 +14,14 @@ use crate::line::Property;
 use crate::moment::{Moment, MomentKind, duration};
 use crate::text;
 use heirloom_base::time::{civil_from_days, days_from_civil};
+use numbers::Numbers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 const DAY_S: i64 = 86_400;
-/// Steps to find what lies between two ends of a rule: as many as for a record.
-const END_STEPS_MAX: u64 = 600_000;
+/// Steps to count the occurrences of a rule, or to find what lies between two
+/// ends of it: as many as for a record.
+const STEPS_MAX: u64 = 600_000;
 
 /// A series whose start is another one now.
 struct Move {
@@ -26,6 +30,8 @@ struct Move {
     /// The clocks of both; none where nobody knows, or where one has no clock.
     clocks: (Option<Zone>, Option<Zone>),
     course: Course,
+    /// Which occurrence is which, where the rule holds the days.
+    numbers: Option<Numbers>,
     /// How much later on the clock an occurrence is.
     seconds: i64,
     /// Whether the rule itself names the time of day.
@@ -73,7 +79,11 @@ impl Event {
         let latest = latest.max_by_key(|moment| moment.local_seconds()).unwrap_or(to.moment);
         let rule = rules.first().map(|(_, _, rule)| rule);
         let clocks = (self.clock(from, latest), self.clock(to, latest));
-        let step = Move::of(from.clone(), to.clone(), clocks, rule);
+        let mut step = Move::of(from.clone(), to.clone(), clocks, rule);
+        let mut own = rules.iter().filter(|(_, property, _)| property.name == "RRULE");
+        let counted = own.next().filter(|_| own.next().is_none()).map(|(key, _, _)| key.clone());
+        let rule = rules.iter().find(|(key, _, _)| Some(key) == counted.as_ref());
+        step.numbers = rule.and_then(|(_, _, rule)| step.numbers(rule, latest));
         let times = lines.iter().flat_map(|line| line.values.iter().map(|one| &one.time));
         let names: BTreeSet<&str> = times.filter_map(|time| time.zone.as_deref()).collect();
         let zones = names.iter().filter(|name| from.zone.as_deref() != Some(**name));
@@ -87,7 +97,8 @@ impl Event {
             return;
         }
         for (key, property, rule) in rules {
-            let ends = rule.until.and_then(|until| Some((until, step.until(until)?)));
+            let is_counted = Some(&key) == counted.as_ref();
+            let ends = rule.until.and_then(|until| Some((until, step.until(until, is_counted)?)));
             let Some((old, until)) = ends else { continue };
             let value = with_until(&property.text(), until);
             if value != property.text() && !step.ends_alike(&rule, (old, until)) {
@@ -222,7 +233,30 @@ impl Move {
             [&rule.hours, &rule.minutes, &rule.seconds].iter().any(|list| !list.is_empty())
         });
         let seconds = if has_clock { 0 } else { is.rem_euclid(DAY_S) - was.rem_euclid(DAY_S) };
-        Self { from, to, clocks, course, seconds, has_clock }
+        Self { from, to, clocks, course, numbers: None, seconds, has_clock }
+    }
+
+    /// Counts the occurrences of a rule that holds its days.
+    fn numbers(&self, rule: &Rule, latest: Moment) -> Option<Numbers> {
+        let (from, to) = (self.from.moment, self.to.moment);
+        let has_days = [from, to].iter().any(|moment| moment.kind == MomentKind::Date);
+        if self.course != Course::Held || (has_days && self.has_clock) {
+            return None;
+        }
+        let clock = match (&self.clocks.0, from.kind) {
+            (Some(clock), _) => clock.clone(),
+            (None, MomentKind::Date | MomentKind::Utc) => Zone::Utc,
+            (None, MomentKind::Local)
+                if rule.until.is_some_and(|until| until.kind == MomentKind::Utc) =>
+            {
+                return None;
+            }
+            (None, MomentKind::Local) => Zone::Utc,
+        };
+        let (was, is) = (from.local_seconds(), to.local_seconds());
+        // The clock of a name may be another one than that of the series.
+        let latest = latest.local_seconds().saturating_add(2 * DAY_S);
+        Numbers::of(rule, (was, is), latest, &|local| clock.instant(local))
     }
 
     /// Returns where a value of a list goes, and its end; `None` where nobody
@@ -276,15 +310,21 @@ impl Move {
     /// that names an occurrence with a time stays a day.
     fn moved(&self, local: i64, kind: MomentKind) -> (i64, MomentKind) {
         let (was, is) = (self.from.moment, self.to.moment);
+        let is_name = kind == MomentKind::Date && was.kind != MomentKind::Date;
+        let numbers = self.numbers.as_ref();
+        if let Some(local) = numbers.filter(|_| !is_name).and_then(|all| all.time(local)) {
+            return (local, is.kind);
+        }
+        let numbered = numbers.and_then(|all| all.day(local.div_euclid(DAY_S)));
         let day = match local.div_euclid(DAY_S) {
+            _ if is_name && numbered.is_some() => numbered.unwrap_or_default(),
             day if day == was.local_seconds().div_euclid(DAY_S) => {
                 is.local_seconds().div_euclid(DAY_S)
             }
             day => self.course.day(day),
         };
         let clock = local.rem_euclid(DAY_S);
-        let is_day = is.kind == MomentKind::Date
-            || (kind == MomentKind::Date && was.kind != MomentKind::Date);
+        let is_day = is.kind == MomentKind::Date || is_name;
         match (is_day, was.kind) {
             (true, _) => (day * DAY_S, MomentKind::Date),
             (false, MomentKind::Date) => {
@@ -297,8 +337,14 @@ impl Move {
     }
 
     /// Returns where a rule ends now, in the form that goes with the start
-    /// (RFC 5545, 3.3.10).
-    fn until(&self, until: Moment) -> Option<Moment> {
+    /// (RFC 5545, 3.3.10): with the last occurrence, where they are counted.
+    fn until(&self, until: Moment, is_counted: bool) -> Option<Moment> {
+        let last = self.numbers.as_ref().filter(|_| is_counted).and_then(Numbers::last);
+        if let Some(last) = last {
+            let is_day = until.kind == MomentKind::Date || self.to.moment.kind == MomentKind::Date;
+            let kind = if is_day { MomentKind::Date } else { self.to.moment.kind };
+            return self.ending(last, kind);
+        }
         let local = match until.kind {
             MomentKind::Utc => self.local(until.local_seconds())?,
             MomentKind::Date | MomentKind::Local => until.local_seconds(),
@@ -309,15 +355,25 @@ impl Move {
         let is_early = is_short && until.kind != MomentKind::Date;
         let becomes_days = self.to.moment.kind == MomentKind::Date && !self.has_clock;
         let local = if is_early && becomes_days { local - DAY_S } else { local };
-        let (local, kind) = self.moved(local, until.kind);
+        let (moved, kind) = self.moved(local, until.kind);
+        let (first, ends) =
+            (self.to.moment.local_seconds().div_euclid(DAY_S), moved.div_euclid(DAY_S));
+        // No rule that holds its days ends before it begins.
+        let days = first - begins.div_euclid(DAY_S);
+        let is_late = self.course == Course::Held && ends < first && days > 0;
+        let moved = if is_late { moved + days * DAY_S } else { moved };
+        self.ending(moved, kind)
+    }
+
+    /// Returns an end of a rule in the form that goes with the start.
+    fn ending(&self, local: i64, kind: MomentKind) -> Option<Moment> {
         let moment = match kind {
             MomentKind::Local if self.to.zone.is_some() => {
                 let instant = self.clocks.1.as_ref()?.instant(local);
                 Moment::from_seconds(instant, MomentKind::Utc)
             }
-            MomentKind::Date | MomentKind::Local | MomentKind::Utc => {
-                Moment::from_seconds(local, kind)
-            }
+            MomentKind::Date => Moment::from_seconds(local, MomentKind::Date).date(),
+            MomentKind::Local | MomentKind::Utc => Moment::from_seconds(local, kind),
         };
         moment.in_years()
     }
@@ -340,7 +396,7 @@ impl Move {
         // A day counts as a whole, and a clock that changes as much as one.
         let reach = (one.min(other) - DAY_S, one.max(other) + 2 * DAY_S);
         let moved = Rule { until: Some(new), ..rule.clone() };
-        let mut budget = Budget::new(END_STEPS_MAX);
+        let mut budget = Budget::new(STEPS_MAX);
         let mut visit = |local: i64| {
             let is_same = rule.is_past(local, &instant) == moved.is_past(local, &instant);
             if is_same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

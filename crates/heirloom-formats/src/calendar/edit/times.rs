@@ -83,10 +83,17 @@ struct Frame {
     is_utc: bool,
     /// Whether the two differ in kind.
     is_mixed: bool,
+    /// Whether it is a task: the day on which it is due is one of its days.
+    is_task: bool,
 }
 
 impl Frame {
-    fn of(wish: &Wish, (start, end): (Option<Moment>, Option<Moment>), old: &Times) -> Self {
+    fn of(
+        wish: &Wish,
+        (start, end): (Option<Moment>, Option<Moment>),
+        old: &Times,
+        is_task: bool,
+    ) -> Self {
         let kind = |moment: Option<Moment>| moment.map(|moment| moment.kind);
         let clocks = || [&old.0, &old.1].into_iter().flatten();
         let first = clocks().next();
@@ -97,7 +104,16 @@ impl Frame {
                 && first.is_some_and(|first| first.moment.kind == MomentKind::Utc)
                 && clocks().all(|time| time.zone.is_none()),
             is_mixed: start.is_some() && end.is_some() && kind(start) != kind(end),
+            is_task,
         }
+    }
+}
+
+impl Frame {
+    /// Returns the end of whole days whose end was to be at a time: a day that
+    /// has begun is one of those that it lasts.
+    fn last_day(&self, moment: Moment) -> Moment {
+        if self.is_task { moment.date() } else { day_up(moment) }
     }
 }
 
@@ -125,7 +141,7 @@ impl Event {
             return Err(FieldError::Required { field: "start".to_owned() });
         }
         let old = (old_start, old_end);
-        let (start, end) = self.wanted(&wish, &old)?;
+        let (start, end) = self.wanted(&wish, &old, is_task)?;
         let line = |time: &Option<Time>| {
             time.as_ref().map(|time| written(time.moment, time.zone.as_deref()))
         };
@@ -201,13 +217,13 @@ impl Event {
 
     /// Returns the times as they are to be. An end that nobody names goes
     /// along with a start that somebody does: the event lasts as long as before.
-    fn wanted(&self, wish: &Wish, old: &Times) -> Result<Times, FieldError> {
+    fn wanted(&self, wish: &Wish, old: &Times, is_task: bool) -> Result<Times, FieldError> {
         let asked = |wish: &Option<Option<Asked>>, old: &Option<Time>| match wish {
             Some(asked) => asked.as_ref().map(|asked| asked.moment),
             None => moment(old),
         };
         let (start, end) = (asked(&wish.start, &old.0), asked(&wish.end, &old.1));
-        let frame = Frame::of(wish, (start, end), old);
+        let frame = Frame::of(wish, (start, end), old, is_task);
         wish.verify_day(frame.is_whole)?;
         let start = start.map(|start| {
             let (was, other) = (old.0.as_ref(), old.1.as_ref());
@@ -227,7 +243,7 @@ impl Event {
             let is_wrong = is_split || self.is_early(start, end);
             match old.0.as_ref().zip(old.1.as_ref()).filter(|_| wish.end.is_none()) {
                 Some((was, to)) if wish.start.is_some() || is_wrong => {
-                    *end = self.along(wish, start, (was, to));
+                    *end = self.along((wish, &frame), start, (was, to));
                 }
                 Some(_) => {}
                 None if is_split => {
@@ -241,7 +257,7 @@ impl Event {
                 }
                 None => {}
             }
-            if start.moment == end.moment && start.moment.kind == MomentKind::Date {
+            if !is_task && start.moment == end.moment && start.moment.kind == MomentKind::Date {
                 end.moment = wish.day_after(end.moment)?;
             }
         }
@@ -251,11 +267,17 @@ impl Event {
     /// Returns the end of an event that begins at `start` and lasts as long as
     /// before: by the clock where both times were on one, else as time passes,
     /// and then in the zone of the old end. One that ended too early takes no time.
-    fn along(&self, wish: &Wish, start: &Time, (was, to): (&Time, &Time)) -> Time {
+    fn along(
+        &self,
+        (wish, frame): (&Wish, &Frame),
+        start: &Time,
+        (was, to): (&Time, &Time),
+    ) -> Time {
         let by_clock = to.moment.local_seconds() - was.moment.local_seconds();
         if start.moment.kind == MomentKind::Date {
-            let seconds = day_up(to.moment).local_seconds() - was.moment.date().local_seconds();
-            return later(start, seconds.max(DAY_S));
+            let seconds =
+                frame.last_day(to.moment).local_seconds() - was.moment.date().local_seconds();
+            return later(start, seconds.max(if frame.is_task { 0 } else { DAY_S }));
         }
         let is_alike = was.moment.kind == to.moment.kind && was.zone == to.zone;
         let instants = self.instant(was).zip(self.instant(to)).filter(|_| !is_alike);
@@ -289,8 +311,7 @@ impl Event {
             let is_absolute = moment.kind == MomentKind::Utc;
             let local = in_zone(moment.local_seconds()).filter(|_| is_absolute);
             let day = local.unwrap_or(moment);
-            // A day that has begun is one of those that it lasts.
-            let moment = if before.is_end { day_up(day) } else { day.date() };
+            let moment = if before.is_end { frame.last_day(day) } else { day.date() };
             return Time { moment, zone: None };
         }
         let moment = moment.time();

@@ -1,12 +1,12 @@
 //! Front matter that is one mapping in braces, as JSON writes it and YAML may.
 
-use super::{named, scalar};
+use super::scalar;
 use std::ops::Range;
 
 /// An entry of a mapping.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
-    /// Its name in lower case. A uid is an id.
+    /// Its name in lower case.
     name: String,
     /// Where its value stands.
     value: Range<usize>,
@@ -87,7 +87,7 @@ impl<'a> Scan<'a> {
         let text = |range: Range<usize>| self.text.get(range).unwrap_or_default();
         let value = text(colon + 1..end);
         let from = end - value.trim_start().len();
-        let name = named(text(start..colon).trim().trim_matches(['"', '\'']));
+        let name = text(start..colon).trim().trim_matches(['"', '\'']).to_lowercase();
         self.entries.push(Entry { name, value: from..from + value.trim().len() });
     }
 }

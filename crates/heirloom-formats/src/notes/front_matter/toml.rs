@@ -1,7 +1,7 @@
 //! Front matter in TOML, between two lines of `+++`: only simple entries
 //! before the first table are read.
 
-use super::{named, nesting, quoted};
+use super::{nesting, quoted};
 use crate::encoding;
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ pub(super) fn begins(line: &str) -> bool {
     line.starts_with('[') || split(line).is_some()
 }
 
-/// Returns name (in lower case) and value of an entry. A uid is an id.
+/// Returns name (in lower case) and value of an entry.
 pub(super) fn entry(line: &str) -> Option<(String, String)> {
     let (name, value) = split(line)?;
-    Some((named(name.trim_matches(['"', '\''])), scalar(value.trim())))
+    Some((name.trim_matches(['"', '\'']).to_lowercase(), scalar(value.trim())))
 }
 
 /// Returns on which lines the first entry of a name stands, and its value.

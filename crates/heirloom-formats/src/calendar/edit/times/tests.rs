@@ -548,3 +548,42 @@ fn a_calendar_of_version_1_has_breaks_in_quoted_printable() {
     assert_eq!(crate::testing::texts(&CALENDAR, &edited, "description"), [text]);
     assert_eq!(one("a.vcs", file.as_bytes()).content, edited);
 }
+
+#[test]
+fn the_day_on_which_a_task_is_due_is_one_of_its_days() {
+    let head = "BEGIN:VCALENDAR\r\n";
+    for (zone, lines, edit, expected) in [
+        ("", "DUE:20240802T190000Z", "all_day=true", "DUE;VALUE=DATE:20240802"),
+        ("Asia/Tokyo", "DUE:20240802T190000Z", "all_day=true", "DUE;VALUE=DATE:20240803"),
+        ("", "DUE;TZID=Europe/Berlin:20240802T190000", "all_day=true", "DUE;VALUE=DATE:20240802"),
+        (
+            "",
+            "DTSTART:20240802T080000Z\r\nDUE:20240802T190000Z",
+            "all_day=true",
+            "DTSTART;VALUE=DATE:20240802\r\nDUE;VALUE=DATE:20240802",
+        ),
+        (
+            "",
+            "DTSTART;VALUE=DATE:20240802\r\nDUE;VALUE=DATE:20240802",
+            "start=2024-08-04",
+            "DTSTART;VALUE=DATE:20240804\r\nDUE;VALUE=DATE:20240804",
+        ),
+        (
+            "",
+            "DTSTART:20240802T080000Z\r\nDUE:20240803T190000Z",
+            "start=2024-08-04",
+            "DTSTART;VALUE=DATE:20240804\r\nDUE;VALUE=DATE:20240805",
+        ),
+    ] {
+        let zone =
+            if zone.is_empty() { String::new() } else { format!("X-WR-TIMEZONE:{zone}\r\n") };
+        let end = "END:VTODO\r\nEND:VCALENDAR\r\n";
+        let task = |lines: &str| format!("{head}{zone}BEGIN:VTODO\r\nUID:1\r\n{lines}\r\n{end}");
+        let before = one("a.ics", task(lines).as_bytes()).content;
+        assert_eq!(
+            String::from_utf8(render(&CALENDAR, &set(&CALENDAR, &before, &[edit]), "1")).unwrap(),
+            task(expected),
+            "{lines} {edit}"
+        );
+    }
+}
