@@ -246,7 +246,12 @@ impl Format for Notes {
             projection.search_for(title);
         }
         for unit in units(content).iter().filter(|unit| !is_fence(unit.raw())) {
-            projection.search_for(&encoding::guessed(unit.raw()));
+            // The names of entries are nobody's words.
+            match entry(unit.raw()) {
+                Some(_) if front_matter::is_identity(unit.raw()) => {}
+                Some((_, value)) => projection.search_for(&value),
+                None => projection.search_for(&encoding::guessed(unit.raw())),
+            }
         }
         if let Some(folder) = content.get(FOLDER).and_then(Value::as_str) {
             projection.search_for(folder);

@@ -555,3 +555,17 @@ fn an_id_that_others_may_have_too_is_an_ordinary_line() {
         assert_eq!(crate::is_structure(&NOTES, "f000020", &value), is_structure, "{line}");
     }
 }
+
+#[test]
+fn a_note_is_found_by_the_words_of_its_front_matter_and_not_by_their_names() {
+    let note =
+        "---\nid: 0f8fad5b-d9cb-469f-a165-70867728950e\ntags: [red]\nabstract: |\n  blue\n---\nx";
+    let raw = split("a.md", note.as_bytes(), None).unwrap().items.remove(0);
+    let shown = project(&NOTES, &parse(&raw).unwrap().content);
+    for word in ["red", "blue"] {
+        assert!(shown.search.contains(word), "{}", shown.search);
+    }
+    for word in ["tags", "abstract", "0f8fad5b"] {
+        assert!(!shown.search.contains(word), "{}", shown.search);
+    }
+}
