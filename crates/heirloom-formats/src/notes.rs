@@ -247,10 +247,10 @@ impl Format for Notes {
         }
         for unit in units(content).iter().filter(|unit| !is_fence(unit.raw())) {
             // The names of entries are nobody's words.
-            match entry(unit.raw()) {
-                Some(_) if front_matter::is_identity(unit.raw()) => {}
-                Some((_, value)) => projection.search_for(&value),
-                None => projection.search_for(&encoding::guessed(unit.raw())),
+            let line = encoding::guessed(unit.raw());
+            let value = entry(unit.raw()).and_then(|_| line.split_once([':', '=']));
+            if !front_matter::is_identity(unit.raw()) {
+                projection.search_for(value.map_or(line.as_str(), |(_, value)| value));
             }
         }
         if let Some(folder) = content.get(FOLDER).and_then(Value::as_str) {
