@@ -96,7 +96,7 @@ pub(crate) fn forbidden(text: &str, fix: &str) -> Failure {
     failure(exit::FORBIDDEN, "not-permitted", text.to_owned(), fix)
 }
 
-/// Refuses a change of a record that is shown and not here yet.
+/// Refuses what needs all of a record that is shown and not here yet.
 pub(crate) fn still_coming(held: &str) -> Failure {
     let text = format!(
         "This record is shown and not all of it is here yet: {held} are. Nothing was changed."

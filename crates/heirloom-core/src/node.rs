@@ -349,6 +349,10 @@ impl Node {
         command: Command,
     ) -> Result<(), StorageError> {
         self.catch_up_for(storage, &command)?;
+        if let Err(Refusal::Failure(failure)) = self.needs_all(storage, &command) {
+            self.reply(id, Err(*failure));
+            return Ok(());
+        }
         let outcome = match command {
             Command::Status => self.status(now, storage).map(Some),
             Command::Digest => self.digest(storage).map(Some),
@@ -366,14 +370,10 @@ impl Node {
             Command::Occurrences(wanted) => {
                 self.occurrences(now, &self.shown(storage), &wanted).map(Some)
             }
-            Command::Show { category, id } => {
-                self.show(&self.shown(storage), &category, &id).map(Some)
-            }
-            Command::History { category, id } => {
-                self.history(&self.shown(storage), &category, &id).map(Some)
-            }
+            Command::Show { category, id } => self.show(storage, &category, &id).map(Some),
+            Command::History { category, id } => self.history(storage, &category, &id).map(Some),
             Command::Conflicts { category, id } => {
-                self.conflicts(&self.shown(storage), &category, id.as_deref()).map(Some)
+                self.conflicts(storage, &category, id.as_deref()).map(Some)
             }
             Command::Export { category, after, limit } => {
                 self.export(&self.shown(storage), &category, after.as_deref(), limit).map(Some)

@@ -4,7 +4,7 @@ mod newborn;
 mod reading;
 
 pub(crate) use newborn::{Newborn, Part};
-pub(crate) use reading::Reading;
+pub(crate) use reading::{Reading, value_of};
 
 use crate::author::{self, Step, Texts};
 use crate::change::RawChange;

@@ -108,23 +108,6 @@ impl Document {
         }
     }
 
-    /// Returns all changes, each behind those that it builds on, with their
-    /// authors; a birth's are marked.
-    #[must_use]
-    pub fn changes(&self) -> Vec<(ActorId, bool, RawChange)> {
-        if let Some(newborn) = &self.newborn {
-            let actor = newborn.actor();
-            let parts = newborn.parts().iter();
-            return parts.map(|part| (actor, true, part.change.clone())).collect();
-        }
-        let changes = self.automerge().get_changes(&[]).into_iter();
-        let told = |change: automerge::Change| {
-            let is_birth = change.timestamp() == 0;
-            (own_actor(change.actor_id()), is_birth, RawChange(change.raw_bytes().to_vec()))
-        };
-        changes.map(told).collect()
-    }
-
     /// Returns the authors of the heads and their clock readings; none where the
     /// head is a birth's.
     #[must_use]

@@ -42,7 +42,7 @@ pub use gate::{
     Admission, Awaited, Claim, Offered, Saved, admit, admit_into, claim, is_own, links,
 };
 pub use guard::silence_caught_panics;
-pub use pack::{PackError, Packed, pack, unpack};
+pub use pack::{Pack, PackError, Packed, Plain, pack, plain, unpack};
 
 /// Bytes that a key has at most.
 pub const KEY_BYTES_MAX: usize = 1024;

@@ -9,7 +9,7 @@
 use crate::KEY_BYTES_MAX;
 use crate::error::DocError;
 use automerge::{ScalarValue, ScalarValueRef};
-use heirloom_base::{BlobRef, Decode, Encode, Writer, limits};
+use heirloom_base::{BlobRef, Decode, DecodeError, Encode, Reader, Writer, limits};
 use heirloom_schema::{Content, Value};
 
 const TAG_RAW: u8 = 0;
@@ -110,6 +110,27 @@ pub(crate) fn canonical(content: &Content) -> Vec<u8> {
         }
     }
     writer.into_bytes()
+}
+
+/// Reads a content in that form, behind the number of its keys.
+pub(crate) fn read_canonical(reader: &mut Reader<'_>) -> Result<Content, DecodeError> {
+    let mut content = Content::new();
+    for _ in 0..reader.u32()? {
+        let key = reader.text(KEY_BYTES_MAX)?.to_owned();
+        if content.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            return Err(DecodeError::NotCanonical("keys out of order"));
+        }
+        let value = match reader.u8()? {
+            1 => Value::Text(reader.text(limits::CARD_TEXT_BYTES_MAX)?.to_owned()),
+            2 => Value::Str(reader.text(limits::VALUE_INLINE_BYTES_MAX)?.to_owned()),
+            3 => Value::Int(i64::from_le_bytes(reader.array()?)),
+            4 => Value::Bytes(reader.bytes(limits::VALUE_INLINE_BYTES_MAX)?.to_vec()),
+            5 => Value::Blob(BlobRef::decode(reader)?),
+            value => return Err(DecodeError::Unknown { what: "value", value: value.into() }),
+        };
+        content.insert(key, value);
+    }
+    Ok(content)
 }
 
 #[cfg(test)]

@@ -92,8 +92,6 @@ impl Node {
             Command::List { .. }
             | Command::Occurrences(_)
             | Command::Show { .. }
-            | Command::History { .. }
-            | Command::Conflicts { .. }
             | Command::Export { .. }
                 if self.shows_preview() =>
             {

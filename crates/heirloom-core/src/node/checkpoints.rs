@@ -6,13 +6,11 @@ mod making;
 
 use super::settle::read_entry;
 use super::{Node, PendingFrame, Then};
-use crate::rows::{self, RecordIndex, table};
-use crate::storage::{Rows, Storage, StorageError};
-use crate::view::decode_row;
+use crate::rows::{self, table};
+use crate::storage::{Storage, StorageError};
 use heirloom_base::{ChunkId, Decode, DeviceId, EntryId, LogId, Now, limits};
 use heirloom_sync::entry::kind;
 use heirloom_sync::{Body, Checkpoint, Cosignature, Entry, Hello, Message, Tip, VersionVector};
-pub(super) use making::root_of;
 use making::{Making, Step};
 use std::collections::BTreeSet;
 
@@ -166,8 +164,10 @@ impl Node {
         if let Some(making) = self.checkpoints.making.take() {
             return self.go_on_making(now, storage, making);
         }
-        if let Some(place) = self.checkpoints.unsigned.take() {
-            self.sign_checkpoint(now, storage, place)?;
+        if let Some(place) = self.checkpoints.unsigned.take()
+            && self.begin_comparing(now, storage, place)
+        {
+            return Ok(());
         }
         self.begin_checkpoint(now, storage)
     }
@@ -212,12 +212,9 @@ impl Node {
             self.checkpoints.due_ms = Some(turn_ms);
             return Ok(());
         }
-        let mut records = 0;
-        each_page(storage, None, usize::MAX, &mut |rows| {
-            records += rows.len();
-            Ok(())
-        })?;
-        self.checkpoints.making = Some(Making::begin(vector, devices, records));
+        let checkpoint = Checkpoint { vector, devices, root: [0; 32], packs: Vec::new() };
+        let making = Making::make(checkpoint, count_records(storage)?);
+        self.checkpoints.making = Some(making);
         self.checkpoints.due_ms = Some(now.mono_ms + 1);
         Ok(())
     }
@@ -236,22 +233,36 @@ impl Node {
         &mut self,
         now: Now,
         storage: &dyn Storage,
-        mut making: Making,
+        making: Making,
     ) -> Result<(), StorageError> {
         let Some(keyring) = &self.membership.keyring else { return Ok(()) };
+        self.checkpoints.due_ms = Some(now.mono_ms + 1);
         match making.step(storage, keyring.account_key())? {
-            Step::On => {
-                self.checkpoints.making = Some(making);
-                self.checkpoints.due_ms = Some(now.mono_ms + 1);
-            }
-            Step::TooLarge => {
+            Step::On(making) => self.checkpoints.making = Some(making),
+            Step::TooLarge(checkpoint) => {
                 tracing::warn!("the records are too many for a checkpoint");
-                self.checkpoints.covered = making.vector.entries_beyond(&VersionVector::default());
+                self.checkpoints.covered = checkpoint.entries();
             }
             Step::Made(checkpoint, chunks) => {
                 let ids = chunks.iter().map(|(id, _)| *id).collect();
                 let body = Body::of(&checkpoint);
                 self.write_item(now, storage, (kind::CHECKPOINT, body, ids), chunks);
+            }
+            Step::Compared(checkpoint, (log, seq), true) => {
+                self.checkpoints.covered = checkpoint.entries();
+                if let Some(entry) = entry_at(storage, log, seq) {
+                    let signed = Cosignature { checkpoint: entry.id(), root: checkpoint.root };
+                    let body = Body::of(&signed);
+                    self.write_item(
+                        now,
+                        storage,
+                        (kind::COSIGNATURE, body, Vec::new()),
+                        Vec::new(),
+                    );
+                }
+            }
+            Step::Compared(_, (log, seq), false) => {
+                tracing::warn!(log = %log.short(), seq, "a checkpoint holds something else than this device");
             }
         }
         Ok(())
@@ -279,37 +290,26 @@ impl Node {
         }
     }
 
-    /// Signs a checkpoint of another device, if the records here are the same.
-    fn sign_checkpoint(
-        &mut self,
-        now: Now,
-        storage: &dyn Storage,
-        place: (LogId, u64),
-    ) -> Result<(), StorageError> {
-        let (log, seq) = place;
-        let entry = read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok());
-        let Some(entry) = entry else { return Ok(()) };
-        let Some(checkpoint) = self.opened_item::<Checkpoint>(&entry) else { return Ok(()) };
+    /// Begins to compare a checkpoint of another device with the records here;
+    /// returns whether there is something to compare.
+    fn begin_comparing(&mut self, now: Now, storage: &dyn Storage, place: (LogId, u64)) -> bool {
+        let entry = entry_at(storage, place.0, place.1);
+        let checkpoint = entry.and_then(|entry| self.opened_item::<Checkpoint>(&entry));
+        let Some(checkpoint) = checkpoint else { return false };
         match self.stands_at(storage, &checkpoint) {
             Standing::Before => {
                 self.checkpoints.unsigned = Some(place);
-                return Ok(());
+                return true;
             }
             Standing::Elsewhere => {
                 self.checkpoints.covered = checkpoint.entries();
-                return Ok(());
+                return false;
             }
             Standing::There => {}
         }
-        if !has_roots(storage, &checkpoint)? {
-            tracing::warn!(log = %log.short(), seq, "a checkpoint holds something else than this device");
-            return Ok(());
-        }
-        self.checkpoints.covered = checkpoint.entries();
-        let signed = Cosignature { checkpoint: entry.id(), root: checkpoint.root };
-        let body = Body::of(&signed);
-        self.write_item(now, storage, (kind::COSIGNATURE, body, Vec::new()), Vec::new());
-        Ok(())
+        self.checkpoints.making = Some(Making::compare(checkpoint, place));
+        self.checkpoints.due_ms = Some(now.mono_ms + 1);
+        true
     }
 
     /// Returns where the changes that are here are as a checkpoint covers them.
@@ -321,9 +321,8 @@ impl Node {
         for (log, tip) in &ours.tips {
             let from = checkpoint.vector.seq(*log);
             let are_changes = |seq: u64| {
-                let entry = read_entry(storage, *log, seq);
-                let entry = entry.and_then(|bytes| Entry::parse(bytes).ok());
-                entry.is_none_or(|entry| entry.header().kind == kind::CHANGES)
+                entry_at(storage, *log, seq)
+                    .is_none_or(|entry| entry.header().kind == kind::CHANGES)
             };
             if tip.seq - from > LATER_MAX || (from + 1..=tip.seq).any(are_changes) {
                 return Standing::Elsewhere;
@@ -405,46 +404,20 @@ enum Standing {
     Elsewhere,
 }
 
-/// Returns whether the records here have the roots that a checkpoint names.
-fn has_roots(storage: &dyn Storage, checkpoint: &Checkpoint) -> Result<bool, StorageError> {
-    let mut after = None;
-    for pack in &checkpoint.packs {
-        let mut records = Vec::new();
-        let count = pack.records as usize;
-        after = each_page(storage, after, count, &mut |rows| {
-            for (key, bytes) in rows {
-                let Some(record) = rows::record_of_key(key) else { continue };
-                records.push((record, decode_row::<RecordIndex>(bytes)?.heads));
-            }
-            Ok(())
-        })?;
-        let told = records.iter().map(|(record, heads)| (*record, heads.as_slice()));
-        if records.len() != count || root_of(told) != pack.root {
-            return Ok(false);
-        }
-    }
-    Ok(storage.scan(&[table::RECORD], after.as_deref(), 1)?.is_empty())
-}
-
-/// What is done with some rows.
-type Page<'a> = &'a mut dyn FnMut(&Rows) -> Result<(), StorageError>;
-
-/// Reads the rows of records in pages, at most so many; returns the last key.
-fn each_page(
-    storage: &dyn Storage,
-    mut after: Option<Vec<u8>>,
-    mut limit: usize,
-    each: Page<'_>,
-) -> Result<Option<Vec<u8>>, StorageError> {
+/// Returns the number of records, those in the trash among them.
+fn count_records(storage: &dyn Storage) -> Result<usize, StorageError> {
     const ROWS: usize = 512;
-    while limit > 0 {
-        let rows = storage.scan(&[table::RECORD], after.as_deref(), ROWS.min(limit))?;
-        let Some((last, _)) = rows.last() else { break };
-        limit -= rows.len();
-        each(&rows)?;
+    let (mut count, mut after) = (0, None::<Vec<u8>>);
+    loop {
+        let rows = storage.scan(&[table::RECORD], after.as_deref(), ROWS)?;
+        count += rows.len();
+        let Some((last, _)) = rows.last() else { return Ok(count) };
         after = Some(last.clone());
     }
-    Ok(after)
+}
+
+fn entry_at(storage: &dyn Storage, log: LogId, seq: u64) -> Option<Entry> {
+    read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok())
 }
 
 /// Returns the newest entries of a kind, as far as their clocks tell.
@@ -460,6 +433,6 @@ fn newest(entries: &[Entry], wanted: u8, count: usize) -> Vec<&Entry> {
 fn checkpoint_entries(storage: &dyn Storage) -> Result<Vec<Entry>, StorageError> {
     let rows = storage.scan(&[table::CHECKPOINT], None, usize::MAX)?;
     let places = rows.iter().filter_map(|(key, _)| rows::entry_of_key(key));
-    let entries = places.filter_map(|(log, seq)| Entry::parse(read_entry(storage, log, seq)?).ok());
+    let entries = places.filter_map(|(log, seq)| entry_at(storage, log, seq));
     Ok(entries.collect())
 }

@@ -117,7 +117,11 @@ impl Node {
         name: &str,
     ) -> Result<Answer, Refusal> {
         let spec = category_of(category)?;
-        let Named { record, row } = self.find(storage, spec, name)?;
+        let named = self.find(&self.shown(storage), spec, name)?;
+        // Of what a checkpoint shows it is not known who wrote which part.
+        let has_authors = self.preview.is_none() || self.is_here(storage, spec.number, &named)?;
+        let storage: &dyn Storage = if has_authors { storage } else { &self.shown(storage) };
+        let Named { record, row } = named;
         let mut shown = self.record_row(spec, record, &row);
         let document = self.existing(storage, record)?;
         let content = births::content(&document);
@@ -134,7 +138,9 @@ impl Node {
             changed.or_else(|| Some(names.of(authorship.get(key)?)))
         };
         let known = resolved.as_ref().unwrap_or(&content);
-        shown.authors = authors::authors_json(spec, known, &shown.fields, &author);
+        if has_authors {
+            shown.authors = authors::authors_json(spec, known, &shown.fields, &author);
+        }
         if let Ok(content) = resolved {
             let source = heirloom_formats::render(spec, &content, &row.uid);
             let is_text = !heirloom_formats::holds_attachment(spec, &content);

@@ -10,15 +10,15 @@
 
 mod rows;
 
-use self::rows::{Offer, ROWS_PER_BATCH, clear, show_offers, show_packed};
-use super::checkpoints::root_of;
+use self::rows::{ROWS_PER_BATCH, clear, show_changes, show_packed};
+use super::records::Named;
 use super::{Node, Refusal};
 use crate::apart::{self, Apart, InFront};
 use crate::command::{Command, Event, Problem};
 use crate::failure;
 use crate::rows::{RecordIndex, key, record_key, table};
 use crate::storage::{Batch, Storage, StorageError};
-use crate::view::View;
+use crate::view::{View, decode_row};
 use heirloom_base::{ChunkId, DeviceId, EntryId, LogId, Now, RecordId, count, time};
 use heirloom_doc::RawChange;
 use heirloom_schema::category;
@@ -331,21 +331,19 @@ impl Node {
         let Some(keyring) = &self.membership.keyring else { return Ok(true) };
         let account_key = *keyring.account_key();
         let bytes = heirloom_blob::open(&account_key, &pack.blob, |id| storage.chunk(id).ok());
-        let records = bytes.ok().and_then(|bytes| heirloom_doc::unpack(&bytes).ok());
-        let Some(records) = records else { return Ok(false) };
-        let told = records.iter().map(|one| (one.record, one.heads.as_slice()));
-        if records.len() != pack.records as usize || root_of(told) != pack.root {
+        let unpacked = bytes.ok().and_then(|bytes| heirloom_doc::unpack(&bytes).ok());
+        let Some((root, records)) = unpacked else { return Ok(false) };
+        if records.len() != pack.records as usize || root != pack.root {
             return Ok(false);
         }
         let mut changed: BTreeMap<i64, Vec<RecordId>> = BTreeMap::new();
         for some in records.chunks(ROWS_PER_BATCH) {
             let mut apart = Apart(storage);
             let mut view = View::new(&mut apart);
-            for one in some.iter().filter(|one| !one.changes.is_empty()) {
-                let Some(category) = show_packed(&mut view, &account_key, one)? else {
-                    return Ok(false);
-                };
-                changed.entry(category).or_default().push(one.record);
+            for one in some {
+                if let Some(category) = show_packed(&mut view, &account_key, one)? {
+                    changed.entry(category).or_default().push(one.record);
+                }
             }
             view.commit(None)?;
         }
@@ -361,22 +359,21 @@ impl Node {
     ) -> Result<(), StorageError> {
         let Some(keyring) = &self.membership.keyring else { return Ok(()) };
         let account_key = *keyring.account_key();
-        let mut by_record: BTreeMap<RecordId, Vec<Offer>> = BTreeMap::new();
+        let mut by_record: BTreeMap<RecordId, Vec<(LogId, u64, RawChange)>> = BTreeMap::new();
         for entry in entries {
-            let (log, seq, wall_ms) =
-                (entry.header().log, entry.header().seq, entry.header().hlc.wall_ms());
+            let (log, wall_ms) = (entry.header().log, entry.header().hlc.wall_ms());
             let key = keyring.epoch_key(&entry.header().epoch);
             let Some(body) = key.and_then(|key| entry.open(key).ok()) else { continue };
             for part in body.parts {
-                let offer = Offer { log, seq, wall_ms, change: RawChange(part.change) };
-                by_record.entry(part.record).or_default().push(offer);
+                let change = (log, wall_ms, RawChange(part.change));
+                by_record.entry(part.record).or_default().push(change);
             }
         }
         let mut changed: BTreeMap<i64, Vec<RecordId>> = BTreeMap::new();
         let mut apart = Apart(storage);
         let mut view = View::new(&mut apart);
-        for (record, offers) in by_record {
-            if let Some(category) = show_offers(&mut view, &account_key, record, offers)? {
+        for (record, changes) in by_record {
+            if let Some(category) = show_changes(&mut view, &account_key, record, &changes)? {
                 changed.entry(category).or_default().push(record);
             }
         }
@@ -415,8 +412,8 @@ impl Node {
         }
     }
 
-    /// Refuses a change of a record of which not all is here that is shown.
-    pub(super) fn may_change_shown(
+    /// Refuses what needs all of a record of which not all is here that is shown.
+    pub(super) fn needs_all(
         &self,
         storage: &dyn Storage,
         command: &Command,
@@ -424,7 +421,9 @@ impl Node {
         let (Command::Set { category, id, .. }
         | Command::Delete { category, id, .. }
         | Command::Restore { category, id, .. }
-        | Command::Resolve { category, id, .. }) = command
+        | Command::Resolve { category, id, .. }
+        | Command::History { category, id }
+        | Command::Conflicts { category, id: Some(id) }) = command
         else {
             return Ok(());
         };
@@ -433,13 +432,22 @@ impl Node {
         }
         let spec = super::records::category_of(category)?;
         let Ok(found) = self.find(&self.shown(storage), spec, id) else { return Ok(()) };
-        let key = record_key(spec.number, found.record);
-        let here = storage.get(&key)?;
-        let row = here.map(|bytes| crate::view::decode_row::<RecordIndex>(&bytes)).transpose()?;
-        match row.is_some_and(|row| row.heads == found.row.heads) {
+        match self.is_here(storage, spec.number, &found)? {
             true => Ok(()),
             false => Err(failure::still_coming(&self.coming()).into()),
         }
+    }
+
+    /// Returns whether a record that is shown has been made of its entries.
+    pub(super) fn is_here(
+        &self,
+        storage: &dyn Storage,
+        category: i64,
+        shown: &Named,
+    ) -> Result<bool, StorageError> {
+        let here = storage.get(&record_key(category, shown.record))?;
+        let row = here.map(|bytes| decode_row::<RecordIndex>(&bytes)).transpose()?;
+        Ok(row.is_some_and(|row| row.heads == shown.row.heads))
     }
 
     /// Says how much is here of what is shown.

@@ -33,7 +33,7 @@ impl Reading {
         let raw = operation.value;
         match (operation.action, operation.key, operation.object) {
             (Action::Set, Some(key), None) => {
-                let value = known(raw).ok_or(strange)?;
+                let value = value_of(raw).ok_or(strange)?;
                 let cost = if raw.kind == RawValue::INT { NUMBER_COST } else { raw.bytes.len() };
                 self.latest.add(key.len() + cost);
                 self.content.insert(key.to_owned(), value);
@@ -60,13 +60,14 @@ impl Reading {
 /// Returns the content that a glance saw.
 pub(crate) fn seen(glimpses: &[Glimpse<'_>]) -> Option<Content> {
     let one = |glimpse: &Glimpse<'_>| match *glimpse {
-        Glimpse::Value(key, raw) => Some((key.to_owned(), known(raw)?)),
+        Glimpse::Value(key, raw) => Some((key.to_owned(), value_of(raw)?)),
         Glimpse::Text(key, text) => Some((key.to_owned(), Value::Text(text.to_owned()))),
     };
     glimpses.iter().map(one).collect()
 }
 
-fn known(raw: RawValue<'_>) -> Option<Value> {
+/// Returns the value that a scalar stands for.
+pub(crate) fn value_of(raw: RawValue<'_>) -> Option<Value> {
     match raw.kind {
         RawValue::STR => {
             std::str::from_utf8(raw.bytes).ok().map(|text| Value::Str(text.to_owned()))

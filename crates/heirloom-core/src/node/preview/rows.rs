@@ -1,22 +1,24 @@
 //! The rows apart in which a preview stands.
 
 use crate::collection::{self, Counted};
-use crate::rows::{self, table};
+use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Batch, Storage, StorageError};
 use crate::view::View;
-use heirloom_base::{ActorId, LogId, RecordId};
-use heirloom_doc::{Document, Offered, Packed, RawChange};
-use std::collections::{BTreeMap, BTreeSet};
+use heirloom_base::{ChangeHash, LogId, RecordId};
+use heirloom_doc::{Document, Packed, RawChange};
+use heirloom_schema::{Content, Value, key};
 
 /// Rows that one batch removes, and records that one batch shows.
 pub(super) const ROWS_PER_BATCH: usize = 512;
 
-/// A change of a record on its way into a preview.
-pub(super) struct Offer {
-    pub(super) log: LogId,
-    pub(super) seq: u64,
-    pub(super) wall_ms: u64,
-    pub(super) change: RawChange,
+/// What a record is shown as.
+struct Shown {
+    record: RecordId,
+    heads: Vec<ChangeHash>,
+    deleted: bool,
+    conflicted: bool,
+    updated: (u64, LogId),
+    content: Content,
 }
 
 /// Removes all rows apart.
@@ -32,69 +34,114 @@ pub(super) fn clear(storage: &mut dyn Storage) -> Result<(), StorageError> {
     }
 }
 
-/// Shows a record of a pack; returns its category, or nothing where the record
-/// is another one than the pack says.
+/// Shows a record of a pack; returns its category, if it can be shown.
 pub(super) fn show_packed(
     view: &mut View<'_>,
     account_key: &[u8; 32],
     one: &Packed,
 ) -> Result<Option<i64>, StorageError> {
-    let offered: Vec<Offered> = one
-        .changes
-        .iter()
-        .map(|(log, change)| Offered { log: *log, change: change.clone() })
-        .collect();
-    let admission = heirloom_doc::admit(None, one.record, &offered);
-    let Some((document, saved)) = admission.document else { return Ok(None) };
-    if document.heads().0 != one.heads {
-        return Ok(None);
-    }
-    let seq = |log: &LogId| one.entries.get(log).copied().unwrap_or_default();
-    let births = one
-        .births
-        .iter()
-        .map(|(actor, (wall_ms, log))| Counted::new((*log, seq(log)), *wall_ms, Some(*actor)));
-    let entries = one.entries.iter().map(|(log, seq)| Counted::new((*log, *seq), 0, None));
-    let counted = births.chain(entries).collect();
-    write(view, account_key, one.record, (&document, saved), counted).map(Some)
+    let Some(content) = one.content.clone() else { return Ok(None) };
+    let shown = Shown {
+        record: one.record,
+        heads: one.heads.clone(),
+        deleted: one.deleted,
+        conflicted: one.conflicted,
+        updated: one.updated,
+        content,
+    };
+    write(view, account_key, shown)
 }
 
-/// Shows what entries change of one record; returns its category, if they did.
-pub(super) fn show_offers(
+/// Shows what changes make of a record that is shown, or begin, as far as they
+/// set and remove keys, one behind the other; returns its category, if they do.
+pub(super) fn show_changes(
     view: &mut View<'_>,
     account_key: &[u8; 32],
     record: RecordId,
-    offers: Vec<Offer>,
+    changes: &[(LogId, u64, RawChange)],
 ) -> Result<Option<i64>, StorageError> {
-    let before = view.document(record)?;
-    let offered: Vec<Offered> = offers
-        .iter()
-        .map(|offer| Offered { log: offer.log, change: offer.change.clone() })
-        .collect();
-    let admission = heirloom_doc::admit(before.as_deref(), record, &offered);
-    let Some((document, saved)) = admission.document else { return Ok(None) };
-    let births: BTreeMap<usize, ActorId> = admission.births.iter().copied().collect();
-    let left: BTreeSet<usize> = admission
-        .waiting
-        .iter()
-        .map(|(index, _)| *index)
-        .chain(admission.refused.iter().map(|(index, _)| *index))
-        .chain(admission.duplicates.iter().copied())
-        .collect();
-    let counted = offers.iter().enumerate().filter(|(index, _)| !left.contains(index));
-    let counted = counted.map(|(index, offer)| {
-        Counted::new((offer.log, offer.seq), offer.wall_ms, births.get(&index).copied())
-    });
-    write(view, account_key, record, (&document, saved), counted.collect()).map(Some)
+    let before = read(view, record)?;
+    let is_new = before.is_none();
+    let Some(mut shown) = before.or_else(|| born(record, changes)) else { return Ok(None) };
+    let heads = shown.heads.clone();
+    for (log, _, change) in changes {
+        let Some(plain) = heirloom_doc::plain(change) else { continue };
+        let is_next = shown.heads.iter().all(|head| plain.dependencies.contains(head));
+        if !is_next || plain.actor != heirloom_doc::actor_for(*log, record) {
+            continue;
+        }
+        shown.deleted = matches!(plain.edits.get(key::DELETED), Some(Some(_)));
+        shown.heads = vec![plain.hash];
+        shown.updated = (plain.hlc.wall_ms(), *log);
+        for (key, value) in plain.edits {
+            match value {
+                Some(value) => drop(shown.content.insert(key, value)),
+                None => drop(shown.content.remove(&key)),
+            }
+        }
+    }
+    if !is_new && shown.heads == heads {
+        return Ok(None);
+    }
+    write(view, account_key, shown)
 }
 
+/// Reads what a record is shown as.
+fn read(view: &View<'_>, record: RecordId) -> Result<Option<Shown>, StorageError> {
+    let Some(saved) = view.document(record)? else { return Ok(None) };
+    let content = collection::load(&saved)?.content();
+    let Some(Value::Int(number)) = content.get(key::CATEGORY) else { return Ok(None) };
+    let row: Option<RecordIndex> = view.row(&rows::record_key(*number, record))?;
+    Ok(row.map(|row| Shown {
+        record,
+        updated: (row.updated_ms, row.updated_by.unwrap_or(LogId([0; 16]))),
+        deleted: row.deleted,
+        conflicted: row.conflicted,
+        heads: row.heads,
+        content,
+    }))
+}
+
+/// Returns what a record is born as by the first changes of a log.
+fn born(record: RecordId, changes: &[(LogId, u64, RawChange)]) -> Option<Shown> {
+    let (log, wall_ms) = changes.first().map(|(log, wall_ms, _)| (*log, *wall_ms))?;
+    let parts = changes
+        .iter()
+        .filter(|(one, _, change)| *one == log && !heirloom_doc::is_own(change, log, record));
+    let parts: Vec<RawChange> = parts.map(|(_, _, change)| change.clone()).collect();
+    let document = Document::from_birth(&parts).ok()?;
+    let content = document.content();
+    // It is a birth if this device would write the same.
+    let is_birth = heirloom_doc::birth(record, &content).is_ok_and(|written| written == parts);
+    is_birth.then(|| Shown {
+        record,
+        heads: document.heads().0,
+        deleted: false,
+        conflicted: false,
+        updated: (wall_ms, log),
+        content,
+    })
+}
+
+/// Writes the rows of a record as if it had been born as it is shown; returns
+/// its category, if it can be.
 fn write(
     view: &mut View<'_>,
     account_key: &[u8; 32],
-    record: RecordId,
-    (document, saved): (&Document, Vec<u8>),
-    counted: Vec<Counted>,
-) -> Result<i64, StorageError> {
-    view.put_bytes(rows::key(table::DOCUMENT, &[&record.0]), saved);
-    collection::update_row(view, account_key, record, document, counted)
+    shown: Shown,
+) -> Result<Option<i64>, StorageError> {
+    let Shown { record, heads, deleted, conflicted, updated: (wall_ms, log), content } = shown;
+    let born = heirloom_doc::birth(record, &content).ok();
+    let document = born.and_then(|changes| Document::from_birth(&changes).ok());
+    let Some(document) = document else { return Ok(None) };
+    let Some((actor, _)) = document.head_authors().first().copied() else { return Ok(None) };
+    view.put_bytes(rows::key(table::DOCUMENT, &[&record.0]), document.save());
+    let counted = vec![Counted::new((log, 0), wall_ms, Some(actor))];
+    let category = collection::update_row(view, account_key, record, &document, counted)?;
+    let key = rows::record_key(category, record);
+    if let Some(mut row) = view.row::<RecordIndex>(&key)? {
+        (row.heads, row.deleted, row.conflicted) = (heads, deleted, conflicted);
+        view.put(key, &row);
+    }
+    Ok(Some(category))
 }
