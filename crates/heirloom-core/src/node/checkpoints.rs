@@ -54,6 +54,13 @@ impl Checkpoints {
         self.lacks.extend(chunks.filter(|chunk| !storage.has_chunk(*chunk)));
     }
 
+    /// Notes that there is something to compare, for when it is quiet.
+    fn hurry(&mut self, now: Now) {
+        if self.due_ms.is_none_or(|due| due > now.mono_ms + PAUSE_MS) && self.making.is_none() {
+            self.due_ms = Some(now.mono_ms + PAUSE_MS);
+        }
+    }
+
     /// Notes that something changed: what was begun is of no use.
     pub(super) fn disturbed(&mut self, now: Now, quiet_ms: u64) {
         self.making = None;
@@ -126,7 +133,7 @@ impl Node {
             if entry.header().kind == kind::CHECKPOINT {
                 self.checkpoints.look_for_chunks(storage, entry);
                 self.found_checkpoint(entry, &BTreeSet::new());
-                is_disturbed = true;
+                self.checkpoints.hurry(now);
             }
         }
         if is_disturbed && self.config.networked {
@@ -206,9 +213,9 @@ impl Node {
         if total.saturating_sub(self.checkpoints.covered) < from {
             return Ok(());
         }
-        let turn_ms = self.checkpoints.quiet_since_ms
-            + self.config.checkpoint_quiet_ms * limits::CHECKPOINT_TURNS as u64;
-        if !self.is_first_to_make() && now.mono_ms < turn_ms {
+        let turns = if self.is_first_to_make() { 1 } else { limits::CHECKPOINT_TURNS as u64 };
+        let turn_ms = self.checkpoints.quiet_since_ms + self.config.checkpoint_quiet_ms * turns;
+        if now.mono_ms < turn_ms {
             self.checkpoints.due_ms = Some(turn_ms);
             return Ok(());
         }
