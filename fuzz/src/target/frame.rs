@@ -159,6 +159,10 @@ fn resigned(frame: &[u8], rng: &mut Rng) -> Vec<u8> {
         Message::Entries { urgent, entries } => {
             Message::Entries { urgent, entries: map(entries, "entry") }.to_bytes()
         }
+        Message::Checkpoints(entries) => Message::Checkpoints(map(entries, "entry")).to_bytes(),
+        Message::Tail { last, entries } => {
+            Message::Tail { last, entries: map(entries, "entry") }.to_bytes()
+        }
         Message::Receipts(receipts) => Message::Receipts(map(receipts, "receipt")).to_bytes(),
         Message::Roster(ops) => Message::Roster(map(ops, "roster-op")).to_bytes(),
         Message::Hello(_)
@@ -166,6 +170,7 @@ fn resigned(frame: &[u8], rng: &mut Rng) -> Vec<u8> {
         | Message::Want { .. }
         | Message::AskReceipt
         | Message::Reachable(_)
+        | Message::AskTail(_)
         | Message::Unknown(_) => frame.to_vec(),
     }
 }
@@ -178,7 +183,19 @@ fn seeds() -> Seeds {
     let roster = Message::Roster(House::get().ops.clone()).to_bytes();
     let want = Message::Want { log: heirloom_base::LogId([9; 16]), after: u64::MAX }.to_bytes();
     let credit = Message::Credit { entries: u32::MAX, bytes: u64::MAX }.to_bytes();
+    let held = SAID.iter().filter_map(|frame| match Message::from_bytes(frame) {
+        Ok(Message::Entries { entries, .. }) => Some(entries),
+        Ok(_) | Err(_) => None,
+    });
+    let held: Vec<Vec<u8>> = held.flatten().collect();
+    let shown = Message::Checkpoints(held.clone()).to_bytes();
+    let tail = Message::Tail { last: true, entries: held }.to_bytes();
+    let ask = Message::AskTail(heirloom_sync::VersionVector::default()).to_bytes();
     seeds.extend([
+        ("checkpoints", form(MESSAGE, &shown)),
+        ("tail", form(MESSAGE, &tail)),
+        ("ask-tail", form(MESSAGE, &ask)),
+        ("shown", form(NODE, &stream(&[SAID.concat(), shown, tail, ask.clone(), ask]))),
         ("conversation", form(NODE, &stream(&SAID))),
         ("conversation-backwards", {
             let said: Vec<Vec<u8>> = SAID.iter().rev().cloned().collect();

@@ -2,7 +2,8 @@
 //!
 //! Input: a byte, then 0: a reference, and the sealed chunks in blocks behind
 //! it; 1: pieces in blocks, which a member seals as they stand; 2: what a
-//! chunk's file holds after an accident.
+//! chunk's file holds after an accident; 3: what a pack of records unfolds to;
+//! 4: a pack of records; 5: a change that may be plain.
 
 use super::blocks::{self, Block};
 use super::{Outcome, Seeds, Target};
@@ -10,8 +11,12 @@ use crate::house::House;
 use crate::soak::scratch;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
-use heirloom_base::{BlobRef, ChunkId, ChunkRef, Decode, Encode, Reader, hash};
+use heirloom_base::{
+    BlobRef, ChunkId, ChunkRef, Decode, Encode, Hlc, LogId, Reader, RecordId, hash,
+};
 use heirloom_blob::{open, seal, verify_chunk};
+use heirloom_doc::{Document, Pack, Packed, RawChange, actor_for};
+use heirloom_schema::{Content, Value};
 use heirloom_sim::rng::Rng;
 use heirloom_store::{IndexKind, Store, StoreOptions};
 use std::collections::BTreeMap;
@@ -32,15 +37,44 @@ pub(super) const TARGET: Target = Target {
 const REFERENCE: u8 = 0;
 const PIECES: u8 = 1;
 const FILE: u8 = 2;
+const UNFOLDED: u8 = 3;
+const RECORDS: u8 = 4;
+const CHANGE: u8 = 5;
 const SUITE: u8 = 1;
 
 fn body(bytes: &[u8]) -> Outcome {
     match bytes.split_first() {
         Some((&REFERENCE, rest)) => reference(rest),
         Some((&PIECES, rest)) => pieces(&blocks::read(rest)),
+        Some((&UNFOLDED, rest)) => {
+            let packed = zstd::bulk::compress(rest, 1).expect("memory takes any bytes");
+            let length = u32::try_from(rest.len()).expect("an input is small").to_le_bytes();
+            records(&[length.as_slice(), &packed].concat())
+        }
+        Some((&RECORDS, rest)) => records(rest),
+        Some((&CHANGE, rest)) => match heirloom_doc::plain(&RawChange(rest.to_vec())) {
+            Some(plain) => Outcome::accepted(format!("plain{}", plain.edits.len().min(4))),
+            None => Outcome::refused(&"not plain"),
+        },
         Some((_, rest)) => file(rest),
         None => Outcome::refused(&"empty"),
     }
+}
+
+/// What a member packs reads as itself again, and can be born or is refused.
+fn records(bytes: &[u8]) -> Outcome {
+    let (root, records) = match heirloom_doc::unpack(bytes) {
+        Ok(unpacked) => unpacked,
+        Err(error) => return Outcome::refused(&error),
+    };
+    assert_eq!(heirloom_doc::pack(&records).root, root, "a pack has one form");
+    for one in &records {
+        let Some(content) = &one.content else { continue };
+        let Ok(changes) = heirloom_doc::birth(one.record, content) else { continue };
+        let document = Document::from_birth(&changes).expect("a birth that was made is one");
+        assert_eq!(&document.content(), content);
+    }
+    Outcome::accepted(format!("records{}", records.len().min(4)))
 }
 
 fn account_key() -> &'static [u8; 32] {
@@ -169,6 +203,27 @@ fn mend(bytes: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
     [vec![REFERENCE], blob.to_bytes(), blocks::write(&sealed)].concat()
 }
 
+/// Returns a pack of one record, and a plain change of it.
+fn packed_record() -> (Pack, Vec<u8>) {
+    let record = RecordId([1; 16]);
+    let content = Content::from([
+        ("!category".to_owned(), Value::Int(1)),
+        ("body".to_owned(), Value::Text("a text".to_owned())),
+        ("l1".to_owned(), Value::Str("FN:Ann".to_owned())),
+        ("l2".to_owned(), Value::Bytes(vec![255])),
+    ]);
+    let born = heirloom_doc::birth(record, &content).expect("the content is small");
+    let mut document = Document::from_birth(&born).expect("it is a birth");
+    let heads = document.heads().0;
+    let actor = actor_for(LogId([2; 16]), record);
+    let edit = [("l1".to_owned(), Some(Value::Str("FN:Anne".to_owned()))), ("l2".to_owned(), None)];
+    let edited = document.edit(actor, Hlc(9), &edit).expect("it fits");
+    let change = edited.into_iter().next().map(|change| change.0).unwrap_or_default();
+    let (deleted, conflicted, updated) = (false, true, (9, LogId([2; 16])));
+    let content = Some(content);
+    (heirloom_doc::pack(&[Packed { record, heads, deleted, conflicted, updated, content }]), change)
+}
+
 fn seeds() -> Seeds {
     let whole = |bytes: &[u8]| {
         let sealed = seal(account_key(), bytes);
@@ -183,6 +238,10 @@ fn seeds() -> Seeds {
         [vec![PIECES], blocks::write(&blocks)].concat()
     };
     let first = seal(account_key(), b"a picture of nothing much").chunks.remove(0).1;
+    let (packed, change) = packed_record();
+    let length = packed.bytes.first_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length));
+    let plain = packed.bytes.get(4..).unwrap_or_default();
+    let unfolded = zstd::bulk::decompress(plain, length as usize).expect("it was packed here");
     vec![
         ("small", whole(b"some bytes")),
         ("empty", whole(b"")),
@@ -193,5 +252,8 @@ fn seeds() -> Seeds {
         ("whole-file", [vec![FILE], first.clone()].concat()),
         ("cut-file", [vec![FILE], first.into_iter().take(9).collect()].concat()),
         ("emptied-file", vec![FILE]),
+        ("records", [vec![RECORDS], packed.bytes.clone()].concat()),
+        ("records-unfolded", [vec![UNFOLDED], unfolded].concat()),
+        ("plain-change", [vec![CHANGE], change].concat()),
     ]
 }
