@@ -2,7 +2,7 @@
 
 use crate::faults::Fault;
 use crate::rng::Rng;
-use heirloom_base::{ChunkId, EntryId, LogId};
+use heirloom_base::{ChunkId, DeviceId, EntryId, LogId};
 use heirloom_core::input::EffectId;
 use heirloom_core::storage::{Batch, Frame, Lsn, MemoryStorage, Rows, Storage, StorageError};
 use heirloom_core::{Node, founding};
@@ -326,6 +326,23 @@ impl SimDisk {
             place.1 > 1 && entries.iter().any(|entry| !follows(place, entry))
         });
         wrong.next().map(|(place, _)| *place)
+    }
+
+    /// Returns an entry that the device of its log has not signed, if there is
+    /// one, of logs whose first entry is here.
+    #[must_use]
+    pub fn unsigned(&self) -> Option<(LogId, u64)> {
+        let account = self.storage.frames.values().find_map(Node::account_in)?;
+        let entries: Vec<Entry> = self.storage.frames.values().filter_map(entry_of).collect();
+        let origins = entries
+            .iter()
+            .filter_map(|entry| Some((entry.header().log, entry.header().origin?.device)));
+        let devices: BTreeMap<LogId, DeviceId> = origins.collect();
+        let mut wrong = entries.iter().filter(|entry| {
+            let device = devices.get(&entry.header().log);
+            device.is_some_and(|device| entry.verify(account, *device).is_err())
+        });
+        wrong.next().map(|entry| (entry.header().log, entry.header().seq))
     }
 
     /// Returns the durable frames after a position, in order.

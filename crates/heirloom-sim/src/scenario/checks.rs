@@ -177,6 +177,11 @@ impl Story {
     /// Every log is one chain, on every honest disk of which nothing rotted.
     fn check_chains(&self) {
         let seed = self.report.seed;
+        for device in self.honest() {
+            let disk = self.world.devices.get(device).map(|device| &device.disk);
+            let wrong = disk.and_then(|disk| disk.unsigned());
+            assert!(wrong.is_none(), "seed {seed}: device {device} took {wrong:?} unsigned");
+        }
         if self.report.rotten > 0 {
             return;
         }
