@@ -166,6 +166,12 @@ impl Replication {
         self.logs.get(&log)
     }
 
+    /// Returns whether another end of a log than the one held here is about.
+    #[must_use]
+    pub fn is_forked(&self, log: LogId) -> bool {
+        self.forked.contains(&log)
+    }
+
     /// Returns all logs.
     pub fn logs(&self) -> impl Iterator<Item = (LogId, &LogState)> {
         self.logs.iter().map(|(log, state)| (*log, state))

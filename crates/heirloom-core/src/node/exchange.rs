@@ -146,6 +146,7 @@ impl Node {
         device: DeviceId,
     ) -> Result<(), StorageError> {
         self.replication.peer_down(device);
+        self.preview_without(device);
         self.dialer.disconnected(now, device);
         let (device_id, name) = (device.to_string(), self.name_of(device));
         self.event(Event::PeerDown { device_id, device: name });

@@ -260,6 +260,13 @@ impl Node {
         preview.due_ms = Some(now.mono_ms);
     }
 
+    /// Notes that a peer is gone: should it come back, it is asked again.
+    pub(super) fn preview_without(&mut self, device: DeviceId) {
+        if let Some(preview) = &mut self.preview {
+            preview.asked.remove(&device);
+        }
+    }
+
     /// Notes chunks that have arrived.
     pub(super) fn preview_fetched(&mut self, now: Now, chunks: &[ChunkId]) {
         if let Some(preview) = &mut self.preview {
@@ -279,7 +286,9 @@ impl Node {
     ) -> Result<(), StorageError> {
         let Some(preview) = &mut self.preview else { return Ok(()) };
         let has_come = |(log, seq): (&LogId, &u64)| {
-            self.replication.log(*log).is_some_and(|state| state.durable >= *seq)
+            let state = self.replication.log(*log);
+            // Of a log with two ends it may be that no more comes.
+            state.is_some_and(|state| state.durable >= *seq || self.replication.is_forked(*log))
         };
         let is_over = preview.goal.iter().all(has_come) && self.arrears.poll_timeout().is_none();
         let is_due = preview.due_ms.is_some_and(|due| due <= now.mono_ms);
