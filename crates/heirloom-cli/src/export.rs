@@ -9,11 +9,11 @@ use crate::founding::counted;
 use crate::screen::{Screen, quoted, warn};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use heirloom_api::protocol::ANSWER_TOO_LARGE;
+use heirloom_api::protocol::{ANSWER_TOO_LARGE, RESPONSE_BYTES_MAX};
 use heirloom_base::count;
 use heirloom_core::command::{Answer, Command, ExportFile, Failure};
 use heirloom_schema::CATEGORIES;
-use manifest::{Cleared, Manifest};
+use manifest::{ASIDE, Cleared, Manifest};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -36,6 +36,7 @@ pub(crate) async fn run<W: Write>(
     })?;
     let mut target = Target::of(arguments.folder);
     let earlier = Manifest::of(&target.folder);
+    target.earlier = earlier.clone();
     let files = match categories(&mut access, &arguments.only, &mut target).await {
         Ok(files) => files,
         Err(failure) => {
@@ -66,7 +67,7 @@ fn tell<W: Write>(
     let count: u64 = files.values().sum();
     screen.json(&json!({
         "files": count, "bytes": target.bytes, "categories": files,
-        "removed": removed, "changed": changed.len(),
+        "removed": removed, "changed": changed.len(), "replaced": target.replaced.len(),
     }))?;
     let folder = target.folder.display();
     let (count, bytes) =
@@ -85,6 +86,14 @@ fn tell<W: Write>(
             first.display()
         );
         warn(screen.form(), "changed-since", &text);
+    }
+    if let Some(first) = target.replaced.first() {
+        let moved = count::of(target.replaced.len() as u64, "file", "files");
+        let text = format!(
+            "{moved} that no export had written so made room: see {} in {folder}",
+            first.display()
+        );
+        warn(screen.form(), "replaced", &text);
     }
     screen.next(&format!("import {}", quoted(&folder.to_string())))
 }
@@ -135,6 +144,10 @@ async fn pages(access: &mut Access, category: &str, target: &mut Target) -> Resu
 struct Target {
     folder: PathBuf,
     bytes: u64,
+    /// The files of an earlier export.
+    earlier: Manifest,
+    /// Files that were not as an export wrote them, and made room.
+    replaced: Vec<PathBuf>,
     /// The files that were written.
     written: Manifest,
     /// The paths that files prefer, in lower case because some systems know
@@ -150,7 +163,14 @@ struct Settled {
 
 impl Target {
     fn of(folder: PathBuf) -> Self {
-        Self { folder, bytes: 0, written: Manifest::default(), preferred: BTreeMap::new() }
+        Self {
+            folder,
+            bytes: 0,
+            earlier: Manifest::default(),
+            replaced: Vec::new(),
+            written: Manifest::default(),
+            preferred: BTreeMap::new(),
+        }
     }
 
     /// Writes one file whole or not at all.
@@ -160,7 +180,9 @@ impl Target {
             exit::failure(Exit::Failed, "export", format!("{}: {error}", file.path), "")
         })?;
         let path = self.folder.join(&relative);
-        let written = self.prepare(&relative).and_then(|()| replace(&path, &bytes));
+        let written = self.prepare(&relative);
+        let written = written.and_then(|()| self.set_aside(&relative, &bytes));
+        let written = written.and_then(|()| replace(&path, &bytes));
         written
             .map_err(|error| exit::system(&format!("cannot write {}", path.display()), &error))?;
         self.bytes += bytes.len() as u64;
@@ -193,6 +215,25 @@ impl Target {
                 Ok(fallback)
             }
         }
+    }
+
+    /// Moves a file out of the way that no export wrote as it is.
+    fn set_aside(&mut self, relative: &Path, bytes: &[u8]) -> io::Result<()> {
+        let path = self.folder.join(relative);
+        let metadata = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file);
+        let Some(metadata) = metadata else { return Ok(()) };
+        // Nothing larger was ever written.
+        let is_small = usize::try_from(metadata.len()).is_ok_and(|len| len <= RESPONSE_BYTES_MAX);
+        let present = if is_small { fs::read(&path)? } else { Vec::new() };
+        let known = [&self.earlier, &self.written];
+        if is_small && (present == bytes || known.iter().any(|one| one.wrote(relative, &present))) {
+            return Ok(());
+        }
+        let aside = Path::new(ASIDE).join(relative);
+        self.prepare(&aside)?;
+        fs::rename(&path, self.folder.join(&aside))?;
+        self.replaced.push(aside);
+        Ok(())
     }
 
     /// Makes the folders of a file; a link in their place would lead outside.
@@ -256,6 +297,25 @@ fn outside(path: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_export_wrote_makes_room_and_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let write = |text: &str, earlier: &Manifest| {
+            let mut target = Target::of(root.to_owned());
+            target.earlier = earlier.clone();
+            target.write(&file("notes/a.md", text)).unwrap();
+            (target.written, target.replaced.len())
+        };
+        let (first, _) = write("one", &Manifest::default());
+        let (second, replaced) = write("two", &first);
+        assert_eq!(replaced, 0, "it was as it had been written");
+        fs::write(root.join("notes/a.md"), "mine").unwrap();
+        assert_eq!(write("three", &second).1, 1);
+        assert_eq!(fs::read(root.join("notes/a.md")).unwrap(), b"three");
+        assert_eq!(fs::read(root.join(ASIDE).join("notes/a.md")).unwrap(), b"mine");
+    }
 
     fn file(path: &str, text: &str) -> ExportFile {
         ExportFile { path: path.to_owned(), fallback: None, base64: STANDARD.encode(text) }

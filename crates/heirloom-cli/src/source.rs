@@ -31,6 +31,10 @@ impl Source {
         }
         let file = options.open(&found.path).map_err(|error| error.to_string())?;
         let head = read(&file, HEAD_BYTES).map_err(|error| error.to_string())?;
+        // What looks like settings is a file of the notes among which it stands.
+        let is_kept =
+            found.is_beside_notes && heirloom_formats::is_kept_beside_notes(&found.name, &head);
+        let category = category.or(is_kept.then_some(NOTES.id));
         let reading = |category| heirloom_formats::reading(&found.name, &head, category);
         let (reading, category) = match (reading(category), category) {
             // Among notes there is everything that people put beside them.

@@ -17,9 +17,11 @@ const ZONE: &str = "TZID";
 /// The field of a time to whose line other fields belong.
 const START: &str = "start";
 const OF_A_START: &[&str] = &["all_day", "timezone"];
+/// What names the occurrence that an exception of a series replaces.
+const OCCURRENCE: &str = "recurrence-id";
 /// The fields that one move of an event writes.
 const TIMES: &[&str] =
-    &[START, "end", "due", "duration", "rrule", "exrule", "exdate", "rdate", "recurrence-id"];
+    &[START, "end", "due", "duration", "rrule", "exrule", "exdate", "rdate", OCCURRENCE];
 /// The word that stands for the values that are shown.
 const WINNER: &str = "winner";
 
@@ -269,7 +271,9 @@ fn moved_with<'a>(
     };
     let own = disputes.iter().find(of_it);
     let others = disputes.iter().filter(is_time).filter(move |dispute| {
-        own.is_some_and(|own| own.field != dispute.field && own.component == dispute.component)
+        let is_beside =
+            |own: &&Dispute| own.component == dispute.component || dispute.field == OCCURRENCE;
+        own.filter(is_beside).is_some_and(|own| own.field != dispute.field)
     });
     others.filter_map(|dispute| dispute.candidates.iter().find(|one| one.author == chosen.author))
 }

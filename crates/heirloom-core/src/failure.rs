@@ -96,6 +96,12 @@ pub(crate) fn forbidden(text: &str, fix: &str) -> Failure {
     failure(exit::FORBIDDEN, "not-permitted", text.to_owned(), fix)
 }
 
+/// Refuses a choice between two moves of an event that go badly together.
+pub(crate) fn ends_early(record: &str) -> Failure {
+    let fix = format!("Set both: `heirloom calendar set {record} start=... end=...`.");
+    usage("The event would end before it starts; nothing was changed.".to_owned(), &fix)
+}
+
 /// Refuses what needs all of a record that is shown and not here yet.
 pub(crate) fn still_coming(held: &str) -> Failure {
     let text = format!(

@@ -270,6 +270,11 @@ fn is_bookkeeping(line: &[u8]) -> bool {
     matches!(name.as_deref(), Some("PRODID" | "DTSTAMP" | "LAST-MODIFIED" | "SEQUENCE"))
 }
 
+/// As [`crate::ends_early`].
+pub(crate) fn ends_early(content: &Content) -> bool {
+    edit::ends_early(content)
+}
+
 /// As [`crate::is_definition`].
 pub(crate) fn is_definition(key: &str) -> bool {
     key.starts_with(ZONES)

@@ -247,6 +247,25 @@ pub fn is_read(name: &str) -> bool {
     [contacts::ENDINGS, calendar::ENDINGS].iter().any(|known| file_name::ends_in(name, known))
 }
 
+/// Returns whether a file that stands beside notes is kept as it is, whatever it
+/// may look like: no card and no calendar, and nothing that its name says to be
+/// a note or settings.
+#[must_use]
+pub fn is_kept_beside_notes(name: &str, head: &[u8]) -> bool {
+    let head = head.strip_prefix(encoding::MARK).unwrap_or(head).trim_ascii_start();
+    let is_component = head.get(..7).is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:V"));
+    let settings = ["json", heirloom_schema::category::apps::APPS.extension];
+    !is_component && !file_name::ends_in(name, &settings) && !is_read(name) && !is_note(name)
+}
+
+/// Returns whether an event ends before it starts, or at a day where it starts
+/// at a time: no edit makes it so, but two that were made apart can.
+#[must_use]
+pub fn ends_early(category: &CategorySpec, content: &Content) -> bool {
+    let is_event = category.number == heirloom_schema::category::calendar::CALENDAR.number;
+    is_event && calendar::ends_early(content)
+}
+
 /// Returns whether a record is a file beside notes: bytes that are no text.
 #[must_use]
 pub fn holds_attachment(category: &CategorySpec, content: &Content) -> bool {

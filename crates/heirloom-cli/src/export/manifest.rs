@@ -13,6 +13,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// Where files stand aside that were not as an export had written them.
+pub(super) const ASIDE: &str = ".heirloom-replaced";
+
 /// The manifest's name; an import looks at nothing that is hidden.
 pub(super) const NAME: &str = ".heirloom-export";
 
@@ -20,7 +23,7 @@ pub(super) const NAME: &str = ".heirloom-export";
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The files of an export, each with the hash of its bytes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Manifest {
     files: BTreeMap<PathBuf, [u8; 32]>,
 }
@@ -51,6 +54,11 @@ impl Manifest {
             Some((path, hash))
         };
         Self { files: text.lines().filter_map(line).collect() }
+    }
+
+    /// Returns whether a file has these bytes as it was written.
+    pub(super) fn wrote(&self, path: &Path, bytes: &[u8]) -> bool {
+        self.files.get(path) == Some(&hash::plain(bytes))
     }
 
     /// Notes a file that was written.

@@ -7,7 +7,7 @@ use crate::dispute::{self, Dispute};
 use crate::input::CommandId;
 use crate::rows::{RecordIndex, Stamp};
 use crate::storage::Storage;
-use crate::{failure, past, show};
+use crate::{births, failure, past, show};
 use heirloom_base::{ActorId, Hlc, Now, RecordId, time};
 use heirloom_doc::Attributed;
 use heirloom_schema::category::CategorySpec;
@@ -147,6 +147,16 @@ impl Node {
         let named = self.find(storage, spec, name)?;
         let disputes = self.disputes(storage, spec, &named, now.wall_ms)?;
         let edits = dispute::settlement(spec.id, &disputes, field, keep)?;
+        let mut content = births::content(&self.existing(storage, named.record)?);
+        for (key, value) in &edits {
+            match value {
+                Some(value) => drop(content.insert(key.clone(), value.clone())),
+                None => drop(content.remove(key)),
+            }
+        }
+        if heirloom_formats::ends_early(spec, &content) {
+            return Err(failure::ends_early(&named.record.short()).into());
+        }
         self.rewrite(now, storage, id, named.record, edits, wait)
     }
 

@@ -86,6 +86,18 @@ pub(super) fn edit(content: &Content, edits: &[FieldEdit]) -> Result<Edits, Fiel
     Ok(layout::difference(content, &event.content))
 }
 
+/// As [`crate::ends_early`].
+pub(super) fn ends_early(content: &Content) -> bool {
+    let Some(main) = main_sequence(&units(content)) else { return false };
+    let habits = Habits { eol: USUAL_EOL.to_owned(), is_old: false };
+    let event = Event { main, habits, content: content.clone() };
+    let start = event.find(&event.main, "DTSTART").1.as_ref().and_then(time);
+    let (_, end) = event.old_end();
+    let (Some(start), Some(end)) = (start, end) else { return false };
+    let is_day = |time: &Time| time.moment.kind == MomentKind::Date;
+    is_day(&start) != is_day(&end) || event.is_early(&start, &end)
+}
+
 /// Returns whether a calendar is a vCalendar 1.0.
 fn is_old(units: &[Unit<'_>]) -> bool {
     let mut head = units.iter().filter(|unit| unit.sequence() == HEAD);

@@ -569,3 +569,15 @@ fn a_note_is_found_by_the_words_of_its_front_matter_and_not_by_their_names() {
         assert!(!shown.search.contains(word), "{}", shown.search);
     }
 }
+
+#[test]
+fn what_looks_like_settings_among_notes_is_kept_as_it_is() {
+    for name in ["nb.ipynb", "a.lock", "state", "x.webmanifest"] {
+        assert!(crate::is_kept_beside_notes(name, b"{\"a\": 1}"), "{name}");
+    }
+    let cards = b"\xef\xbb\xbf\nbegin:vcard\n";
+    assert!(!crate::is_kept_beside_notes("contacts.backup", cards));
+    for name in ["a.json", "a.md", "a.vcf", "a.ics"] {
+        assert!(!crate::is_kept_beside_notes(name, b"{}"), "{name}");
+    }
+}

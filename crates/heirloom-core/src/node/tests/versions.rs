@@ -532,3 +532,18 @@ fn a_record_is_by_whoever_changed_it_last_whatever_the_clocks_say() {
         (house.id(0).to_string(), rfc3339(wall_ms + 11_000))
     );
 }
+
+#[test]
+fn a_choice_that_lets_an_event_end_before_it_starts_is_refused() {
+    let (mut house, id) = moved_apart(&["start=2026-03-12T10:00"], &["end=2026-03-08T10:00"]);
+    let fields: Vec<String> =
+        house.conflicts(0, "calendar").into_iter().map(|row| row.field).collect();
+    assert_eq!(fields, ["end"]);
+    let results: Vec<bool> = ["1", "2"]
+        .into_iter()
+        .map(|keep| house.resolve(0, "calendar", &id, Some("end"), keep).is_ok())
+        .collect();
+    assert!(results.contains(&false), "{results:?}");
+    let fields = house.show(0, "calendar", &id).fields;
+    assert!(fields["end"].as_str() > fields["start"].as_str(), "{fields:?}");
+}

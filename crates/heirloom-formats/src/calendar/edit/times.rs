@@ -352,7 +352,7 @@ impl Event {
 
     /// Returns whether an end is before its start. Times of two zones are
     /// compared where both zones are known.
-    fn is_early(&self, start: &Time, end: &Time) -> bool {
+    pub(super) fn is_early(&self, start: &Time, end: &Time) -> bool {
         let is_alike = start.moment.kind == end.moment.kind
             && (start.moment.kind != MomentKind::Local || start.zone == end.zone);
         match is_alike {

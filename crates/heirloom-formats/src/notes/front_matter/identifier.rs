@@ -8,10 +8,11 @@ const DIGITS_MIN: usize = 12;
 /// Hex digits in a row that do.
 const HEX_DIGITS_MIN: usize = 16;
 
-/// Returns whether a text is unique by itself: a UUID, a ULID, or one with as
-/// many digits as a time stamp or as hex digits as half a hash.
+/// Returns whether a text is unique by itself: a UUID, a ULID, or one that begins
+/// with as many digits as a time stamp or has as many hex digits as half a hash.
 pub(super) fn is_unique(text: &str) -> bool {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let is_of_a_time = |letter: &char| letter.is_ascii_digit() || "-:.T_ ".contains(*letter);
+    let digits = text.chars().take_while(is_of_a_time).filter(char::is_ascii_digit).count();
     let mut runs = text.split(|letter: char| !letter.is_ascii_hexdigit());
     digits >= DIGITS_MIN
         || runs.any(|run| run.len() >= HEX_DIGITS_MIN)
@@ -65,6 +66,8 @@ mod tests {
             "1",
             "20240102",
             "getting-started",
+            "release-2024-01-15-notes-1234",
+            "article-978316148410",
             "recipe-apple",
             "an-abbreviated-facade-decade-feedback",
             "7-habits-of-highly-effectiv",
