@@ -162,6 +162,8 @@ struct State {
 /// Returns the records by category, the time of the newest change, and whether
 /// there is room for more.
 async fn describe(running: &Running) -> Result<State, Failure> {
+    // What has come is applied before it is counted; who holds no key counts nothing.
+    drop(running.request(Command::Digest).await);
     let answer = running.request(Command::Status).await?;
     let Answer::Status(status) = answer else { return Err(failure::unexpected(&answer)) };
     let is_full = status.problems.iter().any(|problem| problem.code == "disk-full");

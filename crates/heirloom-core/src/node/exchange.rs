@@ -229,6 +229,7 @@ impl Node {
             Message::Hello(hello) => {
                 self.receive_hello(now, device, &hello);
                 self.offer_checkpoints(storage, device, &hello)?;
+                self.ask_tail(device);
             }
             Message::Roster(ops) => self.receive_roster(now, Some(device), ops),
             Message::Entries { urgent, entries } => {

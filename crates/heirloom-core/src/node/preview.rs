@@ -16,12 +16,12 @@ use super::{Node, Refusal};
 use crate::apart::{self, Apart, InFront};
 use crate::command::{Command, Event, Problem};
 use crate::failure;
-use crate::rows::{RecordIndex, key, record_key, table};
+use crate::rows::{self as index, RecordIndex, record_key, table};
 use crate::storage::{Batch, Storage, StorageError};
 use crate::view::{View, decode_row};
 use heirloom_base::{ChunkId, DeviceId, EntryId, LogId, Now, RecordId, count, time};
-use heirloom_doc::RawChange;
-use heirloom_schema::category;
+use heirloom_doc::{Packed, RawChange};
+use heirloom_schema::{Value, category, key};
 use heirloom_sync::entry::kind;
 use heirloom_sync::{Checkpoint, Cosignature, Entry, Message, PackRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,7 +123,12 @@ impl Node {
         if self.preview.is_none() && !self.is_blind() {
             let entries: Vec<Entry> =
                 blocks.iter().filter_map(|bytes| Entry::parse(bytes.clone()).ok()).collect();
-            if let Some(believed) = self.believed(&entries) {
+            // What was shown before a restart is shown until all of it is here.
+            let is_wanted = |checkpoint: &Checkpoint| match from {
+                Some(_) => self.is_worth_showing(checkpoint),
+                None => !self.has_all_of(checkpoint),
+            };
+            if let Some(believed) = self.believed(&entries, &is_wanted) {
                 let mut batch = Batch::default();
                 for (number, bytes) in (0_u8..).zip(blocks) {
                     batch.put(vec![table::PREVIEW, ENTRIES, number], bytes);
@@ -132,14 +137,25 @@ impl Node {
                 self.begin_preview(now, storage, believed);
             }
         }
-        if let (Some(preview), Some(from)) = (&mut self.preview, from)
+        if let Some(from) = from {
+            self.ask_tail(from);
+        }
+        Ok(())
+    }
+
+    /// Asks a peer once for what came behind the checkpoint that is shown.
+    pub(super) fn ask_tail(&mut self, from: DeviceId) {
+        if let Some(preview) = &mut self.preview
             && !preview.has_tail
             && preview.asked.insert(from)
         {
             let vector = preview.checkpoint.vector.clone();
             self.replication.send(from, Message::AskTail(vector));
         }
-        Ok(())
+    }
+
+    fn has_all_of(&self, checkpoint: &Checkpoint) -> bool {
+        checkpoint.vector.entries_beyond(&self.replication.vector()) == 0
     }
 
     fn begin_preview(&mut self, now: Now, storage: &dyn Storage, believed: Believed) {
@@ -164,7 +180,11 @@ impl Node {
 
     /// Returns the checkpoint with the most entries that can be believed and is
     /// worth showing.
-    fn believed(&self, entries: &[Entry]) -> Option<Believed> {
+    fn believed(
+        &self,
+        entries: &[Entry],
+        is_wanted: &dyn Fn(&Checkpoint) -> bool,
+    ) -> Option<Believed> {
         let mut signers: BTreeMap<(EntryId, [u8; 32]), BTreeSet<DeviceId>> = BTreeMap::new();
         for entry in entries.iter().filter(|entry| entry.header().kind == kind::COSIGNATURE) {
             let (Some(author), Some(signed)) =
@@ -189,7 +209,7 @@ impl Node {
                 && is_better
                 && !checkpoint.vector.is_absurd()
                 && self.is_within_cuts(&checkpoint)
-                && self.is_worth_showing(&checkpoint)
+                && is_wanted(&checkpoint)
             {
                 best = Some(Believed { entry: entry.clone(), checkpoint });
             }
@@ -347,9 +367,15 @@ impl Node {
         }
         let mut changed: BTreeMap<i64, Vec<RecordId>> = BTreeMap::new();
         for some in records.chunks(ROWS_PER_BATCH) {
+            let mut shown = Vec::with_capacity(some.len());
+            for one in some {
+                if !self.is_changed_here(storage, one)? {
+                    shown.push(one);
+                }
+            }
             let mut apart = Apart(storage);
             let mut view = View::new(&mut apart);
-            for one in some {
+            for one in shown {
                 if let Some(category) = show_packed(&mut view, &account_key, one)? {
                     changed.entry(category).or_default().push(one.record);
                 }
@@ -391,6 +417,15 @@ impl Node {
         Ok(())
     }
 
+    /// Returns whether this device itself has changed a record.
+    fn is_changed_here(&self, storage: &dyn Storage, one: &Packed) -> Result<bool, StorageError> {
+        let number = one.content.as_ref().and_then(|content| content.get(key::CATEGORY));
+        let Some(Value::Int(number)) = number else { return Ok(false) };
+        let row = storage.get(&record_key(*number, one.record))?;
+        let row = row.map(|bytes| decode_row::<RecordIndex>(&bytes)).transpose()?;
+        Ok(row.is_some_and(|row| row.entries.keys().any(|log| self.own_logs.contains(log))))
+    }
+
     /// Lets records that this device itself has changed be shown as they are.
     pub(super) fn uncover(
         &self,
@@ -403,7 +438,7 @@ impl Node {
             .flat_map(|(category, records)| records.iter().map(|record| (*category, *record)))
         {
             batch.remove(apart::key(&record_key(category, record)));
-            batch.remove(apart::key(&key(table::DOCUMENT, &[&record.0])));
+            batch.remove(apart::key(&index::key(table::DOCUMENT, &[&record.0])));
         }
         storage.commit(batch)
     }

@@ -278,3 +278,30 @@ fn nobody_waits_for_packs_that_are_nowhere() {
     house.pass(5_000);
     assert!(matches!(house.reply(0, id), Some(Ok(Answer::Saved { reached: true, .. }))));
 }
+
+#[test]
+fn a_preview_goes_on_after_a_restart_when_most_entries_are_here() {
+    let (mut house, ids) = household(&["phone", "desk", "new"]);
+    house.pass(10_000);
+    let new = join_without_entries(&mut house);
+    let own = house.add(new, "notes", &["title=own"]);
+    let frames = house.devices[0].storage.frames.values();
+    let entries = frames.filter_map(|frame| Entry::parse(frame.payload.clone()).ok());
+    let log = house.node(0).journal.log().unwrap();
+    let most: Vec<Vec<u8>> = entries
+        .filter(|entry| entry.header().log == log && entry.header().seq < NOTES as u64)
+        .map(Entry::into_bytes)
+        .collect();
+    house.hear(new, 0, &heirloom_sync::Message::Entries { urgent: false, entries: most });
+    house.pass(1_000);
+    house.boot(new);
+    house.pass(1_000);
+    assert!(house.node(new).preview.is_some());
+    let expected = [titles(), vec!["own".to_owned()]].concat();
+    assert_eq!(shown(&mut house, new), expected);
+    house.set(new, "notes", &own, &["title=own2"]);
+    assert_eq!(house.show(new, "notes", &ids[3]).fields["body"], "three");
+    stream(&mut house, new);
+    assert_eq!(rows(&house, new, table::PREVIEW), 0);
+    assert_eq!(house.digest(new), house.digest(0));
+}
