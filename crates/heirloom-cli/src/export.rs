@@ -9,7 +9,7 @@ use crate::founding::counted;
 use crate::screen::{Screen, quoted, warn};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use heirloom_api::protocol::{ANSWER_TOO_LARGE, RESPONSE_BYTES_MAX};
+use heirloom_api::protocol::ANSWER_TOO_LARGE;
 use heirloom_base::count;
 use heirloom_core::command::{Answer, Command, ExportFile, Failure};
 use heirloom_schema::CATEGORIES;
@@ -220,13 +220,12 @@ impl Target {
     /// Moves a file out of the way that no export wrote as it is.
     fn set_aside(&mut self, relative: &Path, bytes: &[u8]) -> io::Result<()> {
         let path = self.folder.join(relative);
-        let metadata = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file);
-        let Some(metadata) = metadata else { return Ok(()) };
-        // Nothing larger was ever written.
-        let is_small = usize::try_from(metadata.len()).is_ok_and(|len| len <= RESPONSE_BYTES_MAX);
-        let present = if is_small { fs::read(&path)? } else { Vec::new() };
+        let Some(present) = manifest::present(&path) else { return Ok(()) };
         let known = [&self.earlier, &self.written];
-        if is_small && (present == bytes || known.iter().any(|one| one.wrote(relative, &present))) {
+        let is_ours = |present: &Vec<u8>| {
+            present == bytes || known.iter().any(|one| one.wrote(relative, present))
+        };
+        if present?.as_ref().is_some_and(is_ours) {
             return Ok(());
         }
         let aside = Path::new(ASIDE).join(relative);

@@ -146,6 +146,14 @@ enum State {
     Same,
 }
 
+/// Reads what stands at a path, if that is a file; nothing of one that is larger
+/// than any that was ever written.
+pub(super) fn present(path: &Path) -> Option<io::Result<Option<Vec<u8>>>> {
+    let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let is_small = usize::try_from(metadata.len()).is_ok_and(|bytes| bytes <= RESPONSE_BYTES_MAX);
+    Some(if is_small { fs::read(path).map(Some) } else { Ok(None) })
+}
+
 /// Looks at a file without following a link.
 fn state(folder: &Path, path: &Path, hash: [u8; 32]) -> State {
     let mut place = folder.to_owned();
@@ -156,14 +164,11 @@ fn state(folder: &Path, path: &Path, hash: [u8; 32]) -> State {
         }
     }
     let place = folder.join(path);
-    let Ok(metadata) = fs::symlink_metadata(&place) else { return State::Gone };
-    if !metadata.is_file() {
-        return State::Gone;
+    match present(&place) {
+        None => State::Gone,
+        Some(Ok(Some(bytes))) if hash::plain(&bytes) == hash => State::Same,
+        Some(_) => State::Changed,
     }
-    // Nothing larger was ever written.
-    let is_small = usize::try_from(metadata.len()).is_ok_and(|bytes| bytes <= RESPONSE_BYTES_MAX);
-    let is_same = is_small && fs::read(&place).is_ok_and(|bytes| hash::plain(&bytes) == hash);
-    if is_same { State::Same } else { State::Changed }
 }
 
 /// Removes a file, and the folders that are empty then.

@@ -4,7 +4,7 @@
 
 mod making;
 
-use super::settle::read_entry;
+use super::settle::{entry_at, read_entry};
 use super::{Node, PendingFrame, Then};
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
@@ -421,10 +421,6 @@ fn count_records(storage: &dyn Storage) -> Result<usize, StorageError> {
         let Some((last, _)) = rows.last() else { return Ok(count) };
         after = Some(last.clone());
     }
-}
-
-fn entry_at(storage: &dyn Storage, log: LogId, seq: u64) -> Option<Entry> {
-    read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok())
 }
 
 /// Returns the newest entries of a kind, as far as their clocks tell.

@@ -1,7 +1,7 @@
 //! Opening a node over what its storage holds.
 
 use super::damage::entries_with_chunks;
-use super::settle::read_entry;
+use super::settle::entry_at;
 use super::{Node, NodeConfig, PendingFrame, Then};
 use crate::collection::Collection;
 use crate::command::Event;
@@ -17,7 +17,7 @@ use crate::view::decode_row;
 use crate::waits::Waits;
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{AccountId, ChunkId, Decode, DeviceId, Incarnation, LogId, Now, SpaceId, hash};
-use heirloom_sync::{Entry, LogState, Origin, Replication};
+use heirloom_sync::{LogState, Origin, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Receipts of one start, at most: the start's number stands above them.
@@ -238,8 +238,7 @@ impl Node {
     fn observe_own_ends(&mut self, storage: &dyn Storage) {
         for log in self.own_logs.clone() {
             let end = self.replication.log(log).map_or(0, |state| state.durable);
-            let bytes = read_entry(storage, log, end);
-            if let Some(entry) = bytes.and_then(|bytes| Entry::parse(bytes).ok()) {
+            if let Some(entry) = entry_at(storage, log, end) {
                 self.journal.observe(entry.header().hlc);
             }
         }

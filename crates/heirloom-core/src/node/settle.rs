@@ -187,7 +187,7 @@ impl Node {
             if closed.contains(&log) {
                 continue;
             }
-            let entry = read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok());
+            let entry = entry_at(storage, log, seq);
             let opens = |entry: &Entry| keyring.epoch_key(&entry.header().epoch).is_some();
             let Some(entry) = entry.filter(opens) else {
                 closed.insert(log);
@@ -427,12 +427,17 @@ fn touched_records(
     log: LogId,
     seq: u64,
 ) -> BTreeSet<RecordId> {
-    let entry = read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok());
+    let entry = entry_at(storage, log, seq);
     let body = entry.and_then(|entry| {
         let key = keyring.epoch_key(&entry.header().epoch)?;
         entry.open(key).ok()
     });
     body.unwrap_or_default().parts.into_iter().map(|part| part.record).collect()
+}
+
+/// Reads a durable entry.
+pub(super) fn entry_at(storage: &dyn Storage, log: LogId, seq: u64) -> Option<Entry> {
+    read_entry(storage, log, seq).and_then(|bytes| Entry::parse(bytes).ok())
 }
 
 /// Reads a durable entry's bytes.

@@ -10,7 +10,7 @@
 //! logs hold behind a hole is then shown all the same. With others it is not,
 //! because changes of one log are judged in their order.
 
-use super::settle::read_entry;
+use super::settle::entry_at;
 use super::{Node, Storage};
 use crate::collection::later::Haste;
 use crate::rows::{self, LogRow, table};
@@ -98,7 +98,7 @@ impl Node {
         if stranded(storage, log, held, 1)?.first() != Some(&(held + 1)) {
             return Ok(None);
         }
-        let entry = read_entry(storage, log, held + 1).and_then(|bytes| Entry::parse(bytes).ok());
+        let entry = entry_at(storage, log, held + 1);
         Ok(entry.filter(|entry| self.follows(entry)))
     }
 
@@ -120,10 +120,7 @@ impl Node {
                 self.replication.load_log(log, LogState::empty(device));
             }
             for seq in seqs {
-                let bytes = read_entry(storage, log, seq);
-                let Some(entry) = bytes.and_then(|bytes| Entry::parse(bytes).ok()) else {
-                    continue;
-                };
+                let Some(entry) = entry_at(storage, log, seq) else { continue };
                 self.journal.observe(entry.header().hlc);
                 let mut view = View::new(storage);
                 self.apply_entries(&mut view, std::iter::once(&entry), Haste::Now)?;
