@@ -7,7 +7,7 @@
 use crate::past;
 use heirloom_base::id;
 use heirloom_doc::{Attributed, Birth, Births, Conflict, Document};
-use heirloom_formats::{Edits, United, Version};
+use heirloom_formats::{Edits, Rival, United, Version};
 use heirloom_schema::category::{self, CategorySpec};
 use heirloom_schema::{Content, Value};
 use std::collections::BTreeMap;
@@ -55,26 +55,42 @@ impl Read {
             let Conflict { key, winner, losers } = conflict;
             let all = std::iter::once(winner).chain(losers);
             let by_chance = self.is_by_chance(&key);
+            // What another birth became stands for it, and has its rivals below.
+            if by_chance && self.united.origins.contains_key(&key) {
+                continue;
+            }
             let mut meant = all.filter(|one| !by_chance || is_meant(one));
             if let Some(winner) = meant.next() {
                 let losers = meant.collect();
                 listed.insert(key.clone(), Conflict { key, winner, losers });
             }
         }
-        for (key, value, number) in &self.united.rivals {
-            let Some(other) = births.get(*number) else { continue };
+        for Rival { key, value, birth, from } in &self.united.rivals {
+            let Some(other) = births.get(*birth) else { continue };
+            let origin = (0, key.clone());
+            let (place, origin) = self.united.origins.get(key).unwrap_or(&origin);
             let shown = self.united.content.get(key);
+            let shown_by = births.get(*place).unwrap_or(first);
             let conflict = listed.entry(key.clone()).or_insert_with(|| Conflict {
                 key: key.clone(),
-                winner: set_by(first, shown),
+                winner: made(document, shown_by, (origin, shown)),
                 losers: Vec::new(),
             });
             if conflict.losers.iter().all(|loser| loser.value.as_ref() != Some(value)) {
-                conflict.losers.push(set_by(other, Some(value)));
+                conflict.losers.push(made(document, other, (from, Some(value))));
             }
         }
         listed.into_values().filter(|conflict| !conflict.losers.is_empty()).collect()
     }
+}
+
+/// Returns who gave a key of a birth its value: a birth, or who edited it among
+/// those who knew of no other.
+fn made(document: &Document, birth: &Birth, (key, value): (&str, Option<&Value>)) -> Attributed {
+    let is_it =
+        |one: &Attributed| one.value.as_ref() == value && birth.changes.contains(&one.change);
+    let edited = document.values(key).into_iter().find(is_it);
+    edited.unwrap_or_else(|| set_by(birth, value))
 }
 
 fn set_by(birth: &Birth, value: Option<&Value>) -> Attributed {
@@ -117,9 +133,11 @@ pub(crate) fn authorship(document: &Document) -> BTreeMap<String, Attributed> {
         if authors.get(key).is_some_and(|author| author.value.as_ref() == Some(value)) {
             continue;
         }
-        let holds = |birth: &&Birth| birth.lone.values().any(|one| one == value);
-        let birth = read.found.births.iter().find(holds);
-        authors.extend(birth.map(|birth| (key.clone(), set_by(birth, Some(value)))));
+        let origin = (0, key.clone());
+        let (place, from) = read.united.origins.get(key).unwrap_or(&origin);
+        let birth = read.found.births.get(*place);
+        let author = birth.map(|birth| made(document, birth, (from, Some(value))));
+        authors.extend(author.map(|author| (key.clone(), author)));
     }
     authors
 }

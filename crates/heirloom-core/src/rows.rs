@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(crate) const APPLIED: &[u8] = b"applied";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
-const LAYOUT: u8 = 12;
+const LAYOUT: u8 = 13;
 
 /// Returns the value of [`APPLIED`].
 #[must_use]

@@ -1,7 +1,9 @@
 //! A record's document.
 
+mod contest;
 mod edit;
 mod history;
+mod lineage;
 mod read;
 
 pub use history::{Birth, Births, ChangeKind, ChangeSummary, KeyEdit};

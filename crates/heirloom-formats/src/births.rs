@@ -43,9 +43,24 @@ pub struct United {
     /// The content as it is to be shown. A key that the merge lacks stands for a
     /// line of another birth, until somebody writes or removes it.
     pub content: Content,
-    /// What other births have instead of a line that a record has once: the key
-    /// of that line, the value, and the place of the birth among all.
-    pub rivals: Vec<(String, Value, usize)>,
+    /// What births have instead of a line that a record has once.
+    pub rivals: Vec<Rival>,
+    /// For each shown key that is as another birth than the first has it, the
+    /// place of that birth among all, and the key of the line there.
+    pub origins: BTreeMap<String, (usize, String)>,
+}
+
+/// A value that a birth has where another is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// The key that is shown.
+    pub key: String,
+    /// The value.
+    pub value: Value,
+    /// The place of its birth among all.
+    pub birth: usize,
+    /// The key under which the birth has it.
+    pub from: String,
 }
 
 /// Returns what several births, the strongest first, make of the content that
@@ -63,17 +78,18 @@ pub fn unite(
 ) -> United {
     let lines = format_of(category).lines();
     let Some((first, others)) = births.split_first() else {
-        return United { content: merged.clone(), rivals: Vec::new() };
+        return United { content: merged.clone(), ..United::default() };
     };
-    let mut uniting = Uniting { first, decided, content: merged.clone(), rivals: Vec::new() };
+    let united = United { content: merged.clone(), ..United::default() };
+    let mut uniting = Uniting { first, decided, united };
     for key in births.iter().flat_map(|birth| birth.born.keys()) {
         if lines.cut(key).is_some() {
-            uniting.content.remove(key);
+            uniting.united.content.remove(key);
         }
     }
     for key in first.born.keys().filter(|key| lines.cut(key).is_some()) {
         let shown = decided(key).unwrap_or_else(|| first.lone.get(key).cloned());
-        uniting.content.extend(shown.map(|value| (key.clone(), value)));
+        uniting.united.content.extend(shown.map(|value| (key.clone(), value)));
     }
     let mut whole = first.born.clone();
     for (number, other) in (1..).zip(others) {
@@ -85,14 +101,13 @@ pub fn unite(
             uniting.take(number, other, line);
         }
     }
-    United { content: uniting.content, rivals: uniting.rivals }
+    uniting.united
 }
 
 struct Uniting<'a> {
     first: &'a Version<'a>,
     decided: &'a dyn Fn(&str) -> Option<Option<Value>>,
-    content: Content,
-    rivals: Vec<(String, Value, usize)>,
+    united: United,
 }
 
 impl Uniting<'_> {
@@ -102,23 +117,45 @@ impl Uniting<'_> {
         let is_edited = now != other.born.get(&from);
         let decided = (self.decided)(&to);
         if place == Place::New {
-            let shown = decided.unwrap_or_else(|| now.cloned());
-            return self.content.extend(shown.map(|value| (to, value)));
+            match (decided, now) {
+                (Some(Some(value)), _) => drop(self.united.content.insert(to, value)),
+                (None, Some(now)) => self.show(number, (from, to), now.clone()),
+                (Some(None), _) | (None, None) => {}
+            }
+            return;
         }
         // Whoever knew both has settled it.
-        let is_untouched = self.first.lone.get(&to) == self.first.born.get(&to);
+        if decided.is_some() {
+            return;
+        }
+        let is_untouched = self.first.lone.get(&to) == self.first.born.get(&to)
+            && !self.united.origins.contains_key(&to);
         match now {
-            _ if decided.is_some() => {}
-            None if place == Place::Same && is_untouched => drop(self.content.remove(&to)),
+            None if place == Place::Same && is_untouched => drop(self.united.content.remove(&to)),
             None => {}
-            Some(now) if is_edited && is_untouched => drop(self.content.insert(to, now.clone())),
-            Some(now)
-                if (is_edited || place == Place::Rival) && self.content.get(&to) != Some(now) =>
-            {
-                self.rivals.push((to, now.clone(), number));
+            // What somebody made of it goes before what a file said.
+            Some(now) if is_edited && is_untouched => {
+                let before = self.united.content.get(&to).filter(|before| *before != now);
+                if let Some(value) = before.filter(|_| place == Place::Rival).cloned() {
+                    let (key, from) = (to.clone(), to.clone());
+                    self.united.rivals.push(Rival { key, value, birth: 0, from });
+                }
+                self.show(number, (from, to), now.clone());
+            }
+            Some(now) if is_edited || place == Place::Rival => {
+                if self.united.content.get(&to) != Some(now) {
+                    let (key, value, birth) = (to, now.clone(), number);
+                    self.united.rivals.push(Rival { key, value, birth, from });
+                }
             }
             Some(_) => {}
         }
+    }
+
+    /// Shows what another birth has.
+    fn show(&mut self, number: usize, (from, to): (String, String), value: Value) {
+        self.united.origins.insert(to.clone(), (number, from));
+        self.united.content.insert(to, value);
     }
 }
 

@@ -38,7 +38,7 @@ mod settings;
 mod testing;
 mod text;
 
-pub use births::{United, Version, component_of, is_line, unite};
+pub use births::{Rival, United, Version, component_of, is_line, unite};
 pub use calendar::occurrences::{
     Allowance, Occurrence, Occurrences, Span, Times, Window, WindowError,
 };

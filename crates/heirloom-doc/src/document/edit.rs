@@ -1,13 +1,14 @@
 //! Changing a document.
 
 use super::Document;
-use super::read::{Candidate, candidates, has_several};
+use super::contest::Contested;
+use super::read::{Candidate, candidates, contested_at, has_several};
 use crate::author::{self, Step, Texts};
 use crate::birth::steps;
 use crate::change::RawChange;
 use crate::error::DocError;
 use crate::guard::guarded;
-use crate::text;
+use crate::text::{self, Splice};
 use crate::value;
 use heirloom_base::{ActorId, Hlc, limits};
 use heirloom_schema::{Value, key};
@@ -23,6 +24,11 @@ struct Plan {
 /// A way to give a key a value, or to remove it.
 type SetKey = fn(&mut Plan, &str, Option<&Value>, &[Candidate]);
 
+/// Returns what settles the contested places of a text as a value has it.
+fn settling(contested: Option<&Contested>, value: Option<&Value>) -> Option<Vec<Splice>> {
+    contested?.settled_as(value.filter(|value| matches!(value, Value::Text(_)))?.as_str()?)
+}
+
 impl Document {
     /// Sets and removes keys, and returns the changes that do so: none where
     /// nothing differs, several where one would grow too large.
@@ -36,7 +42,8 @@ impl Document {
     /// A key with concurrent values has one afterwards, except that an edited
     /// text leaves its rivals visible, because what is being typed into them
     /// elsewhere would disappear; setting it to the very text that it has
-    /// settles the conflict.
+    /// settles the conflict. So do words that were written anew apart: they are
+    /// at odds until one side's are gone, or the text is set to what it reads as.
     ///
     /// # Errors
     /// When something does not fit, or automerge fails; after
@@ -102,7 +109,13 @@ impl Document {
                 None if is_united && current.is_empty() => {
                     plan.steps.push(Step::Put(key.to_owned(), value::REMOVED));
                 }
-                Some(_) | None => set(&mut plan, key, value, &current),
+                Some(_) | None => {
+                    let contested = contested_at(self.automerge(), &current, None);
+                    match settling(contested.as_ref(), value) {
+                        Some(splices) => plan.splice(key, splices, &current),
+                        None => set(&mut plan, key, value, &current),
+                    }
+                }
             }
         }
         let marks = candidates(self.automerge(), key::DELETED, None);
@@ -173,13 +186,19 @@ impl Plan {
         if let (Value::Text(new), Some(Value::Text(old))) = (value, shown)
             && new != old
         {
-            let twins = current.iter().filter(|one| one.value() == shown);
-            self.texts.insert(key.to_owned(), twins.map(|one| one.object.clone()).collect());
-            let splices = text::splices(old, new).into_iter();
-            self.steps.extend(splices.map(|splice| Step::Splice(key.to_owned(), splice)));
+            self.splice(key, text::splices(old, new), current);
             return;
         }
         self.put(key, value, current);
+    }
+
+    /// Changes the text that is shown, and those that read the same.
+    fn splice(&mut self, key: &str, splices: Vec<Splice>, current: &[Candidate]) {
+        let shown = current.first().and_then(Candidate::value);
+        let twins = current.iter().filter(|one| one.value() == shown);
+        self.texts.insert(key.to_owned(), twins.map(|one| one.object.clone()).collect());
+        let splices = splices.into_iter();
+        self.steps.extend(splices.map(|splice| Step::Splice(key.to_owned(), splice)));
     }
 
     /// Gives a key a value of its own. Of several, one that is set again would

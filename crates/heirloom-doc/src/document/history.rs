@@ -1,7 +1,10 @@
 //! What every change of a document did.
 
 use super::Document;
-use super::read::{Attributed, has_several, is_deleted_at, is_marked_at, rivals_at, value_at};
+use super::read::{
+    Attributed, candidates, contested_at, has_several, is_deleted_at, is_marked_at, rivals_at,
+    value_at,
+};
 use crate::change::{Heads, own_actor, own_hash};
 use crate::chunk::Chunk;
 use automerge::{Automerge, Change, ChangeHash as ForeignHash, ChangeMetadata, ObjId};
@@ -272,6 +275,9 @@ struct Walk<'a> {
     /// not worked out twice.
     latest: Option<automerge::ChangeHash>,
     left: BTreeMap<String, Option<Value>>,
+    /// The texts of which the same words were written anew apart, after which
+    /// changes.
+    contested: BTreeSet<(automerge::ChangeHash, String)>,
 }
 
 impl<'a> Walk<'a> {
@@ -283,6 +289,7 @@ impl<'a> Walk<'a> {
             before: BTreeMap::new(),
             latest: None,
             left: BTreeMap::new(),
+            contested: BTreeSet::new(),
         }
     }
 
@@ -355,7 +362,7 @@ impl<'a> Walk<'a> {
     /// Returns the keys that had several values before and have one now, with
     /// all the values that they had.
     fn settled(
-        &self,
+        &mut self,
         first: &Change,
         last: &Change,
         touched: &BTreeSet<String>,
@@ -366,7 +373,41 @@ impl<'a> Walk<'a> {
             let is_one = rivals.is_empty() || !rivals_at(self.document, key, &after).is_empty();
             (!is_one).then(|| (key.clone(), rivals.into_iter().flatten().collect()))
         });
-        settled.collect()
+        let mut settled: BTreeMap<String, Vec<Value>> = settled.collect();
+        settled.extend(self.words_settled(&before, last, touched));
+        settled
+    }
+
+    /// Returns the texts of which words that had been written anew apart are at
+    /// odds no more, with all that they read as; and notes which still are.
+    fn words_settled(
+        &mut self,
+        before: &[automerge::ChangeHash],
+        last: &Change,
+        touched: &BTreeSet<String>,
+    ) -> BTreeMap<String, Vec<Value>> {
+        let contested = |key: &str, heads: &[automerge::ChangeHash]| {
+            contested_at(self.document, &candidates(self.document, key, Some(heads)), Some(heads))
+        };
+        let mut settled = BTreeMap::new();
+        let texts: BTreeSet<&String> = self.texts.values().collect();
+        for key in texts {
+            // Words are only ever at odds where changes made apart meet.
+            let may_be = match before {
+                [only] => self.contested.contains(&(*only, key.clone())),
+                _ => before.len() > 1,
+            };
+            let rivals = if may_be { contested(key, before) } else { None };
+            let Some(rivals) = rivals else { continue };
+            let is_left = !touched.contains(key) || contested(key, &[last.hash()]).is_some();
+            if is_left {
+                self.contested.insert((last.hash(), key.clone()));
+            } else {
+                let values = rivals.rivals().into_iter().filter_map(|rival| rival.value);
+                settled.insert(key.clone(), values.collect());
+            }
+        }
+        settled
     }
 
     fn kind(

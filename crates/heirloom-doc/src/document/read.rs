@@ -1,6 +1,7 @@
 //! What a document shows: one value per key, and those that lost.
 
 use super::Document;
+use super::contest::{self, Contested};
 use super::history::last_editor;
 use crate::change::{Heads, own_actor, own_hash};
 use crate::value;
@@ -28,7 +29,9 @@ pub struct Attributed {
 }
 
 /// A key to which different values were given at the same time, or that was
-/// removed while it was given another; a removal never wins then.
+/// removed while it was given another; a removal never wins then. Of a text of
+/// which two wrote the same words anew apart, the winner is what all sides wrote,
+/// and the losers are how it reads by each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The key.
@@ -156,14 +159,17 @@ impl Document {
         candidates.map(|candidate| candidate.attributed).collect()
     }
 
-    /// Returns the keys to which different values were given at the same time.
+    /// Returns the keys to which different values were given at the same time,
+    /// and the texts of which the same words were written anew apart.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
         if self.newborn().is_some() {
             return Vec::new();
         }
-        let conflicted = self.automerge().map_range(ROOT, ..).filter(|item| item.conflict);
-        conflicted.filter_map(|item| conflict(self.automerge(), &item.key)).collect()
+        let is_text = |value: &ValueRef<'_>| matches!(value, ValueRef::Object(ObjType::Text));
+        let items = self.automerge().map_range(ROOT, ..);
+        let several = items.filter(|item| item.conflict || is_text(&item.value));
+        several.filter_map(|item| conflict(self.automerge(), &item.key)).collect()
     }
 }
 
@@ -222,11 +228,30 @@ fn author_of(document: &Automerge, change: automerge::ChangeHash) -> Option<Attr
 }
 
 fn conflict(document: &Automerge, key: &str) -> Option<Conflict> {
-    let distinct = distinct(candidates(document, key, None));
+    let all = candidates(document, key, None);
+    let contested = contested_at(document, &all, None);
+    let distinct = distinct(all);
+    if distinct.len() < 2 && contested.is_none() {
+        return None;
+    }
     let mut values = distinct.into_iter().map(|candidate| edited(document, candidate));
     let winner = values.next()?;
-    let losers: Vec<Attributed> = values.collect();
-    (!losers.is_empty()).then(|| Conflict { key: key.to_owned(), winner, losers })
+    let losers = values.chain(contested.iter().flat_map(Contested::rivals)).collect();
+    Some(Conflict { key: key.to_owned(), winner, losers })
+}
+
+/// Returns the contested places of a key that has one text.
+pub(super) fn contested_at(
+    document: &Automerge,
+    candidates: &[Candidate],
+    heads: Option<&[automerge::ChangeHash]>,
+) -> Option<Contested> {
+    match candidates {
+        [Candidate { attributed: Attributed { value: Some(Value::Text(_)), .. }, object }] => {
+            contest::contested(document, object, heads)
+        }
+        _ => None,
+    }
 }
 
 fn content(document: &Automerge, heads: Option<&[automerge::ChangeHash]>) -> Content {

@@ -6,6 +6,7 @@ use heirloom_base::{ActorId, ChangeHash, Hlc, LogId, RecordId};
 use heirloom_schema::{Content, Value, key};
 
 mod authorship;
+mod contests;
 mod properties;
 
 const RECORD: RecordId = RecordId([9; 16]);

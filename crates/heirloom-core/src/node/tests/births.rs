@@ -79,6 +79,41 @@ fn what_a_card_has_once_is_in_conflict_until_somebody_chooses() {
 }
 
 #[test]
+fn an_edit_of_either_birth_goes_before_the_other_which_is_listed() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.cut(0, 1);
+    let uids: Vec<String> = (0..8).map(|number| format!("b{number}")).collect();
+    for uid in &uids {
+        let card = |text: &str| text.replace("UID:b", &format!("UID:{uid}"));
+        house.import(0, "contacts", "a.vcf", &card(&ONE.replace("FN:Ann", "FN:One")));
+        house.import(1, "contacts", "a.vcf", &card(&OTHER.replace("FN:Ann", "FN:Other")));
+        house.pass(2_000);
+        house.set(0, "contacts", uid, &["name=Edited", "phone=999"]);
+    }
+    house.connect(0, 1);
+    house.pass(2_000);
+    let editor = house.id(0).to_string();
+    for uid in &uids {
+        let row = house.show(1, "contacts", uid);
+        let history = house.history(1, "contacts", uid);
+        let at = history.iter().find(|row| row.kind == "edited").unwrap().author.at.clone();
+        assert_eq!(row.fields["name"], "Edited");
+        let phones = row.fields["phone"].as_array().unwrap().iter();
+        let place = phones.clone().position(|phone| phone["value"] == "999").unwrap();
+        let told = [&row.authors["name"], &row.authors["phone"][place]];
+        assert!(told.iter().all(|one| one["by"] == editor && one["at"] == at), "{told:?} {at}");
+        let conflicts = house.conflicts(1, "contacts");
+        let names = conflicts.iter().filter(|conflict| conflict.id == row.id);
+        let [name] = names.filter(|conflict| conflict.field == "name").collect::<Vec<_>>()[..]
+        else {
+            panic!("{uid}: {conflicts:?}");
+        };
+        assert_eq!((name.winner.clone().unwrap(), &name.author.at), ("Edited".into(), &at));
+        assert_eq!(name.losers[0].value.clone().unwrap(), "Other");
+    }
+}
+
+#[test]
 fn an_earlier_version_of_a_record_that_was_made_one_is_as_it_was_shown() {
     let mut house = apart(ONE, OTHER);
     let before = source(&mut house, 0);

@@ -1,0 +1,272 @@
+//! Words of a text that were written anew apart.
+//!
+//! Whoever writes words anew takes letters away and puts others there. Where
+//! two did so apart with the same letters, the text holds what both wrote side
+//! by side, which neither meant. Such a place is contested for as long as what
+//! both wrote stands there, and settled by whoever writes it anew knowing both.
+
+use super::lineage::Lineage;
+use super::read::Attributed;
+use crate::change::{own_actor, own_hash};
+use crate::text::Splice;
+use automerge::{Automerge, ChangeHash, ObjId, ReadDoc, ScalarValueRef, ValueRef};
+use heirloom_schema::Value;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Places of one text where letters written apart stand side by side that are
+/// looked at, the newest first: each costs three readings of the text.
+const PLACES_MAX: usize = 16;
+
+/// The author of a letter by its place, and the author's operation.
+type LetterId = (usize, u64);
+
+/// A letter that shows.
+struct Letter {
+    id: LetterId,
+    /// The change that wrote it, by its place.
+    change: usize,
+    text: String,
+}
+
+/// How a text reads where the words of one side count at every contested place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Version {
+    text: String,
+    /// The side's last change, and its author.
+    side: Attributed,
+    /// What stands at each contested place.
+    places: Vec<String>,
+}
+
+/// A text with contested places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Contested {
+    /// How it reads with what all sides wrote.
+    text: String,
+    /// The contested places, in characters, from front to back.
+    places: Vec<Range<usize>>,
+    /// How it reads by each side, the strongest first, each reading once.
+    versions: Vec<Version>,
+}
+
+impl Contested {
+    /// Returns how the text reads by each side, the strongest first.
+    pub(super) fn rivals(&self) -> Vec<Attributed> {
+        let read = |version: &Version| Attributed {
+            value: Some(Value::Text(version.text.clone())),
+            ..version.side.clone()
+        };
+        self.versions.iter().map(read).collect()
+    }
+
+    /// Returns what settles every place as `wanted` has it: one of the versions,
+    /// or what all sides wrote together. Nothing where it is none of them.
+    pub(super) fn settled_as(&self, wanted: &str) -> Option<Vec<Splice>> {
+        let version = self.versions.iter().find(|version| version.text == wanted);
+        if version.is_none() && self.text != wanted {
+            return None;
+        }
+        let (mut splices, mut come, mut gone) = (Vec::new(), 0, 0);
+        for (number, place) in self.places.iter().enumerate() {
+            let insert: String = match version {
+                Some(version) => version.places.get(number)?.clone(),
+                None => self.text.chars().skip(place.start).take(place.len()).collect(),
+            };
+            let at = place.start + come - gone;
+            come += insert.chars().count();
+            gone += place.len();
+            splices.push(Splice { at, delete: place.len(), insert });
+        }
+        Some(splices)
+    }
+}
+
+/// Returns the contested places of a text at some heads; nothing where there are
+/// none.
+pub(super) fn contested(
+    document: &Automerge,
+    text: &ObjId,
+    heads: Option<&[ChangeHash]>,
+) -> Option<Contested> {
+    let lineage = Lineage::of(document)?;
+    Text { document, text, lineage: &lineage }.contested(heads)
+}
+
+/// A text of a document of which some changes were made apart.
+struct Text<'a> {
+    document: &'a Automerge,
+    text: &'a ObjId,
+    lineage: &'a Lineage<'a>,
+}
+
+impl Text<'_> {
+    fn contested(&self, heads: Option<&[ChangeHash]>) -> Option<Contested> {
+        let letters = self.letters(heads);
+        let places = self.places(&letters);
+        let read = |letters: &[Letter]| letters.iter().map(|one| one.text.as_str()).collect();
+        let text: String = read(&letters);
+        let versions = self.versions(&letters, &places, &text);
+        let in_characters = |place: &Range<usize>| {
+            let count = |to: usize| -> usize {
+                letters.iter().take(to).map(|letter| letter.text.chars().count()).sum()
+            };
+            count(place.start)..count(place.end)
+        };
+        let places = places.iter().map(in_characters).collect();
+        (!versions.is_empty()).then_some(Contested { text, places, versions })
+    }
+
+    fn letters(&self, heads: Option<&[ChangeHash]>) -> Vec<Letter> {
+        let items = match heads {
+            Some(heads) => self.document.list_range_at(self.text, .., heads),
+            None => self.document.list_range(self.text, ..),
+        };
+        let letters = items.filter_map(|item| {
+            let ObjId::Id(operation, actor, _) = item.id() else { return None };
+            let (actor, change) = self.lineage.maker(own_actor(&actor), operation)?;
+            let ValueRef::Scalar(ScalarValueRef::Str(text)) = item.value else { return None };
+            Some(Letter { id: (actor, operation), change, text: text.into_owned() })
+        });
+        letters.collect()
+    }
+
+    /// Returns the contested places, by letters, from front to back.
+    fn places(&self, letters: &[Letter]) -> Vec<Range<usize>> {
+        let mut beside: Vec<(usize, usize, usize)> = Vec::new();
+        for (at, pair) in letters.windows(2).enumerate() {
+            if let [one, other] = pair
+                && self.lineage.are_apart(one.change, other.change)
+            {
+                beside.push((at, one.change, other.change));
+            }
+        }
+        let time = |change: usize| self.lineage.hlc(change);
+        beside.sort_by_key(|(at, one, other)| (Reverse(time(*one).max(time(*other))), *at));
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for (at, one, other) in beside.into_iter().take(PLACES_MAX) {
+            places.extend(self.place(letters, at, (one, other)));
+        }
+        places.sort_by_key(|place| (place.start, place.end));
+        places.dedup_by(|later, earlier| {
+            let overlap = later.start < earlier.end;
+            if overlap {
+                earlier.end = earlier.end.max(later.end);
+            }
+            overlap
+        });
+        places
+    }
+
+    /// Returns the place around a letter and the next, which two changes wrote
+    /// apart; nothing where they took no letter away there that was the same.
+    fn place(
+        &self,
+        letters: &[Letter],
+        at: usize,
+        (one, other): (usize, usize),
+    ) -> Option<Range<usize>> {
+        let knows = |change: usize, other: usize| self.lineage.knows(change, other);
+        let is_base = |letter: &Letter| knows(one, letter.change) && knows(other, letter.change);
+        let is_later = |letter: &Letter| knows(letter.change, one) && knows(letter.change, other);
+        let is_around = |letter: &Letter| is_base(letter) || is_later(letter);
+        let (before, behind) = letters.split_at_checked(at + 1)?;
+        let start = before.iter().rposition(is_around).map_or(0, |place| place + 1);
+        let end = behind.iter().position(is_around).map_or(letters.len(), |place| at + 1 + place);
+        let base = self.letters(Some(&self.lineage.common(one, other)));
+        let base = between(&base, around(letters, &(start..end), is_base));
+        let mut gone: BTreeSet<LetterId> = base.iter().map(|letter| letter.id).collect();
+        for change in [one, other] {
+            if gone.is_empty() {
+                return None;
+            }
+            let left = self.letters(Some(&[self.lineage.meta(change)?.hash]));
+            for letter in left {
+                gone.remove(&letter.id);
+            }
+        }
+        (!gone.is_empty()).then_some(start..end)
+    }
+
+    /// Returns how the text reads by each side that wrote at contested places.
+    fn versions(&self, letters: &[Letter], places: &[Range<usize>], text: &str) -> Vec<Version> {
+        let writers = |place: &Range<usize>| {
+            letters.get(place.clone()).unwrap_or_default().iter().map(|letter| letter.change)
+        };
+        let mut sides = self.lineage.last_of(places.iter().flat_map(writers));
+        sides.sort_by_key(|side| {
+            let actor = self.lineage.meta(*side).map(|meta| own_actor(&meta.actor));
+            Reverse((self.lineage.hlc(*side), actor))
+        });
+        let mut versions: Vec<Version> = Vec::new();
+        for version in sides.into_iter().filter_map(|side| self.version(letters, places, side)) {
+            if version.text != text && versions.iter().all(|other| other.text != version.text) {
+                versions.push(version);
+            }
+        }
+        versions
+    }
+
+    fn version(&self, letters: &[Letter], places: &[Range<usize>], side: usize) -> Option<Version> {
+        let meta = self.lineage.meta(side)?;
+        let (actor, change) = (own_actor(&meta.actor), own_hash(meta.hash));
+        let hlc = self.lineage.hlc(side);
+        let mut version = Version {
+            text: String::new(),
+            side: Attributed { value: None, removed: false, actor, hlc, change },
+            places: Vec::new(),
+        };
+        let knows = |letter: &Letter| self.lineage.knows(side, letter.change);
+        let own = self.letters(Some(&[meta.hash]));
+        let mut at = 0;
+        let all = |range: Range<usize>| letters.get(range).unwrap_or_default();
+        let read = |letters: &[Letter]| letters.iter().map(|one| one.text.as_str()).collect();
+        for place in places {
+            let unchanged: String = read(all(at..place.start));
+            version.text.push_str(&unchanged);
+            let kept = if all(place.clone()).iter().any(knows) {
+                let own = between(&own, around(letters, place, knows)).iter();
+                let elsewhere: BTreeSet<LetterId> = all(0..place.start)
+                    .iter()
+                    .chain(all(place.end..letters.len()))
+                    .map(|letter| letter.id)
+                    .collect();
+                let here = own.filter(|letter| !elsewhere.contains(&letter.id));
+                here.map(|letter| letter.text.as_str()).collect()
+            } else {
+                // A side that wrote elsewhere only leaves a place as it is.
+                read(all(place.clone()))
+            };
+            version.text.push_str(&kept);
+            version.places.push(kept);
+            at = place.end;
+        }
+        let unchanged: String = read(all(at..letters.len()));
+        version.text.push_str(&unchanged);
+        Some(version)
+    }
+}
+
+/// Returns the nearest letters on both sides of a place that are as wanted.
+fn around(
+    letters: &[Letter],
+    place: &Range<usize>,
+    is_wanted: impl Fn(&Letter) -> bool,
+) -> (Option<LetterId>, Option<LetterId>) {
+    let wanted = |letter: &&Letter| is_wanted(letter);
+    let before = letters.get(..place.start).unwrap_or_default().iter().rfind(wanted);
+    let behind = letters.get(place.end..).unwrap_or_default().iter().find(wanted);
+    (before.map(|letter| letter.id), behind.map(|letter| letter.id))
+}
+
+/// Returns the letters between two; all up to an end where there is none.
+fn between(
+    letters: &[Letter],
+    (before, behind): (Option<LetterId>, Option<LetterId>),
+) -> &[Letter] {
+    let place = |id: Option<LetterId>| letters.iter().position(|letter| Some(letter.id) == id);
+    let start = place(before).map_or(0, |place| place + 1);
+    let end = place(behind).unwrap_or(letters.len());
+    letters.get(start..end).unwrap_or_default()
+}
