@@ -3,11 +3,17 @@
 //! The words that both texts begin and end with are set aside; the middle is
 //! compared line by line, and each stretch of lines that differ word by word.
 //! Where nothing but blanks and signs stands between two replacements they are
-//! one: what two devices wrote anew at one place does not become a mixture of
-//! both. A stretch of words is narrowed down to its differing characters where
-//! most of it stays.
+//! one, and words are replaced as wholes: what two devices wrote anew at one
+//! place does not become a mixture of both. Only where letters were merely
+//! added to words, or taken from them, these alone are replaced.
 
 use imara_diff::{Algorithm, Diff, InternedInput};
+use std::collections::BTreeSet;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Letters of a single word above which only what differs of it is replaced:
+/// it is no word that anybody wrote.
+const WORD_MAX: usize = 64;
 
 /// Words of one differing stretch of lines up to which they are compared;
 /// above it the lines are replaced. What was written anew has little in common
@@ -38,10 +44,8 @@ pub(crate) fn splices(old: &str, new: &str) -> Vec<Splice> {
         match hunk {
             Hunk::Same(length) => at += length,
             Hunk::Replaced { old, new } => {
-                let (prefix, suffix) = common(old, new);
-                let is_narrow = (prefix + suffix) * 2 >= old.len().max(new.len());
-                let (prefix, suffix) = if is_narrow { (prefix, suffix) } else { (0, 0) };
-                let ends = (prefix, suffix);
+                let ends = narrowed(old, new);
+                let prefix = ends.0;
                 let (old_rest, new_rest) = (middle(old, ends), middle(new, ends));
                 if !old_rest.is_empty() || !new_rest.is_empty() {
                     let insert = new_rest.iter().collect();
@@ -66,16 +70,41 @@ fn middle(text: &[char], (prefix, suffix): (usize, usize)) -> &[char] {
     &text[prefix..text.len() - suffix]
 }
 
+/// Returns how much of a replacement's ends stays.
+fn narrowed(old: &[char], new: &[char]) -> (usize, usize) {
+    let ends = common(old, new);
+    let is_longer = ends.0 + ends.1 == old.len().min(new.len());
+    let is_word = |text: &[char]| text.len() > WORD_MAX && words(text).len() == 1;
+    if is_longer || is_word(old) && is_word(new) { ends } else { whole_words(old, new, ends) }
+}
+
 /// Shortens what both begin and end with so that it cuts no word.
 fn whole_words(old: &[char], new: &[char], (prefix, suffix): (usize, usize)) -> (usize, usize) {
-    let cuts = |text: &[char], at: usize| {
-        at > 0 && at < text.len() && text[at - 1].is_alphanumeric() && text[at].is_alphanumeric()
+    let begins = |text: &[char]| -> BTreeSet<usize> {
+        starts(text, prefix).range(..=prefix).copied().collect()
     };
-    let is_cut = |at: &usize| cuts(old, *at) || cuts(new, *at);
-    let prefix = (0..=prefix).rev().find(|at| !is_cut(at)).unwrap_or(0);
-    let is_cut = |length: &usize| cuts(old, old.len() - length) || cuts(new, new.len() - length);
-    let suffix = (0..=suffix).rev().find(|length| !is_cut(length)).unwrap_or(0);
-    (prefix, suffix)
+    let ends = |text: &[char]| -> BTreeSet<usize> {
+        let at = text.len() - suffix;
+        starts(text, at).range(at..).map(|start| text.len() - start).collect()
+    };
+    let both = |one: &BTreeSet<usize>, other: &BTreeSet<usize>| {
+        one.intersection(other).max().copied().unwrap_or_default()
+    };
+    (both(&begins(old), &begins(new)), both(&ends(old), &ends(new)))
+}
+
+/// Returns where the words of the line around a place begin, and where it ends.
+fn starts(text: &[char], at: usize) -> BTreeSet<usize> {
+    let is_end = |letter: &char| *letter == '\n';
+    let begin = text[..at].iter().rposition(is_end).map_or(0, |end| end + 1);
+    let end = text[at..].iter().position(is_end).map_or(text.len(), |end| at + end);
+    let mut place = begin;
+    let mut starts = BTreeSet::from([begin]);
+    for word in words(&text[begin..end]) {
+        place += word.len();
+        starts.insert(place);
+    }
+    starts
 }
 
 /// Makes one of two replacements between which no word stays. The hunks make up
@@ -141,8 +170,15 @@ fn hunks<'a>(old: &'a [char], new: &'a [char]) -> Vec<Hunk<'a>> {
     result
 }
 
-fn words(text: &[char]) -> Vec<&[char]> {
-    text.chunk_by(|a, b| a.is_alphanumeric() && b.is_alphanumeric()).collect()
+/// Returns the words of a text, and what stands between them.
+fn words(mut text: &[char]) -> Vec<&[char]> {
+    let letters: String = text.iter().collect();
+    let pieces = letters.split_word_bounds().filter_map(|word| {
+        let (piece, rest) = text.split_at_checked(word.chars().count())?;
+        text = rest;
+        Some(piece)
+    });
+    pieces.collect()
 }
 
 fn lines(text: &[char]) -> Vec<&[char]> {
@@ -225,6 +261,24 @@ mod tests {
             splices("one two three four", "one 2 three 4"),
             [splice(4, 3, "2"), splice(12, 4, "4")]
         );
+    }
+
+    #[test]
+    fn words_and_numbers_are_replaced_as_wholes() {
+        for (old, new, pieces) in [
+            ("Tel 030 1234567 x", "Tel 030 1234999 x", vec!["1234999"]),
+            ("Montag 10:00", "Dienstag 10:30", vec!["Dienstag", "30"]),
+            ("Milk", "Oat milk", vec!["Oat milk"]),
+            ("我今天去", "我明天去", vec!["明"]),
+            ("große Züge", "große Zügel", vec!["l"]),
+        ] {
+            let found = splices(old, new);
+            let read: Vec<&str> = found.iter().map(|splice| splice.insert.as_str()).collect();
+            assert_eq!(read, pieces, "{old}");
+            assert_eq!(applied(old, &found), new);
+        }
+        let long = |letter: &str| "ab0".repeat(40) + letter + &"c1d".repeat(40);
+        assert_eq!(splices(&long("x"), &long("y")).first().map(|splice| splice.delete), Some(1));
     }
 
     #[test]

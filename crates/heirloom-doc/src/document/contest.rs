@@ -1,9 +1,10 @@
 //! Words of a text that were written anew apart.
 //!
 //! Whoever writes words anew takes letters away and puts others there. Where
-//! two did so apart with the same letters, the text holds what both wrote side
-//! by side, which neither meant. Such a place is contested for as long as what
-//! both wrote stands there, and settled by whoever writes it anew knowing both.
+//! two did so apart with the same letters, or both wrote into one word, the text
+//! holds what both wrote side by side, which neither meant. Such a place, as far
+//! as both wrote in that sentence, is contested for as long as what both wrote
+//! stands there, and settled by whoever writes it anew knowing both.
 
 use super::lineage::Lineage;
 use super::read::Attributed;
@@ -12,8 +13,9 @@ use crate::text::Splice;
 use automerge::{Automerge, ChangeHash, ObjId, ReadDoc, ScalarValueRef, ValueRef};
 use heirloom_schema::Value;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Places of one text where letters written apart stand side by side that are
 /// looked at, the newest first: each costs three readings of the text.
@@ -28,6 +30,39 @@ struct Letter {
     /// The change that wrote it, by its place.
     change: usize,
     text: String,
+}
+
+/// Where letters that two changes wrote apart meet.
+struct Meeting {
+    place: Range<usize>,
+    sides: (usize, usize),
+    in_word: bool,
+}
+
+/// Where words stand among the letters of a text, and where sentences begin.
+struct Lines {
+    words: Vec<Range<usize>>,
+    ends: BTreeSet<usize>,
+}
+
+impl Lines {
+    fn of(letters: &[Letter]) -> Self {
+        let text: String = letters.iter().map(|letter| letter.text.as_str()).collect();
+        // By byte, the letter that begins there.
+        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut bytes = 0;
+        for (place, letter) in letters.iter().enumerate() {
+            places.insert(bytes, place);
+            bytes += letter.text.len();
+        }
+        places.insert(bytes, letters.len());
+        let words = text.unicode_word_indices().filter_map(|(start, word)| {
+            Some(*places.get(&start)?..*places.get(&(start + word.len()))?)
+        });
+        let sentences = text.split_sentence_bound_indices();
+        let ends = sentences.filter_map(|(start, _)| places.get(&start).copied());
+        Self { words: words.collect(), ends: ends.collect() }
+    }
 }
 
 /// How a text reads where the words of one side count at every contested place.
@@ -134,19 +169,20 @@ impl Text<'_> {
 
     /// Returns the contested places, by letters, from front to back.
     fn places(&self, letters: &[Letter]) -> Vec<Range<usize>> {
-        let mut beside: Vec<(usize, usize, usize)> = Vec::new();
-        for (at, pair) in letters.windows(2).enumerate() {
-            if let [one, other] = pair
-                && self.lineage.are_apart(one.change, other.change)
-            {
-                beside.push((at, one.change, other.change));
-            }
-        }
+        let lines = Lines::of(letters);
+        let mut meetings = self.meetings(letters, &lines);
         let time = |change: usize| self.lineage.hlc(change);
-        beside.sort_by_key(|(at, one, other)| (Reverse(time(*one).max(time(*other))), *at));
+        meetings.sort_by_key(|meeting| {
+            let (one, other) = meeting.sides;
+            (Reverse(time(one).max(time(other))), meeting.place.start, meeting.place.end)
+        });
         let mut places: Vec<Range<usize>> = Vec::new();
-        for (at, one, other) in beside.into_iter().take(PLACES_MAX) {
-            places.extend(self.place(letters, at, (one, other)));
+        for meeting in meetings.into_iter().take(PLACES_MAX) {
+            let place = match meeting.in_word {
+                true => Some(meeting.place),
+                false => self.rewritten(letters, &meeting.place, meeting.sides),
+            };
+            places.extend(place.map(|place| self.reach(letters, &lines, &place, meeting.sides)));
         }
         places.sort_by_key(|place| (place.start, place.end));
         places.dedup_by(|later, earlier| {
@@ -159,21 +195,43 @@ impl Text<'_> {
         places
     }
 
-    /// Returns the place around a letter and the next, which two changes wrote
-    /// apart; nothing where they took no letter away there that was the same.
-    fn place(
+    /// Returns where letters that were written apart meet: in one word, or side
+    /// by side.
+    fn meetings(&self, letters: &[Letter], lines: &Lines) -> Vec<Meeting> {
+        let mut meetings = Vec::new();
+        for word in &lines.words {
+            let own = letters.get(word.clone()).unwrap_or_default();
+            let last = self.lineage.last_of(own.iter().map(|letter| letter.change));
+            if let [one, other, ..] = last[..] {
+                meetings.push(Meeting { place: word.clone(), sides: (one, other), in_word: true });
+            }
+        }
+        for (at, pair) in letters.windows(2).enumerate() {
+            if let [one, other] = pair
+                && self.lineage.are_apart(one.change, other.change)
+            {
+                let sides = (one.change, other.change);
+                meetings.push(Meeting { place: at..at + 2, sides, in_word: false });
+            }
+        }
+        meetings
+    }
+
+    /// Returns the place around two letters that were written apart side by
+    /// side; nothing where their changes took no letter away there that was the
+    /// same.
+    fn rewritten(
         &self,
         letters: &[Letter],
-        at: usize,
+        meeting: &Range<usize>,
         (one, other): (usize, usize),
     ) -> Option<Range<usize>> {
-        let knows = |change: usize, other: usize| self.lineage.knows(change, other);
-        let is_base = |letter: &Letter| knows(one, letter.change) && knows(other, letter.change);
-        let is_later = |letter: &Letter| knows(letter.change, one) && knows(letter.change, other);
-        let is_around = |letter: &Letter| is_base(letter) || is_later(letter);
-        let (before, behind) = letters.split_at_checked(at + 1)?;
+        let is_base = |letter: &Letter| self.knows_it(letter, one) && self.knows_it(letter, other);
+        let is_around = |letter: &Letter| is_base(letter) || self.is_later(letter, (one, other));
+        let (before, behind) = letters.split_at_checked(meeting.start + 1)?;
         let start = before.iter().rposition(is_around).map_or(0, |place| place + 1);
-        let end = behind.iter().position(is_around).map_or(letters.len(), |place| at + 1 + place);
+        let end = behind.iter().position(is_around);
+        let end = end.map_or(letters.len(), |place| before.len() + place);
         let base = self.letters(Some(&self.lineage.common(one, other)));
         let base = between(&base, around(letters, &(start..end), is_base));
         let mut gone: BTreeSet<LetterId> = base.iter().map(|letter| letter.id).collect();
@@ -187,6 +245,38 @@ impl Text<'_> {
             }
         }
         (!gone.is_empty()).then_some(start..end)
+    }
+
+    /// Returns a place as far as one of its sides wrote in the same sentence, in
+    /// whole words.
+    fn reach(
+        &self,
+        letters: &[Letter],
+        lines: &Lines,
+        place: &Range<usize>,
+        sides: (usize, usize),
+    ) -> Range<usize> {
+        let is_own =
+            |letter: &Letter| self.knows_it(letter, sides.0) != self.knows_it(letter, sides.1);
+        let is_in = |at: &usize| letters.get(*at).is_some_and(|one| !self.is_later(one, sides));
+        let wrote = |at: &usize| letters.get(*at).is_some_and(is_own);
+        let before = (0..place.start).rev();
+        let before = before.take_while(|at| !lines.ends.contains(&(at + 1)) && is_in(at));
+        let start = before.filter(wrote).last().unwrap_or(place.start);
+        let behind =
+            (place.end..letters.len()).take_while(|at| !lines.ends.contains(at) && is_in(at));
+        let end = behind.filter(wrote).last().map_or(place.end, |at| at + 1);
+        let cut = |at: usize| lines.words.iter().find(|word| word.start < at && at < word.end);
+        cut(start).map_or(start, |word| word.start)..cut(end).map_or(end, |word| word.end)
+    }
+
+    fn knows_it(&self, letter: &Letter, change: usize) -> bool {
+        self.lineage.knows(change, letter.change)
+    }
+
+    /// Returns whether a letter was written by somebody who knew both.
+    fn is_later(&self, letter: &Letter, (one, other): (usize, usize)) -> bool {
+        self.lineage.knows(letter.change, one) && self.lineage.knows(letter.change, other)
     }
 
     /// Returns how the text reads by each side that wrote at contested places.

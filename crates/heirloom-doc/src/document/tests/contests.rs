@@ -41,7 +41,6 @@ fn edits_of_other_places_and_of_one_place_without_removals_are_not_at_odds() {
     for (base, one, other) in [
         ("a b c", "x b c", "a b y"),
         ("a\n", "a\nmilk\n", "a\nbread\n"),
-        ("", "milk", "bread"),
         ("a b c", "a c", "a c"),
         ("a b c", "a b c one", "a b c two"),
         ("gone a gone", "a one", "a two"),
@@ -54,7 +53,25 @@ fn edits_of_other_places_and_of_one_place_without_removals_are_not_at_odds() {
 #[test]
 fn what_is_at_odds_is_one_place_and_the_rest_of_both_stays() {
     let (phone, _) = apart("at 14:30\nbring x", "now at 15:30\nbring x", "at 16:00\nbring x, y");
-    assert_eq!(sides(&phone), ["now at 16:00\nbring x, y", "now at 15:30\nbring x, y"]);
+    assert_eq!(sides(&phone), ["at 16:00\nbring x, y", "now at 15:30\nbring x, y"]);
+}
+
+#[test]
+fn numbers_and_times_are_at_odds_as_wholes() {
+    for (base, one, other) in [
+        ("Tel 030 1234567\n", "Tel 030 1234999\n", "Tel 030 7654567\n"),
+        ("On Monday 10:00.", "On Tuesday 10:30.", "On Friday 11:00."),
+        ("Milk", "Oat milk", "Soy milk"),
+        ("a 10 b", "a 110 b", "a 120 b"),
+        ("", "milk", "bread"),
+        ("x Milk\ny", "x Oat milk\ny", "x Soy milk\ny"),
+        ("我今天去", "我明天去", "我昨天去"),
+    ] {
+        let (phone, _) = apart(base, one, other);
+        assert_eq!(sides(&phone), [other, one], "{}", body(&phone));
+    }
+    let (phone, _) = apart("On Monday. Bring x.", "On Friday. Bring x.", "On Sunday. Bring y.");
+    assert_eq!(sides(&phone), ["On Sunday. Bring y.", "On Friday. Bring y."]);
 }
 
 #[test]
