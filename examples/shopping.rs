@@ -15,6 +15,7 @@
 
 use heirloom_api::category::apps::APPS;
 use heirloom_api::{AppRecord, Client, ClientError, Fields, home};
+use heirloom_base::escape;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -89,6 +90,8 @@ impl List {
             (one.done, one.title.to_lowercase()).cmp(&(other.done, other.title.to_lowercase()))
         });
         for Article { title, amount, done } in articles {
+            // What others wrote must not steer the terminal.
+            let title = escape::line(&title);
             println!("[{}] {amount} x {title}", if done { 'x' } else { ' ' });
         }
         Ok(())

@@ -189,6 +189,16 @@ async fn what_was_taken_off_the_list_can_be_added_again() {
     assert_eq!(shopping(&phone, &["list"]).await, "[ ] 1 x Milk\n");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_title_that_others_wrote_does_not_steer_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let phone = Node::start(&folder.path().join("phone"), "phone", None).await;
+    let apps = &heirloom_api::category::apps::APPS;
+    let hostile = Fields::new().json("title", "Milk\u{1b}[2J");
+    phone.client().await.set(apps, "org.example.shopping/milk", hostile).await.unwrap();
+    assert_eq!(shopping(&phone, &["list"]).await, "[ ] 1 x Milk\\u{1b}[2J\n");
+}
+
 #[tokio::test]
 async fn without_a_node_an_example_says_how_to_start_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -213,24 +223,35 @@ async fn the_watcher_tells_who_changed_what() {
     assert!(seen.contains(&"contacts: Ann Li, by phone".to_owned()), "{seen:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_watcher_tells_what_arrived_also_where_it_was_made_before_what_was_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let [phone_home, laptop_home] = ["phone", "laptop"].map(|name| folder.path().join(name));
-    let phone = Node::start(&phone_home, "phone", None).await;
+/// Makes a household of two devices that have a contact, and writes on the laptop
+/// while the phone is off. Then the phone is on and the laptop off; returns the
+/// phone and the contact.
+async fn written_apart(
+    phone_home: &Path,
+    laptop_home: &Path,
+    edits: impl IntoIterator<Item = Fields>,
+) -> (Node, String) {
+    let phone = Node::start(phone_home, "phone", None).await;
     let link = phone.invite().await;
-    let laptop = Node::start(&laptop_home, "laptop", Some(link)).await;
+    let laptop = Node::start(laptop_home, "laptop", Some(link)).await;
     let ann = Fields::new().text("name", "Ann Li");
     let id = phone.client().await.add(&CONTACTS, ann).await.unwrap().id;
     assert!(phone.client().await.sync(PATIENCE).await.unwrap());
     let place = phone.ready.addresses[0].split("/p2p/").next().unwrap().to_owned();
-
-    // Apart, the laptop writes first, and the phone is the one that is watched.
     drop(phone);
-    let note = Fields::new().text("note", "met in Berlin");
-    laptop.client().await.set(&CONTACTS, &id, note).await.unwrap();
+    for edit in edits {
+        laptop.client().await.set(&CONTACTS, &id, edit).await.unwrap();
+    }
     drop(laptop);
-    let phone = Node::start_at(&place, &phone_home, "phone", None).await;
+    (Node::start_at(&place, phone_home, "phone", None).await, id)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_watcher_tells_what_arrived_also_where_it_was_made_before_what_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let [phone_home, laptop_home] = ["phone", "laptop"].map(|name| folder.path().join(name));
+    let note = [Fields::new().text("note", "met in Berlin")];
+    let (phone, id) = written_apart(&phone_home, &laptop_home, note).await;
     let mut watcher = Watcher::start(&phone.home);
     assert!(watcher.next().await.starts_with("watching "));
     let mill = Fields::new().text("organization", "Mill");
@@ -241,6 +262,28 @@ async fn the_watcher_tells_what_arrived_also_where_it_was_made_before_what_was_k
     let seen = watcher.until("  note: nothing -> met in Berlin").await;
     assert!(seen.contains(&"contacts: Ann Li, by laptop".to_owned()), "{seen:?}");
     assert!(!seen.iter().any(|line| line.contains("Mill")), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_watcher_tells_all_that_was_made_apart_of_a_record_that_it_meets_for_the_first_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let [phone_home, laptop_home] = ["phone", "laptop"].map(|name| folder.path().join(name));
+    let note = Fields::new().text("note", "met in Berlin");
+    let mill = Fields::new().text("organization", "Mill");
+    let (phone, _) = written_apart(&phone_home, &laptop_home, [note, mill]).await;
+    let mut watcher = Watcher::start(&phone.home);
+    assert!(watcher.next().await.starts_with("watching "));
+
+    let _laptop = Node::start(&laptop_home, "laptop", None).await;
+    let seen = watcher.until("  organization: nothing -> Mill").await;
+    let [by_laptop, note, mill] = [
+        "contacts: Ann Li, by laptop",
+        "  note: nothing -> met in Berlin",
+        "  organization: nothing -> Mill",
+    ];
+    let mut told = seen.clone();
+    told.retain(|line| [by_laptop, note, mill].contains(&line.as_str()));
+    assert_eq!(told, [by_laptop, note, by_laptop, mill], "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -142,6 +142,7 @@ fn reads() -> Vec<Command> {
         Command::List {
             category: "contacts".into(),
             search: Some("ann berlin".into()),
+            deleted: true,
             after: Some(id(0x1f)),
             limit: 200,
         },
@@ -214,7 +215,7 @@ fn short_requests() -> Map<String, Json> {
         ),
         (
             json!({"command": "list", "category": "notes", "limit": 200}),
-            Command::List { category: category.clone(), search, after, limit: 200 },
+            Command::List { category: category.clone(), search, deleted: false, after, limit: 200 },
         ),
         (
             json!({"command": "occurrences", "category": "calendar", "zone": "+02:00", "limit": 5}),
@@ -362,6 +363,7 @@ fn conflict() -> ConflictRow {
         category: "contacts".into(),
         title: "Ann Li".into(),
         field: "birthday".into(),
+        occurrence: Some("2026-12-24T19:00:00".into()),
         number: 1,
         winner: Some(json!("1984-02-28")),
         unknown: true,
@@ -399,6 +401,8 @@ fn edit() -> HistoryEdit {
         field: "brightness".into(),
         before: Some(json!(80)),
         after: None,
+        added: true,
+        removed: true,
         structural: true,
         before_type: Some("cell".into()),
         after_type: Some("work".into()),

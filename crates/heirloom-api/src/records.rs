@@ -217,7 +217,7 @@ impl Client {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let (category, search) = (category.id.to_owned(), search.map(str::to_owned));
-            let command = Command::List { category, search, after, limit: PAGE };
+            let command = Command::List { category, search, deleted: false, after, limit: PAGE };
             let answer = self.request(command).await?;
             let Answer::Records { rows, next } = answer else {
                 return Err(ClientError::Unexpected);

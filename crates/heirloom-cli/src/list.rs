@@ -29,6 +29,8 @@ pub(crate) const START: &str = "start";
 pub(crate) struct Wish {
     /// Only what contains this.
     pub(crate) search: Option<String>,
+    /// What is in the trash, and nothing else.
+    pub(crate) deleted: bool,
     /// Only what takes place from then on.
     pub(crate) from: Option<String>,
     /// Only what takes place until then.
@@ -58,38 +60,40 @@ pub(crate) async fn run<W: Write>(
     if wish.from.is_some() || wish.to.is_some() {
         return window::list(&mut access, category, wish, &order, screen).await;
     }
-    list(&mut access, category, wish.search, &order, screen).await
+    list(&mut access, category, &wish, &order, screen).await
 }
 
 /// Builds the request for a page.
-pub(crate) fn command(
-    category: &CategorySpec,
-    search: Option<String>,
-    after: Option<String>,
-) -> Command {
-    Command::List { category: category.id.to_owned(), search, after, limit: PAGE }
+pub(crate) fn command(category: &CategorySpec, wish: &Wish, after: Option<String>) -> Command {
+    let (category, search) = (category.id.to_owned(), wish.search.clone());
+    Command::List { category, search, deleted: wish.deleted, after, limit: PAGE }
 }
 
 async fn list<W: Write>(
     access: &mut Access,
     category: &CategorySpec,
-    search: Option<String>,
+    wish: &Wish,
     order: &Order,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
     let budget = if screen.form() == Form::Json { KEPT_BYTES_MAX } else { 0 };
-    let mut entries = gathered(access, category, search, budget).await?;
+    let mut entries = gathered(access, category, wish, budget).await?;
     entries.sort_by(|one, other| compare(order, one, other));
     let is_empty = entries.is_empty();
     for entry in entries {
         screen.line(format_args!("{}  {}  {}", short(&entry.id), entry.updated_at, entry.title))?;
         if screen.form() == Form::Json
-            && let Some(row) = whole(access, category, entry).await?
+            && let Some(row) = whole(access, category, wish.deleted, entry).await?
         {
             screen.json(&row)?;
         }
     }
-    if is_empty {
+    if is_empty && wish.deleted {
+        screen.line("The trash is empty.")?;
+        screen.next(&format!("{} list", category.id))
+    } else if wish.deleted {
+        screen.next(&format!("{} restore ID", category.id))
+    } else if is_empty {
         let verb = category.naming.map_or("add".to_owned(), |naming| format!("set {naming}"));
         screen.next(&format!("{} {verb} {}", category.id, example(category)))
     } else {
@@ -101,13 +105,13 @@ async fn list<W: Write>(
 async fn gathered(
     access: &mut Access,
     category: &CategorySpec,
-    search: Option<String>,
+    wish: &Wish,
     budget: usize,
 ) -> Result<Vec<Entry>, Trouble> {
     let (mut entries, mut after, mut kept) = (Vec::new(), None, 0);
     let has_start = category.field(START).is_some();
     loop {
-        let answer = access.run(command(category, search.clone(), after)).await?;
+        let answer = access.run(command(category, wish, after)).await?;
         let Answer::Records { rows, next } = answer else {
             return Err(exit::unexpected(&answer).into());
         };
@@ -139,17 +143,19 @@ fn compare(order: &Order, one: &Entry, other: &Entry) -> Ordering {
         .then_with(|| one.id.cmp(&other.id))
 }
 
-/// Returns the whole record; none where it was deleted meanwhile.
+/// Returns the whole record; none where it was deleted or restored meanwhile.
 async fn whole(
     access: &mut Access,
     category: &CategorySpec,
+    deleted: bool,
     entry: Entry,
 ) -> Result<Option<RecordRow>, Trouble> {
     if entry.row.is_some() {
         return Ok(entry.row);
     }
     let after = before(&entry.id);
-    let one = Command::List { category: category.id.to_owned(), search: None, after, limit: 1 };
+    let category = category.id.to_owned();
+    let one = Command::List { category, search: None, deleted, after, limit: 1 };
     let answer = access.run(one).await?;
     let Answer::Records { rows, .. } = answer else {
         return Err(exit::unexpected(&answer).into());

@@ -22,8 +22,8 @@ pub(crate) async fn run<W: Write>(
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
     let RecordCall { category, verb, files, from, to } = call;
-    if let RecordVerb::List { search } = verb {
-        let wish = Wish { search, from, to };
+    if let RecordVerb::List { search, deleted } = verb {
+        let wish = Wish { search, deleted, from, to };
         return list::run(category, wish, home, screen).await;
     }
     let command = command(category, verb, files)?;
@@ -50,7 +50,9 @@ fn command(
             Command::Set { category, id, assignments: complete(assignments)?, wait: wait.wait() }
         }
         RecordVerb::Delete { id, wait } => Command::Delete { category, id, wait: wait.wait() },
-        RecordVerb::List { search } => list::command(spec, search, None),
+        RecordVerb::List { search, deleted } => {
+            list::command(spec, &Wish { search, deleted, ..Wish::default() }, None)
+        }
         RecordVerb::Show { id } => Command::Show { category, id },
         RecordVerb::History { id } => Command::History { category, id },
         RecordVerb::Conflicts { id } => Command::Conflicts { category, id },
@@ -136,6 +138,16 @@ fn saved<W: Write>(
     screen.next(&format!("{} show {}", category.id, short(id)))
 }
 
+/// Returns the name of the device that changed a record last, where one of its
+/// fields has it.
+fn named_author(row: &RecordRow) -> Option<String> {
+    let each =
+        |authors: &Value| authors.as_array().cloned().unwrap_or_else(|| vec![authors.clone()]);
+    let by = Value::String(row.updated_by.clone());
+    let own = row.authors.values().flat_map(each).find(|author| author.get("by") == Some(&by))?;
+    own.get("by_name")?.as_str().map(str::to_owned)
+}
+
 fn show<W: Write>(
     category: &CategorySpec,
     row: &RecordRow,
@@ -143,12 +155,8 @@ fn show<W: Write>(
 ) -> Result<(), Trouble> {
     screen.json(row)?;
     screen.line(&row.title)?;
-    screen.line(format_args!(
-        "{}, changed {} by {}",
-        row.id,
-        row.updated_at,
-        short(&row.updated_by)
-    ))?;
+    let by = named_author(row).unwrap_or_else(|| short(&row.updated_by).to_owned());
+    screen.line(format_args!("{}, changed {} by {by}", row.id, row.updated_at))?;
     if row.deleted {
         screen.line("It is in the trash.")?;
     }

@@ -286,6 +286,7 @@ async fn both_values_of_a_conflict_are_shown() {
         category: "contacts".to_owned(),
         title: "Ann".to_owned(),
         field: "note".to_owned(),
+        occurrence: Some("2026-02-03".to_owned()),
         number: 1,
         winner: Some("first".into()),
         author: author("phone"),
@@ -294,6 +295,7 @@ async fn both_values_of_a_conflict_are_shown() {
     };
     let node = Scripted::answering(Answer::Conflicts { rows: vec![conflict] });
     let human = node.run("contacts|conflicts").await.printed;
+    assert!(human.starts_with("1f  Ann  (2026-02-03)  note\n"), "{human}");
     assert!(human.contains("  1  shown  first  (phone, 2026)\n"), "{human}");
     assert!(human.contains("  2  kept     (desk, 2026)\n    | one\n    | two\n"), "{human}");
     assert!(human.contains("contacts resolve 1f note --keep NUMBER\n"), "{human}");
@@ -311,6 +313,7 @@ async fn a_history_tells_before_and_after() {
         field: "note".to_owned(),
         before: None,
         after: Some("new".into()),
+        added: true,
         ..Default::default()
     };
     let author = Author { by: "cd".repeat(32), by_name: "desk".into(), at: "2026".into() };

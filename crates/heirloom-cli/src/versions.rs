@@ -106,11 +106,18 @@ fn texts(category: &CategorySpec, edit: &HistoryEdit) -> (Option<String>, Option
         return (Some(before.clone()), Some(after.clone()));
     }
     let is_line = !category.open_fields && category.field(&edit.field).is_none();
+    let is_alike = edit.before.as_ref().zip(edit.after.as_ref());
+    let is_alike = is_alike.is_some_and(|(one, other)| one != other && text(one) == text(other));
     let value = |value: &Value| match is_line {
         true => without_name(&edit.field, &text(value)).to_owned(),
+        false if is_alike => value.to_string(),
         false => text(value),
     };
-    (edit.before.as_ref().map(value), edit.after.as_ref().map(value))
+    // What is there and has no value is a setting that is null.
+    let read = |one: Option<&Value>, is_none: bool| {
+        one.map(value).or_else(|| (!is_none).then(|| NULL.to_owned()))
+    };
+    (read(edit.before.as_ref(), edit.added), read(edit.after.as_ref(), edit.removed))
 }
 
 /// Returns what a settled conflict had besides, in one line.
@@ -175,10 +182,20 @@ pub(crate) fn conflicts<W: Write>(
 ) -> Result<(), Trouble> {
     for row in rows {
         screen.json(row)?;
-        screen.line(format_args!("{}  {}  {}", short(&row.id), row.title, row.field))?;
+        let occurrence = row.occurrence.as_ref();
+        let occurrence = occurrence.map(|time| format!("  ({time})")).unwrap_or_default();
+        let id = short(&row.id);
+        screen.line(format_args!("{id}  {}{occurrence}  {}", row.title, row.field))?;
+        let all = || row.losers.iter().map(|loser| &loser.value).chain([&row.winner]).flatten();
+        let is_alike =
+            |value: &Value| all().any(|other| other != value && text(other) == text(value));
         let read =
             |value: Option<&Value>, kind: Option<&str>, line: Option<&String>, none: &str| {
-                let value = line.cloned().or_else(|| value.map(text));
+                let plain = |value: &Value| match is_alike(value) {
+                    true => value.to_string(),
+                    false => text(value),
+                };
+                let value = line.cloned().or_else(|| value.map(plain));
                 let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
                 value.map_or_else(|| none.to_owned(), |value| format!("{kind}{value}"))
             };
@@ -236,12 +253,20 @@ mod tests {
 
     fn printed(before: Option<Value>, after: Option<Value>) -> String {
         let field = "body".to_owned();
-        told("notes", &[HistoryEdit { field, before, after, ..HistoryEdit::default() }])
+        let (added, removed) = (before.is_none(), after.is_none());
+        let edit = HistoryEdit { field, before, after, added, removed, ..HistoryEdit::default() };
+        told("notes", &[edit])
     }
 
     fn line(field: &str, line: &str, structural: bool) -> HistoryEdit {
         let after = Some(json!(line));
-        HistoryEdit { field: field.to_owned(), after, structural, ..HistoryEdit::default() }
+        HistoryEdit {
+            field: field.to_owned(),
+            after,
+            structural,
+            added: true,
+            ..HistoryEdit::default()
+        }
     }
 
     #[test]
@@ -279,6 +304,18 @@ mod tests {
         assert_eq!(printed(Some(json!(80)), Some(json!("x"))), "  body: 80 -> x\n");
         assert_eq!(printed(Some(json!("x")), None), "  body: x -> nothing\n");
         assert_eq!(printed(None, Some(json!("new"))), "  body: new\n");
+        assert_eq!(printed(Some(json!("10")), Some(json!(10))), "  body: \"10\" -> 10\n");
+    }
+
+    #[test]
+    fn a_setting_that_is_null_is_told_from_one_that_is_not_there() {
+        let printed = |before: Option<Value>, after: Option<Value>, removed: bool| {
+            let field = "theme".to_owned();
+            let edit = HistoryEdit { field, before, after, removed, ..HistoryEdit::default() };
+            told("settings", &[edit])
+        };
+        assert_eq!(printed(Some(json!("dark")), None, false), "  theme: dark -> null\n");
+        assert_eq!(printed(Some(Value::Null), None, true), "  theme: null -> nothing\n");
     }
 
     #[test]

@@ -31,7 +31,13 @@ pub(crate) fn authors_json(
     author: AuthorOf<'_>,
 ) -> Map<String, Json> {
     let mut sources: Vec<Source> = Vec::new();
-    for (key, value) in content.iter().filter(|(key, _)| !key::is_reserved(key)) {
+    // The fields are those of the series and not of its exceptions.
+    let main = heirloom_formats::main_component(spec, content);
+    let is_shown = |key: &str| {
+        let own = || heirloom_formats::component_of(spec, key);
+        !key::is_reserved(key) && main.as_ref().is_none_or(|main| main == own())
+    };
+    for (key, value) in content.iter().filter(|(key, _)| is_shown(key)) {
         let alone = Content::from([(key.clone(), value.clone())]);
         let projection = heirloom_formats::project(spec, &alone);
         let field = heirloom_formats::field_of(spec, key, value);
@@ -160,6 +166,26 @@ mod tests {
         assert_eq!(by(&read("plain.md", "text\n")), "name for its title");
         let front = by(&read("plain.md", "---\ntitle: Deep\n---\n# Head\n"));
         assert!(front.as_str().is_some_and(|by| by.starts_with('f')), "{front}");
+    }
+
+    #[test]
+    fn the_title_of_a_series_is_by_who_gave_it_and_not_an_exception() {
+        let calendar = spec("calendar");
+        let event = |lines: &str| format!("BEGIN:VEVENT\r\nUID:o\r\n{lines}END:VEVENT\r\n");
+        let series = event("DTSTART:20260301T100000Z\r\nRRULE:FREQ=DAILY\r\nSUMMARY:Own\r\n");
+        let other = "RECURRENCE-ID:20260302T100000Z\r\nDTSTART:20260302T110000Z\r\nSUMMARY:Own\r\n";
+        let file = format!("BEGIN:VCALENDAR\r\n{series}{}END:VCALENDAR\r\n", event(other));
+        let raw = heirloom_formats::split("a.ics", file.as_bytes(), None).unwrap().items.remove(0);
+        let content = heirloom_formats::parse(&raw).unwrap().content;
+        let by = authors(calendar, &content)["title"]["by"].clone();
+        let by = by.as_str().unwrap();
+        assert!(by.starts_with("e/l"), "{by}");
+        let component = heirloom_formats::component_of(calendar, by);
+        assert_eq!(heirloom_formats::occurrence_of(calendar, component), None);
+        let exception = content.keys().find(|key| key.starts_with("e2026")).unwrap();
+        let component = heirloom_formats::component_of(calendar, exception);
+        let time = heirloom_formats::occurrence_of(calendar, component);
+        assert_eq!(time.as_deref(), Some("2026-03-02T10:00:00Z"));
     }
 
     #[test]

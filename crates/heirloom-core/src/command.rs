@@ -203,6 +203,9 @@ pub enum Command {
         category: String,
         /// Text that the record must contain, in any case.
         search: Option<String>,
+        /// Whether those in the trash are wanted instead of the others.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deleted: bool,
         /// Continue after this id.
         after: Option<String>,
         /// At most so many.

@@ -56,6 +56,8 @@ pub(crate) struct Dispute {
     /// The part of the file that it is about: occurrences of a series are each
     /// at odds for themselves.
     component: String,
+    /// Which occurrence that is.
+    occurrence: Option<String>,
     candidates: Vec<Candidate>,
 }
 
@@ -78,7 +80,8 @@ pub(crate) fn disputes(
         let candidates =
             values.map(|one| candidate(spec, &conflict.key, one, (author, open))).collect();
         let component = heirloom_formats::component_of(spec, &conflict.key).to_owned();
-        take_in(spec, &mut disputes, Dispute { field, component, candidates });
+        let occurrence = heirloom_formats::occurrence_of(spec, &component);
+        take_in(spec, &mut disputes, Dispute { field, component, occurrence, candidates });
     }
     disputes.extend(contested_deletion(document, author, now_ms));
     number(&mut disputes);
@@ -165,7 +168,8 @@ fn contested_deletion(
         }
     };
     let candidates = vec![choice(&contested.kept_by, false), choice(&contested.deletion, true)];
-    Some(Dispute { field: DELETED_FIELD.to_owned(), component: String::new(), candidates })
+    let (component, occurrence) = (String::new(), None);
+    Some(Dispute { field: DELETED_FIELD.to_owned(), component, occurrence, candidates })
 }
 
 /// Numbers the values of each field from 1, also over several disputes about it.
@@ -204,6 +208,7 @@ impl Dispute {
             category: category.to_owned(),
             title: title.to_owned(),
             field: self.field.clone(),
+            occurrence: self.occurrence.clone(),
             number: winner.number,
             winner: winner.shown.clone(),
             unknown: winner.shown.is_none(),
@@ -327,7 +332,8 @@ mod tests {
 
     fn dispute(field: &str, key: &str, values: &[Json]) -> Dispute {
         let candidates = values.iter().map(|value| candidate(value.clone(), key)).collect();
-        Dispute { field: field.to_owned(), component: String::new(), candidates }
+        let (component, occurrence) = (String::new(), None);
+        Dispute { field: field.to_owned(), component, occurrence, candidates }
     }
 
     fn numbered(all: Vec<Dispute>) -> Vec<Dispute> {

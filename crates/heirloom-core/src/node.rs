@@ -363,9 +363,9 @@ impl Node {
             Command::Reset { phrase, keep } => self.reset(now, id, &phrase, &keep),
             Command::Invite { role, ttl_ms } => self.invite(now, &role, ttl_ms).map(Some),
             Command::Sync { timeout_ms } => self.sync(now, id, timeout_ms),
-            Command::List { category, search, after, limit } => {
-                let shown = self.shown(storage);
-                self.list(&shown, &category, search.as_deref(), after.as_deref(), limit).map(Some)
+            Command::List { category, search, deleted, after, limit } => {
+                let (shown, wanted) = (self.shown(storage), (search.as_deref(), deleted));
+                self.list(&shown, &category, wanted, after.as_deref(), limit).map(Some)
             }
             Command::Occurrences(wanted) => {
                 self.occurrences(now, &self.shown(storage), &wanted).map(Some)

@@ -215,7 +215,8 @@ fn history_edits(spec: &'static CategorySpec, edit: &KeyEdit) -> Vec<HistoryEdit
     let others = names.into_iter().filter_map(|name| {
         let (before, after) = (old.get(name).cloned(), new.get(name).cloned());
         let field = name.to_owned();
-        let edit = HistoryEdit { field, before, after, ..HistoryEdit::default() };
+        let (added, removed) = (before.is_none(), after.is_none());
+        let edit = HistoryEdit { field, before, after, added, removed, ..HistoryEdit::default() };
         (name != main.field && edit.before != edit.after).then_some(edit)
     });
     let others: Vec<HistoryEdit> = others.collect();
@@ -264,6 +265,8 @@ fn history_edit(spec: &'static CategorySpec, edit: &KeyEdit) -> HistoryEdit {
     let settled = edit.settled;
     HistoryEdit {
         field,
+        added: before.is_none(),
+        removed: after.is_none(),
         before,
         after,
         structural,

@@ -142,11 +142,12 @@ impl Uniting<'_> {
                 }
                 self.show(number, (from, to), now.clone());
             }
-            Some(now) if is_edited || place == Place::Rival => {
-                if self.united.content.get(&to) != Some(now) {
-                    let (key, value, birth) = (to, now.clone(), number);
-                    self.united.rivals.push(Rival { key, value, birth, from });
-                }
+            Some(now)
+                if (is_edited || place == Place::Rival)
+                    && self.united.content.get(&to) != Some(now) =>
+            {
+                let (key, value, birth) = (to, now.clone(), number);
+                self.united.rivals.push(Rival { key, value, birth, from });
             }
             Some(_) => {}
         }

@@ -21,6 +21,7 @@ use crate::item::{Item, ItemError, Part, RawItem, Skipped, Split};
 use crate::layout::{self, Unit};
 use crate::line::{self, Marker};
 use crate::merge::{Lines, Replacement};
+use crate::moment::Moment;
 use crate::{Edits, FieldEdit, FieldError, Projection, encoding, file_name, merge, order, text};
 use compose::Parts;
 use cut::{Cut, ZONE};
@@ -174,6 +175,17 @@ impl Format for Calendars {
         item: (&RawItem, &Content),
     ) -> Result<Import, ItemError> {
         exceptions::import(last.map(|last| last.bytes.as_slice()), birth, item)
+    }
+
+    fn main_component(&self, content: &Content) -> Option<String> {
+        fields::main_sequence(&units(content))
+    }
+
+    fn occurrence_of(&self, component: &str) -> Option<String> {
+        let name = component.strip_prefix('e')?.strip_suffix("/l")?;
+        let name = name.split('~').next().filter(|name| !name.is_empty())?;
+        let time = Moment::parse(name).map(Moment::to_extended);
+        Some(time.unwrap_or_else(|| name.to_owned()))
     }
 
     fn project(&self, content: &Content) -> Projection {

@@ -101,6 +101,16 @@ pub(crate) trait Format: Sync {
         let _ = (key, value); // Only what has lines has some that mean nothing else.
         false
     }
+    /// As [`crate::main_component`].
+    fn main_component(&self, content: &Content) -> Option<String> {
+        let _ = content; // Most files have one component.
+        None
+    }
+    /// As [`crate::occurrence_of`].
+    fn occurrence_of(&self, component: &str) -> Option<String> {
+        let _ = component;
+        None
+    }
     /// As [`crate::part_of`].
     fn part_of(&self, key: &str) -> Option<&'static str> {
         let _ = key; // Most lines have a name.

@@ -425,6 +425,20 @@ pub fn is_structure(category: &CategorySpec, key: &str, value: &Value) -> bool {
     is_bookkeeping(category, key, value) || format_of(category).is_structure(key, value)
 }
 
+/// Returns the component that stands for the whole record, as [`component_of`]
+/// names it, where its file has several: the series that others are exceptions of.
+#[must_use]
+pub fn main_component(category: &CategorySpec, content: &Content) -> Option<String> {
+    format_of(category).main_component(content)
+}
+
+/// Returns which occurrence of a series a component is: its time, as far as it
+/// can be read (`2026-03-01T10:00:00`).
+#[must_use]
+pub fn occurrence_of(category: &CategorySpec, component: &str) -> Option<String> {
+    format_of(category).occurrence_of(component)
+}
+
 /// Returns what the part of the file is called in which a key stands that has
 /// no field.
 #[must_use]

@@ -200,7 +200,7 @@ impl Household {
 
     fn check_cards(&mut self, device: usize) {
         let (category, search, after) = ("contacts".to_owned(), None, None);
-        let list = Command::List { category, search, after, limit: 10 };
+        let list = Command::List { category, search, deleted: false, after, limit: 10 };
         let Some(Ok(Answer::Records { rows, .. })) = self.ask(device, &list) else {
             panic!("{}: {device} lists no contacts", self.about);
         };
@@ -243,7 +243,7 @@ fn chunks(household: &mut Household) {
     import(PHONE, household);
     import(LAPTOP, household);
     let (category, search, after) = ("contacts".to_owned(), None, None);
-    let list = Command::List { category, search, after, limit: 1 };
+    let list = Command::List { category, search, deleted: false, after, limit: 1 };
     if let Some(Ok(Answer::Records { rows, .. })) = household.ask(LAPTOP, &list)
         && let Some(row) = rows.into_iter().next()
     {

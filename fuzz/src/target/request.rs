@@ -202,6 +202,7 @@ fn seeds() -> Seeds {
     let list = |category: &str, search: Option<&str>, limit| Command::List {
         category: category.to_owned(),
         search: search.map(str::to_owned),
+        deleted: search.is_none(),
         after: None,
         limit,
     };

@@ -68,6 +68,9 @@ pub(crate) enum RecordVerb {
         /// Only those that contain this text
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
+        /// List those in the trash instead
+        #[arg(long)]
+        deleted: bool,
     },
     /// Show one record with its original text
     Show {
@@ -212,7 +215,9 @@ fn with_window(list: Command, category: &'static CategorySpec) -> Command {
     if category.field(crate::list::START).is_none() {
         return list;
     }
-    let bound = |name, help| Arg::new(name).long(name).value_name("TIME").help(help);
+    let bound = |name, help| {
+        Arg::new(name).long(name).value_name("TIME").help(help).conflicts_with("deleted")
+    };
     list.arg(bound(FROM, "List what takes place from this date or time on, repetitions too"))
         .arg(bound(TO, "List what takes place before this date or time [else for a year]"))
 }

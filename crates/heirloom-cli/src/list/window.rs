@@ -6,6 +6,7 @@ use crate::exit::{self, Trouble};
 use crate::locale::{self, Order};
 use crate::records::short;
 use crate::screen::{self, Form, Screen};
+use heirloom_base::time;
 use heirloom_core::command::{
     Answer, Command, EventRow, Failure, OccurrenceQuery, OccurrenceRow, RecordRow,
 };
@@ -156,7 +157,7 @@ async fn gathered(
     wish: Wish,
     form: Form,
 ) -> Result<Agenda, Trouble> {
-    let Wish { search, from, to } = wish;
+    let Wish { search, from, to, deleted: _ } = wish;
     let mut query = OccurrenceQuery {
         category: category.id.to_owned(),
         search,
@@ -229,7 +230,9 @@ impl<'a> Line<'a> {
 fn when(occurrence: &OccurrenceRow) -> String {
     let OccurrenceRow { local_start: start, local_end: end, .. } = occurrence;
     if occurrence.all_day {
-        return start.clone();
+        // An end of whole days is the day after the last.
+        let last = day_before(end).filter(|last| last > start);
+        return last.map_or_else(|| start.clone(), |last| format!("{start} to {last}"));
     }
     let parts = |text: &str| {
         let (day, clock) = text.split_once('T').unwrap_or((text, ""));
@@ -241,6 +244,15 @@ fn when(occurrence: &OccurrenceRow) -> String {
         (false, true) => format!("{day} {clock}-{end_clock}"),
         (false, false) => format!("{day} {clock} to {end_day} {end_clock}"),
     }
+}
+
+/// Returns the day before a date (`2026-03-01`).
+fn day_before(date: &str) -> Option<String> {
+    let mut parts = date.splitn(3, '-').map(str::parse::<i64>);
+    let mut part = || parts.next()?.ok();
+    let (year, month, day) = (part()?, part()?, part()?);
+    let (year, month, day) = time::civil_from_days(time::days_from_civil(year, month, day) - 1);
+    Some(format!("{year:04}-{month:02}-{day:02}"))
 }
 
 #[cfg(test)]

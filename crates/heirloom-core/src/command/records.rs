@@ -98,6 +98,12 @@ pub struct HistoryEdit {
     pub before: Option<serde_json::Value>,
     /// The value after; absent where it was removed.
     pub after: Option<serde_json::Value>,
+    /// Whether there was no value before: a setting may be null.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub added: bool,
+    /// Whether there is no value after.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
     /// Whether nobody wrote it: it holds the file together, keeps books, or
     /// carries the record's identifier.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -160,6 +166,9 @@ pub struct ConflictRow {
     pub title: String,
     /// The field.
     pub field: String,
+    /// Which occurrence of a series it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurrence: Option<String>,
     /// The number of the value that is shown.
     pub number: usize,
     /// The value that is shown everywhere.

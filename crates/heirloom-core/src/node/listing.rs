@@ -66,7 +66,7 @@ impl Node {
         &self,
         storage: &dyn Storage,
         category: &str,
-        search: Option<&str>,
+        (search, deleted): (Option<&str>, bool),
         after: Option<&str>,
         limit: usize,
     ) -> Result<Answer, Refusal> {
@@ -76,7 +76,7 @@ impl Node {
         let mut rows: Vec<RecordRow> = Vec::new();
         let mut next = None;
         Self::each_row(storage, spec, after_record(after)?, &mut |record, row| {
-            let wanted = !row.deleted && query.matches(&row.search);
+            let wanted = row.deleted == deleted && query.matches(&row.search);
             if !wanted {
                 return Ok(true);
             }

@@ -375,6 +375,10 @@ impl<'a> Walk<'a> {
         });
         let mut settled: BTreeMap<String, Vec<Value>> = settled.collect();
         settled.extend(self.words_settled(&before, last, touched));
+        let marks = touched.contains(key::DELETED) && is_marked_at(self.document, &before);
+        if marks && !is_deleted_at(self.document, &before) {
+            settled.entry(key::DELETED.to_owned()).or_default();
+        }
         settled
     }
 

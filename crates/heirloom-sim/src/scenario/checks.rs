@@ -131,6 +131,7 @@ impl Story {
             let list = Command::List {
                 category: "contacts".into(),
                 search: None,
+                deleted: false,
                 after: None,
                 limit: cards.len(),
             };

@@ -34,8 +34,13 @@ fn add(world: &mut World, device: usize, title: &str, level: Level) -> bool {
 }
 
 fn titles(world: &mut World, device: usize) -> Vec<String> {
-    let command =
-        Command::List { category: "notes".into(), search: None, after: None, limit: 1_000 };
+    let command = Command::List {
+        category: "notes".into(),
+        search: None,
+        deleted: false,
+        after: None,
+        limit: 1_000,
+    };
     let Some(Ok(Answer::Records { rows, .. })) = world.ask(device, command) else {
         panic!("device {device} lists nothing");
     };

@@ -119,7 +119,10 @@ impl Alone {
 
     pub(super) fn list(&mut self, category: &str, search: Option<&str>) -> Vec<RecordRow> {
         let (category, search) = (category.into(), search.map(str::to_owned));
-        match self.ask(Command::List { category, search, after: None, limit: 100 }).unwrap() {
+        match self
+            .ask(Command::List { category, search, deleted: false, after: None, limit: 100 })
+            .unwrap()
+        {
             Answer::Records { rows, .. } => rows,
             other => panic!("{other:?}"),
         }
@@ -526,7 +529,13 @@ fn lists_go_page_by_page() {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let list = Command::List { category: "notes".into(), search: None, after, limit: 3 };
+        let list = Command::List {
+            category: "notes".into(),
+            search: None,
+            deleted: false,
+            after,
+            limit: 3,
+        };
         let Answer::Records { rows, next } = alone.ask(list).unwrap() else { panic!() };
         assert!(rows.len() <= 3);
         seen.extend(rows.into_iter().map(|row| row.id));

@@ -99,7 +99,8 @@ impl House {
 
     pub(super) fn titles(&mut self, device: usize, category: &str) -> Vec<String> {
         let category = category.to_owned();
-        let list = Command::List { category, search: None, after: None, limit: 100 };
+        let list =
+            Command::List { category, search: None, deleted: false, after: None, limit: 100 };
         match self.ask(device, list) {
             Ok(Answer::Records { rows, .. }) => rows.into_iter().map(|row| row.title).collect(),
             other => panic!("{other:?}"),

@@ -59,7 +59,10 @@ fn id_of(house: &House, category: &str, uid: &str) -> RecordId {
 
 fn rows(house: &mut House, device: usize, category: &str) -> Vec<RecordRow> {
     let (category, search, after) = (category.to_owned(), None, None);
-    match house.ask(device, Command::List { category, search, after, limit: 100 }).unwrap() {
+    match house
+        .ask(device, Command::List { category, search, deleted: false, after, limit: 100 })
+        .unwrap()
+    {
         Answer::Records { rows, .. } => rows,
         other => panic!("{other:?}"),
     }

@@ -134,22 +134,22 @@ fn whoever_watches_hears_of_changes_made_elsewhere() {
 #[test]
 fn the_same_words_written_anew_apart_are_chosen() {
     let mut house = House::of(&["phone", "desk"]);
-    let id = house.add(0, "notes", &["title=keys", "body=alarm 1234, front door"]);
+    let id = house.add(0, "notes", &["title=keys", "body=alarm 1234. Front door"]);
     house.cut(0, 1);
-    house.set(0, "notes", &id, &["body=alarm 8271, front door"]);
+    house.set(0, "notes", &id, &["body=alarm 8271. Front door"]);
     house.pass(2_000);
-    house.set(1, "notes", &id, &["body=alarm 5590, front door, red key"]);
+    house.set(1, "notes", &id, &["body=alarm 5590. Front door, red key"]);
     house.connect(0, 1);
     let [conflict] = house.conflicts(0, "notes").try_into().unwrap();
     assert_eq!(conflict.field, "body");
     let read: Vec<_> = conflict.losers.iter().flat_map(|loser| loser.value.clone()).collect();
-    assert_eq!(read, ["alarm 5590, front door, red key", "alarm 8271, front door, red key"]);
+    assert_eq!(read, ["alarm 5590. Front door, red key", "alarm 8271. Front door, red key"]);
     let by: Vec<_> = conflict.losers.iter().map(|loser| loser.author.by.clone()).collect();
     assert_eq!(by, [house.id(1).to_string(), house.id(0).to_string()]);
     house.resolve(1, "notes", &id, None, "3").unwrap();
     for device in 0..2 {
         let row = house.show(device, "notes", &id);
-        assert_eq!(row.fields["body"], "alarm 8271, front door, red key");
+        assert_eq!(row.fields["body"], "alarm 8271. Front door, red key");
         assert!(house.conflicts(device, "notes").is_empty());
     }
     let rows = house.history(0, "notes", &id);
@@ -194,7 +194,13 @@ fn a_blind_keeper_stores_everything_and_runs_no_command_about_records() {
             keep: "1".into(),
             wait,
         },
-        Command::List { category: category.clone(), search: None, after: None, limit: 1 },
+        Command::List {
+            category: category.clone(),
+            search: None,
+            deleted: false,
+            after: None,
+            limit: 1,
+        },
         Command::Show { category: category.clone(), id: id.clone() },
         Command::History { category: category.clone(), id },
         Command::Conflicts { category: category.clone(), id: None },

@@ -10,7 +10,13 @@ const CARD: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:ann\r\nFN:Ann Li\r\nN:Li;A
                     TEL;TYPE=cell:+49 30 1\r\nEND:VCARD\r\n";
 
 fn contact(house: &mut House, device: usize) -> String {
-    let list = Command::List { category: "contacts".into(), search: None, after: None, limit: 10 };
+    let list = Command::List {
+        category: "contacts".into(),
+        search: None,
+        deleted: false,
+        after: None,
+        limit: 10,
+    };
     match house.ask(device, list) {
         Ok(Answer::Records { rows, .. }) if rows.len() == 1 => rows[0].id.clone(),
         other => panic!("{other:?}"),
@@ -75,7 +81,13 @@ fn a_third_device_names_the_same_authors_in_whatever_order_the_logs_come() {
             house.hear_log(2, author);
         }
         house.connect(0, 1);
-        let list = Command::List { category: "notes".into(), search: None, after: None, limit: 2 };
+        let list = Command::List {
+            category: "notes".into(),
+            search: None,
+            deleted: false,
+            after: None,
+            limit: 2,
+        };
         let Ok(Answer::Records { rows, .. }) = house.ask(2, list) else { panic!("a list") };
         let id = rows[0].id.clone();
         let history = house.history(2, "notes", &id);

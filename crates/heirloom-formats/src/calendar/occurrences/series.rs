@@ -166,6 +166,12 @@ impl Component {
         if self.start.is_none() {
             self.start.clone_from(&self.replaces);
         }
+        // Days are the same everywhere: of an end in UTC the date counts.
+        if self.start.as_ref().is_some_and(|start| start.moment.kind == MomentKind::Date) {
+            for rule in self.rules.iter_mut().chain(&mut self.excluded_rules) {
+                rule.until = rule.until.map(Moment::date);
+            }
+        }
     }
 
     /// Returns whether it has more than one occurrence by itself.

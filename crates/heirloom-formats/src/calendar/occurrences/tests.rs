@@ -125,6 +125,18 @@ fn whole_days_are_days_wherever_one_is() {
 }
 
 #[test]
+fn whole_days_end_with_the_date_that_an_end_in_utc_names_wherever_one_is() {
+    for until in ["20260326T000000Z", "20260326T235959Z", "20260326T230000", "20260326"] {
+        let lines = format!("DTSTART;VALUE=DATE:20260324\nRRULE:FREQ=DAILY;UNTIL={until}");
+        for zone in ["UTC", "Asia/Tokyo", "America/New_York"] {
+            let window = Window::parse(Some("2026-03-20"), Some("2026-04-01"), zone, 0).unwrap();
+            let found = within(&record(&event(&lines)), &window, 100).list;
+            assert_eq!(found.len(), 3, "{until} in {zone}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn a_time_of_no_zone_is_where_the_user_is() {
     let lines = "DTSTART:20260705T120000";
     assert_eq!(starts(lines, "2026-07-05", "2026-07-06"), ["2026-07-05T10:00:00Z"]);
