@@ -122,7 +122,13 @@ fn texts(category: &CategorySpec, edit: &HistoryEdit) -> (Option<String>, Option
 
 /// Returns what a settled conflict had besides, in one line.
 fn settled(edit: &HistoryEdit) -> String {
-    let line = |value: &Value| format!("{:?}", cut(text(value).lines().next().unwrap_or_default()));
+    let kept = edit.after.as_ref().map(text).unwrap_or_default();
+    let line = |value: &Value| {
+        let text = text(value);
+        let differs = |line: &&str| kept.lines().all(|own| own != *line);
+        let line = text.lines().find(differs).or_else(|| text.lines().next());
+        format!("{:?}", cut(line.unwrap_or_default()))
+    };
     let lost: Vec<String> = edit.lost.iter().map(line).collect();
     match (edit.settled, lost.is_empty()) {
         (false, _) => String::new(),
@@ -332,6 +338,8 @@ mod tests {
         assert_eq!(printed("Ann", &["Anna", "A\nB"]), text);
         assert_eq!(printed("Ann", &[]), "  name: Ann (the conflict is settled)\n");
         assert_eq!(printed("a\nb", &["c"]), "  name: (the conflict is settled, without \"c\")\n");
+        let text = "  name: (the conflict is settled, without \"x\")\n";
+        assert_eq!(printed("a\nb", &["a\nx"]), text, "what tells it from what stayed");
     }
 
     #[test]

@@ -12,9 +12,11 @@ use crate::change::{own_actor, own_hash};
 use crate::text::Splice;
 use automerge::{Automerge, ChangeHash, ObjId, ReadDoc, ScalarValueRef, ValueRef};
 use heirloom_schema::Value;
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::rc::Rc;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Places of one text where letters written apart stand side by side that are
@@ -126,7 +128,8 @@ pub(super) fn contested(
     heads: Option<&[ChangeHash]>,
 ) -> Option<Contested> {
     let lineage = Lineage::of(document)?;
-    Text { document, text, lineage: &lineage }.contested(heads)
+    let text = Text { document, text, lineage: &lineage, read: RefCell::default() };
+    text.contested(heads)
 }
 
 /// A text of a document of which some changes were made apart.
@@ -134,6 +137,8 @@ struct Text<'a> {
     document: &'a Automerge,
     text: &'a ObjId,
     lineage: &'a Lineage<'a>,
+    /// What showed at some heads: several places have the same sides.
+    read: RefCell<BTreeMap<Vec<ChangeHash>, Rc<[Letter]>>>,
 }
 
 impl Text<'_> {
@@ -151,6 +156,16 @@ impl Text<'_> {
         };
         let places = places.iter().map(in_characters).collect();
         (!versions.is_empty()).then_some(Contested { text, places, versions })
+    }
+
+    /// Returns what showed at some heads.
+    fn letters_at(&self, heads: Vec<ChangeHash>) -> Rc<[Letter]> {
+        if let Some(letters) = self.read.borrow().get(&heads) {
+            return Rc::clone(letters);
+        }
+        let letters: Rc<[Letter]> = self.letters(Some(&heads)).into();
+        self.read.borrow_mut().insert(heads, Rc::clone(&letters));
+        letters
     }
 
     fn letters(&self, heads: Option<&[ChangeHash]>) -> Vec<Letter> {
@@ -232,15 +247,14 @@ impl Text<'_> {
         let start = before.iter().rposition(is_around).map_or(0, |place| place + 1);
         let end = behind.iter().position(is_around);
         let end = end.map_or(letters.len(), |place| before.len() + place);
-        let base = self.letters(Some(&self.lineage.common(one, other)));
+        let base = self.letters_at(self.lineage.common(one, other));
         let base = between(&base, around(letters, &(start..end), is_base));
         let mut gone: BTreeSet<LetterId> = base.iter().map(|letter| letter.id).collect();
         for change in [one, other] {
             if gone.is_empty() {
                 return None;
             }
-            let left = self.letters(Some(&[self.lineage.meta(change)?.hash]));
-            for letter in left {
+            for letter in self.letters_at(vec![self.lineage.meta(change)?.hash]).iter() {
                 gone.remove(&letter.id);
             }
         }
@@ -308,7 +322,7 @@ impl Text<'_> {
             places: Vec::new(),
         };
         let knows = |letter: &Letter| self.lineage.knows(side, letter.change);
-        let own = self.letters(Some(&[meta.hash]));
+        let own = self.letters_at(vec![meta.hash]);
         let mut at = 0;
         let all = |range: Range<usize>| letters.get(range).unwrap_or_default();
         let read = |letters: &[Letter]| letters.iter().map(|one| one.text.as_str()).collect();

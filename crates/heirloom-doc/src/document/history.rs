@@ -401,12 +401,13 @@ impl<'a> Walk<'a> {
                 [only] => self.contested.contains(&(*only, key.clone())),
                 _ => before.len() > 1,
             };
-            let rivals = if may_be { contested(key, before) } else { None };
-            let Some(rivals) = rivals else { continue };
-            let is_left = !touched.contains(key) || contested(key, &[last.hash()]).is_some();
-            if is_left {
+            if !may_be {
+                continue;
+            }
+            let is_touched = touched.contains(key);
+            if before.len() == 1 && !is_touched || contested(key, &[last.hash()]).is_some() {
                 self.contested.insert((last.hash(), key.clone()));
-            } else {
+            } else if let Some(rivals) = contested(key, before).filter(|_| is_touched) {
                 let values = rivals.rivals().into_iter().filter_map(|rival| rival.value);
                 settled.insert(key.clone(), values.collect());
             }
