@@ -344,3 +344,28 @@ fn a_note_without_an_identifier_that_changed_is_the_same_note() {
     let alone = run_json(&home, &["import", other.to_str().unwrap()]).expect(0).json().to_string();
     assert_eq!(alone, counts(1, 0, 0), "another text alone is another note");
 }
+
+/// S13: each folder is known by itself, and so are files that are named one by one.
+#[test]
+fn folders_that_are_known_are_known_together() {
+    let folder = TempDir::new().unwrap();
+    let (vault, home) = (folder.path().join("vault"), folder.path().join("home"));
+    for (inner, text) in [("Work", "work"), ("Home", "home")] {
+        std::fs::create_dir_all(vault.join(inner)).unwrap();
+        for number in 1..=3 {
+            let file = vault.join(format!("{inner}/{number}.md"));
+            std::fs::write(file, format!("{text} {number}\n")).unwrap();
+        }
+    }
+    init(&home, "one");
+    let import = |names: &[&str]| {
+        let paths = names.iter().map(|name| vault.join(name).to_str().unwrap().to_owned());
+        let paths: Vec<String> = paths.collect();
+        let arguments = ["import"].into_iter().chain(paths.iter().map(String::as_str));
+        let report = run_json(&home, &arguments.collect::<Vec<_>>()).expect(0).json();
+        (report["accepted"].clone(), report["unchanged"].clone())
+    };
+    assert_eq!(import(&[""]), (6.into(), 0.into()));
+    assert_eq!(import(&["Work", "Home"]), (0.into(), 6.into()));
+    assert_eq!(import(&["Work/1.md", "Home/1.md", "Work/3.md"]), (0.into(), 3.into()));
+}

@@ -215,6 +215,7 @@ impl Import {
                 file: file.name.clone(),
                 line: raw.line,
                 base64: STANDARD.encode(&raw.bytes),
+                root: file.root,
             };
             self.batch.push(item, size);
         }
@@ -441,6 +442,7 @@ mod tests {
             file: "a.md".to_owned(),
             line: 1,
             base64: String::new(),
+            root: 0,
         };
         let mut batch = Batch::default();
         assert!(!batch.is_full_for(IMPORT_BATCH_BYTES_MAX + 1));
