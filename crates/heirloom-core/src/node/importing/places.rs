@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 pub(super) struct Places {
     /// By the places of their files.
     records: BTreeMap<String, Vec<RecordId>>,
-    /// The same places by the names of their files.
+    /// By these and by the places that an export gives them where names collide.
+    exported: BTreeMap<String, Vec<RecordId>>,
+    /// Places of the second kind too, by the names of their files.
     named: BTreeMap<String, Vec<String>>,
     /// What was found out about each folder that is imported.
     roots: BTreeMap<u32, Root>,
@@ -50,13 +52,16 @@ impl<'a> Among<'a> {
 }
 
 impl Places {
-    fn note(&mut self, place: String, record: RecordId) {
-        let name = place.rsplit('/').next().unwrap_or_default().to_owned();
-        let records = self.records.entry(place.clone()).or_default();
-        if records.is_empty() {
-            self.named.entry(name).or_default().push(place);
+    fn note(&mut self, place: String, fallback: String, record: RecordId) {
+        self.records.entry(place.clone()).or_default().push(record);
+        for place in [place, fallback] {
+            let records = self.exported.entry(place.clone()).or_default();
+            if records.is_empty() {
+                let name = place.rsplit('/').next().unwrap_or_default().to_owned();
+                self.named.entry(name).or_default().push(place);
+            }
+            records.push(record);
         }
-        records.push(record);
     }
 
     fn root(&mut self, among: Among<'_>) -> &mut Root {
@@ -77,7 +82,7 @@ impl Places {
     /// if only one does.
     fn below(&self, above: &str, raw: &RawItem, parsed: &Item) -> Option<RecordId> {
         let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content)?;
-        let [record] = self.records.get(&format!("{above}/{place}"))?.as_slice() else {
+        let [record] = self.exported.get(&format!("{above}/{place}"))?.as_slice() else {
             return None;
         };
         Some(*record)
@@ -205,7 +210,8 @@ impl Node {
             if !row.deleted && heirloom_formats::is_content_uid(&row.uid) {
                 let content = births::content(&self.existing(storage, record)?);
                 let place = heirloom_formats::preferred_file_name(&NOTES, &content);
-                places.note(place.unwrap_or_default(), record);
+                let fallback = heirloom_formats::file_name(&NOTES, &content, &row.uid);
+                places.note(place.unwrap_or_default(), fallback, record);
             }
             Ok(true)
         })?;

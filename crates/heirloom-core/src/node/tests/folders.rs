@@ -152,3 +152,27 @@ fn a_picture_changes_with_the_folder_that_it_is_of() {
     let other = [("c.md", bread), ("d.md", "# D\n"), ("b.png", "three")];
     assert_eq!(import_folders(&mut alone, &[&other, &changed]), (3, 1, 1));
 }
+
+#[test]
+fn a_folder_of_an_export_is_known_also_where_names_were_told_apart() {
+    let mut alone = Alone::new();
+    let vault = [("V/d/a.md", "# one\n"), ("V/d/A.md", "# two\n"), ("V/b.md", "# three\n")];
+    assert_eq!(import(&mut alone, &vault), (3, 0, 0));
+    let export = Command::Export { category: "notes".into(), after: None, limit: 10 };
+    let Ok(Answer::Files { files, .. }) = alone.ask(export) else { panic!("there are some") };
+    let told_apart = |inner: &str| -> Vec<(String, String)> {
+        let file = |file: &crate::command::ExportFile| {
+            let path = file.fallback.as_ref().unwrap().strip_prefix(inner).unwrap().to_owned();
+            let text = base64::engine::general_purpose::STANDARD.decode(&file.base64).unwrap();
+            (path, String::from_utf8(text).unwrap())
+        };
+        files.iter().map(file).collect()
+    };
+    for inner in ["notes/", "notes/V/"] {
+        let files = told_apart(inner);
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        assert!(files.iter().all(|(path, _)| path.contains('-')), "{files:?}");
+        assert_eq!(import(&mut alone, &files), (0, 0, 3), "{files:?}");
+    }
+}
