@@ -369,3 +369,23 @@ fn folders_that_are_known_are_known_together() {
     assert_eq!(import(&["Work", "Home"]), (0.into(), 6.into()));
     assert_eq!(import(&["Work/1.md", "Home/1.md", "Work/3.md"]), (0.into(), 3.into()));
 }
+
+#[test]
+fn a_calendar_without_its_last_line_is_taken_and_counts_as_nothing_left_out() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "one");
+    let file = folder.path().join("cut.ics");
+    let event = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:One\r\nEND:VEVENT\r\n";
+    std::fs::write(&file, format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{event}")).unwrap();
+    for new in [1, 0] {
+        let report = run_json(&home, &["import", file.to_str().unwrap()]).expect(0).json();
+        let counts = (&report["accepted"], &report["unchanged"], &report["skipped"]);
+        assert_eq!(counts, (&new.into(), &(1 - new).into(), &serde_json::json!([])));
+        let reason = report["kept"][0]["reason"].as_str().unwrap();
+        assert!(reason.starts_with("the calendar has no END:VCALENDAR"), "{report}");
+    }
+    let told = run(&home, &["import", file.to_str().unwrap()]).expect(0);
+    assert!(told.stdout.contains("1 unchanged, 0 left out."), "{}", told.stdout);
+    assert!(told.stderr.contains("cut.ics:1: the calendar has no END"), "{}", told.stderr);
+}
