@@ -389,3 +389,23 @@ fn a_calendar_without_its_last_line_is_taken_and_counts_as_nothing_left_out() {
     assert!(told.stdout.contains("1 unchanged, 0 left out."), "{}", told.stdout);
     assert!(told.stderr.contains("cut.ics:1: the calendar has no END"), "{}", told.stderr);
 }
+
+/// S9: a file beside notes is one whichever way it is given.
+#[test]
+fn a_text_without_an_ending_is_the_same_note_named_or_in_its_folder() {
+    let folder = TempDir::new().unwrap();
+    let (vault, home) = (folder.path().join("vault"), folder.path().join("home"));
+    std::fs::create_dir(&vault).unwrap();
+    std::fs::write(vault.join("README"), "Read me\n").unwrap();
+    init(&home, "one");
+    let file = vault.join("README");
+    for path in [&file, &vault] {
+        let report = run_json(&home, &["import", path.to_str().unwrap()]).expect(3).json();
+        assert_eq!(report["skipped"][0]["file"], file.to_str().unwrap(), "no note stands there");
+    }
+    std::fs::write(vault.join("a.md"), "# A\n").unwrap();
+    let report = run_json(&home, &["import", file.to_str().unwrap()]).expect(0).json();
+    assert_eq!(report["accepted"], 1);
+    let report = run_json(&home, &["import", vault.to_str().unwrap()]).expect(0).json();
+    assert_eq!((&report["accepted"], &report["unchanged"]), (&1.into(), &1.into()));
+}

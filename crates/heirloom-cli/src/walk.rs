@@ -63,7 +63,10 @@ impl Walk {
                     folder = path.parent().unwrap_or(path);
                     let shown = path.to_string_lossy().into_owned();
                     walk.take(path, shown, own_name(path), &metadata);
-                    walk.found.iter_mut().skip(first).for_each(|file| file.is_named = true);
+                    for file in walk.found.iter_mut().skip(first) {
+                        file.is_named = true;
+                        file.is_beside_notes = is_bare(&file.name) && holds_notes(folder);
+                    }
                 }
                 Err(error) => walk.skip(path.to_string_lossy().into_owned(), error.to_string()),
             }
@@ -127,10 +130,6 @@ fn place(found: &mut [Found]) {
     let is_category = |name: &str| CATEGORIES.iter().any(|category| category.id == name);
     let is_export =
         found.iter().all(|file| file.name.split_once('/').is_some_and(|(top, _)| is_category(top)));
-    let is_markdown = |name: &str| {
-        let ending = Path::new(name).extension().unwrap_or_default();
-        ending.eq_ignore_ascii_case("md") || ending.eq_ignore_ascii_case("markdown")
-    };
     let notes = found.iter().filter(|file| is_markdown(&file.name));
     let folders: BTreeSet<PathBuf> =
         notes.filter_map(|file| Some(Path::new(&file.name).parent()?.to_owned())).collect();
@@ -156,6 +155,24 @@ fn place(found: &mut [Found]) {
             file.category = Some(NOTES.id);
         }
     }
+}
+
+fn is_markdown(name: &str) -> bool {
+    let ending = Path::new(name).extension().unwrap_or_default();
+    ending.eq_ignore_ascii_case("md") || ending.eq_ignore_ascii_case("markdown")
+}
+
+/// Returns whether a name has no ending, so that where a file stands tells what
+/// it is. Who names a file of a kind that is not read wants it read, and is told.
+fn is_bare(name: &str) -> bool {
+    Path::new(name).extension().is_none()
+}
+
+/// Returns whether Markdown notes stand in a folder itself.
+fn holds_notes(folder: &Path) -> bool {
+    let here = Path::new(".");
+    let folder = if folder.as_os_str().is_empty() { here } else { folder };
+    sorted_names(folder).is_ok_and(|names| names.iter().any(|(_, name)| is_markdown(name)))
 }
 
 fn own_name(path: &Path) -> String {
@@ -214,6 +231,23 @@ mod tests {
         assert!(walk.found[0].shown.ends_with("/one.vcf") && walk.found[0].shown.len() > 8);
         assert_eq!(walk.skipped.len(), 1);
         assert!(walk.skipped[0].file.ends_with("none.vcf"));
+    }
+
+    #[test]
+    fn a_file_without_an_ending_is_beside_notes_also_where_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = |name: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, "text").unwrap();
+            Walk::over(&[path]).found.remove(0)
+        };
+        assert!(!named("README").is_beside_notes);
+        fs::write(folder.path().join("a.md"), "").unwrap();
+        let found = Walk::over(&[folder.path().to_owned()]).found;
+        let mut readme = named("README");
+        readme.is_named = false;
+        assert_eq!(found.iter().find(|file| file.name == "README"), Some(&readme));
+        assert!(!named("cards.abbu").is_beside_notes);
     }
 
     #[test]
