@@ -344,3 +344,68 @@ fn a_note_without_an_identifier_that_changed_is_the_same_note() {
     let alone = run_json(&home, &["import", other.to_str().unwrap()]).expect(0).json().to_string();
     assert_eq!(alone, counts(1, 0, 0), "another text alone is another note");
 }
+
+/// S13: each folder is known by itself, and so are files that are named one by one.
+#[test]
+fn folders_that_are_known_are_known_together() {
+    let folder = TempDir::new().unwrap();
+    let (vault, home) = (folder.path().join("vault"), folder.path().join("home"));
+    for (inner, text) in [("Work", "work"), ("Home", "home")] {
+        std::fs::create_dir_all(vault.join(inner)).unwrap();
+        for number in 1..=3 {
+            let file = vault.join(format!("{inner}/{number}.md"));
+            std::fs::write(file, format!("{text} {number}\n")).unwrap();
+        }
+    }
+    init(&home, "one");
+    let import = |names: &[&str]| {
+        let paths = names.iter().map(|name| vault.join(name).to_str().unwrap().to_owned());
+        let paths: Vec<String> = paths.collect();
+        let arguments = ["import"].into_iter().chain(paths.iter().map(String::as_str));
+        let report = run_json(&home, &arguments.collect::<Vec<_>>()).expect(0).json();
+        (report["accepted"].clone(), report["unchanged"].clone())
+    };
+    assert_eq!(import(&[""]), (6.into(), 0.into()));
+    assert_eq!(import(&["Work", "Home"]), (0.into(), 6.into()));
+    assert_eq!(import(&["Work/1.md", "Home/1.md", "Work/3.md"]), (0.into(), 3.into()));
+}
+
+#[test]
+fn a_calendar_without_its_last_line_is_taken_and_counts_as_nothing_left_out() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "one");
+    let file = folder.path().join("cut.ics");
+    let event = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:One\r\nEND:VEVENT\r\n";
+    std::fs::write(&file, format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{event}")).unwrap();
+    for new in [1, 0] {
+        let report = run_json(&home, &["import", file.to_str().unwrap()]).expect(0).json();
+        let counts = (&report["accepted"], &report["unchanged"], &report["skipped"]);
+        assert_eq!(counts, (&new.into(), &(1 - new).into(), &serde_json::json!([])));
+        let reason = report["kept"][0]["reason"].as_str().unwrap();
+        assert!(reason.starts_with("the calendar has no END:VCALENDAR"), "{report}");
+    }
+    let told = run(&home, &["import", file.to_str().unwrap()]).expect(0);
+    assert!(told.stdout.contains("1 unchanged, 0 left out."), "{}", told.stdout);
+    assert!(told.stderr.contains("cut.ics:1: the calendar has no END"), "{}", told.stderr);
+}
+
+/// S9: a file beside notes is one whichever way it is given.
+#[test]
+fn a_text_without_an_ending_is_the_same_note_named_or_in_its_folder() {
+    let folder = TempDir::new().unwrap();
+    let (vault, home) = (folder.path().join("vault"), folder.path().join("home"));
+    std::fs::create_dir(&vault).unwrap();
+    std::fs::write(vault.join("README"), "Read me\n").unwrap();
+    init(&home, "one");
+    let file = vault.join("README");
+    for path in [&file, &vault] {
+        let report = run_json(&home, &["import", path.to_str().unwrap()]).expect(3).json();
+        assert_eq!(report["skipped"][0]["file"], file.to_str().unwrap(), "no note stands there");
+    }
+    std::fs::write(vault.join("a.md"), "# A\n").unwrap();
+    let report = run_json(&home, &["import", file.to_str().unwrap()]).expect(0).json();
+    assert_eq!(report["accepted"], 1);
+    let report = run_json(&home, &["import", vault.to_str().unwrap()]).expect(0).json();
+    assert_eq!((&report["accepted"], &report["unchanged"]), (&1.into(), &1.into()));
+}

@@ -172,6 +172,7 @@ fn about_many() -> Vec<Command> {
                 file: "Kitchen/soup.md".into(),
                 line: 1,
                 base64: "IyBTb3VwCg==".into(),
+                root: 1,
             }],
             dry_run: false,
             wait: keeper,
@@ -230,6 +231,7 @@ fn short_requests() -> Map<String, Json> {
             json!({"command": "conflicts", "category": "notes"}),
             Command::Conflicts { category, id: None },
         ),
+        short_import(),
     ];
     let lines = meant.into_iter().map(|(command, meant)| {
         let line = line(&json!({ "command": command }));
@@ -238,6 +240,22 @@ fn short_requests() -> Map<String, Json> {
         (name_of(&meant, "command"), line.into())
     });
     lines.collect()
+}
+
+fn short_import() -> (Json, Command) {
+    let item = ImportItem {
+        category: "notes".into(),
+        file: "a.md".into(),
+        line: 1,
+        base64: String::new(),
+        root: 0,
+    };
+    let request = json!({
+        "command": "import",
+        "items": [{"category": "notes", "file": "a.md", "line": 1, "base64": ""}],
+        "dry_run": true,
+    });
+    (request, Command::Import { items: vec![item], dry_run: true, wait: Wait::default() })
 }
 
 fn author(byte: u8, name: &str) -> Author {

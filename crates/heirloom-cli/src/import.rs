@@ -13,7 +13,7 @@ use heirloom_base::{count, hash};
 use heirloom_core::command::{
     Answer, Command, Failure, ImportItem, ImportReport, SkippedItem, Wait,
 };
-use heirloom_formats::{CardCutter, Part, RawItem, Reading, Standing};
+use heirloom_formats::{CardCutter, Fate, Part, RawItem, Reading, Skipped, Standing};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -197,8 +197,11 @@ impl Import {
         for part in parts {
             let raw = match part {
                 Ok(raw) => raw,
-                Err(skipped) => {
-                    self.skip(file, skipped.line, skipped.reason);
+                Err(Skipped { line, reason, fate }) => {
+                    match fate {
+                        Fate::LeftOut => self.skip(file, line, reason),
+                        Fate::Mended => self.remark(file, line, reason),
+                    }
                     continue;
                 }
             };
@@ -215,6 +218,7 @@ impl Import {
                 file: file.name.clone(),
                 line: raw.line,
                 base64: STANDARD.encode(&raw.bytes),
+                root: file.root,
             };
             self.batch.push(item, size);
         }
@@ -285,6 +289,13 @@ impl Import {
             return;
         }
         self.report.skipped.push(SkippedItem { file: file.shown.clone(), line, reason });
+    }
+
+    /// Says something of what was taken.
+    fn remark(&mut self, file: &Found, line: usize, reason: String) {
+        if self.report.kept.len() < LISTED_MAX {
+            self.report.kept.push(SkippedItem { file: file.shown.clone(), line, reason });
+        }
     }
 }
 
@@ -441,6 +452,7 @@ mod tests {
             file: "a.md".to_owned(),
             line: 1,
             base64: String::new(),
+            root: 0,
         };
         let mut batch = Batch::default();
         assert!(!batch.is_full_for(IMPORT_BATCH_BYTES_MAX + 1));

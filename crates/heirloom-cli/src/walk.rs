@@ -3,7 +3,7 @@
 use heirloom_core::command::SkippedItem;
 use heirloom_schema::CATEGORIES;
 use heirloom_schema::category::notes::NOTES;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,9 @@ pub(crate) struct Found {
     pub(crate) is_named: bool,
     /// Its size in bytes.
     pub(crate) bytes: u64,
+    /// Which of the folders that were named it is of; one that was named itself
+    /// is of the folder that it stands in.
+    pub(crate) root: u32,
 }
 
 /// The files to import, in order, and what cannot be one.
@@ -47,20 +50,29 @@ impl Walk {
     /// which a program keeps the attachments of its notes.
     pub(crate) fn over(paths: &[PathBuf]) -> Self {
         let mut walk = Self::default();
+        let mut roots = BTreeMap::new();
         for path in paths {
             let first = walk.found.len();
+            let mut folder = path.as_path();
             match fs::metadata(path) {
                 Ok(metadata) if metadata.is_dir() => {
                     walk.enter(path, "", 0);
                     place(walk.found.get_mut(first..).unwrap_or_default());
                 }
                 Ok(metadata) => {
+                    folder = path.parent().unwrap_or(path);
                     let shown = path.to_string_lossy().into_owned();
                     walk.take(path, shown, own_name(path), &metadata);
-                    walk.found.iter_mut().skip(first).for_each(|file| file.is_named = true);
+                    for file in walk.found.iter_mut().skip(first) {
+                        file.is_named = true;
+                        file.is_beside_notes = is_bare(&file.name) && holds_notes(folder);
+                    }
                 }
                 Err(error) => walk.skip(path.to_string_lossy().into_owned(), error.to_string()),
             }
+            let next = u32::try_from(roots.len()).unwrap_or(u32::MAX);
+            let root = *roots.entry(folder).or_insert(next);
+            walk.found.iter_mut().skip(first).for_each(|file| file.root = root);
         }
         walk
     }
@@ -98,6 +110,7 @@ impl Walk {
                 is_beside_notes: false,
                 is_named: false,
                 bytes,
+                root: 0,
             });
         } else if metadata.is_symlink() {
             self.skip(shown, "a symbolic link is not followed".to_owned());
@@ -117,10 +130,6 @@ fn place(found: &mut [Found]) {
     let is_category = |name: &str| CATEGORIES.iter().any(|category| category.id == name);
     let is_export =
         found.iter().all(|file| file.name.split_once('/').is_some_and(|(top, _)| is_category(top)));
-    let is_markdown = |name: &str| {
-        let ending = Path::new(name).extension().unwrap_or_default();
-        ending.eq_ignore_ascii_case("md") || ending.eq_ignore_ascii_case("markdown")
-    };
     let notes = found.iter().filter(|file| is_markdown(&file.name));
     let folders: BTreeSet<PathBuf> =
         notes.filter_map(|file| Some(Path::new(&file.name).parent()?.to_owned())).collect();
@@ -146,6 +155,24 @@ fn place(found: &mut [Found]) {
             file.category = Some(NOTES.id);
         }
     }
+}
+
+fn is_markdown(name: &str) -> bool {
+    let ending = Path::new(name).extension().unwrap_or_default();
+    ending.eq_ignore_ascii_case("md") || ending.eq_ignore_ascii_case("markdown")
+}
+
+/// Returns whether a name has no ending, so that where a file stands tells what
+/// it is. Who names a file of a kind that is not read wants it read, and is told.
+fn is_bare(name: &str) -> bool {
+    Path::new(name).extension().is_none()
+}
+
+/// Returns whether Markdown notes stand in a folder itself.
+fn holds_notes(folder: &Path) -> bool {
+    let here = Path::new(".");
+    let folder = if folder.as_os_str().is_empty() { here } else { folder };
+    sorted_names(folder).is_ok_and(|names| names.iter().any(|(_, name)| is_markdown(name)))
 }
 
 fn own_name(path: &Path) -> String {
@@ -204,6 +231,41 @@ mod tests {
         assert!(walk.found[0].shown.ends_with("/one.vcf") && walk.found[0].shown.len() > 8);
         assert_eq!(walk.skipped.len(), 1);
         assert!(walk.skipped[0].file.ends_with("none.vcf"));
+    }
+
+    #[test]
+    fn a_file_without_an_ending_is_beside_notes_also_where_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = |name: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, "text").unwrap();
+            Walk::over(&[path]).found.remove(0)
+        };
+        assert!(!named("README").is_beside_notes);
+        fs::write(folder.path().join("a.md"), "").unwrap();
+        let found = Walk::over(&[folder.path().to_owned()]).found;
+        let mut readme = named("README");
+        readme.is_named = false;
+        assert_eq!(found.iter().find(|file| file.name == "README"), Some(&readme));
+        assert!(!named("cards.abbu").is_beside_notes);
+    }
+
+    #[test]
+    fn what_is_named_in_one_folder_is_of_one_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a", "b"] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(&format!("{name}/1.md")), "").unwrap();
+            fs::write(path(&format!("{name}/2.md")), "").unwrap();
+        }
+        let roots = |names: &[&str]| {
+            let paths: Vec<PathBuf> = names.iter().map(|name| path(name)).collect();
+            Walk::over(&paths).found.iter().map(|file| file.root).collect::<Vec<u32>>()
+        };
+        assert_eq!(roots(&["a", "b/"]), [0, 0, 1, 1]);
+        assert_eq!(roots(&["a/1.md", "b/1.md", "a/2.md"]), [0, 1, 0]);
+        assert_eq!(roots(&["none", "a/1.md", "b", "a"]), [1, 2, 2, 1, 1]);
     }
 
     fn placed(names: &[&str]) -> Vec<(String, Option<&'static str>)> {

@@ -58,6 +58,14 @@ pub struct ImportItem {
     pub line: usize,
     /// The item's bytes in base64.
     pub base64: String,
+    /// Which of the folders that are imported together the file is of, by any
+    /// number: a folder is known by what is in it, whatever else comes along.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub root: u32,
+}
+
+fn is_first(root: &u32) -> bool {
+    *root == 0
 }
 
 /// A text that no log ever shows.

@@ -17,7 +17,7 @@ pub(crate) mod occurrences;
 use crate::births::Slot;
 use crate::format::{Format, is_misnamed};
 use crate::import::Import;
-use crate::item::{Item, ItemError, Part, RawItem, Skipped, Split};
+use crate::item::{Fate, Item, ItemError, Part, RawItem, Skipped, Split};
 use crate::layout::{self, Unit};
 use crate::line::{self, Marker};
 use crate::merge::{Lines, Replacement};
@@ -62,7 +62,8 @@ impl Format for Calendars {
     fn parts<'a>(&self, name: &str, bytes: &'a [u8]) -> Box<dyn Iterator<Item = Part> + 'a> {
         let (mark, bytes) = encoding::cut_mark(bytes);
         let mut parts = Parts::of(name, bytes, mark).peekable();
-        let nothing = Skipped { line: 1, reason: "the calendar holds no event".to_owned() };
+        let reason = "the calendar holds no event".to_owned();
+        let nothing = Skipped { line: 1, reason, fate: Fate::LeftOut };
         let nothing = parts.peek().is_none().then_some(Err(nothing));
         Box::new(parts.chain(nothing))
     }

@@ -2,6 +2,7 @@
 
 use crate::import::Import;
 use crate::item::{Item, ItemError, NotRecognised, Part, RawItem, Split};
+use crate::line::Marker;
 use crate::merge::{Lines, Replacement};
 use crate::{Edits, FieldEdit, FieldError, Projection};
 use crate::{encoding, file_name, line};
@@ -170,9 +171,15 @@ fn is_blank(bytes: &[u8]) -> bool {
 
 /// Returns whether a file holds something else than its name says: nothing in
 /// it begins a component, nor is its first line a property, which a file that
-/// was cut off begins with.
+/// was cut off begins with. What is read as the first line of a component
+/// begins one however it is spelled: it is the first line of its export too.
 pub(crate) fn is_misnamed(bytes: &[u8], component: &[u8]) -> bool {
     let text = bytes.strip_prefix(encoding::MARK).unwrap_or(bytes).trim_ascii_start();
+    if let Some(Marker::Begin(name)) = line::marker(text)
+        && component.strip_prefix(b"BEGIN:").is_some_and(|own| own == name.as_bytes())
+    {
+        return false;
+    }
     let is_begin = |at: &[u8]| at.eq_ignore_ascii_case(component);
     let begins_other = text.get(..7).is_some_and(|head| head.eq_ignore_ascii_case(b"BEGIN:V"));
     (begins_other || !line::begins_property(text)) && !text.windows(component.len()).any(is_begin)
@@ -214,6 +221,29 @@ mod tests {
         for blank in [&b""[..], b" \r\n\t", b"\xef\xbb\xbf\n"] {
             for name in ["x", "x.vcf", "x.ics", "x.json"] {
                 assert_eq!(recognise(name, blank, None).err(), Some(NotRecognised::Empty));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_from_a_file_is_read_from_a_file_of_its_own() {
+        let begins =
+            ["BEGIN\u{85}:", "BEGIN :", "BEGIN\u{a0}:", "a.begin;x=1: ", "\u{e9}.BEGIN;X=1:"];
+        for begin in begins {
+            let card = |begin: &str| format!("{begin}VCARD\nFN:A\nEND:VCARD\n");
+            let event = |begin: &str| {
+                format!("{begin}VCALENDAR\nBEGIN:VEVENT\nUID:{begin}\nEND:VEVENT\nEND:VCALENDAR\n")
+            };
+            for (name, both) in [
+                ("x.vcf", card("BEGIN:") + &card(begin)),
+                ("x.ics", event("BEGIN:") + &event(begin)),
+            ] {
+                let split = crate::split(name, both.as_bytes(), None).unwrap();
+                assert_eq!((split.items.len(), split.skipped.len()), (2, 0), "{both}");
+                for item in split.items {
+                    let alone = crate::split(name, &item.bytes, None);
+                    assert_eq!(alone.map(|split| split.items.len()), Ok(1), "{both}");
+                }
             }
         }
     }

@@ -29,16 +29,27 @@ pub struct Item {
     pub is_whole: bool,
 }
 
-/// A part of a file that cannot become a record.
+/// A part of a file that cannot become a record, or is told of one that can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The line in the file where it begins, from 1.
     pub line: usize,
     /// Why: lower case, no full stop.
     pub reason: String,
+    /// What became of the part.
+    pub fate: Fate,
 }
 
-/// One part of a file: an item, or what is left out.
+/// What becomes of a part of a file about which something is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is left out.
+    LeftOut,
+    /// It is mended, and nothing of it is left out.
+    Mended,
+}
+
+/// One part of a file: an item, or what is left out or mended.
 pub type Part = Result<RawItem, Skipped>;
 
 /// A file, cut into items.
@@ -46,14 +57,19 @@ pub type Part = Result<RawItem, Skipped>;
 pub struct Split {
     /// The items in the order of the file.
     pub items: Vec<RawItem>,
-    /// What was left out.
+    /// What was left out, or mended.
     pub skipped: Vec<Skipped>,
 }
 
 impl Split {
     /// Leaves out what begins at a line.
     pub(crate) fn skip(&mut self, line: usize, reason: impl Into<String>) {
-        self.skipped.push(Skipped { line, reason: reason.into() });
+        self.skipped.push(Skipped { line, reason: reason.into(), fate: Fate::LeftOut });
+    }
+
+    /// Says of what begins at a line what it lacked.
+    pub(crate) fn mend(&mut self, line: usize, reason: impl Into<String>) {
+        self.skipped.push(Skipped { line, reason: reason.into(), fate: Fate::Mended });
     }
 }
 

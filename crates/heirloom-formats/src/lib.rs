@@ -46,7 +46,7 @@ pub use contacts::CardCutter;
 pub use fields::{FieldEdit, FieldError, Operation, parse_assignment, parse_assignments};
 pub use fold::{SearchQuery, search_text};
 pub use import::{Import, Standing, parts_of, taken};
-pub use item::{Item, ItemError, NotRecognised, Part, RawItem, Skipped, Split};
+pub use item::{Fate, Item, ItemError, NotRecognised, Part, RawItem, Skipped, Split};
 pub use projection::{ProjectedValue, Projection};
 
 use format::format_of;

@@ -236,6 +236,7 @@ fn chunks(household: &mut Household) {
             file: "card.vcf".into(),
             line: 1,
             base64: encode_base64(card(true).as_bytes()),
+            root: 0,
         };
         let wait = wait(Level::Peer(1));
         household.ask(device, &Command::Import { items: vec![item], dry_run: false, wait });

@@ -312,6 +312,7 @@ impl Story {
             file: "card.vcf".into(),
             line: 1,
             base64: encode_base64(card.as_bytes()),
+            root: 0,
         };
         let command = Command::Import { items: vec![item], dry_run: false, wait: Wait::default() };
         drop(self.world.ask(device, command));

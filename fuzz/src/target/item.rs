@@ -3,9 +3,9 @@
 use super::{Outcome, words};
 use heirloom_formats::{Allowance, RawItem, Window};
 use heirloom_formats::{
-    Edits, Item, Replacement, content_uid, edit, field_of, file_name, is_bookkeeping, occurrences,
-    parse, parse_assignments, preferred_file_name, project, render, replace, search_text, span,
-    split,
+    Edits, Item, Replacement, content_uid, edit, field_of, file_name, is_bookkeeping, is_read,
+    occurrences, parse, parse_assignments, preferred_file_name, project, reading, render, replace,
+    search_text, span, split,
 };
 use heirloom_schema::{CategorySpec, Content};
 
@@ -50,6 +50,9 @@ fn one(raw: &RawItem, item: &Item, texts: &[&str]) -> String {
     let shown = project(category, content);
     let name = file_name(category, content, &uid);
     assert!(!name.split('/').any(|part| part == ".." || part.is_empty()), "{name:?} leads away");
+    if is_read(&name) {
+        assert!(reading(&name, &raw.bytes, None).is_ok(), "its export is read: {name:?}");
+    }
     drop((preferred_file_name(category, content), search_text(&format!("{shown:?}"))));
     for (key, value) in content {
         drop((field_of(category, key, value), is_bookkeeping(category, key, value)));

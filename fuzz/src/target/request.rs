@@ -140,6 +140,7 @@ fn import(category: &str, text: &str) -> Command {
         file: "a/file".to_owned(),
         line: 1,
         base64: STANDARD.encode(text),
+        root: 0,
     };
     Command::Import { items: vec![item], dry_run: false, wait: Wait::default() }
 }

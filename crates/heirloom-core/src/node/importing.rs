@@ -1,5 +1,7 @@
 //! Importing items of files.
 
+mod places;
+
 use super::records::{Writing, category_of};
 use super::{Node, Refusal};
 use crate::births;
@@ -11,8 +13,8 @@ use base64::Engine as _;
 use heirloom_base::{Now, RecordId, hash, id};
 use heirloom_doc::Document;
 use heirloom_formats::{Import, Item, RawItem, Replacement, Standing};
-use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{Content, Value, key};
+use places::{Among, Places};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What importing one item did.
@@ -25,21 +27,6 @@ enum Outcome {
 
 /// What is said of an item whose record was deleted.
 const IN_TRASH: &str = "its record is in the trash and stays there; `restore` brings it back";
-
-/// Notes and the files beside them that are known by their first content alone.
-#[derive(Default)]
-struct Places {
-    /// By the places of their files.
-    records: BTreeMap<String, Vec<RecordId>>,
-    /// The same places by the names of their files.
-    named: BTreeMap<String, Vec<String>>,
-    /// Whether what is imported is mostly what was imported before, once that
-    /// was asked.
-    is_familiar: Option<bool>,
-    /// The folder from whose inside all is imported that was imported with it
-    /// before, once that was asked.
-    above: Option<Option<String>>,
-}
 
 /// Fields that stay as they are here, though the file changed them too.
 type Kept = BTreeSet<String>;
@@ -59,7 +46,8 @@ impl Node {
         // Single occurrences go to their series, wherever that stands.
         let mut later = Vec::new();
         for item in items {
-            let found = self.item(storage, item, items, &mut places);
+            let among = Among { items, root: item.root };
+            let found = self.item(storage, item, among, &mut places);
             match found {
                 Ok(found) if found.is_partial() => later.push((item, found)),
                 found => self.take(now, storage, (item, found), &mut round)?,
@@ -110,7 +98,7 @@ impl Node {
         &self,
         storage: &dyn Storage,
         item: &ImportItem,
-        items: &[ImportItem],
+        among: Among<'_>,
         places: &mut Option<Places>,
     ) -> Result<Found, Refusal> {
         let (raw, parsed) = parsed_item(item)?;
@@ -118,7 +106,7 @@ impl Node {
         let mut record = self.record_id(raw.category, &uid)?;
         if parsed.uid.is_none()
             && self.collection.saved(storage, record)?.is_none()
-            && let Some(changed) = self.changed_note(storage, (&raw, &parsed), items, places)?
+            && let Some(changed) = self.changed_note(storage, (&raw, &parsed), among, places)?
         {
             record = changed;
         }
@@ -169,151 +157,6 @@ impl Node {
                 self.reimport(now, storage, document, item, &mut round.writing)
             }
         }
-    }
-
-    /// Returns the note, or the file beside notes, that an item without an
-    /// identifier is a changed version of: the only one without an identifier
-    /// of its own whose file stands in the same place, where their texts are
-    /// alike or the rest of the folder is known.
-    fn changed_note(
-        &self,
-        storage: &dyn Storage,
-        (raw, parsed): (&RawItem, &Item),
-        items: &[ImportItem],
-        places: &mut Option<Places>,
-    ) -> Result<Option<RecordId>, Refusal> {
-        if raw.category.number != NOTES.number {
-            return Ok(None);
-        }
-        let places = match places {
-            Some(places) => places,
-            None => places.insert(self.places(storage)?),
-        };
-        let Some(record) = places.only(raw, parsed) else {
-            return self.same_below(storage, (raw, parsed), items, places);
-        };
-        if self.is_likely(storage, record, (raw, parsed))? {
-            return Ok(Some(record));
-        }
-        let is_familiar = match places.is_familiar {
-            Some(known) => known,
-            None => self.is_familiar(storage, items, places)?,
-        };
-        places.is_familiar = Some(is_familiar);
-        Ok(is_familiar.then_some(record))
-    }
-
-    fn is_likely(
-        &self,
-        storage: &dyn Storage,
-        record: RecordId,
-        (raw, parsed): (&RawItem, &Item),
-    ) -> Result<bool, Refusal> {
-        let document = self.existing(storage, record)?;
-        let content = births::content(&document);
-        let is_likely = heirloom_formats::is_likely_one(raw.category, &content, &parsed.content);
-        Ok(is_likely || self.is_same(storage, &document, raw)?)
-    }
-
-    /// Returns whether a record's own file has the bytes of an item.
-    fn is_same(
-        &self,
-        storage: &dyn Storage,
-        document: &Document,
-        raw: &RawItem,
-    ) -> Result<bool, Refusal> {
-        let content = self.resolved(storage, births::content(document))?;
-        let uid = document.uid().unwrap_or_default();
-        Ok(heirloom_formats::render(raw.category, &content, &uid) == raw.bytes)
-    }
-
-    /// Returns the record of an item that stands deeper there, where the import
-    /// is one of a folder that was imported with what is above it.
-    fn same_below(
-        &self,
-        storage: &dyn Storage,
-        (raw, parsed): (&RawItem, &Item),
-        items: &[ImportItem],
-        places: &mut Places,
-    ) -> Result<Option<RecordId>, Refusal> {
-        let above = match places.above.take() {
-            Some(known) => known,
-            None => self.above(storage, items, places)?,
-        };
-        let found = above.as_ref().and_then(|above| places.below(above, raw, parsed));
-        places.above = Some(above);
-        let Some(record) = found else { return Ok(None) };
-        let document = self.existing(storage, record)?;
-        Ok(self.is_same(storage, &document, raw)?.then_some(record))
-    }
-
-    /// Returns the one folder in which more than half of what is imported, and is
-    /// not known at its own place, stands byte for byte.
-    fn above(
-        &self,
-        storage: &dyn Storage,
-        items: &[ImportItem],
-        places: &Places,
-    ) -> Result<Option<String>, Refusal> {
-        let (mut unknown, mut found) = (0, BTreeMap::<String, usize>::new());
-        for item in items.iter().filter(|item| item.category == NOTES.id) {
-            let Ok((raw, parsed)) = parsed_item(item) else { continue };
-            let record = self.record_id(raw.category, &uid_of(&parsed))?;
-            if parsed.uid.is_some() || self.collection.saved(storage, record)?.is_some() {
-                continue;
-            }
-            unknown += 1;
-            for above in places.above(&raw, &parsed) {
-                let Some(record) = places.below(&above, &raw, &parsed) else { continue };
-                let document = self.existing(storage, record)?;
-                if self.is_same(storage, &document, &raw)? {
-                    *found.entry(above).or_default() += 1;
-                }
-            }
-        }
-        let mut most = found.into_iter().filter(|(_, count)| count * 2 > unknown);
-        let above = most.next().map(|(above, _)| above);
-        // Of two folders with the same in them nobody knows which one it is.
-        Ok(above.filter(|_| most.next().is_none()))
-    }
-
-    /// Returns what is known by the places of its files.
-    fn places(&self, storage: &dyn Storage) -> Result<Places, Refusal> {
-        let mut places = Places::default();
-        Self::each_row(storage, &NOTES, None, &mut |record, row| {
-            if !row.deleted && heirloom_formats::is_content_uid(&row.uid) {
-                let content = births::content(&self.existing(storage, record)?);
-                let place = heirloom_formats::preferred_file_name(&NOTES, &content);
-                places.note(place.unwrap_or_default(), record);
-            }
-            Ok(true)
-        })?;
-        Ok(places)
-    }
-
-    /// Returns whether most of what is imported was imported before.
-    fn is_familiar(
-        &self,
-        storage: &dyn Storage,
-        items: &[ImportItem],
-        places: &Places,
-    ) -> Result<bool, Refusal> {
-        let (mut known, mut strange) = (0, 0);
-        for item in items.iter().filter(|item| item.category == NOTES.id) {
-            let Ok((raw, parsed)) = parsed_item(item) else { continue };
-            let record = self.record_id(raw.category, &uid_of(&parsed))?;
-            if self.collection.saved(storage, record)?.is_some() {
-                known += 1;
-                continue;
-            }
-            let Some(record) = places.only(&raw, &parsed) else { continue };
-            if self.is_likely(storage, record, (&raw, &parsed))? {
-                known += 1;
-            } else if !heirloom_formats::is_attachment(&raw.name, &raw.bytes) {
-                strange += 1;
-            }
-        }
-        Ok(known > 0 && known >= strange)
     }
 
     /// Takes over what the file changed since it was last imported, and
@@ -425,45 +268,6 @@ impl Found {
     /// Returns whether it holds occurrences of a series, and not the series.
     fn is_partial(&self) -> bool {
         !heirloom_formats::parts_of(&self.parsed).iter().any(String::is_empty)
-    }
-}
-
-impl Places {
-    fn note(&mut self, place: String, record: RecordId) {
-        let name = place.rsplit('/').next().unwrap_or_default().to_owned();
-        let records = self.records.entry(place.clone()).or_default();
-        if records.is_empty() {
-            self.named.entry(name).or_default().push(place);
-        }
-        records.push(record);
-    }
-
-    /// Returns the folders in which a file stands as an item's does here.
-    fn above(&self, raw: &RawItem, parsed: &Item) -> Vec<String> {
-        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content);
-        let place = place.unwrap_or_default();
-        let named = self.named.get(place.rsplit('/').next().unwrap_or_default());
-        let above =
-            |other: &String| Some(other.strip_suffix(&place)?.strip_suffix('/')?.to_owned());
-        named.into_iter().flatten().filter_map(above).collect()
-    }
-
-    /// Returns the record whose file stands in a folder as an item's does here,
-    /// if only one does.
-    fn below(&self, above: &str, raw: &RawItem, parsed: &Item) -> Option<RecordId> {
-        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content)?;
-        let [record] = self.records.get(&format!("{above}/{place}"))?.as_slice() else {
-            return None;
-        };
-        Some(*record)
-    }
-
-    /// Returns the record whose file stands where an item's does, if only one
-    /// does.
-    fn only(&self, raw: &RawItem, parsed: &Item) -> Option<RecordId> {
-        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content)?;
-        let [record] = self.records.get(&place)?.as_slice() else { return None };
-        Some(*record)
     }
 }
 

@@ -243,7 +243,9 @@ impl Cut {
 
     fn close_calendar(&mut self) {
         if let Some(calendar) = self.calendars.last().filter(|_| self.is_inside) {
-            self.split.skip(calendar.line, "the calendar has no END:VCALENDAR");
+            // What stands in it is taken, or left out with a reason of its own.
+            let reason = "the calendar has no END:VCALENDAR: what stood behind may be cut off";
+            self.split.mend(calendar.line, reason);
         }
         self.is_inside = false;
     }

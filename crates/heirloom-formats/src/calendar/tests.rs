@@ -1,3 +1,4 @@
+use crate::item::Fate;
 use crate::testing::{
     TIE, applied, changed_lines, items, made, one, reimported, rendered, set, texts,
 };
@@ -109,9 +110,26 @@ fn a_bad_component_never_blocks_the_others() {
             "21: the VEVENT ends with a wrong END:VEVENT in line 24",
             "32: this line belongs to no calendar",
             "44: the VEVENT has no end",
-            "33: the calendar has no END:VCALENDAR",
+            "33: the calendar has no END:VCALENDAR: what stood behind may be cut off",
         ]
     );
+}
+
+#[test]
+fn a_calendar_without_its_end_is_mended_and_nothing_of_it_is_left_out() {
+    let fates = |file: &str| -> (usize, Vec<Fate>) {
+        let split = split("a.ics", file.as_bytes(), None).unwrap();
+        assert!(split.items.iter().all(|raw| parse(raw).is_ok()));
+        (split.items.len(), split.skipped.iter().map(|one| one.fate).collect())
+    };
+    let event = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nEND:VEVENT\n";
+    assert_eq!(fates(event), (1, vec![Fate::Mended]));
+    let open = format!("{event}BEGIN:VEVENT\nUID:2\n");
+    assert_eq!(fates(&open), (1, vec![Fate::LeftOut, Fate::Mended]));
+    let two = format!("{event}{}END:VCALENDAR\n", event.replace("UID:1", "UID:2"));
+    assert_eq!(fates(&two), (2, vec![Fate::Mended]));
+    let empty = "BEGIN:VCALENDAR\nVERSION:2.0\n";
+    assert_eq!(fates(empty), (0, vec![Fate::Mended, Fate::LeftOut]));
 }
 
 #[test]

@@ -186,6 +186,7 @@ fn an_imported_photo_is_kept_as_chunks_and_exported_again() {
         file: "one.vcf".to_owned(),
         line: 1,
         base64: STANDARD.encode(card),
+        root: 0,
     };
     let import = Command::Import { items: vec![item], dry_run: false, wait: Wait::default() };
     let Answer::Imported { report, .. } = node.run(import).unwrap() else {

@@ -469,6 +469,7 @@ fn a_chunk_that_decayed_comes_back_from_who_has_it() {
             file: "card.vcf".into(),
             line: 1,
             base64: encode_base64(card(true).as_bytes()),
+            root: 0,
         };
         let wait = Wait { level: Level::Peer(1), timeout_ms: 3_000 };
         let command = Command::Import { items: vec![item], dry_run: false, wait };

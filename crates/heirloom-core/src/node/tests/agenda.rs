@@ -39,6 +39,7 @@ fn import(alone: &mut Alone, events: &str) {
         file: "a.ics".into(),
         line: 1,
         base64: base64::engine::general_purpose::STANDARD.encode(text),
+        root: 0,
     };
     alone
         .ask(Command::Import { items: vec![item], dry_run: false, wait: Wait::default() })

@@ -141,6 +141,7 @@ impl Alone {
             file: "card.vcf".into(),
             line: 1,
             base64: base64::engine::general_purpose::STANDARD.encode(text),
+            root: 0,
         };
         match self.ask(Command::Import { items: vec![item], dry_run: false, wait: Wait::default() })
         {

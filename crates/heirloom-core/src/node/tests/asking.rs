@@ -81,7 +81,7 @@ impl House {
         use base64::Engine as _;
         let base64 = base64::engine::general_purpose::STANDARD.encode(text);
         let (category, file) = (category.to_owned(), file.to_owned());
-        let item = crate::command::ImportItem { category, file, line: 1, base64 };
+        let item = crate::command::ImportItem { category, file, line: 1, base64, root: 0 };
         let import = Command::Import { items: vec![item], dry_run: false, wait: Wait::default() };
         match self.ask(device, import) {
             Ok(Answer::Imported { report, .. }) => assert!(report.skipped.is_empty(), "{report:?}"),

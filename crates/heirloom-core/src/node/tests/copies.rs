@@ -38,6 +38,7 @@ fn import_photo(house: &mut House, device: usize) {
         file: "card.vcf".into(),
         line: 1,
         base64: base64::engine::general_purpose::STANDARD.encode(card),
+        root: 0,
     };
     let import = Command::Import { items: vec![item], dry_run: false, wait: Wait::default() };
     house.ask(device, import).unwrap();

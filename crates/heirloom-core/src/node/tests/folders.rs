@@ -5,14 +5,25 @@ use super::alone::Alone;
 use crate::command::{ImportItem, ImportReport};
 use base64::Engine as _;
 
-fn import(alone: &mut Alone, files: &[(&str, &str)]) -> (u64, u64, u64) {
-    let item = |(file, text): &(&str, &str)| ImportItem {
+type Files<'a> = [(&'a str, &'a str)];
+
+fn import(alone: &mut Alone, files: &Files<'_>) -> (u64, u64, u64) {
+    import_folders(alone, &[files])
+}
+
+/// Imports some folders together.
+fn import_folders(alone: &mut Alone, folders: &[&Files<'_>]) -> (u64, u64, u64) {
+    let item = |root: u32, (file, text): &(&str, &str)| ImportItem {
         category: "notes".into(),
         file: (*file).to_owned(),
         line: 1,
         base64: base64::engine::general_purpose::STANDARD.encode(text),
+        root,
     };
-    let items = files.iter().map(item).collect();
+    let of = |(root, files): (u32, &&Files<'_>)| -> Vec<ImportItem> {
+        files.iter().map(|file| item(root, file)).collect()
+    };
+    let items = (0..).zip(folders).flat_map(of).collect();
     match alone.ask(Command::Import { items, dry_run: false, wait: Wait::default() }) {
         Ok(Answer::Imported { report, .. }) => {
             let ImportReport { accepted, updated, unchanged, .. } = report;
@@ -111,4 +122,57 @@ fn a_file_of_the_same_bytes_in_a_strange_folder_is_another() {
     assert_eq!(import(&mut alone, &other), (3, 0, 0), "most of it is strange");
     assert_eq!(import(&mut alone, &[("readme.md", "# Same\n")]), (1, 0, 0), "two are alike");
     assert_eq!(import(&mut alone, &[("d.md", "# Same\n")]), (1, 0, 0), "no place ends so");
+}
+
+#[test]
+fn folders_that_are_known_stay_so_when_they_are_imported_together() {
+    let mut alone = Alone::new();
+    let vault = [
+        ("Work/plan.md", "# Work\n"),
+        ("Work/1.md", "work 1\n"),
+        ("Home/plan.md", "# Home\n"),
+        ("Home/1.md", "home 1\n"),
+    ];
+    assert_eq!(import(&mut alone, &vault), (4, 0, 0));
+    let work = [("plan.md", "# Work\n"), ("1.md", "work 1\n")];
+    let home = [("plan.md", "# Home\n"), ("1.md", "home 1\n")];
+    assert_eq!(import_folders(&mut alone, &[&work, &home]), (0, 0, 4));
+    let strange = [("x.md", "x\n"), ("y.md", "y\n"), ("z.md", "z\n"), ("1.md", "work 1\n")];
+    assert_eq!(import_folders(&mut alone, &[&work[..1], &strange]), (4, 0, 1));
+    assert_eq!(alone.list("notes", None).len(), 8);
+}
+
+#[test]
+fn a_picture_changes_with_the_folder_that_it_is_of() {
+    let mut alone = Alone::new();
+    let [boats, bread] = ["# Boats\n\nTo sail\nto row\nfar\n", "# Bread\n\nTo bake\nto eat\nit\n"];
+    let first = [("b.png", "one"), ("a.md", boats), ("c.md", boats)];
+    assert_eq!(import(&mut alone, &first), (3, 0, 0));
+    let changed = [("b.png", "two"), first[1]];
+    let other = [("c.md", bread), ("d.md", "# D\n"), ("b.png", "three")];
+    assert_eq!(import_folders(&mut alone, &[&other, &changed]), (3, 1, 1));
+}
+
+#[test]
+fn a_folder_of_an_export_is_known_also_where_names_were_told_apart() {
+    let mut alone = Alone::new();
+    let vault = [("V/d/a.md", "# one\n"), ("V/d/A.md", "# two\n"), ("V/b.md", "# three\n")];
+    assert_eq!(import(&mut alone, &vault), (3, 0, 0));
+    let export = Command::Export { category: "notes".into(), after: None, limit: 10 };
+    let Ok(Answer::Files { files, .. }) = alone.ask(export) else { panic!("there are some") };
+    let told_apart = |inner: &str| -> Vec<(String, String)> {
+        let file = |file: &crate::command::ExportFile| {
+            let path = file.fallback.as_ref().unwrap().strip_prefix(inner).unwrap().to_owned();
+            let text = base64::engine::general_purpose::STANDARD.decode(&file.base64).unwrap();
+            (path, String::from_utf8(text).unwrap())
+        };
+        files.iter().map(file).collect()
+    };
+    for inner in ["notes/", "notes/V/"] {
+        let files = told_apart(inner);
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        assert!(files.iter().all(|(path, _)| path.contains('-')), "{files:?}");
+        assert_eq!(import(&mut alone, &files), (0, 0, 3), "{files:?}");
+    }
 }

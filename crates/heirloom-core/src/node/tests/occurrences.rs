@@ -46,6 +46,7 @@ impl Alone {
             file: "a.ics".into(),
             line: 1,
             base64: base64::engine::general_purpose::STANDARD.encode(text),
+            root: 0,
         };
         let items = files.iter().map(item).collect();
         match self.ask(Command::Import { items, dry_run: false, wait: Wait::default() }) {

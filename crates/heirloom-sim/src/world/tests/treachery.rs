@@ -57,6 +57,7 @@ fn import(world: &mut World, device: usize) {
         file: "card.vcf".into(),
         line: 1,
         base64: encode_base64(card(true).as_bytes()),
+        root: 0,
     };
     let command = Command::Import { items: vec![item], dry_run: false, wait: Wait::default() };
     assert!(matches!(world.ask(device, command), Some(Ok(_))));
