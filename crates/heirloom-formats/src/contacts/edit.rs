@@ -298,6 +298,10 @@ impl Card {
             true => without_parameter(&property.prefix, "VALUE"),
             false => property.prefix.clone(),
         };
+        // What an envelope bears is that of the address before.
+        if property.name == "ADR" {
+            prefix = without_parameter(&prefix, "LABEL");
+        }
         // The year that stands for none is said only where it stands.
         let omitted = property.parameter(OMITTED_YEAR).next();
         if omitted.is_some_and(|year| !value.starts_with(year)) {

@@ -211,6 +211,13 @@ pub(super) fn among(lines: &[&[u8]], old: Option<&[u8]>, name: &str, value: &str
         return line;
     }
     let old = old.map(encoding::guessed).unwrap_or_default();
+    // Who writes `Title` goes on doing so.
+    let own = old.split_once(':').map(|(own, _)| own.trim());
+    let own = own.filter(|own| own.trim_matches(['"', '\'']).eq_ignore_ascii_case(name));
+    let line = match (own, line.strip_prefix(name)) {
+        (Some(own), Some(rest)) => format!("{own}{rest}"),
+        (_, _) => line,
+    };
     let anchor = old.split_once(':').and_then(|(_, value)| anchor(value.trim_start()));
     let line = match (anchor, line.split_once(' ')) {
         (Some(anchor), Some((key, value))) => format!("{key} {anchor} {value}"),
@@ -514,6 +521,10 @@ mod tests {
         assert_eq!(span_of(&lines, TITLE), Some(2..3));
         let old = lines.get(2).copied();
         assert_eq!(among(&lines, old, TITLE, "New: x"), "  title: &t \"New: x\"");
+        for (old, new) in [("Title: a", "Title: b"), ("\"TITLE\" : a", "\"TITLE\": b")] {
+            let lines: [&[u8]; 3] = [b"---", old.as_bytes(), b"---"];
+            assert_eq!(among(&lines, Some(old.as_bytes()), TITLE, "b"), new);
+        }
         assert_eq!(among(&lines, None, ID, "a-1"), "  id: a-1");
         let mut all: Vec<Vec<u8>> = lines.iter().map(|line| line.to_vec()).collect();
         identify(&mut all, "a-1", "\n");

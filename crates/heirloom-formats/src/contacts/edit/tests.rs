@@ -163,3 +163,12 @@ fn a_line_of_quoted_printable_that_looks_like_the_end_is_none() {
     assert_eq!(texts(&CONTACTS, &before, "phone"), ["1"]);
     assert!(text(&before).ends_with(&format!("{note}TEL:1\r\nEND:VCARD\r\n")));
 }
+
+#[test]
+fn a_new_address_has_not_the_label_of_the_one_before() {
+    let lines = "FN:A\r\nADR;TYPE=home;LABEL=\"Old street 1\\nOslo\":;;Old street 1;Oslo;;;\r\n";
+    let moved = set(&CONTACTS, &card("4.0", lines), &["address=New street 2"]);
+    assert!(text(&moved).contains("\r\nADR;TYPE=home:;;New street 2;;;;\r\n"), "{}", text(&moved));
+    let other = set(&CONTACTS, &card("4.0", lines), &["note=x"]);
+    assert!(text(&other).contains("LABEL"));
+}
