@@ -327,7 +327,7 @@ impl Replication {
             return self.want(now, from, log, state.staged);
         }
         if seq <= state.staged && !is_planted(Bug::DuplicateTaken) {
-            self.receive_again(from, &entry, &state);
+            self.receive_again(now, from, &entry, &state);
             return;
         }
         let skipped = is_planted(Bug::SignatureSkipped);
@@ -396,10 +396,10 @@ impl Replication {
         !(self.forked.contains(&log) || differs || is_beyond)
     }
 
-    fn receive_again(&mut self, from: DeviceId, entry: &Entry, state: &LogState) {
+    fn receive_again(&mut self, now: Now, from: DeviceId, entry: &Entry, state: &LogState) {
         let header = entry.header();
         if let Some(session) = self.sessions.get_mut(&from) {
-            session.shown(header.log, header.seq);
+            session.shown_again(now, header.log, header.seq);
         }
         let differs = header.seq == state.staged && entry.id() != state.staged_id;
         if differs && entry.verify(self.account, state.device).is_ok() {

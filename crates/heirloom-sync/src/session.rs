@@ -37,8 +37,12 @@ pub(crate) struct Session {
     pub(crate) generation: Option<Incarnation>,
     /// Since when others know a receipt of the peer that it has not shown here.
     pub(crate) told_others_since_ms: Option<u64>,
-    /// When the peer last sent an entry that was news, or the conversation began.
+    /// When the peer last sent an entry that was news or that it had not sent
+    /// yet, or the conversation began.
     pub(crate) delivered_ms: u64,
+    /// How far the peer has sent logs that were here already: of two that send
+    /// the same ones withholds none.
+    pub(crate) sent_again: BTreeMap<LogId, u64>,
     /// How often the peer asked for a part of a log again.
     pub(crate) wants: usize,
     /// How often this device asked the peer for a part of a log again.
@@ -167,6 +171,16 @@ impl Session {
     /// Returns behind which entry of `log` nothing is sent for now.
     pub(crate) fn stop(&self, log: LogId) -> u64 {
         self.stops.get(&log).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Notes that the peer sent an entry that was here already.
+    pub(crate) fn shown_again(&mut self, now: Now, log: LogId, seq: u64) {
+        self.shown(log, seq);
+        let sent = self.sent_again.entry(log).or_default();
+        if seq > *sent {
+            *sent = seq;
+            self.delivered_ms = now.mono_ms;
+        }
     }
 
     /// Notes that the peer itself showed an entry.

@@ -475,6 +475,11 @@ fn who_claims_entries_and_sends_none_falls_short_by_them() {
     phone.turn(at(60));
     let short = shortfall(&phone).unwrap();
     assert_eq!((short.undelivered, short.delivered_ms), (1, 60));
+    for (now, expected) in [(62, 62), (64, 62)] {
+        phone.receive(at(now), laptop.id(), &entries(&first));
+        let short = shortfall(&phone).unwrap();
+        assert_eq!(short.delivered_ms, expected, "what is here already counts once");
+    }
     phone.receive(at(70), laptop.id(), &entries(&second));
     phone.turn(at(70));
     assert_eq!(shortfall(&phone), None);
