@@ -61,6 +61,7 @@ limits! {
     RECEIPT_ENTRIES_MAX = 64, "Entries after which a receipt is due at the latest.";
     RECEIPT_DELAY_MS_MAX = 1_000, "Time after which a receipt is due at the latest.";
     REFUSED_PAUSE_MS = 10_000, "Pause in which nothing is taken in after the disk refused a write.";
+    DOUBLES_PAUSE_MS = 2_000, "Time for which credit is kept back for what another peer had brought.";
     DEFERRED_MAX = 1_024, "Frames of members that a node keeps until its own start is durable: four windows of credit.";
     STALL_MS_MAX = 30_000, "Wait for any answer of a peer before its conversation begins anew.";
     BLOB_STREAMS_MAX = 4, "Transfers of chunks at one time with one peer.";

@@ -11,6 +11,7 @@ use heirloom_base::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod doubles;
 mod pause;
 mod receipts;
 
@@ -226,6 +227,10 @@ impl Replication {
     /// Ends a conversation.
     pub fn peer_down(&mut self, device: DeviceId) {
         self.sessions.remove(&device);
+        // Nobody waits for who is gone.
+        for session in self.sessions.values_mut().filter(|session| !session.held.is_empty()) {
+            session.held_until_ms = Some(0);
+        }
     }
 
     /// Returns the peers in conversation.
@@ -287,14 +292,14 @@ impl Replication {
         }
         let Some(session) = self.sessions.get_mut(&from) else { return };
         session.receipt_asked |= urgent;
-        let credit = Message::credit_for(&entries);
+        let (credit, count, news) = (Message::credit_for(&entries), entries.len(), session.news);
         for bytes in entries {
             match Entry::parse(bytes) {
                 Ok(entry) => self.receive_entry(now, from, entry, known),
                 Err(_) => self.offence(from, "an entry that is not well formed"),
             }
         }
-        self.send(from, credit);
+        self.give_credit(now, from, (count, news), credit);
         if urgent {
             self.urgent = true;
         }
@@ -356,6 +361,8 @@ impl Replication {
             session.wanted.remove(&log);
             session.progressed(now);
             session.delivered_ms = now.mono_ms;
+            session.news += 1;
+            session.news_ms = now.mono_ms;
         }
         self.outputs.push_back(Output::Store { entry: Box::new(entry), from });
     }
@@ -558,6 +565,7 @@ impl Replication {
             .filter_map(Session::stalled_ms)
             .chain(receipt)
             .chain(self.paused_until_ms)
+            .chain(self.sessions.values().filter_map(|session| session.held_until_ms))
             .min()
     }
 

@@ -40,6 +40,13 @@ pub(crate) struct Session {
     /// When the peer last sent an entry that was news or that it had not sent
     /// yet, or the conversation began.
     pub(crate) delivered_ms: u64,
+    /// How many entries of the peer were news, and when the last one came.
+    pub(crate) news: u64,
+    pub(crate) news_ms: u64,
+    /// The credit for messages in which nothing was news, until when it is kept
+    /// back.
+    pub(crate) held: Vec<Message>,
+    pub(crate) held_until_ms: Option<u64>,
     /// How far the peer has sent logs that were here already: of two that send
     /// the same ones withholds none.
     pub(crate) sent_again: BTreeMap<LogId, u64>,
@@ -103,6 +110,10 @@ impl Session {
         }
         if is_newest {
             self.told_others_since_ms = None;
+            // What others brought it meanwhile need not be sent.
+            for (log, tip) in &receipt.vector.tips {
+                self.shown(*log, tip.seq);
+            }
         }
     }
 

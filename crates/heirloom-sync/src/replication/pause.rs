@@ -57,6 +57,7 @@ impl Replication {
 
     /// Ends a pause that is over, and asks everybody for what was dropped.
     pub fn resume(&mut self, now: Now) {
+        self.release_credit(now);
         if self.paused_until_ms.is_none_or(|until| now.mono_ms < until) {
             return;
         }

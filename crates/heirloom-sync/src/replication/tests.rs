@@ -107,6 +107,7 @@ impl Peer {
         let mut messages = Vec::new();
         loop {
             let entries = &self.entries;
+            self.replication.release_credit(now);
             self.replication.pump(now, &mut |log, seq| entries.get(&(log, seq)).cloned());
             self.replication.send_receipt(now, &self.keys);
             let mut stored = Vec::new();
@@ -242,6 +243,65 @@ fn entries_and_receipts_travel_through_a_third_device() {
     let log = peers[0].log;
     assert_eq!(peers[2].replication.vector().seq(log), 3);
     assert_eq!(peers[0].replication.ledger().holders(log, 3).count(), 2);
+}
+
+/// Two devices with the same 3,000 entries, and a third that lacks them.
+fn two_sources() -> [Peer; 3] {
+    let mut peers = [Peer::new(1), Peer::new(2), Peer::new(3)];
+    peers[0].write(3_000);
+    let [one, other, _] = &mut peers;
+    connect(one, other);
+    run(&mut peers, at(0));
+    run(&mut peers, at(5_000));
+    for (own, other) in [(0, 1), (1, 0)] {
+        let gone = peers[other].id();
+        peers[own].replication.peer_down(gone);
+    }
+    let [one, other, third] = &mut peers;
+    connect_at(at(10_000), one, third);
+    connect_at(at(10_000), other, third);
+    peers
+}
+
+#[test]
+fn two_sources_of_the_same_do_not_send_all_of_it_twice() {
+    let mut peers = two_sources();
+    let messages = run(&mut peers, at(10_000));
+    let mut sent = 0;
+    for message in &messages {
+        if let Message::Entries { entries, .. } = message {
+            sent += entries.len();
+        }
+    }
+    let log = peers[0].log;
+    assert_eq!(peers[2].replication.vector().seq(log), 3_000);
+    assert!(sent < 3_000 + 600, "{sent}");
+    run(&mut peers, at(12_001));
+    run(&mut peers, at(20_000));
+    peers[1].write(40);
+    run(&mut peers, at(20_001));
+    assert_eq!(peers[2].replication.vector().seq(peers[1].log), 40, "the credit came back");
+}
+
+#[test]
+fn of_two_sources_the_other_goes_on_where_one_is_gone() {
+    let mut peers = two_sources();
+    let (one, third) = (peers[0].id(), peers[2].id());
+    for _ in 0..6 {
+        for index in 0..3 {
+            let from = peers[index].id();
+            for (to, message) in peers[index].turn(at(10_000)) {
+                let peer = peers.iter_mut().find(|peer| peer.id() == to).unwrap();
+                peer.receive(at(10_000), from, &message);
+            }
+        }
+    }
+    let log = peers[0].log;
+    assert!(peers[2].replication.vector().seq(log) < 3_000, "it is on its way");
+    peers[2].replication.peer_down(one);
+    peers[0].replication.peer_down(third);
+    run(&mut peers, at(10_001));
+    assert_eq!(peers[2].replication.vector().seq(log), 3_000);
 }
 
 #[test]
