@@ -15,6 +15,7 @@ use crate::error::DocError;
 use crate::guard::guarded;
 use automerge::{Automerge, LoadOptions, TextEncoding};
 use heirloom_base::{ActorId, ChangeHash, Hlc};
+use lineage::Course;
 use std::sync::OnceLock;
 
 /// Saved bytes above which a document is compressed: below, it saves nothing.
@@ -30,6 +31,10 @@ pub struct Document {
     newborn: Option<Newborn>,
     /// The document, made when it is asked for.
     automerge: OnceLock<Automerge>,
+    /// Whether each of its changes knows all those before it.
+    course: OnceLock<Course>,
+    /// What was known of that before it was changed.
+    earlier: Option<Course>,
 }
 
 impl Document {
@@ -40,12 +45,12 @@ impl Document {
     }
 
     fn of(automerge: Automerge) -> Self {
-        Self { newborn: None, automerge: OnceLock::from(automerge) }
+        Self { automerge: OnceLock::from(automerge), ..Self::default() }
     }
 
     /// Returns the document that a birth begins.
     pub(crate) fn of_newborn(newborn: Newborn) -> Self {
-        Self { newborn: Some(newborn), automerge: OnceLock::new() }
+        Self { newborn: Some(newborn), ..Self::default() }
     }
 
     /// Returns the document that [`birth`](crate::birth()) begins.
@@ -147,6 +152,12 @@ impl Document {
         self.newborn.as_ref()
     }
 
+    /// Returns whether changes of it were made apart.
+    pub(crate) fn is_forked(&self) -> bool {
+        let course = || Course::of(self.automerge(), self.earlier);
+        self.newborn.is_none() && *self.course.get_or_init(course) == Course::Forked
+    }
+
     pub(crate) fn automerge(&self) -> &Automerge {
         self.automerge.get_or_init(|| self.newborn.as_ref().map_or_else(empty, Newborn::unfolded))
     }
@@ -155,6 +166,7 @@ impl Document {
     pub(crate) fn automerge_mut(&mut self) -> &mut Automerge {
         self.automerge();
         self.newborn = None;
+        self.earlier = self.course.take().or(self.earlier.take());
         self.automerge.get_mut().expect("it was made just now")
     }
 }

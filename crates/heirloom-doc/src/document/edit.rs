@@ -110,7 +110,8 @@ impl Document {
                     plan.steps.push(Step::Put(key.to_owned(), value::REMOVED));
                 }
                 Some(_) | None => {
-                    let contested = contested_at(self.automerge(), &current, None);
+                    let contested = || contested_at(self.automerge(), &current, None);
+                    let contested = if self.is_forked() { contested() } else { None };
                     match settling(contested.as_ref(), value) {
                         Some(splices) => plan.splice(key, splices, &current),
                         None => set(&mut plan, key, value, &current),

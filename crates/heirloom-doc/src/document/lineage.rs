@@ -1,9 +1,55 @@
 //! Which changes know which others.
 
 use crate::change::own_actor;
-use automerge::{Automerge, ChangeHash, ChangeMetadata};
+use automerge::{Automerge, ChangeHash, ChangeMetadata, ReadDoc};
 use heirloom_base::{ActorId, Hlc};
 use std::collections::BTreeMap;
+
+/// How the changes of a document follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// Each knows all those before it: the last one, and how many there are.
+    Straight(ChangeHash, u64),
+    /// Some were made apart, and will always have been.
+    Forked,
+}
+
+impl Course {
+    /// Reads it, from where it was known before something came.
+    pub(super) fn of(document: &Automerge, earlier: Option<Self>) -> Self {
+        let known = match earlier {
+            Some(Self::Forked) => return Self::Forked,
+            Some(Self::Straight(last, count)) => Some((last, count)),
+            None => None,
+        };
+        let heads = document.get_heads();
+        let head = match heads[..] {
+            [head] => head,
+            [] => return Self::Straight(ChangeHash([0; 32]), 0),
+            _ => return Self::Forked,
+        };
+        let all = document.stats().num_changes;
+        let (mut at, mut walked) = (head, 0);
+        loop {
+            if let Some((_, count)) = known.filter(|(last, _)| *last == at) {
+                walked += count;
+                break;
+            }
+            walked += 1;
+            // Of what a change builds on, the one before has the highest
+            // operation; its author's previous change may stand beside it.
+            let Some(meta) = document.get_change_meta_by_hash(&at) else { break };
+            let before = meta.deps.iter().filter_map(|hash| {
+                document.get_change_meta_by_hash(hash).map(|meta| (meta.max_op, meta.hash))
+            });
+            match before.max() {
+                Some((_, hash)) => at = hash,
+                None => break,
+            }
+        }
+        if walked == all { Self::Straight(head, all) } else { Self::Forked }
+    }
+}
 
 /// The changes of a document of which some were made apart. A change is named by
 /// its place among them.
@@ -19,17 +65,8 @@ pub(super) struct Lineage<'a> {
 }
 
 impl<'a> Lineage<'a> {
-    /// Reads the changes of a document; nothing where each knows all those
-    /// before it.
     pub(super) fn of(document: &'a Automerge) -> Option<Self> {
         let metas = document.get_changes_meta(&[]);
-        let knows = |pair: &[ChangeMetadata<'_>]| match pair {
-            [one, next] => next.deps.contains(&one.hash),
-            _ => true,
-        };
-        if metas.windows(2).all(knows) {
-            return None;
-        }
         let mut actors = BTreeMap::new();
         for meta in &metas {
             let next = actors.len();

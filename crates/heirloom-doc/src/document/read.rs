@@ -168,7 +168,8 @@ impl Document {
         }
         let is_text = |value: &ValueRef<'_>| matches!(value, ValueRef::Object(ObjType::Text));
         let items = self.automerge().map_range(ROOT, ..);
-        let several = items.filter(|item| item.conflict || is_text(&item.value));
+        let is_forked = self.is_forked();
+        let several = items.filter(|item| item.conflict || is_forked && is_text(&item.value));
         several.filter_map(|item| conflict(self.automerge(), &item.key)).collect()
     }
 }
