@@ -114,8 +114,9 @@ struct Import {
     access: Access,
     dry_run: bool,
     batch: Batch,
-    /// Every item so far: of what it holds of its record and of its bytes the
-    /// hashes, cut short because an import may have millions.
+    /// Every item so far: of what it holds of its record and of its bytes, or
+    /// of its lines where it has no uid, the hashes, cut short because an import
+    /// may have millions.
     seen: BTreeMap<[u8; 16], [u8; 8]>,
     /// Left out items that are not listed any more.
     unlisted: usize,
@@ -241,7 +242,9 @@ impl Import {
             }
         };
         let uid = item.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&item));
-        let hash: [u8; 8] = hash::truncate(hash::plain(&raw.bytes));
+        // Without a uid, the lines themselves tell that it is the same.
+        let told_by = if item.uid.is_some() { raw.bytes.as_slice() } else { uid.as_bytes() };
+        let hash: [u8; 8] = hash::truncate(hash::plain(told_by));
         let id = |part: &str| {
             hash::truncate(hash::plain(format!("{}/{part}/{uid}", raw.category.id).as_bytes()))
         };
