@@ -19,6 +19,13 @@ use std::collections::BTreeMap;
 /// folders were imported by themselves that have the same file.
 const COMPARED_MAX: usize = 64;
 
+/// Places that end as an item's does and are asked whether it is closer to what
+/// stands there: of more, as of many readme files, none tells much.
+const ELSEWHERE_MAX: usize = 16;
+
+/// What stands for the closeness of the same bytes: no words tell more.
+const SAME: u32 = u32::MAX;
+
 /// An item whose record is not known yet.
 struct Open<'a, 'b> {
     found: &'a mut Found<'b>,
@@ -248,7 +255,32 @@ impl<'a, 'b> Claims<'a, 'b> {
         let (open, candidates): (Vec<_>, Vec<_>) = compared.into_iter().unzip();
         self.open = open;
         let mut candidates = candidates.into_iter();
-        self.take(|claims, open| Ok(claims.changed(open, candidates.next().unwrap_or_default())))
+        self.take(|claims, open| {
+            let found = claims.changed(open, candidates.next().unwrap_or_default());
+            match found {
+                Some(found) if !claims.is_closer_elsewhere(open, found.closeness)? => {
+                    Ok(Some(found.record))
+                }
+                Some(_) | None => Ok(None),
+            }
+        })
+    }
+
+    /// Returns whether an item is closer to a note that stands where it would
+    /// stand if the folder that is imported were a deeper one: it may be that
+    /// one, or a copy, but is not the one at its own place.
+    fn is_closer_elsewhere(&self, open: &Open<'_, '_>, closeness: u32) -> Result<bool, Refusal> {
+        for above in self.places.above(&open.place).take(ELSEWHERE_MAX) {
+            let below = self.places.below(above, &open.place);
+            for record in below.into_iter().filter(|one| !self.taken.contains_key(one)) {
+                let is_same = self.holds(record, open)?;
+                let other = if is_same { SAME } else { self.candidate(record, open)?.closeness };
+                if other > closeness {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Returns the records that an item may be a new version of.
@@ -290,11 +322,11 @@ impl<'a, 'b> Claims<'a, 'b> {
     /// Returns the record that an item is a new version of: of those that nothing
     /// else is the one that it is closest to, or the only one in a folder that
     /// is known.
-    fn changed(&self, open: &Open<'_, '_>, mut candidates: Vec<Candidate>) -> Option<RecordId> {
+    fn changed(&self, open: &Open<'_, '_>, mut candidates: Vec<Candidate>) -> Option<Candidate> {
         candidates.retain(|one| !self.taken.contains_key(&one.record));
         if candidates.iter().all(|one| !one.is_likely) {
             let only = candidates.pop().filter(|_| candidates.is_empty())?;
-            return self.is_familiar(open).then_some(only.record);
+            return self.is_familiar(open).then_some(only);
         }
         candidates.retain(|one| one.is_likely);
         candidates.sort_by_key(|one| Reverse(one.closeness));
@@ -302,6 +334,6 @@ impl<'a, 'b> Claims<'a, 'b> {
         let first = closest.next()?;
         // Of two that it is as close to nobody knows which one it is.
         let is_one = closest.next().is_none_or(|next| next.closeness < first.closeness);
-        is_one.then_some(first.record)
+        is_one.then_some(first)
     }
 }

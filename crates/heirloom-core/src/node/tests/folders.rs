@@ -257,6 +257,41 @@ fn a_note_is_not_told_to_be_unchanged_where_another_text_of_it_stands_before_it(
     assert_eq!(texts_at(&mut alone, "a.md"), ["one two\n"]);
 }
 
+#[test]
+fn a_folder_is_known_also_where_a_file_of_the_same_name_stands_above_it() {
+    let (top, low) = ("It holds\nmy notes\nof all\n", "It holds\nmy notes\nof work\n");
+    let vault = [("readme.md", top), ("Work/readme.md", low), ("Work/x.md", "x\n")];
+    for work in [&[("readme.md", low), vault[2]][..], &[("readme.md", low)]] {
+        let mut alone = Alone::new();
+        assert_eq!(import(&mut alone, &vault), (3, 0, 0));
+        let before = exported(&mut alone);
+        let inner = |(at, text): &(&'static str, _)| (at.trim_start_matches("Work/"), *text);
+        let work: Vec<(&str, &str)> = work.iter().map(inner).collect();
+        let unchanged = work.len() as u64;
+        assert_eq!(import(&mut alone, &work), (0, 0, unchanged));
+        assert_eq!(exported(&mut alone), before);
+    }
+}
+
+#[test]
+fn a_note_is_not_changed_by_one_that_is_closer_to_another_below() {
+    let mut alone = Alone::new();
+    let (top, low) = ("It holds\nmy notes\nof all\n", "It holds\nmy notes\nof work\n");
+    let (x, y) = ("x\n", "y\n");
+    let work = [("Work/readme.md", low), ("Work/x.md", x), ("Work/y.md", y)];
+    let vault = [&[("readme.md", top)], &work[..]].concat();
+    assert_eq!(import(&mut alone, &vault), (4, 0, 0));
+    let changed = "It holds\nmy notes\nof work now\n";
+    let inner = [("readme.md", changed), ("x.md", x), ("y.md", y)];
+    assert_eq!(import(&mut alone, &inner), (1, 0, 2));
+    assert_eq!(texts_at(&mut alone, "readme.md"), [top, changed]);
+    // What is mostly new tells of no folder, but is no other readme either.
+    let copy = [("readme.md", low), ("1.md", "1\n"), ("2.md", "2\n")];
+    assert_eq!(import(&mut alone, &copy), (3, 0, 0));
+    let own = [("readme.md", "It holds\nmy notes\nof all of us\n")];
+    assert_eq!(import(&mut alone, &own), (0, 1, 0), "it is closer to the one at its place");
+}
+
 /// Files by their paths.
 type Disk = BTreeMap<String, String>;
 
