@@ -23,7 +23,8 @@ const COMPARED_MAX: usize = 64;
 /// stands there: of more, as of many readme files, none tells much.
 const ELSEWHERE_MAX: usize = 16;
 
-/// What stands for the closeness of the same bytes: no words tell more.
+/// What stands for the closeness of the same bytes, or of a file that an export
+/// named after its record: no words tell more.
 const SAME: u32 = u32::MAX;
 
 /// An item whose record is not known yet.
@@ -285,6 +286,11 @@ impl<'a, 'b> Claims<'a, 'b> {
 
     /// Returns the records that an item may be a new version of.
     fn candidates(&self, open: &Open<'_, '_>) -> Result<Vec<Candidate>, Refusal> {
+        let mut told_apart = self.places.told_apart(&open.place).iter();
+        if let Some(record) = told_apart.find(|record| !self.taken.contains_key(record)) {
+            // The digits in the name of its file tell which one it is.
+            return Ok(vec![Candidate { record: *record, closeness: SAME, is_likely: true }]);
+        }
         let mut candidates = Vec::new();
         let here = self.places.at(&open.place).iter().filter(|one| !self.taken.contains_key(one));
         for record in here.take(COMPARED_MAX) {

@@ -292,6 +292,34 @@ fn a_note_is_not_changed_by_one_that_is_closer_to_another_below() {
     assert_eq!(import(&mut alone, &own), (0, 1, 0), "it is closer to the one at its place");
 }
 
+#[test]
+fn a_file_of_an_export_that_was_told_apart_and_changed_stays_its_note() {
+    let mut alone = Alone::new();
+    let vault =
+        [("d/a.md", "of one\n"), ("d/A.md", "of two\n"), ("d/p.png", "p"), ("d/P.png", "P")];
+    assert_eq!(import(&mut alone, &vault), (4, 0, 0));
+    let changed =
+        |before: &BTreeMap<String, (String, String)>, by: &str| -> Vec<(String, String)> {
+            let file = |(name, (_, text)): (&String, &(String, String))| {
+                (name.strip_prefix("notes/").unwrap().to_owned(), format!("{by} {text}"))
+            };
+            before.iter().map(file).collect()
+        };
+    let before = exported(&mut alone);
+    for by in ["more", "something else than what was there before and then"] {
+        let files = changed(&before, by);
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        assert!(files.iter().all(|(path, _)| path.contains('-')), "{files:?}");
+        assert_eq!(import(&mut alone, &files), (0, 4, 0));
+        assert_eq!(import(&mut alone, &files), (0, 0, 4));
+        let after = exported(&mut alone);
+        assert!(after.keys().eq(before.keys()), "no note has moved: {after:?}");
+        let files: Vec<&str> = files.iter().map(|(_, text)| *text).collect();
+        assert!(after.values().map(|(_, text)| text.as_str()).eq(files));
+    }
+}
+
 /// Files by their paths.
 type Disk = BTreeMap<String, String>;
 
