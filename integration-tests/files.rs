@@ -371,6 +371,29 @@ fn folders_that_are_known_are_known_together() {
 }
 
 #[test]
+fn notes_of_one_name_stay_apart_however_much_is_imported_between_them() {
+    let root = TempDir::new().unwrap();
+    let home = root.path().join("home");
+    init(&home, "laptop");
+    let [a, b, out] = ["a", "b", "out"].map(|name| root.path().join(name));
+    let texts = ["buy milk\nand eggs\n", "buy milk\nand bread\n"];
+    for (folder, text) in [&a, &b].into_iter().zip(texts) {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join("todo.md"), text).unwrap();
+    }
+    // More than one request carries.
+    std::fs::write(a.join("walk.pdf"), vec![b'x'; 5 << 20]).unwrap();
+    let [a, b, out] = [&a, &b, &out].map(|path| path.to_str().unwrap());
+    run(&home, &["import", a]).expect(0);
+    let report = run_json(&home, &["import", a, b]).expect(0).json();
+    let counts = ["accepted", "updated", "unchanged"].map(|name| report[name].as_u64().unwrap());
+    assert_eq!(counts, [1, 0, 2]);
+    run(&home, &["export", out]).expect(0);
+    let found: Vec<String> = files_below(Path::new(out)).into_values().collect();
+    assert!(texts.iter().all(|text| found.iter().any(|found| found == text)));
+}
+
+#[test]
 fn a_calendar_without_its_last_line_is_taken_and_counts_as_nothing_left_out() {
     let folder = TempDir::new().unwrap();
     let home = folder.path().join("home");

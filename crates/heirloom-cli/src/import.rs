@@ -22,6 +22,10 @@ use std::path::Path;
 /// Bytes of one item, so that its base64 form fits a request with room for the rest.
 const ITEM_BYTES_MAX: usize = API_REQUEST_BYTES_MAX / 4 * 3 - 64 * 1024;
 
+/// Bytes of a batch that ends in files of one name, which are told apart
+/// together: as many as leave a request its room.
+const ONE_NAME_BYTES_MAX: usize = 2 * IMPORT_BATCH_BYTES_MAX;
+
 /// Bytes that are read of a file at one time while it is cut.
 const PIECE_BYTES: usize = 1024 * 1024;
 
@@ -90,9 +94,12 @@ struct Batch {
 }
 
 impl Batch {
-    /// Returns whether one more item of this size would make it too large.
-    fn is_full_for(&self, bytes: usize) -> bool {
-        !self.items.is_empty() && self.bytes + bytes > IMPORT_BATCH_BYTES_MAX
+    /// Returns whether one more item of this size, of a file of this name, would
+    /// make it too large. What has the name of the last one may go beyond.
+    fn is_full_for(&self, name: &str, bytes: usize) -> bool {
+        let is_one_name = self.items.last().is_some_and(|last| last.file == name);
+        let most = if is_one_name { ONE_NAME_BYTES_MAX } else { IMPORT_BATCH_BYTES_MAX };
+        !self.items.is_empty() && self.bytes + bytes > most
     }
 
     /// Notes how reports call a file.
@@ -114,8 +121,9 @@ struct Import {
     access: Access,
     dry_run: bool,
     batch: Batch,
-    /// Every item so far: of what it holds of its record and of its bytes the
-    /// hashes, cut short because an import may have millions.
+    /// Every item so far: of what it holds of its record and of its bytes, or
+    /// of its lines where it has no uid, the hashes, cut short because an import
+    /// may have millions.
     seen: BTreeMap<[u8; 16], [u8; 8]>,
     /// Left out items that are not listed any more.
     unlisted: usize,
@@ -209,7 +217,7 @@ impl Import {
                 continue;
             }
             let size = raw.bytes.len();
-            if self.batch.is_full_for(size) {
+            if self.batch.is_full_for(&file.name, size) {
                 self.send(Wait::default()).await?;
             }
             self.batch.name(file);
@@ -241,7 +249,9 @@ impl Import {
             }
         };
         let uid = item.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(&item));
-        let hash: [u8; 8] = hash::truncate(hash::plain(&raw.bytes));
+        // Without a uid, the lines themselves tell that it is the same.
+        let told_by = if item.uid.is_some() { raw.bytes.as_slice() } else { uid.as_bytes() };
+        let hash: [u8; 8] = hash::truncate(hash::plain(told_by));
         let id = |part: &str| {
             hash::truncate(hash::plain(format!("{}/{part}/{uid}", raw.category.id).as_bytes()))
         };
@@ -455,15 +465,17 @@ mod tests {
             root: 0,
         };
         let mut batch = Batch::default();
-        assert!(!batch.is_full_for(IMPORT_BATCH_BYTES_MAX + 1));
+        assert!(!batch.is_full_for("a.md", ONE_NAME_BYTES_MAX + 1));
         batch.push(item, 10);
-        assert!(!batch.is_full_for(IMPORT_BATCH_BYTES_MAX - 10));
-        assert!(batch.is_full_for(IMPORT_BATCH_BYTES_MAX - 9));
+        assert!(!batch.is_full_for("b.md", IMPORT_BATCH_BYTES_MAX - 10));
+        assert!(batch.is_full_for("b.md", IMPORT_BATCH_BYTES_MAX - 9));
+        assert!(!batch.is_full_for("a.md", ONE_NAME_BYTES_MAX - 10));
+        assert!(batch.is_full_for("a.md", ONE_NAME_BYTES_MAX - 9));
     }
 
     #[test]
     fn the_largest_item_fits_a_request() {
         const { assert!(ITEM_BYTES_MAX.div_ceil(3) * 4 + 64 * 1024 < API_REQUEST_BYTES_MAX) };
-        const { assert!(IMPORT_BATCH_BYTES_MAX < ITEM_BYTES_MAX) };
+        const { assert!(ONE_NAME_BYTES_MAX < ITEM_BYTES_MAX) };
     }
 }

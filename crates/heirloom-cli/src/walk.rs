@@ -74,7 +74,24 @@ impl Walk {
             let root = *roots.entry(folder).or_insert(next);
             walk.found.iter_mut().skip(first).for_each(|file| file.root = root);
         }
+        walk.gather_names();
         walk
+    }
+
+    /// Puts files of one name that may be notes behind the first of them: which
+    /// notes they are is found for all of them together.
+    fn gather_names(&mut self) {
+        let mut first = BTreeMap::new();
+        let mut places: Vec<usize> = Vec::with_capacity(self.found.len());
+        for (place, file) in self.found.iter().enumerate() {
+            let is_read = heirloom_formats::is_read(&file.name);
+            let known = if is_read { place } else { *first.entry(&file.name).or_insert(place) };
+            places.push(known);
+        }
+        let mut found: Vec<(usize, Found)> =
+            places.into_iter().zip(std::mem::take(&mut self.found)).collect();
+        found.sort_by_key(|(place, _)| *place);
+        self.found = found.into_iter().map(|(_, file)| file).collect();
     }
 
     /// Walks one folder in the order of its names.
@@ -263,9 +280,32 @@ mod tests {
             let paths: Vec<PathBuf> = names.iter().map(|name| path(name)).collect();
             Walk::over(&paths).found.iter().map(|file| file.root).collect::<Vec<u32>>()
         };
-        assert_eq!(roots(&["a", "b/"]), [0, 0, 1, 1]);
+        assert_eq!(roots(&["a", "b/"]), [0, 1, 0, 1]);
         assert_eq!(roots(&["a/1.md", "b/1.md", "a/2.md"]), [0, 1, 0]);
-        assert_eq!(roots(&["none", "a/1.md", "b", "a"]), [1, 2, 2, 1, 1]);
+        assert_eq!(roots(&["none", "a/1.md", "b", "a"]), [1, 2, 1, 2, 1]);
+    }
+
+    #[test]
+    fn files_of_one_name_that_may_be_notes_stand_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a/1.md", "a/2.md", "a/c.vcf", "b/1.md", "b/c.vcf", "d/2.md", "d/3.md"] {
+            fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            fs::write(path(name), "").unwrap();
+        }
+        let found = Walk::over(&["a", "b", "d"].map(path)).found;
+        let told: Vec<(u32, &str)> =
+            found.iter().map(|file| (file.root, file.name.as_str())).collect();
+        let expected = [
+            (0, "1.md"),
+            (1, "1.md"),
+            (0, "2.md"),
+            (2, "2.md"),
+            (0, "c.vcf"),
+            (1, "c.vcf"),
+            (2, "3.md"),
+        ];
+        assert_eq!(told, expected);
     }
 
     fn placed(names: &[&str]) -> Vec<(String, Option<&'static str>)> {

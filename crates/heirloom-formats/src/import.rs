@@ -17,8 +17,8 @@ pub enum Standing {
 
 impl Standing {
     /// Returns how an item stands to those before it. `before` says of one of
-    /// its [`parts_of`] whether an item held it, and if so, whether its bytes
-    /// are the same.
+    /// its [`parts_of`] whether an item held it, and if so, whether the two
+    /// are the same: their bytes are, or the lines of two without a uid.
     pub fn of(item: &Item, before: impl FnMut(&str) -> Option<bool>) -> Self {
         let mut parts = parts_of(item);
         // A series that comes behind one of its occurrences is no version of it.
@@ -28,8 +28,6 @@ impl Standing {
         let met: Vec<bool> = parts.iter().map(String::as_str).filter_map(before).collect();
         match met.len() {
             0 => Self::New,
-            // Without a uid, the lines themselves tell that it is the same.
-            _ if item.uid.is_none() => Self::Same,
             all if all == parts.len() && met.iter().all(|is_same| *is_same) => Self::Same,
             _ => Self::Other,
         }

@@ -213,6 +213,14 @@ pub fn is_likely_one(category: &CategorySpec, one: &Content, other: &Content) ->
     is_note_category(category) && notes::is_likely_one(one, other)
 }
 
+/// Returns how much of their words two notes share, titles included, in
+/// thousandths: 1000 where one has no word that the other lacks. Other records
+/// share nothing.
+#[must_use]
+pub fn closeness(category: &CategorySpec, one: &Content, other: &Content) -> u32 {
+    if is_note_category(category) { notes::closeness(one, other) } else { 0 }
+}
+
 /// Returns whether a file is a note by its name.
 #[must_use]
 pub fn is_note(name: &str) -> bool {

@@ -367,11 +367,28 @@ pub(crate) fn is_likely_one(one: &Content, other: &Content) -> bool {
     if old_lines.values().sum::<usize>().min(new_lines.values().sum()) >= LINES_TELLING {
         return mostly_common(&old_lines, &new_lines);
     }
-    let titles = [one, other].map(|content| value_of(content, "title").unwrap_or_default());
-    let [old_title, new_title] = titles.each_ref().map(|title| title.split_whitespace());
-    let old_words = counted(old_title.chain(old.split_whitespace()));
-    let new_words = counted(new_title.chain(new.split_whitespace()));
-    old_words.is_empty() || mostly_common(&old_words, &new_words)
+    let [old, new] = [one, other].map(words);
+    let [old, new] = [&old, &new].map(|words| counted(words.iter().map(String::as_str)));
+    old.is_empty() || mostly_common(&old, &new)
+}
+
+/// As [`crate::closeness`].
+pub(crate) fn closeness(one: &Content, other: &Content) -> u32 {
+    if [one, other].into_iter().any(attachment::is_in) {
+        return 0;
+    }
+    let words = [one, other].map(words);
+    let all: usize = words.iter().map(Vec::len).sum();
+    let [one, other] = words.each_ref().map(|words| counted(words.iter().map(String::as_str)));
+    let thousandths = (common(&one, &other) * 2000).checked_div(all).unwrap_or(1000);
+    u32::try_from(thousandths).unwrap_or(1000)
+}
+
+/// Returns the words of a note, those of its title first.
+fn words(content: &Content) -> Vec<String> {
+    let title = value_of(content, TITLE).unwrap_or_default();
+    let body = text_of(content.get(BODY));
+    title.split_whitespace().chain(body.split_whitespace()).map(str::to_owned).collect()
 }
 
 /// Counts pieces of text that are not blank.
@@ -385,12 +402,17 @@ fn counted<'a>(pieces: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize
 
 /// Returns whether at least half of the shorter list stands in the other.
 fn mostly_common(one: &BTreeMap<&str, usize>, other: &BTreeMap<&str, usize>) -> bool {
+    let common = common(one, other);
+    let shorter = one.values().sum::<usize>().min(other.values().sum());
+    common > 0 && common * 2 >= shorter
+}
+
+/// Counts the pieces that stand in both lists.
+fn common(one: &BTreeMap<&str, usize>, other: &BTreeMap<&str, usize>) -> usize {
     let common = |(piece, count): (&&str, &usize)| {
         other.get(piece).map_or(0, |found: &usize| *found.min(count))
     };
-    let common: usize = one.iter().map(common).sum();
-    let shorter = one.values().sum::<usize>().min(other.values().sum());
-    common > 0 && common * 2 >= shorter
+    one.iter().map(common).sum()
 }
 
 /// Returns whether bytes are a text; of one that was cut off, a part.

@@ -1,20 +1,22 @@
 //! Importing items of files.
 
+mod claims;
 mod places;
+mod within;
 
 use super::records::{Writing, category_of};
 use super::{Node, Refusal};
 use crate::births;
 use crate::collection::identity::Identity;
-use crate::command::{Answer, ImportItem, ImportReport, SkippedItem, Wait};
+use crate::command::{Answer, Failure, ImportItem, ImportReport, SkippedItem, Wait};
 use crate::input::CommandId;
 use crate::storage::Storage;
 use base64::Engine as _;
 use heirloom_base::{Now, RecordId, hash, id};
 use heirloom_doc::Document;
 use heirloom_formats::{Import, Item, RawItem, Replacement, Standing};
+use heirloom_schema::category::notes::NOTES;
 use heirloom_schema::{Content, Value, key};
-use places::{Among, Places};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What importing one item did.
@@ -42,19 +44,19 @@ impl Node {
         wait: Wait,
     ) -> Result<Option<Answer>, Refusal> {
         let mut round = Round::default();
-        let mut places = None;
-        // Single occurrences go to their series, wherever that stands.
-        let mut later = Vec::new();
+        let mut found = Vec::new();
         for item in items {
-            let among = Among { items, root: item.root };
-            let found = self.item(storage, item, among, &mut places);
-            match found {
-                Ok(found) if found.is_partial() => later.push((item, found)),
-                found => self.take(now, storage, (item, found), &mut round)?,
+            match self.item(item) {
+                Ok(one) => found.push(one),
+                Err(refusal) => round.leave_out(item, refusal)?,
             }
         }
-        for (item, found) in later {
-            self.take(now, storage, (item, Ok(found)), &mut round)?;
+        self.join_inner(storage, &mut found)?;
+        self.find_by_place(storage, &mut found)?;
+        // Single occurrences go to their series, wherever that stands.
+        let (later, first): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_partial);
+        for found in first.into_iter().chain(later) {
+            self.take(now, storage, found, &mut round)?;
         }
         let answer = Answer::Imported { report: round.report, reached: false };
         if dry_run {
@@ -68,61 +70,42 @@ impl Node {
         &mut self,
         now: Now,
         storage: &dyn Storage,
-        (item, found): (&ImportItem, Result<Found, Refusal>),
+        found: Found<'_>,
         round: &mut Round,
     ) -> Result<(), Refusal> {
-        let about = |reason| SkippedItem { file: item.file.clone(), line: item.line, reason };
-        let done = found.and_then(|found| self.import_item(now, storage, found, round));
-        let report = &mut round.report;
-        match done {
-            Ok((outcome, kept)) => {
-                match outcome {
-                    Outcome::Accepted => report.accepted += 1,
-                    Outcome::Updated => report.updated += 1,
-                    Outcome::Unchanged => report.unchanged += 1,
-                    Outcome::InTrash => {
-                        report.unchanged += 1;
-                        report.kept.push(about(IN_TRASH.to_owned()));
-                    }
-                }
-                report.kept.extend(kept_reason(kept).map(about));
-            }
-            Err(Refusal::Failure(failure)) => report.skipped.push(about(failure.text)),
-            Err(error @ Refusal::Storage(_)) => return Err(error),
+        let item = found.item;
+        match self.import_item(now, storage, found, round) {
+            Ok((outcome, kept)) => round.note(item, &outcome, kept),
+            Err(refusal) => round.leave_out(item, refusal)?,
         }
         Ok(())
     }
 
-    /// Reads one of some items that are imported together, and finds its record.
-    fn item(
-        &self,
-        storage: &dyn Storage,
-        item: &ImportItem,
-        among: Among<'_>,
-        places: &mut Option<Places>,
-    ) -> Result<Found, Refusal> {
-        let (raw, parsed) = parsed_item(item)?;
+    /// Reads one item. Its record is the one of its identifier or its content.
+    fn item<'a>(&self, item: &'a ImportItem) -> Result<Found<'a>, Refusal> {
+        let raw = raw_item(item)?;
+        let parsed = parsed(&raw)?;
         let uid = uid_of(&parsed);
-        let mut record = self.record_id(raw.category, &uid)?;
-        if parsed.uid.is_none()
-            && self.collection.saved(storage, record)?.is_none()
-            && let Some(changed) = self.changed_note(storage, (&raw, &parsed), among, places)?
-        {
-            record = changed;
-        }
-        Ok(Found { raw, parsed, uid, record })
+        let record = self.record_id(raw.category, &uid)?;
+        Ok(Found { item, raw, parsed, uid, record, hindrance: None })
     }
 
     fn import_item(
         &mut self,
         now: Now,
         storage: &dyn Storage,
-        Found { raw, parsed, uid, record }: Found,
+        Found { raw, parsed, uid, record, hindrance, .. }: Found<'_>,
         round: &mut Round,
     ) -> Result<(Outcome, Kept), Refusal> {
-        let bytes = hash::plain(&raw.bytes);
+        if let Some(failure) = hindrance {
+            return Err(failure.into());
+        }
+        let seen = Seen {
+            bytes: hash::plain(&raw.bytes),
+            lines: parsed.uid.is_none().then(|| uid.clone()),
+        };
         let before =
-            |part: &str| round.seen.get(&(record, part.to_owned())).map(|one| *one == bytes);
+            |part: &str| round.seen.get(&(record, part.to_owned())).map(|one| one.is_as(&seen));
         match Standing::of(&parsed, before) {
             Standing::New => {}
             Standing::Same => return Ok((Outcome::Unchanged, Kept::new())),
@@ -133,7 +116,7 @@ impl Node {
             }
         }
         for part in heirloom_formats::parts_of(&parsed) {
-            round.seen.entry((record, part)).or_insert(bytes);
+            round.seen.entry((record, part)).or_insert_with(|| seen.clone());
         }
         let account_key = self.keyring()?.account_key();
         let document = match round.touched.contains(&record) {
@@ -192,7 +175,9 @@ impl Node {
         let tie = id::to_hex(&hash::plain(&raw.bytes)[..4]);
         let Replacement { mut edits, kept } =
             heirloom_formats::replace(raw.category, &base, &current, &imported, &tie);
-        if edits.is_empty() && kept.is_empty() {
+        // A note that carries no uid is known again by what was imported last.
+        let is_named = parsed.uid.is_some() || raw.category.number != NOTES.number;
+        if is_named && edits.is_empty() && kept.is_empty() {
             return Ok((Outcome::Unchanged, kept));
         }
         let outcome = if edits.is_empty() { Outcome::Unchanged } else { Outcome::Updated };
@@ -250,21 +235,72 @@ fn kept_reason(kept: Kept) -> Option<String> {
 struct Round {
     report: ImportReport,
     writing: Writing,
-    /// What was imported of every record, with the hash of its item.
-    seen: BTreeMap<(RecordId, String), [u8; 32]>,
+    /// What was imported of every record.
+    seen: BTreeMap<(RecordId, String), Seen>,
     /// The records that may be in `writing`.
     touched: BTreeSet<RecordId>,
 }
 
-/// An item and the record that it stands for.
-struct Found {
-    raw: RawItem,
-    parsed: Item,
-    uid: String,
-    record: RecordId,
+impl Round {
+    /// Notes what became of an item.
+    fn note(&mut self, item: &ImportItem, outcome: &Outcome, kept: Kept) {
+        let report = &mut self.report;
+        match outcome {
+            Outcome::Accepted => report.accepted += 1,
+            Outcome::Updated => report.updated += 1,
+            Outcome::Unchanged => report.unchanged += 1,
+            Outcome::InTrash => {
+                report.unchanged += 1;
+                report.kept.push(about(item, IN_TRASH.to_owned()));
+            }
+        }
+        report.kept.extend(kept_reason(kept).map(|reason| about(item, reason)));
+    }
+
+    /// Notes why an item is left out.
+    fn leave_out(&mut self, item: &ImportItem, refusal: Refusal) -> Result<(), Refusal> {
+        match refusal {
+            Refusal::Failure(failure) => self.report.skipped.push(about(item, failure.text)),
+            Refusal::Storage(_) => return Err(refusal),
+        }
+        Ok(())
+    }
 }
 
-impl Found {
+fn about(item: &ImportItem, reason: String) -> SkippedItem {
+    SkippedItem { file: item.file.clone(), line: item.line, reason }
+}
+
+/// An item that was imported.
+#[derive(Clone)]
+struct Seen {
+    /// The hash of its bytes.
+    bytes: [u8; 32],
+    /// The uid that follows from its lines, where it carries none.
+    lines: Option<String>,
+}
+
+impl Seen {
+    /// Returns whether another item says the same. Without a uid of their own,
+    /// the lines tell that, whatever ends them.
+    fn is_as(&self, other: &Self) -> bool {
+        self.bytes == other.bytes || (self.lines.is_some() && self.lines == other.lines)
+    }
+}
+
+/// An item and the record that it stands for.
+struct Found<'a> {
+    item: &'a ImportItem,
+    raw: RawItem,
+    parsed: Item,
+    /// Its own uid, or the one that follows from its lines.
+    uid: String,
+    record: RecordId,
+    /// Why its record cannot be found.
+    hindrance: Option<Failure>,
+}
+
+impl Found<'_> {
     /// Returns whether it holds occurrences of a series, and not the series.
     fn is_partial(&self) -> bool {
         !heirloom_formats::parts_of(&self.parsed).iter().any(String::is_empty)
@@ -275,12 +311,11 @@ fn uid_of(parsed: &Item) -> String {
     parsed.uid.clone().unwrap_or_else(|| heirloom_formats::content_uid(parsed))
 }
 
-fn parsed_item(item: &ImportItem) -> Result<(RawItem, Item), Refusal> {
-    let raw = raw_item(item)?;
-    let parsed = heirloom_formats::parse(&raw).map_err(|error| {
+fn parsed(raw: &RawItem) -> Result<Item, Refusal> {
+    let parsed = heirloom_formats::parse(raw).map_err(|error| {
         crate::failure::usage(error.reason.clone(), "Mend the item and import it again.")
     })?;
-    Ok((raw, heirloom_formats::taken(parsed)))
+    Ok(heirloom_formats::taken(parsed))
 }
 
 fn raw_item(item: &ImportItem) -> Result<RawItem, Refusal> {

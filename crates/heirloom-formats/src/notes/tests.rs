@@ -458,6 +458,19 @@ fn a_changed_note_is_told_from_another_of_the_same_name() {
 }
 
 #[test]
+fn how_close_two_notes_are_is_told_by_their_words() {
+    let note = |text: &str| one("p.md", text.as_bytes()).content;
+    let closeness = |one: &str, other: &str| crate::closeness(&NOTES, &note(one), &note(other));
+    assert_eq!(closeness("one two\n", "two\none"), 1000);
+    assert_eq!(closeness("one two\n", "one two three four\n"), 666);
+    assert_eq!(closeness("one\n", "two\n"), 0);
+    assert_eq!(closeness("", "\n"), 1000);
+    let raw = RawItem { category: &NOTES, name: "p.png".into(), line: 1, bytes: b"one".into() };
+    let picture = parse(&raw).unwrap().content;
+    assert_eq!(crate::closeness(&NOTES, &picture, &picture), 0);
+}
+
+#[test]
 fn a_rule_is_no_front_matter() {
     let file = b"---\n\nJust a rule\n\n---\n\ntext\n";
     let note = one("x.md", file).content;

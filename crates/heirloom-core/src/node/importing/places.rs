@@ -1,244 +1,148 @@
 //! Notes that are known by the places of their files.
 
-use super::{parsed_item, uid_of};
+use super::{Found, parsed, uid_of};
 use crate::births;
-use crate::command::ImportItem;
 use crate::node::{Node, Refusal};
 use crate::storage::Storage;
 use heirloom_base::RecordId;
-use heirloom_doc::Document;
 use heirloom_formats::{Item, RawItem};
 use heirloom_schema::category::notes::NOTES;
+use heirloom_schema::{Content, Value, key};
 use std::collections::BTreeMap;
 
 /// Notes and the files beside them that are known by their first content alone.
 #[derive(Default)]
 pub(super) struct Places {
-    /// By the places of their files.
+    /// The place of each record's file.
+    places: BTreeMap<RecordId, String>,
+    /// The records by the places of their files.
     records: BTreeMap<String, Vec<RecordId>>,
-    /// By these and by the places that an export gives them where names collide.
-    exported: BTreeMap<String, Vec<RecordId>>,
-    /// Places of the second kind too, by the names of their files.
+    /// By the places that an export gives them where names collide.
+    told_apart: BTreeMap<String, Vec<RecordId>>,
+    /// Places of both kinds, by the names of their files.
     named: BTreeMap<String, Vec<String>>,
-    /// What was found out about each folder that is imported.
-    roots: BTreeMap<u32, Root>,
-}
-
-/// A folder that is imported, as far as that was asked.
-#[derive(Default)]
-struct Root {
-    /// Whether what is in it is mostly what was imported before.
-    is_familiar: Option<bool>,
-    /// The folder from whose inside all in it is that was imported with it
-    /// before.
-    above: Option<Option<String>>,
-}
-
-/// The items that are of one folder, among all that are imported together.
-#[derive(Clone, Copy)]
-pub(super) struct Among<'a> {
-    /// All items.
-    pub(super) items: &'a [ImportItem],
-    /// The folder.
-    pub(super) root: u32,
-}
-
-impl<'a> Among<'a> {
-    /// Returns the notes and the files beside them.
-    fn notes(self) -> impl Iterator<Item = (RawItem, Item)> + 'a {
-        let is_note = move |item: &&ImportItem| item.root == self.root && item.category == NOTES.id;
-        self.items.iter().filter(is_note).filter_map(|item| parsed_item(item).ok())
-    }
 }
 
 impl Places {
     fn note(&mut self, place: String, fallback: String, record: RecordId) {
-        self.records.entry(place.clone()).or_default().push(record);
-        for place in [place, fallback] {
-            let records = self.exported.entry(place.clone()).or_default();
-            if records.is_empty() {
+        for place in [&place, &fallback] {
+            if !self.records.contains_key(place) && !self.told_apart.contains_key(place) {
                 let name = place.rsplit('/').next().unwrap_or_default().to_owned();
-                self.named.entry(name).or_default().push(place);
+                self.named.entry(name).or_default().push(place.clone());
             }
-            records.push(record);
         }
+        self.records.entry(place.clone()).or_default().push(record);
+        self.told_apart.entry(fallback).or_default().push(record);
+        self.places.insert(record, place);
     }
 
-    fn root(&mut self, among: Among<'_>) -> &mut Root {
-        self.roots.entry(among.root).or_default()
+    /// Returns where a record's file stands.
+    pub(super) fn of(&self, record: RecordId) -> Option<&str> {
+        self.places.get(&record).map(String::as_str)
     }
 
-    /// Returns the folders in which a file stands as an item's does here.
-    fn above(&self, raw: &RawItem, parsed: &Item) -> Vec<String> {
-        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content);
-        let place = place.unwrap_or_default();
+    /// Returns the records whose file stands at a place.
+    pub(super) fn at(&self, place: &str) -> &[RecordId] {
+        self.records.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the records whose file an export puts at a place where names
+    /// collide.
+    pub(super) fn told_apart(&self, place: &str) -> &[RecordId] {
+        self.told_apart.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the folders in which a file stands as one at a place does here.
+    pub(super) fn above(&self, place: &str) -> impl Iterator<Item = &str> {
         let named = self.named.get(place.rsplit('/').next().unwrap_or_default());
-        let above =
-            |other: &String| Some(other.strip_suffix(&place)?.strip_suffix('/')?.to_owned());
-        named.into_iter().flatten().filter_map(above).collect()
-    }
-
-    /// Returns the record whose file stands in a folder as an item's does here,
-    /// if only one does.
-    fn below(&self, above: &str, raw: &RawItem, parsed: &Item) -> Option<RecordId> {
-        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content)?;
-        let [record] = self.exported.get(&format!("{above}/{place}"))?.as_slice() else {
-            return None;
+        let above = move |other: &'_ String| -> Option<usize> {
+            Some(other.strip_suffix(place)?.strip_suffix('/')?.len())
         };
-        Some(*record)
+        named.into_iter().flatten().filter_map(move |other| other.get(..above(other)?))
     }
 
-    /// Returns the record whose file stands where an item's does, if only one
-    /// does.
-    fn only(&self, raw: &RawItem, parsed: &Item) -> Option<RecordId> {
-        let place = heirloom_formats::preferred_file_name(raw.category, &parsed.content)?;
-        let [record] = self.records.get(&place)?.as_slice() else { return None };
-        Some(*record)
+    /// Returns the records whose file stands in a folder as one at a place does
+    /// here.
+    pub(super) fn below(&self, above: &str, place: &str) -> Vec<RecordId> {
+        let place = format!("{above}/{place}");
+        self.at(&place).iter().chain(self.told_apart(&place)).copied().collect()
     }
 }
 
+/// Returns where the file of an item stands.
+pub(super) fn place_of(content: &Content) -> String {
+    heirloom_formats::preferred_file_name(&NOTES, content).unwrap_or_default()
+}
+
 impl Node {
-    /// Returns the note, or the file beside notes, that an item without an
-    /// identifier is a changed version of: the only one without an identifier
-    /// of its own whose file stands in the same place, where their texts are
-    /// alike or the rest of the folder is known.
-    pub(super) fn changed_note(
-        &self,
-        storage: &dyn Storage,
-        (raw, parsed): (&RawItem, &Item),
-        among: Among<'_>,
-        places: &mut Option<Places>,
-    ) -> Result<Option<RecordId>, Refusal> {
-        if raw.category.number != NOTES.number {
-            return Ok(None);
-        }
-        let places = match places {
-            Some(places) => places,
-            None => places.insert(self.places(storage)?),
-        };
-        let Some(record) = places.only(raw, parsed) else {
-            return self.same_below(storage, (raw, parsed), among, places);
-        };
-        if self.is_likely(storage, record, (raw, parsed))? {
-            return Ok(Some(record));
-        }
-        let is_familiar = match places.root(among).is_familiar {
-            Some(known) => known,
-            None => self.is_familiar(storage, among, places)?,
-        };
-        places.root(among).is_familiar = Some(is_familiar);
-        Ok(is_familiar.then_some(record))
-    }
-
-    fn is_likely(
-        &self,
-        storage: &dyn Storage,
-        record: RecordId,
-        (raw, parsed): (&RawItem, &Item),
-    ) -> Result<bool, Refusal> {
-        let document = self.existing(storage, record)?;
-        let content = births::content(&document);
-        let is_likely = heirloom_formats::is_likely_one(raw.category, &content, &parsed.content);
-        Ok(is_likely || self.is_same(storage, &document, raw)?)
-    }
-
-    /// Returns whether a record's own file has the bytes of an item.
-    fn is_same(
-        &self,
-        storage: &dyn Storage,
-        document: &Document,
-        raw: &RawItem,
-    ) -> Result<bool, Refusal> {
-        let content = self.resolved(storage, births::content(document))?;
-        let uid = document.uid().unwrap_or_default();
-        Ok(heirloom_formats::render(raw.category, &content, &uid) == raw.bytes)
-    }
-
-    /// Returns the record of an item that stands deeper there, where the folder
-    /// that is imported is one that was imported with what is above it.
-    fn same_below(
-        &self,
-        storage: &dyn Storage,
-        (raw, parsed): (&RawItem, &Item),
-        among: Among<'_>,
-        places: &mut Places,
-    ) -> Result<Option<RecordId>, Refusal> {
-        let above = match places.root(among).above.take() {
-            Some(known) => known,
-            None => self.above(storage, among, places)?,
-        };
-        let found = above.as_ref().and_then(|above| places.below(above, raw, parsed));
-        places.root(among).above = Some(above);
-        let Some(record) = found else { return Ok(None) };
-        let document = self.existing(storage, record)?;
-        Ok(self.is_same(storage, &document, raw)?.then_some(record))
-    }
-
-    /// Returns the one folder in which more than half of what is in the one that
-    /// is imported, and is not known at its own place, stands byte for byte.
-    fn above(
-        &self,
-        storage: &dyn Storage,
-        among: Among<'_>,
-        places: &Places,
-    ) -> Result<Option<String>, Refusal> {
-        let (mut unknown, mut found) = (0, BTreeMap::<String, usize>::new());
-        for (raw, parsed) in among.notes() {
-            let record = self.record_id(raw.category, &uid_of(&parsed))?;
-            if parsed.uid.is_some() || self.collection.saved(storage, record)?.is_some() {
-                continue;
-            }
-            unknown += 1;
-            for above in places.above(&raw, &parsed) {
-                let Some(record) = places.below(&above, &raw, &parsed) else { continue };
-                let document = self.existing(storage, record)?;
-                if self.is_same(storage, &document, &raw)? {
-                    *found.entry(above).or_default() += 1;
-                }
-            }
-        }
-        let mut most = found.into_iter().filter(|(_, count)| count * 2 > unknown);
-        let above = most.next().map(|(above, _)| above);
-        // Of two folders with the same in them nobody knows which one it is.
-        Ok(above.filter(|_| most.next().is_none()))
-    }
-
     /// Returns what is known by the places of its files.
-    fn places(&self, storage: &dyn Storage) -> Result<Places, Refusal> {
+    pub(super) fn places(&self, storage: &dyn Storage) -> Result<Places, Refusal> {
         let mut places = Places::default();
         Self::each_row(storage, &NOTES, None, &mut |record, row| {
             if !row.deleted && heirloom_formats::is_content_uid(&row.uid) {
                 let content = births::content(&self.existing(storage, record)?);
-                let place = heirloom_formats::preferred_file_name(&NOTES, &content);
                 let fallback = heirloom_formats::file_name(&NOTES, &content, &row.uid);
-                places.note(place.unwrap_or_default(), fallback, record);
+                places.note(place_of(&content), fallback, record);
             }
             Ok(true)
         })?;
         Ok(places)
     }
 
-    /// Returns whether most of what is in a folder was imported before.
-    fn is_familiar(
+    /// Returns whether a record has the bytes of an item: its own file does, or
+    /// what was imported into it last.
+    pub(super) fn holds(
         &self,
         storage: &dyn Storage,
-        among: Among<'_>,
-        places: &Places,
+        (record, place): (RecordId, &str),
+        raw: &RawItem,
     ) -> Result<bool, Refusal> {
-        let (mut known, mut strange) = (0, 0);
-        for (raw, parsed) in among.notes() {
-            let record = self.record_id(raw.category, &uid_of(&parsed))?;
-            if self.collection.saved(storage, record)?.is_some() {
-                known += 1;
-                continue;
+        let document = self.existing(storage, record)?;
+        let content = self.resolved(storage, births::content(&document))?;
+        let uid = document.uid().unwrap_or_default();
+        if heirloom_formats::render(&NOTES, &content, &uid) == raw.bytes {
+            return Ok(true);
+        }
+        match document.content().remove(key::IMPORT) {
+            Some(last) => {
+                let last = Content::from([(key::IMPORT.to_owned(), last)]);
+                let last = self.resolved(storage, last)?;
+                let last = last.get(key::IMPORT).and_then(Value::as_raw);
+                Ok(last == Some(raw.bytes.as_slice()))
             }
-            let Some(record) = places.only(&raw, &parsed) else { continue };
-            if self.is_likely(storage, record, (&raw, &parsed))? {
-                known += 1;
-            } else if !heirloom_formats::is_attachment(&raw.name, &raw.bytes) {
-                strange += 1;
+            // Nothing was imported into it but its birth, which its id tells.
+            None => {
+                let (_, born) = moved(raw, place)?;
+                Ok(self.record_id(&NOTES, &uid_of(&born))? == record)
             }
         }
-        Ok(known > 0 && known >= strange)
+    }
+
+    /// Returns a record's content as it is shown, with its large values.
+    pub(super) fn text_of(
+        &self,
+        storage: &dyn Storage,
+        record: RecordId,
+    ) -> Result<Content, Refusal> {
+        self.resolved(storage, births::content(&self.existing(storage, record)?))
+    }
+}
+
+/// Reads an item as if its file stood elsewhere.
+pub(super) fn moved(raw: &RawItem, place: &str) -> Result<(RawItem, Item), Refusal> {
+    let raw = RawItem { name: place.to_owned(), ..raw.clone() };
+    let item = parsed(&raw)?;
+    Ok((raw, item))
+}
+
+impl Found<'_> {
+    /// Takes an item for a record whose file stands at a place.
+    pub(super) fn becomes(&mut self, record: RecordId, place: &str) -> Result<(), Refusal> {
+        // What an import finds elsewhere does not move the note.
+        if place_of(&self.parsed.content) != place {
+            (self.raw, self.parsed) = moved(&self.raw, place)?;
+        }
+        self.record = record;
+        Ok(())
     }
 }

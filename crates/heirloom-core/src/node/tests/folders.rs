@@ -4,6 +4,9 @@ use super::super::*;
 use super::alone::Alone;
 use crate::command::{ImportItem, ImportReport};
 use base64::Engine as _;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use std::collections::{BTreeMap, BTreeSet};
 
 type Files<'a> = [(&'a str, &'a str)];
 
@@ -174,5 +177,212 @@ fn a_folder_of_an_export_is_known_also_where_names_were_told_apart() {
             files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         assert!(files.iter().all(|(path, _)| path.contains('-')), "{files:?}");
         assert_eq!(import(&mut alone, &files), (0, 0, 3), "{files:?}");
+    }
+}
+
+/// Returns the notes as an export writes them, without the identifiers that it
+/// adds, by names that tell them apart.
+fn exported(alone: &mut Alone) -> BTreeMap<String, (String, String)> {
+    let export = Command::Export { category: "notes".into(), after: None, limit: 1000 };
+    let Ok(Answer::Files { files, .. }) = alone.ask(export) else { panic!("it is exported") };
+    let read = |file: crate::command::ExportFile| {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(&file.base64).unwrap();
+        let whole = String::from_utf8(bytes).unwrap();
+        let text = whole.strip_prefix("---\nid: h-").and_then(|text| text.split_once("\n---\n"));
+        let text = text.map_or(whole.as_str(), |(_, text)| text).to_owned();
+        let place = file.path.strip_prefix("notes/").unwrap().to_owned();
+        (file.fallback.unwrap(), (place, text))
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn texts_at(alone: &mut Alone, place: &str) -> Vec<String> {
+    let notes = exported(alone).into_values();
+    let mut texts: Vec<String> =
+        notes.filter(|(at, _)| at == place).map(|(_, text)| text).collect();
+    texts.sort();
+    texts
+}
+
+#[test]
+fn notes_of_one_name_and_like_texts_that_are_imported_together_stay_two() {
+    let (a, b) = ("buy milk\nand eggs\n", "buy milk\nand bread\n");
+    let [of_a, of_b] = [[("todo.md", a)], [("todo.md", b)]];
+    for together in [[&of_a[..], &of_b], [&of_b, &of_a]] {
+        let mut alone = Alone::new();
+        assert_eq!(import(&mut alone, &of_a), (1, 0, 0));
+        assert_eq!(import_folders(&mut alone, &together), (1, 0, 1));
+        assert_eq!(texts_at(&mut alone, "todo.md"), [b, a]);
+        assert_eq!(import_folders(&mut alone, &together), (0, 0, 2));
+    }
+}
+
+#[test]
+fn of_two_changed_notes_of_one_name_each_stays_its_own() {
+    let mut alone = Alone::new();
+    let of = |text| [("todo.md", text)];
+    let (a, b) = (of("a one two\n"), of("b five six\n"));
+    assert_eq!(import_folders(&mut alone, &[&a, &b]), (2, 0, 0));
+    let (a, b) = (of("a one two three\n"), of("b five six seven\n"));
+    assert_eq!(import_folders(&mut alone, &[&b, &a]), (0, 2, 0));
+    assert_eq!(import_folders(&mut alone, &[&a, &b]), (0, 0, 2));
+    assert_eq!(import(&mut alone, &of("one five\n")), (1, 0, 0), "as close to either");
+    assert_eq!(import(&mut alone, &of("b five six seven eight\n")), (0, 1, 0));
+    let expected = ["a one two three\n", "b five six seven eight\n", "one five\n"];
+    assert_eq!(texts_at(&mut alone, "todo.md"), expected);
+}
+
+#[test]
+fn a_folder_that_stands_in_another_of_the_same_import_is_part_of_it() {
+    let mut alone = Alone::new();
+    let whole = [("n.md", "one\n"), ("a/n.md", "one\n"), ("a/b/n.md", "two\n")];
+    let (inner, innermost) = ([("n.md", "one\n"), ("b/n.md", "two\n")], [("n.md", "two\n")]);
+    let together = [&innermost[..], &inner, &whole];
+    assert_eq!(import_folders(&mut alone, &together), (3, 0, 3));
+    assert_eq!(import_folders(&mut alone, &together), (0, 0, 6));
+    assert_eq!(import_folders(&mut alone, &[&innermost, &whole]), (0, 0, 4));
+}
+
+#[test]
+fn a_note_is_not_told_to_be_unchanged_where_another_text_of_it_stands_before_it() {
+    let mut alone = Alone::new();
+    assert_eq!(import(&mut alone, &[("a.md", "one\n")]), (1, 0, 0));
+    assert_eq!(import(&mut alone, &[("a.md", "one two\n")]), (0, 1, 0));
+    let export = Command::Export { category: "notes".into(), after: None, limit: 10 };
+    let Ok(Answer::Files { files, .. }) = alone.ask(export) else { panic!("there is one") };
+    let own = base64::engine::general_purpose::STANDARD.decode(&files[0].base64).unwrap();
+    let own = [("a.md", std::str::from_utf8(&own).unwrap())];
+    let old = [("a.md", "one\n")];
+    assert_eq!(import_folders(&mut alone, &[&own, &old]), (0, 0, 1), "one is left out");
+    assert_eq!(texts_at(&mut alone, "a.md"), ["one two\n"]);
+}
+
+#[test]
+fn a_folder_is_known_also_where_a_file_of_the_same_name_stands_above_it() {
+    let (top, low) = ("It holds\nmy notes\nof all\n", "It holds\nmy notes\nof work\n");
+    let vault = [("readme.md", top), ("Work/readme.md", low), ("Work/x.md", "x\n")];
+    for work in [&[("readme.md", low), vault[2]][..], &[("readme.md", low)]] {
+        let mut alone = Alone::new();
+        assert_eq!(import(&mut alone, &vault), (3, 0, 0));
+        let before = exported(&mut alone);
+        let inner = |(at, text): &(&'static str, _)| (at.trim_start_matches("Work/"), *text);
+        let work: Vec<(&str, &str)> = work.iter().map(inner).collect();
+        let unchanged = work.len() as u64;
+        assert_eq!(import(&mut alone, &work), (0, 0, unchanged));
+        assert_eq!(exported(&mut alone), before);
+    }
+}
+
+#[test]
+fn a_note_is_not_changed_by_one_that_is_closer_to_another_below() {
+    let mut alone = Alone::new();
+    let (top, low) = ("It holds\nmy notes\nof all\n", "It holds\nmy notes\nof work\n");
+    let (x, y) = ("x\n", "y\n");
+    let work = [("Work/readme.md", low), ("Work/x.md", x), ("Work/y.md", y)];
+    let vault = [&[("readme.md", top)], &work[..]].concat();
+    assert_eq!(import(&mut alone, &vault), (4, 0, 0));
+    let changed = "It holds\nmy notes\nof work now\n";
+    let inner = [("readme.md", changed), ("x.md", x), ("y.md", y)];
+    assert_eq!(import(&mut alone, &inner), (1, 0, 2));
+    assert_eq!(texts_at(&mut alone, "readme.md"), [top, changed]);
+    // What is mostly new tells of no folder, but is no other readme either.
+    let copy = [("readme.md", low), ("1.md", "1\n"), ("2.md", "2\n")];
+    assert_eq!(import(&mut alone, &copy), (3, 0, 0));
+    let own = [("readme.md", "It holds\nmy notes\nof all of us\n")];
+    assert_eq!(import(&mut alone, &own), (0, 1, 0), "it is closer to the one at its place");
+}
+
+#[test]
+fn a_file_of_an_export_that_was_told_apart_and_changed_stays_its_note() {
+    let mut alone = Alone::new();
+    let vault =
+        [("d/a.md", "of one\n"), ("d/A.md", "of two\n"), ("d/p.png", "p"), ("d/P.png", "P")];
+    assert_eq!(import(&mut alone, &vault), (4, 0, 0));
+    let changed =
+        |before: &BTreeMap<String, (String, String)>, by: &str| -> Vec<(String, String)> {
+            let file = |(name, (_, text)): (&String, &(String, String))| {
+                (name.strip_prefix("notes/").unwrap().to_owned(), format!("{by} {text}"))
+            };
+            before.iter().map(file).collect()
+        };
+    let before = exported(&mut alone);
+    for by in ["more", "something else than what was there before and then"] {
+        let files = changed(&before, by);
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        assert!(files.iter().all(|(path, _)| path.contains('-')), "{files:?}");
+        assert_eq!(import(&mut alone, &files), (0, 4, 0));
+        assert_eq!(import(&mut alone, &files), (0, 0, 4));
+        let after = exported(&mut alone);
+        assert!(after.keys().eq(before.keys()), "no note has moved: {after:?}");
+        let files: Vec<&str> = files.iter().map(|(_, text)| *text).collect();
+        assert!(after.values().map(|(_, text)| text.as_str()).eq(files));
+    }
+}
+
+/// Files by their paths.
+type Disk = BTreeMap<String, String>;
+
+/// Files that change, and folders that are imported together then.
+type Step = (Vec<(String, String)>, Vec<&'static str>);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let path = select(vec!["a/", "b/", "a/b/", "a/a/", "b/a/"]).prop_flat_map(|folder| {
+        select(vec!["n.md", "m.md"]).prop_map(move |name| format!("{folder}{name}"))
+    });
+    let line = select(vec!["one", "two", "three", "four", "five"]);
+    let text = proptest::collection::vec(line, 1..6).prop_map(|lines| lines.join("\n") + "\n");
+    let files = proptest::collection::vec((path, text), 0..5);
+    let roots = subsequence(vec!["", "a/", "b/", "a/b/", "b/a/"], 1..4).prop_shuffle();
+    proptest::collection::vec((files, roots), 1..7)
+}
+
+/// Returns the files of some folders, each by its path below the folder.
+fn below<'a>(disk: &'a Disk, roots: &[&str]) -> Vec<Vec<(&'a str, &'a str)>> {
+    let of = |root: &&str| {
+        let file =
+            |(path, text): (&'a String, &'a String)| Some((path.strip_prefix(*root)?, &**text));
+        disk.iter().filter_map(file).collect()
+    };
+    roots.iter().map(of).collect()
+}
+
+fn is_lossless(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let (mut alone, mut disk) = (Alone::new(), Disk::new());
+    for (changed, roots) in steps {
+        disk.extend(changed);
+        let files = below(&disk, &roots);
+        let folders: Vec<&Files<'_>> = files.iter().map(Vec::as_slice).collect();
+        let imported: BTreeSet<(&str, &str)> = folders.iter().copied().flatten().copied().collect();
+        let before = exported(&mut alone);
+        let (new, updated, unchanged) = import_folders(&mut alone, &folders);
+        let after = exported(&mut alone);
+        let texts: BTreeSet<&str> = after.values().map(|(_, text)| text.as_str()).collect();
+        for (place, text) in &imported {
+            prop_assert!(texts.contains(text), "{place} of {roots:?} is lost: {text:?}");
+        }
+        let count = folders.iter().map(|files| files.len() as u64).sum();
+        prop_assert_eq!(new + updated + unchanged, count);
+        prop_assert_eq!(after.len() as u64, before.len() as u64 + new);
+        let mut written = BTreeSet::new();
+        for (name, (place, text)) in before {
+            let (_, now) = &after[&name];
+            if *now != text {
+                prop_assert!(imported.contains(&(&place, now)), "{place} was not imported");
+                prop_assert!(written.insert((place, now)), "two notes became one");
+            }
+        }
+        prop_assert_eq!(written.len() as u64, updated);
+        prop_assert_eq!(import_folders(&mut alone, &folders), (0, 0, count));
+        prop_assert_eq!(exported(&mut alone), after);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_text_of_a_note_is_lost_by_an_import(steps in steps()) {
+        is_lossless(steps)?;
     }
 }

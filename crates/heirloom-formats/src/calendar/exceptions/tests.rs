@@ -53,7 +53,8 @@ fn an_item_stands_to_those_before_it_by_what_it_holds() {
         assert_eq!(Standing::of(&both, |_| Some(is_same)), expected);
     }
     let nameless = Item { uid: None, ..part };
-    assert_eq!(Standing::of(&nameless, |_| Some(false)), Standing::Same);
+    assert_eq!(Standing::of(&nameless, |_| Some(true)), Standing::Same);
+    assert_eq!(Standing::of(&nameless, |_| Some(false)), Standing::Other);
 }
 
 #[test]
