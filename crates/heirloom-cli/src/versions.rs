@@ -176,8 +176,10 @@ fn cut(line: &str) -> String {
     }
 }
 
+/// Returns how a value reads. A text that reads like nothing stands in quotes.
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    let plain = value.as_str().filter(|text| *text != NULL);
+    plain.map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Prints what is in conflict: every value with its number.
@@ -322,6 +324,8 @@ mod tests {
         };
         assert_eq!(printed(Some(json!("dark")), None, false), "  theme: dark -> null\n");
         assert_eq!(printed(Some(Value::Null), None, true), "  theme: null -> nothing\n");
+        let text = "  theme: null -> \"null\"\n";
+        assert_eq!(printed(Some(Value::Null), Some(json!("null")), false), text);
     }
 
     #[test]

@@ -76,8 +76,8 @@ impl Read {
                 winner: made(document, shown_by, (origin, shown)),
                 losers: Vec::new(),
             });
-            if conflict.losers.iter().all(|loser| loser.value.as_ref() != Some(value)) {
-                conflict.losers.push(made(document, other, (from, Some(value))));
+            if conflict.losers.iter().all(|loser| loser.value.as_ref() != value.as_ref()) {
+                conflict.losers.push(made(document, other, (from, value.as_ref())));
             }
         }
         listed.into_values().filter(|conflict| !conflict.losers.is_empty()).collect()
@@ -97,7 +97,7 @@ fn set_by(birth: &Birth, value: Option<&Value>) -> Attributed {
     let hlc = heirloom_base::Hlc(0);
     Attributed {
         value: value.cloned(),
-        removed: false,
+        removed: value.is_none(),
         actor: birth.actor,
         hlc,
         change: birth.hash,

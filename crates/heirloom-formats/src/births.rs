@@ -55,8 +55,8 @@ pub struct United {
 pub struct Rival {
     /// The key that is shown.
     pub key: String,
-    /// The value.
-    pub value: Value,
+    /// The value; nothing where it was removed.
+    pub value: Option<Value>,
     /// The place of its birth among all.
     pub birth: usize,
     /// The key under which the birth has it.
@@ -130,27 +130,34 @@ impl Uniting<'_> {
         }
         let is_untouched = self.first.lone.get(&to) == self.first.born.get(&to)
             && !self.united.origins.contains_key(&to);
-        match now {
-            None if place == Place::Same && is_untouched => drop(self.united.content.remove(&to)),
-            None => {}
+        let shown = self.united.content.get(&to).cloned();
+        let is_apart = is_edited || place == Place::Rival;
+        match (now, shown) {
+            (None, Some(_)) if place == Place::Same && is_untouched => {
+                self.united.content.remove(&to);
+            }
+            // A removal takes away less where it loses.
+            (None, Some(_)) => self.rival(number, (from, to), None),
+            (Some(now), None) if is_apart && self.first.born.contains_key(&to) => {
+                self.rival(0, (to.clone(), to.clone()), None);
+                self.show(number, (from, to), now.clone());
+            }
             // What somebody made of it goes before what a file said.
-            Some(now) if is_edited && is_untouched => {
-                let before = self.united.content.get(&to).filter(|before| *before != now);
-                if let Some(value) = before.filter(|_| place == Place::Rival).cloned() {
-                    let (key, from) = (to.clone(), to.clone());
-                    self.united.rivals.push(Rival { key, value, birth: 0, from });
+            (Some(now), Some(shown)) if is_edited && is_untouched => {
+                if place == Place::Rival && shown != *now {
+                    self.rival(0, (to.clone(), to.clone()), Some(shown));
                 }
                 self.show(number, (from, to), now.clone());
             }
-            Some(now)
-                if (is_edited || place == Place::Rival)
-                    && self.united.content.get(&to) != Some(now) =>
-            {
-                let (key, value, birth) = (to, now.clone(), number);
-                self.united.rivals.push(Rival { key, value, birth, from });
+            (Some(now), Some(shown)) if is_apart && shown != *now => {
+                self.rival(number, (from, to), Some(now.clone()));
             }
-            Some(_) => {}
+            (Some(_) | None, Some(_) | None) => {}
         }
+    }
+
+    fn rival(&mut self, birth: usize, (from, key): (String, String), value: Option<Value>) {
+        self.united.rivals.push(Rival { key, value, birth, from });
     }
 
     /// Shows what another birth has.

@@ -19,9 +19,9 @@ use std::ops::Range;
 use std::rc::Rc;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Places of one text where letters written apart stand side by side that are
-/// looked at, the newest first: each costs three readings of the text.
-const PLACES_MAX: usize = 16;
+/// Pairs of changes made apart whose letters meet in one text that are looked at,
+/// the newest first: each costs three readings of the text.
+const PAIRS_MAX: usize = 8;
 
 /// The author of a letter by its place, and the author's operation.
 type LetterId = (usize, u64);
@@ -45,25 +45,38 @@ struct Meeting {
 struct Lines {
     words: Vec<Range<usize>>,
     ends: BTreeSet<usize>,
+    text: String,
+    /// By byte, the letter that begins there.
+    places: BTreeMap<usize, usize>,
 }
 
 impl Lines {
     fn of(letters: &[Letter]) -> Self {
         let text: String = letters.iter().map(|letter| letter.text.as_str()).collect();
-        // By byte, the letter that begins there.
-        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
         let mut bytes = 0;
-        for (place, letter) in letters.iter().enumerate() {
-            places.insert(bytes, place);
+        let begins = letters.iter().enumerate().map(|(place, letter)| {
+            let begin = bytes;
             bytes += letter.text.len();
-        }
-        places.insert(bytes, letters.len());
+            (begin, place)
+        });
+        let mut places: BTreeMap<usize, usize> = begins.collect();
+        places.insert(text.len(), letters.len());
         let words = text.unicode_word_indices().filter_map(|(start, word)| {
             Some(*places.get(&start)?..*places.get(&(start + word.len()))?)
         });
-        let sentences = text.split_sentence_bound_indices();
-        let ends = sentences.filter_map(|(start, _)| places.get(&start).copied());
-        Self { words: words.collect(), ends: ends.collect() }
+        let words = words.collect();
+        Self { words, ends: BTreeSet::new(), text, places }
+    }
+
+    fn find_ends(&mut self) {
+        let sentences = self.text.split_sentence_bound_indices();
+        self.ends = sentences.filter_map(|(start, _)| self.places.get(&start).copied()).collect();
+    }
+
+    /// Returns the word that a place cuts.
+    fn cut(&self, at: usize) -> Option<&Range<usize>> {
+        let word = self.words.partition_point(|word| word.end <= at);
+        self.words.get(word).filter(|word| word.start < at)
     }
 }
 
@@ -105,11 +118,12 @@ impl Contested {
         if version.is_none() && self.text != wanted {
             return None;
         }
+        let text: Vec<char> = self.text.chars().collect();
         let (mut splices, mut come, mut gone) = (Vec::new(), 0, 0);
         for (number, place) in self.places.iter().enumerate() {
             let insert: String = match version {
                 Some(version) => version.places.get(number)?.clone(),
-                None => self.text.chars().skip(place.start).take(place.len()).collect(),
+                None => text.get(place.clone())?.iter().collect(),
             };
             let at = place.start + come - gone;
             come += insert.chars().count();
@@ -138,34 +152,63 @@ struct Text<'a> {
     text: &'a ObjId,
     lineage: &'a Lineage<'a>,
     /// What showed at some heads: several places have the same sides.
-    read: RefCell<BTreeMap<Vec<ChangeHash>, Rc<[Letter]>>>,
+    read: RefCell<BTreeMap<Vec<ChangeHash>, Rc<Showing>>>,
+}
+
+/// The letters that show at some heads.
+struct Showing {
+    letters: Vec<Letter>,
+    places: BTreeMap<LetterId, usize>,
+}
+
+impl Showing {
+    fn of(letters: Vec<Letter>) -> Self {
+        let places = letters.iter().enumerate().map(|(place, letter)| (letter.id, place));
+        Self { places: places.collect(), letters }
+    }
+
+    /// Returns the letters between two; all up to an end where there is none.
+    fn between(&self, (before, behind): (Option<LetterId>, Option<LetterId>)) -> &[Letter] {
+        let place = |id: Option<LetterId>| self.places.get(&id?).copied();
+        let start = place(before).map_or(0, |place| place + 1);
+        let end = place(behind).unwrap_or(self.letters.len());
+        self.letters.get(start..end).unwrap_or_default()
+    }
+
+    fn shows(&self, letter: &Letter) -> bool {
+        self.places.contains_key(&letter.id)
+    }
 }
 
 impl Text<'_> {
     fn contested(&self, heads: Option<&[ChangeHash]>) -> Option<Contested> {
-        let letters = self.letters(heads);
-        let places = self.places(&letters);
+        let showing = Showing::of(self.letters(heads));
+        let letters = &showing.letters;
+        let places = self.places(letters);
+        if places.is_empty() {
+            return None;
+        }
         let read = |letters: &[Letter]| letters.iter().map(|one| one.text.as_str()).collect();
-        let text: String = read(&letters);
-        let versions = self.versions(&letters, &places, &text);
-        let in_characters = |place: &Range<usize>| {
-            let count = |to: usize| -> usize {
-                letters.iter().take(to).map(|letter| letter.text.chars().count()).sum()
-            };
-            count(place.start)..count(place.end)
-        };
-        let places = places.iter().map(in_characters).collect();
+        let text: String = read(letters);
+        let versions = self.versions(&showing, &places, &text);
+        // By letter, the characters before it.
+        let mut widths = vec![0];
+        for letter in letters {
+            widths.push(widths.last().copied().unwrap_or_default() + letter.text.chars().count());
+        }
+        let width = |place: usize| widths.get(place).copied().unwrap_or_default();
+        let places = places.iter().map(|place| width(place.start)..width(place.end)).collect();
         (!versions.is_empty()).then_some(Contested { text, places, versions })
     }
 
     /// Returns what showed at some heads.
-    fn letters_at(&self, heads: Vec<ChangeHash>) -> Rc<[Letter]> {
-        if let Some(letters) = self.read.borrow().get(&heads) {
-            return Rc::clone(letters);
+    fn showing_at(&self, heads: Vec<ChangeHash>) -> Rc<Showing> {
+        if let Some(showing) = self.read.borrow().get(&heads) {
+            return Rc::clone(showing);
         }
-        let letters: Rc<[Letter]> = self.letters(Some(&heads)).into();
-        self.read.borrow_mut().insert(heads, Rc::clone(&letters));
-        letters
+        let showing = Rc::new(Showing::of(self.letters(Some(&heads))));
+        self.read.borrow_mut().insert(heads, Rc::clone(&showing));
+        showing
     }
 
     fn letters(&self, heads: Option<&[ChangeHash]>) -> Vec<Letter> {
@@ -184,15 +227,24 @@ impl Text<'_> {
 
     /// Returns the contested places, by letters, from front to back.
     fn places(&self, letters: &[Letter]) -> Vec<Range<usize>> {
-        let lines = Lines::of(letters);
-        let mut meetings = self.meetings(letters, &lines);
+        let (mut meetings, lines) = self.meetings(letters);
         let time = |change: usize| self.lineage.hlc(change);
         meetings.sort_by_key(|meeting| {
             let (one, other) = meeting.sides;
             (Reverse(time(one).max(time(other))), meeting.place.start, meeting.place.end)
         });
         let mut places: Vec<Range<usize>> = Vec::new();
-        for meeting in meetings.into_iter().take(PLACES_MAX) {
+        let mut pairs: BTreeSet<(usize, usize)> = BTreeSet::new();
+        for meeting in meetings {
+            let (one, other) = meeting.sides;
+            let pair = (one.min(other), one.max(other));
+            let is_in = |place: &Range<usize>| {
+                place.start <= meeting.place.start && meeting.place.end <= place.end
+            };
+            if pairs.len() == PAIRS_MAX && !pairs.contains(&pair) || places.iter().any(is_in) {
+                continue;
+            }
+            pairs.insert(pair);
             let place = match meeting.in_word {
                 true => Some(meeting.place),
                 false => self.rewritten(letters, &meeting.place, meeting.sides),
@@ -211,9 +263,10 @@ impl Text<'_> {
     }
 
     /// Returns where letters that were written apart meet: in one word, or side
-    /// by side.
-    fn meetings(&self, letters: &[Letter], lines: &Lines) -> Vec<Meeting> {
+    /// by side; and the words and sentences, where there are such.
+    fn meetings(&self, letters: &[Letter]) -> (Vec<Meeting>, Lines) {
         let mut meetings = Vec::new();
+        let mut lines = Lines::of(letters);
         for word in &lines.words {
             let own = letters.get(word.clone()).unwrap_or_default();
             let last = self.lineage.last_of(own.iter().map(|letter| letter.change));
@@ -229,7 +282,10 @@ impl Text<'_> {
                 meetings.push(Meeting { place: at..at + 2, sides, in_word: false });
             }
         }
-        meetings
+        if !meetings.is_empty() {
+            lines.find_ends();
+        }
+        (meetings, lines)
     }
 
     /// Returns the place around two letters that were written apart side by
@@ -247,22 +303,19 @@ impl Text<'_> {
         let start = before.iter().rposition(is_around).map_or(0, |place| place + 1);
         let end = behind.iter().position(is_around);
         let end = end.map_or(letters.len(), |place| before.len() + place);
-        let base = self.letters_at(self.lineage.common(one, other));
-        let base = between(&base, around(letters, &(start..end), is_base));
-        let mut gone: BTreeSet<LetterId> = base.iter().map(|letter| letter.id).collect();
-        for change in [one, other] {
-            if gone.is_empty() {
-                return None;
-            }
-            for letter in self.letters_at(vec![self.lineage.meta(change)?.hash]).iter() {
-                gone.remove(&letter.id);
-            }
+        let base = self.showing_at(self.lineage.common(one, other));
+        let base = base.between(around(letters, &(start..end), is_base));
+        if base.is_empty() {
+            return None;
         }
-        (!gone.is_empty()).then_some(start..end)
+        let after = |change| Some(self.showing_at(vec![self.lineage.meta(change)?.hash]));
+        let (one, other) = (after(one)?, after(other)?);
+        let is_gone = |letter: &Letter| !one.shows(letter) && !other.shows(letter);
+        base.iter().any(is_gone).then_some(start..end)
     }
 
-    /// Returns a place as far as one of its sides wrote in the same sentence, in
-    /// whole words.
+    /// Returns a place as far as something that not both know was written in the
+    /// same sentence, in whole words.
     fn reach(
         &self,
         letters: &[Letter],
@@ -271,7 +324,7 @@ impl Text<'_> {
         sides: (usize, usize),
     ) -> Range<usize> {
         let is_own =
-            |letter: &Letter| self.knows_it(letter, sides.0) != self.knows_it(letter, sides.1);
+            |letter: &Letter| !(self.knows_it(letter, sides.0) && self.knows_it(letter, sides.1));
         let is_in = |at: &usize| letters.get(*at).is_some_and(|one| !self.is_later(one, sides));
         let wrote = |at: &usize| letters.get(*at).is_some_and(is_own);
         let before = (0..place.start).rev();
@@ -280,8 +333,8 @@ impl Text<'_> {
         let behind =
             (place.end..letters.len()).take_while(|at| !lines.ends.contains(at) && is_in(at));
         let end = behind.filter(wrote).last().map_or(place.end, |at| at + 1);
-        let cut = |at: usize| lines.words.iter().find(|word| word.start < at && at < word.end);
-        cut(start).map_or(start, |word| word.start)..cut(end).map_or(end, |word| word.end)
+        lines.cut(start).map_or(start, |word| word.start)
+            ..lines.cut(end).map_or(end, |word| word.end)
     }
 
     fn knows_it(&self, letter: &Letter, change: usize) -> bool {
@@ -294,7 +347,8 @@ impl Text<'_> {
     }
 
     /// Returns how the text reads by each side that wrote at contested places.
-    fn versions(&self, letters: &[Letter], places: &[Range<usize>], text: &str) -> Vec<Version> {
+    fn versions(&self, showing: &Showing, places: &[Range<usize>], text: &str) -> Vec<Version> {
+        let letters = &showing.letters;
         let writers = |place: &Range<usize>| {
             letters.get(place.clone()).unwrap_or_default().iter().map(|letter| letter.change)
         };
@@ -304,7 +358,7 @@ impl Text<'_> {
             Reverse((self.lineage.hlc(*side), actor))
         });
         let mut versions: Vec<Version> = Vec::new();
-        for version in sides.into_iter().filter_map(|side| self.version(letters, places, side)) {
+        for version in sides.into_iter().filter_map(|side| self.version(showing, places, side)) {
             if version.text != text && versions.iter().all(|other| other.text != version.text) {
                 versions.push(version);
             }
@@ -312,7 +366,8 @@ impl Text<'_> {
         versions
     }
 
-    fn version(&self, letters: &[Letter], places: &[Range<usize>], side: usize) -> Option<Version> {
+    fn version(&self, showing: &Showing, places: &[Range<usize>], side: usize) -> Option<Version> {
+        let letters = &showing.letters;
         let meta = self.lineage.meta(side)?;
         let (actor, change) = (own_actor(&meta.actor), own_hash(meta.hash));
         let hlc = self.lineage.hlc(side);
@@ -322,7 +377,7 @@ impl Text<'_> {
             places: Vec::new(),
         };
         let knows = |letter: &Letter| self.lineage.knows(side, letter.change);
-        let own = self.letters_at(vec![meta.hash]);
+        let own = self.showing_at(vec![meta.hash]);
         let mut at = 0;
         let all = |range: Range<usize>| letters.get(range).unwrap_or_default();
         let read = |letters: &[Letter]| letters.iter().map(|one| one.text.as_str()).collect();
@@ -330,13 +385,11 @@ impl Text<'_> {
             let unchanged: String = read(all(at..place.start));
             version.text.push_str(&unchanged);
             let kept = if all(place.clone()).iter().any(knows) {
-                let own = between(&own, around(letters, place, knows)).iter();
-                let elsewhere: BTreeSet<LetterId> = all(0..place.start)
-                    .iter()
-                    .chain(all(place.end..letters.len()))
-                    .map(|letter| letter.id)
-                    .collect();
-                let here = own.filter(|letter| !elsewhere.contains(&letter.id));
+                let is_here = |letter: &&Letter| {
+                    let at = showing.places.get(&letter.id);
+                    at.is_none_or(|at| place.contains(at))
+                };
+                let here = own.between(around(letters, place, knows)).iter().filter(is_here);
                 here.map(|letter| letter.text.as_str()).collect()
             } else {
                 // A side that wrote elsewhere only leaves a place as it is.
@@ -362,15 +415,4 @@ fn around(
     let before = letters.get(..place.start).unwrap_or_default().iter().rfind(wanted);
     let behind = letters.get(place.end..).unwrap_or_default().iter().find(wanted);
     (before.map(|letter| letter.id), behind.map(|letter| letter.id))
-}
-
-/// Returns the letters between two; all up to an end where there is none.
-fn between(
-    letters: &[Letter],
-    (before, behind): (Option<LetterId>, Option<LetterId>),
-) -> &[Letter] {
-    let place = |id: Option<LetterId>| letters.iter().position(|letter| Some(letter.id) == id);
-    let start = place(before).map_or(0, |place| place + 1);
-    let end = place(behind).unwrap_or(letters.len());
-    letters.get(start..end).unwrap_or_default()
 }

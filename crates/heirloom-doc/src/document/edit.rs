@@ -106,8 +106,8 @@ impl Document {
         for (key, value) in wanted {
             let current = candidates(self.automerge(), key, None);
             match value {
-                None if is_united && current.is_empty() => {
-                    plan.steps.push(Step::Put(key.to_owned(), value::REMOVED));
+                None if is_united && current.iter().all(|one| one.attributed.removed) => {
+                    plan.remove(key, &current);
                 }
                 Some(_) | None => {
                     let contested = || contested_at(self.automerge(), &current, None);
@@ -176,7 +176,7 @@ impl Plan {
     fn set(&mut self, key: &str, value: Option<&Value>, current: &[Candidate]) {
         let Some(value) = value else {
             if current.iter().any(|one| !one.attributed.removed) {
-                self.steps.push(Step::Put(key.to_owned(), value::REMOVED));
+                self.remove(key, current);
             }
             return;
         };
@@ -200,6 +200,15 @@ impl Plan {
         self.texts.insert(key.to_owned(), twins.map(|one| one.object.clone()).collect());
         let splices = splices.into_iter();
         self.steps.extend(splices.map(|splice| Step::Splice(key.to_owned(), splice)));
+    }
+
+    /// Removes a key. Where somebody has done so already, the same again would
+    /// only take its rivals away.
+    fn remove(&mut self, key: &str, current: &[Candidate]) {
+        if current.iter().any(|one| one.attributed.removed) {
+            self.steps.push(Step::Delete(key.to_owned()));
+        }
+        self.steps.push(Step::Put(key.to_owned(), value::REMOVED));
     }
 
     /// Gives a key a value of its own. Of several, one that is set again would

@@ -34,7 +34,9 @@ fn united(category: &CategorySpec, births: &[Content]) -> (String, Vec<String>) 
     let nothing = |_: &str| None;
     let United { content, rivals, .. } =
         unite(category, &versions(births), &merged(births), &nothing);
-    let rivals = rivals.iter().map(|one| one.value.as_str().unwrap_or_default().to_owned());
+    let rivals = rivals
+        .iter()
+        .map(|one| one.value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned());
     (text(category, &content), rivals.collect())
 }
 

@@ -79,6 +79,42 @@ fn what_a_card_has_once_is_in_conflict_until_somebody_chooses() {
 }
 
 #[test]
+fn a_removal_of_either_birth_loses_against_the_other_and_is_listed() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.cut(0, 1);
+    let uids: Vec<String> = (0..8).map(|number| format!("b{number}")).collect();
+    for uid in &uids {
+        let card = |day: &str| ONE.replace("UID:b", &format!("UID:{uid}\r\nBDAY:{day}"));
+        house.import(0, "contacts", "a.vcf", &card("1984-02-28"));
+        house.import(1, "contacts", "a.vcf", &card("1984-03-01"));
+        house.pass(2_000);
+        house.set(0, "contacts", uid, &["birthday="]);
+    }
+    house.connect(0, 1);
+    house.pass(2_000);
+    let remover = house.id(0).to_string();
+    for (number, uid) in uids.iter().enumerate() {
+        let row = house.show(0, "contacts", uid);
+        assert_eq!(row.fields["birthday"], "1984-03-01", "{uid}");
+        let mut conflicts = house.conflicts(1, "contacts");
+        conflicts.retain(|one| one.id == row.id);
+        let [conflict] = conflicts.as_slice() else { panic!("{uid}: {conflicts:?}") };
+        assert_eq!((conflict.field.as_str(), conflict.losers.len()), ("birthday", 1));
+        let loser = &conflict.losers[0];
+        assert!(loser.removed && loser.author.by == remover, "{loser:?}");
+        let (keep, left) = if number % 2 == 0 { ("1", Some("1984-03-01")) } else { ("2", None) };
+        house.resolve(1, "contacts", uid, Some("birthday"), keep).unwrap();
+        house.pass(2_000);
+        for device in 0..2 {
+            let row = house.show(device, "contacts", uid);
+            assert_eq!(row.fields.get("birthday").and_then(|day| day.as_str()), left, "{uid}");
+            assert!(house.conflicts(device, "contacts").iter().all(|one| one.id != row.id));
+        }
+    }
+    assert_eq!(house.digest(0), house.digest(1));
+}
+
+#[test]
 fn an_edit_of_either_birth_goes_before_the_other_which_is_listed() {
     let mut house = House::of(&["phone", "desk"]);
     house.cut(0, 1);

@@ -131,6 +131,18 @@ fn what_was_written_in_several_edits_is_one_side() {
 }
 
 #[test]
+fn every_word_of_a_long_list_is_read_by_each_side() {
+    let list = |price: usize| -> String {
+        (0..40).map(|item| format!("- item{item} price {}\n", price + item)).collect()
+    };
+    let (mut phone, mut laptop) = apart(&list(1_000), &list(2_000), &list(5_000));
+    assert_eq!(sides(&phone), [list(5_000), list(2_000)]);
+    phone.edit(20, &[("body", Some(text(&list(2_000))))]);
+    meet(&mut phone, &mut laptop);
+    assert_eq!((body(&laptop), sides(&laptop)), (list(2_000), vec![]));
+}
+
+#[test]
 fn three_sides_are_three_versions() {
     let (mut phone, mut laptop) = apart("1", "1", "1");
     let mut tablet = Device::new(3, &[]);
