@@ -27,7 +27,15 @@ pub(crate) async fn run<W: Write>(
         return list::run(category, wish, home, screen).await;
     }
     let command = command(category, verb, files)?;
-    let answer = Access::open(home).await?.run(command).await?;
+    let mut access = Access::open(home).await?;
+    let answer = access.run(command).await?;
+    if let Answer::Record(row) = &answer {
+        let by = match named_author(row) {
+            Some(name) => name,
+            None => device_name(&mut access, &row.updated_by).await,
+        };
+        return show(category, row, &by, screen);
+    }
     print(category, answer, screen)
 }
 
@@ -103,7 +111,7 @@ fn text_of(path: &Path) -> io::Result<Option<String>> {
     String::from_utf8(text).map(Some).map_err(|error| io::Error::other(error.utf8_error()))
 }
 
-/// Prints the answer of every verb but `list`.
+/// Prints the answer of every verb but `list` and `show`.
 fn print<W: Write>(
     category: &CategorySpec,
     answer: Answer,
@@ -111,9 +119,6 @@ fn print<W: Write>(
 ) -> Result<(), Trouble> {
     if let Answer::Saved { id, reached } = answer {
         return saved(category, &id, reached, screen);
-    }
-    if let Answer::Record(row) = answer {
-        return show(category, &row, screen);
     }
     if let Answer::History { rows } = answer {
         return versions::history(category, &rows, screen);
@@ -148,14 +153,23 @@ fn named_author(row: &RecordRow) -> Option<String> {
     own.get("by_name")?.as_str().map(str::to_owned)
 }
 
+/// Returns the name of a device, or its short id where nobody knows it.
+async fn device_name(access: &mut Access, id: &str) -> String {
+    let Ok(Answer::Devices { rows }) = access.run(Command::Devices).await else {
+        return short(id).to_owned();
+    };
+    let own = rows.into_iter().find(|row| row.id == id);
+    own.map_or_else(|| short(id).to_owned(), |row| row.name)
+}
+
 fn show<W: Write>(
     category: &CategorySpec,
     row: &RecordRow,
+    by: &str,
     screen: &mut Screen<W>,
 ) -> Result<(), Trouble> {
     screen.json(row)?;
     screen.line(&row.title)?;
-    let by = named_author(row).unwrap_or_else(|| short(&row.updated_by).to_owned());
     screen.line(format_args!("{}, changed {} by {by}", row.id, row.updated_at))?;
     if row.deleted {
         screen.line("It is in the trash.")?;

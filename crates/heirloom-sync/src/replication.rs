@@ -461,6 +461,7 @@ impl Replication {
             return self.offence(from, "the same logs asked for again and again");
         }
         session.next.insert(log, after);
+        session.asked_again.insert(log);
         session.stops.remove(&log);
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct Session {
     /// When the peer last sent an entry that was news or that it had not sent
     /// yet, or the conversation began.
     pub(crate) delivered_ms: u64,
+    /// Logs that the peer asked for again: what it said of them before is not
+    /// what it holds.
+    pub(crate) asked_again: BTreeSet<LogId>,
     /// How many entries of the peer were news, and when the last one came.
     pub(crate) news: u64,
     pub(crate) news_ms: u64,
@@ -110,9 +113,12 @@ impl Session {
         }
         if is_newest {
             self.told_others_since_ms = None;
-            // What others brought it meanwhile need not be sent.
+            // What others brought it meanwhile need not be sent, but for the last:
+            // in it shows whether its log has the same end as ours.
             for (log, tip) in &receipt.vector.tips {
-                self.shown(*log, tip.seq);
+                if !self.asked_again.contains(log) {
+                    self.shown(*log, tip.seq.saturating_sub(1));
+                }
             }
         }
     }

@@ -283,6 +283,38 @@ fn two_sources_of_the_same_do_not_send_all_of_it_twice() {
     assert_eq!(peers[2].replication.vector().seq(peers[1].log), 40, "the credit came back");
 }
 
+/// Found by the simulator (seed 1931): a receipt said that the other held the
+/// second entry of a log, which was another one.
+#[test]
+fn an_entry_that_a_receipt_acknowledges_is_shown_once_so_that_two_ends_are_found() {
+    let mut peers = [Peer::new(1), Peer::new(2)];
+    let liar = Peer::new(3);
+    let first = liar.entry(1, EntryId([0; 32]));
+    let ends = [vec![1; 40], vec![2; 40]].map(|change| liar.entry_of(2, first.id(), change));
+    let [one, other] = &mut peers;
+    connect(one, other);
+    run(&mut peers, at(0));
+    let entries =
+        |entry: &Entry| Message::Entries { urgent: true, entries: vec![entry.bytes().to_vec()] };
+    for peer in &mut peers {
+        peer.replication.peer_up(at(0), liar.id(), Vec::new(), Vec::new(), Vec::new());
+        peer.receive(at(0), liar.id(), &entries(&first));
+    }
+    run(&mut peers, at(1));
+    peers[1].receive(at(2), liar.id(), &entries(&ends[1]));
+    let (one, other) = (peers[0].id(), peers[1].id());
+    let said = peers[1].turn(at(2_000));
+    let said: Vec<Message> =
+        said.into_iter().filter(|(to, _)| *to == one).map(|(_, m)| m).collect();
+    let is_receipt = |message: &&Message| matches!(message, Message::Receipts(_));
+    assert!(said.iter().any(|message| is_receipt(&message)), "{said:?}");
+    said.iter().filter(is_receipt).for_each(|message| peers[0].receive(at(2_000), other, message));
+    peers[0].receive(at(2_000), liar.id(), &entries(&ends[0]));
+    run(&mut peers, at(2_001));
+    let forked = |peer: &Peer| peer.seen.iter().any(|output| matches!(output, Output::Forked(..)));
+    assert!(forked(&peers[1]), "{:?}", peers[1].seen);
+}
+
 #[test]
 fn of_two_sources_the_other_goes_on_where_one_is_gone() {
     let mut peers = two_sources();
