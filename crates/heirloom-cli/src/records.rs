@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::arguments::{RecordCall, RecordVerb};
 use crate::exit::{self, Exit, Trouble};
 use crate::list::{self, Wish};
-use crate::screen::{Screen, lines_of};
+use crate::screen::{Form, Screen, lines_of};
 use crate::versions;
 use heirloom_base::limits;
 use heirloom_core::command::{Answer, Command, Failure, RecordRow};
@@ -30,9 +30,10 @@ pub(crate) async fn run<W: Write>(
     let mut access = Access::open(home).await?;
     let answer = access.run(command).await?;
     if let Answer::Record(row) = &answer {
-        let by = match named_author(row) {
-            Some(name) => name,
-            None => device_name(&mut access, &row.updated_by).await,
+        // JSON has the device's id.
+        let by = match screen.form() {
+            Form::Human => device_name(&mut access, &row.updated_by).await,
+            Form::Json => String::new(),
         };
         return show(category, row, &by, screen);
     }
@@ -141,16 +142,6 @@ fn saved<W: Write>(
         return Err(exit::not_yet().into());
     }
     screen.next(&format!("{} show {}", category.id, short(id)))
-}
-
-/// Returns the name of the device that changed a record last, where one of its
-/// fields has it.
-fn named_author(row: &RecordRow) -> Option<String> {
-    let each =
-        |authors: &Value| authors.as_array().cloned().unwrap_or_else(|| vec![authors.clone()]);
-    let by = Value::String(row.updated_by.clone());
-    let own = row.authors.values().flat_map(each).find(|author| author.get("by") == Some(&by))?;
-    own.get("by_name")?.as_str().map(str::to_owned)
 }
 
 /// Returns the name of a device, or its short id where nobody knows it.

@@ -67,13 +67,10 @@ impl Read {
         }
         for Rival { key, value, birth, from } in &self.united.rivals {
             let Some(other) = births.get(*birth) else { continue };
-            let origin = (0, key.clone());
-            let (place, origin) = self.united.origins.get(key).unwrap_or(&origin);
             let shown = self.united.content.get(key);
-            let shown_by = births.get(*place).unwrap_or(first);
             let conflict = listed.entry(key.clone()).or_insert_with(|| Conflict {
                 key: key.clone(),
-                winner: made(document, shown_by, (origin, shown)),
+                winner: self.shown_by(document, first, (key, shown)),
                 losers: Vec::new(),
             });
             if conflict.losers.iter().all(|loser| loser.value.as_ref() != value.as_ref()) {
@@ -81,6 +78,21 @@ impl Read {
             }
         }
         listed.into_values().filter(|conflict| !conflict.losers.is_empty()).collect()
+    }
+
+    /// Returns who gave a key the value that the births show.
+    fn shown_by(
+        &self,
+        document: &Document,
+        first: &Birth,
+        (key, value): (&str, Option<&Value>),
+    ) -> Attributed {
+        let origin = self.united.origins.get(key);
+        let (birth, from) = match origin {
+            Some((place, from)) => (self.found.births.get(*place), from.as_str()),
+            None => (None, key),
+        };
+        made(document, birth.unwrap_or(first), (from, value))
     }
 }
 
@@ -133,11 +145,8 @@ pub(crate) fn authorship(document: &Document) -> BTreeMap<String, Attributed> {
         if authors.get(key).is_some_and(|author| author.value.as_ref() == Some(value)) {
             continue;
         }
-        let origin = (0, key.clone());
-        let (place, from) = read.united.origins.get(key).unwrap_or(&origin);
-        let birth = read.found.births.get(*place);
-        let author = birth.map(|birth| made(document, birth, (from, Some(value))));
-        authors.extend(author.map(|author| (key.clone(), author)));
+        let Some(first) = read.found.births.first() else { break };
+        authors.insert(key.clone(), read.shown_by(document, first, (key, Some(value))));
     }
     authors
 }

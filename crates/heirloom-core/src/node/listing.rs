@@ -13,6 +13,7 @@ use crate::view::decode_row;
 use base64::Engine as _;
 use heirloom_base::{RecordId, hash, id, time};
 use heirloom_formats::SearchQuery;
+use heirloom_schema::Content;
 use heirloom_schema::category::{self, CategorySpec};
 use serde_json::Value as Json;
 use std::cell::OnceCell;
@@ -149,6 +150,15 @@ impl Node {
         Ok(Answer::Record(shown))
     }
 
+    /// Returns a record's content as it is shown, with its large values.
+    pub(super) fn text_of(
+        &self,
+        storage: &dyn Storage,
+        record: RecordId,
+    ) -> Result<Content, Refusal> {
+        self.resolved(storage, births::content(&self.existing(storage, record)?))
+    }
+
     pub(super) fn export(
         &self,
         storage: &dyn Storage,
@@ -168,8 +178,7 @@ impl Node {
                 next = last.map(|record: RecordId| record.to_string());
                 return Ok(false);
             }
-            let content =
-                self.resolved(storage, births::content(&self.existing(storage, record)?))?;
+            let content = self.text_of(storage, record)?;
             let bytes = heirloom_formats::render(spec, &content, &row.uid);
             size += bytes.len();
             let unique = heirloom_formats::file_name(spec, &content, &row.uid);

@@ -117,15 +117,6 @@ impl Node {
             }
         }
     }
-
-    /// Returns a record's content as it is shown, with its large values.
-    pub(super) fn text_of(
-        &self,
-        storage: &dyn Storage,
-        record: RecordId,
-    ) -> Result<Content, Refusal> {
-        self.resolved(storage, births::content(&self.existing(storage, record)?))
-    }
 }
 
 /// Reads an item as if its file stood elsewhere.

@@ -78,20 +78,28 @@ fn what_a_card_has_once_is_in_conflict_until_somebody_chooses() {
     }
 }
 
-#[test]
-fn a_removal_of_either_birth_loses_against_the_other_and_is_listed() {
+/// Eight cards of which each device has its own version, and an edit of the
+/// phone's, made before they met: whichever birth is the first.
+fn eight_apart(one: &str, other: &str, edit: &[&str]) -> (House, Vec<String>) {
     let mut house = House::of(&["phone", "desk"]);
     house.cut(0, 1);
     let uids: Vec<String> = (0..8).map(|number| format!("b{number}")).collect();
     for uid in &uids {
-        let card = |day: &str| ONE.replace("UID:b", &format!("UID:{uid}\r\nBDAY:{day}"));
-        house.import(0, "contacts", "a.vcf", &card("1984-02-28"));
-        house.import(1, "contacts", "a.vcf", &card("1984-03-01"));
+        let card = |text: &str| text.replace("UID:b", &format!("UID:{uid}"));
+        house.import(0, "contacts", "a.vcf", &card(one));
+        house.import(1, "contacts", "a.vcf", &card(other));
         house.pass(2_000);
-        house.set(0, "contacts", uid, &["birthday="]);
+        house.set(0, "contacts", uid, edit);
     }
     house.connect(0, 1);
     house.pass(2_000);
+    (house, uids)
+}
+
+#[test]
+fn a_removal_of_either_birth_loses_against_the_other_and_is_listed() {
+    let card = |day: &str| ONE.replace("UID:b", &format!("UID:b\r\nBDAY:{day}"));
+    let (mut house, uids) = eight_apart(&card("1984-02-28"), &card("1984-03-01"), &["birthday="]);
     let remover = house.id(0).to_string();
     for (number, uid) in uids.iter().enumerate() {
         let row = house.show(0, "contacts", uid);
@@ -116,18 +124,8 @@ fn a_removal_of_either_birth_loses_against_the_other_and_is_listed() {
 
 #[test]
 fn an_edit_of_either_birth_goes_before_the_other_which_is_listed() {
-    let mut house = House::of(&["phone", "desk"]);
-    house.cut(0, 1);
-    let uids: Vec<String> = (0..8).map(|number| format!("b{number}")).collect();
-    for uid in &uids {
-        let card = |text: &str| text.replace("UID:b", &format!("UID:{uid}"));
-        house.import(0, "contacts", "a.vcf", &card(&ONE.replace("FN:Ann", "FN:One")));
-        house.import(1, "contacts", "a.vcf", &card(&OTHER.replace("FN:Ann", "FN:Other")));
-        house.pass(2_000);
-        house.set(0, "contacts", uid, &["name=Edited", "phone=999"]);
-    }
-    house.connect(0, 1);
-    house.pass(2_000);
+    let (one, other) = (ONE.replace("FN:Ann", "FN:One"), OTHER.replace("FN:Ann", "FN:Other"));
+    let (mut house, uids) = eight_apart(&one, &other, &["name=Edited", "phone=999"]);
     let editor = house.id(0).to_string();
     for uid in &uids {
         let row = house.show(1, "contacts", uid);
