@@ -74,17 +74,18 @@ pub(crate) trait Library {
         Ok(false)
     }
 
-    /// Loads a document.
+    /// Loads a record's document.
     ///
     /// # Errors
     /// [`StorageError::Index`]: it does not load.
-    fn load(&self, saved: &[u8]) -> Result<Document, StorageError> {
+    fn load(&self, record: RecordId, saved: &[u8]) -> Result<Document, StorageError> {
+        let _ = record; // Its bytes are enough.
         load(saved)
     }
 
-    /// Notes a document that was saved as these bytes.
-    fn keep(&self, saved: &[u8], document: &Document) {
-        let _ = (saved, document); // It can be loaded again.
+    /// Notes a record's document that was saved as these bytes.
+    fn keep(&self, record: RecordId, saved: &[u8], document: &Document) {
+        let _ = (record, saved, document); // It can be loaded again.
     }
 
     /// Returns a record's document as this device has left it, if it is loaded
@@ -133,7 +134,7 @@ impl Collection {
         storage: &dyn Storage,
         record: RecordId,
     ) -> Result<Option<Document>, StorageError> {
-        self.saved(storage, record)?.map(|saved| self.documents.load(&saved)).transpose()
+        self.saved(storage, record)?.map(|saved| self.documents.load(record, &saved)).transpose()
     }
 
     /// Returns the documents that were loaded.
@@ -145,13 +146,13 @@ impl Collection {
     /// there are some and it is loaded.
     pub(crate) fn written(&self, record: RecordId) -> Option<Saved> {
         let (_, saved) = self.overlay.get(&record)?;
-        Some((self.documents.find(saved)?, saved.clone()))
+        Some((self.documents.find(record, saved)?, saved.clone()))
     }
 
     /// Notes an edit that is on its way into an own log under `seq`.
     pub(crate) fn edited(&mut self, record: RecordId, log: LogId, seq: u64, document: &Document) {
         let saved = document.save();
-        self.documents.keep(&saved, document);
+        self.documents.keep(record, &saved, document);
         self.overlay.insert(record, ((log, seq), saved));
     }
 

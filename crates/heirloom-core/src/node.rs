@@ -134,6 +134,10 @@ pub struct Node {
     pub(crate) appends: BTreeMap<EffectId, PendingAppend>,
     /// Frames that must precede the next append.
     pub(crate) prelude: Vec<PendingFrame>,
+    /// Entries that arrived and are to be stored together.
+    pub(crate) arrived: Vec<PendingFrame>,
+    /// Whether something was taken in and what follows from it is still to be done.
+    pub(crate) owes_turn: bool,
     /// Inputs that came before the start was recorded.
     pub(crate) deferred: Vec<Input>,
     pub(crate) started: bool,
@@ -212,7 +216,7 @@ impl Node {
         self.membership.is_admin(self.device())
     }
 
-    /// Takes in something that happened.
+    /// Takes in something that happened, and does what follows from it.
     ///
     /// # Errors
     /// When the index failed: open the node again over a rebuilt one.
@@ -222,14 +226,35 @@ impl Node {
         storage: &mut dyn Storage,
         input: Input,
     ) -> Result<(), StorageError> {
+        self.take_in(now, storage, input)?;
+        self.turn(now, storage)
+    }
+
+    /// Takes in something that happened. What follows from it, and from more that
+    /// happens at the same time, is done once, by [`Node::handle_timeout`], which
+    /// is due at once.
+    ///
+    /// # Errors
+    /// As [`Node::handle_input`].
+    pub fn take_in(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        input: Input,
+    ) -> Result<(), StorageError> {
+        self.owes_turn = true;
         let is_conversation =
             matches!(input, Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. });
         if is_conversation && !self.started {
             self.defer(input);
             return Ok(());
         }
+        if matches!(input, Input::Appended { result: Err(_), .. }) {
+            // What arrived before is on its way like what was refused.
+            self.store_arrived();
+        }
         self.route(now, storage, input)?;
-        self.turn(now, storage)
+        self.drain(storage)
     }
 
     fn route(
@@ -306,6 +331,7 @@ impl Node {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let parts = [
+            self.owes_turn.then_some(0),
             self.replication.poll_timeout(),
             self.waits.poll_timeout(),
             self.membership.poll_timeout(),
@@ -332,7 +358,7 @@ impl Node {
     /// Returns whether writes are on their way to the disk.
     #[must_use]
     pub fn is_writing(&self) -> bool {
-        !self.appends.is_empty()
+        !self.appends.is_empty() || !self.arrived.is_empty()
     }
 
     /// Returns the devices whose entries were taken in since the start.

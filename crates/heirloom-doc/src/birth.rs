@@ -61,7 +61,8 @@ fn written(actor: ActorId, content: &Content) -> Vec<(RawChange, ChangeHash)> {
     let mut writing = Writing::default();
     let (mut after, mut changes) = (None, Vec::new());
     for (seq, steps) in (1..).zip(author::bounded(steps, &Texts::new())) {
-        let front = Front { after, actor, seq, start_op: writing.count + 1 };
+        let (start_op, time, others) = (writing.count + 1, 0, [].as_slice());
+        let front = Front { after: after.as_slice(), actor, seq, start_op, time, others };
         let mut operations = Vec::new();
         steps.iter().for_each(|step| writing.take(step, &mut operations));
         let (bytes, hash) = writer::write(front, &operations);
@@ -89,14 +90,15 @@ impl Writing {
             Step::Put(key, scalar) => {
                 let (kind, value) = raw(scalar);
                 self.count += 1;
-                operations.push(NewOperation::Key { key, action: ACTION_SET, kind, value });
+                let (action, over) = (ACTION_SET, None);
+                operations.push(NewOperation::Key { key, action, kind, value, over });
             }
             Step::MakeText(key) => {
                 self.count += 1;
                 self.texts.insert(key.clone(), (self.count, 0));
                 let (action, kind) = (ACTION_MAKE_TEXT, RawValue::NULL);
-                let value = Cow::Borrowed([].as_slice());
-                operations.push(NewOperation::Key { key, action, kind, value });
+                let (value, over) = (Cow::Borrowed([].as_slice()), None);
+                operations.push(NewOperation::Key { key, action, kind, value, over });
             }
             Step::Splice(_, splice) if splice.insert.is_empty() => {}
             Step::Splice(key, splice) => {
@@ -113,7 +115,7 @@ impl Writing {
 }
 
 /// Returns automerge's number for the type of a value of ours, and its bytes.
-fn raw(scalar: &ScalarValue) -> (u8, Cow<'_, [u8]>) {
+pub(crate) fn raw(scalar: &ScalarValue) -> (u8, Cow<'_, [u8]>) {
     match scalar {
         ScalarValue::Str(text) => (RawValue::STR, Cow::Borrowed(text.as_bytes())),
         ScalarValue::Bytes(bytes) => (RawValue::BYTES, Cow::Borrowed(bytes)),

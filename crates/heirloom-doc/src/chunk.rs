@@ -15,7 +15,9 @@ mod operation;
 pub(crate) mod writer;
 
 pub(crate) use glance::{Glimpse, glance};
-pub(crate) use operation::{ACTION_MAKE_TEXT, ACTION_SET, Action, Operation, RawValue};
+pub(crate) use operation::{
+    ACTION_DELETE, ACTION_MAKE_TEXT, ACTION_SET, Action, Operation, RawValue,
+};
 
 use crate::error::ChunkError;
 use column::Columns;

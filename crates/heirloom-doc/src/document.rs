@@ -4,6 +4,7 @@ mod contest;
 mod edit;
 mod history;
 mod lineage;
+pub(crate) mod plain;
 mod read;
 
 pub use history::{Birth, Births, ChangeKind, ChangeSummary, KeyEdit};
@@ -16,7 +17,8 @@ use crate::guard::guarded;
 use automerge::{Automerge, LoadOptions, TextEncoding};
 use heirloom_base::{ActorId, ChangeHash, Hlc};
 use lineage::Course;
-use std::sync::OnceLock;
+use plain::Plain;
+use std::sync::{Arc, OnceLock};
 
 /// Saved bytes above which a document is compressed: below, it saves nothing.
 const COMPRESSED_FROM_BYTES: usize = 16 * 1024;
@@ -27,12 +29,13 @@ const COMPRESSED_FROM_BYTES: usize = 16 * 1024;
 /// random for a new document never writes: every edit names its own.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
-    /// The birth, where nothing has come since.
-    newborn: Option<Newborn>,
+    /// The birth and what came since, where it was never more than one plain
+    /// edit after the other.
+    plain: Option<Plain>,
     /// The document, made when it is asked for.
     automerge: OnceLock<Automerge>,
-    /// Whether each of its changes knows all those before it.
-    course: OnceLock<Course>,
+    /// Whether each of its changes knows all those before it; its copies share it.
+    course: Arc<OnceLock<Course>>,
     /// What was known of that before it was changed.
     earlier: Option<Course>,
 }
@@ -50,7 +53,12 @@ impl Document {
 
     /// Returns the document that a birth begins.
     pub(crate) fn of_newborn(newborn: Newborn) -> Self {
-        Self { newborn: Some(newborn), ..Self::default() }
+        Self::of_plain(Plain::of(newborn))
+    }
+
+    /// Returns the document that plain edits lead to.
+    pub(crate) fn of_plain(plain: Plain) -> Self {
+        Self { plain: Some(plain), ..Self::default() }
     }
 
     /// Returns the document that [`birth`](crate::birth()) begins.
@@ -72,8 +80,8 @@ impl Document {
     /// [`DocError::Damaged`].
     pub fn load(saved: &[u8]) -> Result<Self, DocError> {
         if Newborn::is_saved_in(saved) {
-            let read = guarded(|| Newborn::load(saved)).map_err(DocError::Damaged)?;
-            return read.map(Self::of_newborn);
+            let read = guarded(|| Plain::load(saved)).map_err(DocError::Damaged)?;
+            return read.map(Self::of_plain);
         }
         let options = LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
         guarded(|| Automerge::load_with_options(saved, options))
@@ -97,8 +105,8 @@ impl Document {
     /// same changes may save them differently.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        if let Some(newborn) = &self.newborn {
-            return newborn.save();
+        if let Some(plain) = &self.plain {
+            return plain.save();
         }
         let plain = self.automerge().save_nocompress();
         if plain.len() < COMPRESSED_FROM_BYTES { plain } else { self.automerge().save() }
@@ -108,8 +116,8 @@ impl Document {
     /// equal documents.
     #[must_use]
     pub fn heads(&self) -> Heads {
-        match &self.newborn {
-            Some(newborn) => Heads(vec![newborn.hash()]),
+        match &self.plain {
+            Some(plain) => Heads(vec![plain.hash()]),
             None if self.automerge.get().is_none() => Heads::default(),
             None => Heads::from_foreign(&self.automerge().get_heads()),
         }
@@ -119,8 +127,8 @@ impl Document {
     /// head is a birth's.
     #[must_use]
     pub fn head_authors(&self) -> Vec<(ActorId, Option<Hlc>)> {
-        if let Some(newborn) = &self.newborn {
-            return vec![(newborn.actor(), None)];
+        if let Some(plain) = &self.plain {
+            return vec![plain.last_author()];
         }
         let document = self.automerge();
         let metas = document.get_heads();
@@ -134,8 +142,8 @@ impl Document {
 
     /// Returns whether a change is here.
     pub(crate) fn has(&self, hash: &ChangeHash) -> bool {
-        match &self.newborn {
-            Some(newborn) => newborn.parts().iter().any(|part| part.hash == *hash),
+        match &self.plain {
+            Some(plain) => plain.has(hash),
             None => self.automerge().get_change_meta_by_hash(&foreign_hash(*hash)).is_some(),
         }
     }
@@ -144,29 +152,51 @@ impl Document {
     /// little to load.
     #[must_use]
     pub fn is_newborn(&self) -> bool {
-        self.newborn.is_some()
+        self.newborn().is_some()
+    }
+
+    /// Returns whether it is a birth and plain edits one after the other: then it
+    /// costs little to load, and takes little.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.plain.is_some()
     }
 
     /// Returns the birth, where nothing has come since.
     pub(crate) fn newborn(&self) -> Option<&Newborn> {
-        self.newborn.as_ref()
+        self.plain.as_ref().and_then(Plain::newborn)
+    }
+
+    /// Returns the birth and what came since, where it was never more than one
+    /// plain edit after the other.
+    pub(crate) fn plain(&self) -> Option<&Plain> {
+        self.plain.as_ref()
     }
 
     /// Returns whether changes of it were made apart.
     pub(crate) fn is_forked(&self) -> bool {
         let course = || Course::of(self.automerge(), self.earlier);
-        self.newborn.is_none() && *self.course.get_or_init(course) == Course::Forked
+        self.plain.is_none() && *self.course.get_or_init(course) == Course::Forked
     }
 
     pub(crate) fn automerge(&self) -> &Automerge {
-        self.automerge.get_or_init(|| self.newborn.as_ref().map_or_else(empty, Newborn::unfolded))
+        self.automerge.get_or_init(|| self.plain.as_ref().map_or_else(empty, Plain::unfolded))
+    }
+
+    /// Makes the document, where none was needed so far.
+    fn unfold(&mut self) {
+        self.automerge_mut();
     }
 
     /// Returns the document to be changed.
     pub(crate) fn automerge_mut(&mut self) -> &mut Automerge {
         self.automerge();
-        self.newborn = None;
-        self.earlier = self.course.take().or(self.earlier.take());
+        if let Some(plain) = self.plain.take() {
+            let straight = Course::Straight(foreign_hash(plain.hash()), plain.count() as u64);
+            self.earlier = Some(straight);
+        }
+        self.earlier = self.course.get().copied().or(self.earlier);
+        self.course = Arc::default();
         self.automerge.get_mut().expect("it was made just now")
     }
 }

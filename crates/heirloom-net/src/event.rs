@@ -130,7 +130,17 @@ impl NetworkEvents {
     /// [`crate::Network::send`] refuses. Dropping the future loses nothing.
     pub async fn recv(&mut self) -> Option<NetworkEvent> {
         let delivery = self.deliveries.recv().await?;
-        Some(match delivery {
+        Some(self.taken(delivery))
+    }
+
+    /// Returns an event that waits, if there is one; as [`NetworkEvents::recv`].
+    pub fn try_recv(&mut self) -> Option<NetworkEvent> {
+        let delivery = self.deliveries.try_recv().ok()?;
+        Some(self.taken(delivery))
+    }
+
+    fn taken(&self, delivery: Delivery) -> NetworkEvent {
+        match delivery {
             Delivery::Event(event) => event,
             Delivery::Up(device, link) => {
                 self.links.put(device, link);
@@ -140,7 +150,7 @@ impl NetworkEvents {
                 self.links.remove(device);
                 NetworkEvent::SyncDown { device }
             }
-        })
+        }
     }
 }
 

@@ -142,16 +142,20 @@ impl Engine {
         &self.home
     }
 
-    /// Hands the node an input.
+    /// Hands the node an input; with a network, what follows from it is done by
+    /// [`Engine::timeout`], which is due then.
     ///
     /// # Errors
     /// When the index failed: see [`Engine::rebuild`].
     pub(crate) fn input(&mut self, input: Input) -> Result<(), StorageError> {
-        survivable(self.node.handle_input(clock::now(), &mut self.store, input))?;
+        survivable(self.node.take_in(clock::now(), &mut self.store, input))?;
         match self.reach {
             Reach::Networked => Ok(()),
             // Nobody waits for anything else.
-            Reach::Alone => self.settle_index(),
+            Reach::Alone => {
+                self.timeout()?;
+                self.settle_index()
+            }
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) use strays::place;
 const COMMANDS_MAX: usize = 256;
 /// Events that a slow watcher may lag behind.
 const EVENTS_MAX: usize = 1_024;
+/// Things that are heard at one time before the node does what follows from them.
+const HEARD_MAX: usize = 64;
 /// Results of tasks that wait for the node.
 const ARRIVALS_MAX: usize = 64;
 /// Longest time that a stopping node waits for its last writes.
@@ -177,6 +179,16 @@ impl Queues {
             && self.network.is_empty()
     }
 
+    /// Returns something that was heard already, if there is anything.
+    fn at_once(&mut self) -> Option<Heard> {
+        let written = self.written.try_recv().ok().map(Heard::Written);
+        let event = || self.network.try_recv().map(Heard::Network);
+        let arrival = || self.arrivals.try_recv().ok().map(Heard::Arrival);
+        let command = |(command, reply)| Heard::Command(command, reply);
+        let found = written.or_else(event).or_else(arrival);
+        found.or_else(|| self.commands.try_recv().ok().map(command))
+    }
+
     async fn next(&mut self, pause: Duration) -> Heard {
         tokio::select! {
             _ = self.stop.wait_for(|stop| *stop) => Heard::Stop,
@@ -270,17 +282,28 @@ impl Host {
             match heard {
                 Heard::Stop => return Ok(()),
                 Heard::NetworkEnded => return Err(failure::stopped("the network ended")),
-                Heard::Written(written) => self.written(queues, written).await?,
-                Heard::Network(event) => self.heard(queues, event).await?,
-                Heard::Arrival(arrival) => self.arrived(queues, arrival).await?,
-                Heard::Command(command, reply) => self.command(queues, command, reply).await?,
-                Heard::Time => {}
+                heard => self.take_in(queues, heard).await?,
+            }
+            // What came together is answered together.
+            for _ in 1..HEARD_MAX {
+                let Some(heard) = queues.at_once() else { break };
+                self.take_in(queues, heard).await?;
             }
             self.tick(queues).await?;
             if queues.are_empty() {
                 let outcome = self.engine.settle_index();
                 self.follow(queues, outcome).await?;
             }
+        }
+    }
+
+    async fn take_in(&mut self, queues: &mut Queues, heard: Heard) -> Result<(), Failure> {
+        match heard {
+            Heard::Written(written) => self.written(queues, written).await,
+            Heard::Network(event) => self.heard(queues, event).await,
+            Heard::Arrival(arrival) => self.arrived(queues, arrival).await,
+            Heard::Command(command, reply) => self.command(queues, command, reply).await,
+            Heard::Time | Heard::Stop | Heard::NetworkEnded => Ok(()),
         }
     }
 
@@ -462,7 +485,8 @@ impl Host {
             while !self.disk.is_idle() {
                 let Some(Written { id, result }) = queues.written.recv().await else { return };
                 self.disk.taken();
-                if let Err(error) = self.engine.input(Input::Appended { id, result }) {
+                let outcome = self.engine.input(Input::Appended { id, result });
+                if let Err(error) = outcome.and_then(|()| self.engine.timeout()) {
                     tracing::warn!(%error, "the index failed while the node stopped");
                     return;
                 }

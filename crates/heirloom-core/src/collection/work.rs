@@ -154,7 +154,8 @@ impl<'a, 'v> Work<'a, 'v> {
         let admission = if offered.is_empty() {
             Admission::default()
         } else {
-            let loaded = self.saved.as_deref().map(|saved| self.library.load(saved)).transpose()?;
+            let load = |saved: &[u8]| self.library.load(self.record, saved);
+            let loaded = self.saved.as_deref().map(load).transpose()?;
             let written = self.library.written(self.record);
             heirloom_doc::admit_into(loaded.unwrap_or_default(), self.record, &offered, written)
         };
@@ -165,7 +166,7 @@ impl<'a, 'v> Work<'a, 'v> {
         }
         let (applied, births) = (admission.applied, admission.births);
         if let Some((document, saved)) = admission.document {
-            self.library.keep(&saved, &document);
+            self.library.keep(self.record, &saved, &document);
             self.document = Some(document);
             self.saved = Some(saved);
         }

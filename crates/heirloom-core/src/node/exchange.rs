@@ -26,6 +26,7 @@ const ROSTER_MESSAGE_BYTES: usize = 256 * 1024;
 impl Node {
     /// Does everything that follows from what happened.
     pub(super) fn turn(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        self.owes_turn = false;
         if self.started {
             for input in std::mem::take(&mut self.deferred) {
                 self.route(now, storage, input)?;
@@ -48,6 +49,7 @@ impl Node {
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
         self.replication.send_receipt(now, &self.config.device);
         self.drain(storage)?;
+        self.store_arrived();
         self.fetch(now);
         self.answer_waits(now);
         self.answer_syncs(now);
@@ -69,8 +71,8 @@ impl Node {
         }
     }
 
-    fn drain(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
-        let mut frames = Vec::new();
+    /// Carries out what the replication wants; entries to be stored are gathered.
+    pub(super) fn drain(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
         while let Some(output) = self.replication.poll_output() {
             match output {
                 Output::Send(device, message) => {
@@ -78,7 +80,7 @@ impl Node {
                 }
                 Output::Store { entry, from } => {
                     self.sources.insert(from);
-                    frames.push(PendingFrame::Entry(entry));
+                    self.arrived.push(PendingFrame::Entry(entry));
                 }
                 Output::RolledBack(log) => self.rolled_back(log),
                 Output::Forked(log, seq) => {
@@ -97,10 +99,15 @@ impl Node {
                 Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,
             }
         }
+        Ok(())
+    }
+
+    /// Stores the entries that arrived.
+    pub(super) fn store_arrived(&mut self) {
+        let frames = std::mem::take(&mut self.arrived);
         if !frames.is_empty() {
             self.append(Vec::new(), frames, Then::Rest);
         }
-        Ok(())
     }
 
     fn rolled_back(&mut self, log: heirloom_base::LogId) {

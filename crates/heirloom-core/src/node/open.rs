@@ -101,6 +101,8 @@ impl Node {
             fetches: Fetches::default(),
             appends: BTreeMap::new(),
             prelude: Vec::new(),
+            arrived: Vec::new(),
+            owes_turn: false,
             deferred: Vec::new(),
             started: false,
             start_again_ms: None,

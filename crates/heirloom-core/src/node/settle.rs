@@ -391,12 +391,12 @@ impl Library for Shelves<'_> {
         self.keyring.account_key()
     }
 
-    fn load(&self, saved: &[u8]) -> Result<Document, StorageError> {
-        self.collection.documents().load(saved)
+    fn load(&self, record: RecordId, saved: &[u8]) -> Result<Document, StorageError> {
+        self.collection.documents().load(record, saved)
     }
 
-    fn keep(&self, saved: &[u8], document: &Document) {
-        self.collection.documents().keep(saved, document);
+    fn keep(&self, record: RecordId, saved: &[u8], document: &Document) {
+        self.collection.documents().keep(record, saved, document);
     }
 
     fn written(&self, record: RecordId) -> Option<Saved> {

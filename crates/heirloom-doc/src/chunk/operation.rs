@@ -7,7 +7,7 @@ use heirloom_base::limits;
 use std::collections::BTreeSet;
 
 pub(crate) const ACTION_SET: u64 = 1;
-const ACTION_DELETE: u64 = 3;
+pub(crate) const ACTION_DELETE: u64 = 3;
 pub(crate) const ACTION_MAKE_TEXT: u64 = 4;
 /// Overwritten operations that one change may name, several for each of its own.
 const PREDECESSORS_MAX: usize = 4 * limits::CHANGE_OPS_MAX;

@@ -1,14 +1,15 @@
-//! Writing the raw chunk of a birth's change: the reader's counterpart.
+//! Writing the raw chunk of a change: the reader's counterpart, for births and
+//! for edits of keys.
 //!
 //! The bytes are those that automerge writes for the same operations. That is
-//! what makes a birth one on every device, and tests compare both.
+//! what makes a change one on every device, and tests compare both.
 
 use super::column::Kind;
 use super::{ACTION_SET, KIND_CHANGE, MAGIC, RawValue, hash};
 use heirloom_base::{ActorId, ChangeHash};
 use std::borrow::Cow;
 
-/// Operations of a birth, whose author made everything that they refer to.
+/// Operations of a birth, or on keys of the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NewOperation<'a> {
     /// One that sets a key of the root.
@@ -21,6 +22,9 @@ pub(crate) enum NewOperation<'a> {
         kind: u8,
         /// The value's bytes.
         value: Cow<'a, [u8]>,
+        /// The operation that it overwrites: the place of its actor, of which the
+        /// author's own is 0, and its number.
+        over: Option<(u64, u64)>,
     },
     /// One for each character that is put behind another.
     Letters {
@@ -37,28 +41,35 @@ pub(crate) enum NewOperation<'a> {
 
 /// What stands before the operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Front {
-    /// The change before it.
-    pub(crate) after: Option<ChangeHash>,
+pub(crate) struct Front<'a> {
+    /// The changes that it builds on.
+    pub(crate) after: &'a [ChangeHash],
     /// The author.
     pub(crate) actor: ActorId,
     /// The author's number for this change.
     pub(crate) seq: u64,
     /// The number of the first operation.
     pub(crate) start_op: u64,
+    /// The clock reading: zero for a birth.
+    pub(crate) time: i64,
+    /// The actors other than the author that the operations name, in order.
+    pub(crate) others: &'a [ActorId],
 }
 
-/// Returns the bytes of a change at time zero, and its hash.
-pub(crate) fn write(front: Front, operations: &[NewOperation<'_>]) -> (Vec<u8>, ChangeHash) {
+/// Returns the bytes of a change, and its hash.
+pub(crate) fn write(front: Front<'_>, operations: &[NewOperation<'_>]) -> (Vec<u8>, ChangeHash) {
     let columns = columns(operations);
     let mut rest = Vec::new();
-    unsigned(&mut rest, u64::from(front.after.is_some()));
+    unsigned(&mut rest, front.after.len() as u64);
     rest.extend(front.after.iter().flat_map(|hash| hash.0));
     prefixed(&mut rest, &front.actor.0);
     unsigned(&mut rest, front.seq);
     unsigned(&mut rest, front.start_op);
-    // The time, the length of the message and the number of other actors.
-    rest.extend([0, 0, 0]);
+    signed(&mut rest, front.time);
+    // There is no message.
+    unsigned(&mut rest, 0);
+    unsigned(&mut rest, front.others.len() as u64);
+    front.others.iter().for_each(|other| prefixed(&mut rest, &other.0));
     unsigned(&mut rest, columns.len() as u64);
     for (kind, bytes) in &columns {
         unsigned(&mut rest, *kind as u64);
@@ -90,6 +101,10 @@ struct Writing<'a> {
     action: Runs<u64>,
     meta: Runs<u64>,
     value: Vec<u8>,
+    overwritten: Runs<u64>,
+    overwritten_actor: Runs<u64>,
+    overwritten_counter: Runs<i64>,
+    last_overwritten: i64,
     count: u64,
 }
 
@@ -97,8 +112,6 @@ struct Writing<'a> {
 fn columns(operations: &[NewOperation<'_>]) -> Vec<(Kind, Vec<u8>)> {
     let mut writing = Writing::default();
     operations.iter().for_each(|operation| writing.take(operation));
-    let mut predecessors = Runs::default();
-    predecessors.push(Some(0), writing.count);
     let all = [
         (Kind::ObjectActor, writing.object_actor.written(unsigned)),
         (Kind::ObjectCounter, writing.object_counter.written(unsigned)),
@@ -109,7 +122,9 @@ fn columns(operations: &[NewOperation<'_>]) -> Vec<(Kind, Vec<u8>)> {
         (Kind::Action, writing.action.written(unsigned)),
         (Kind::ValueMeta, writing.meta.written(unsigned)),
         (Kind::Value, writing.value),
-        (Kind::PredecessorGroup, predecessors.written(unsigned)),
+        (Kind::PredecessorGroup, writing.overwritten.written(unsigned)),
+        (Kind::PredecessorActor, writing.overwritten_actor.written(unsigned)),
+        (Kind::PredecessorCounter, writing.overwritten_counter.written(signed)),
     ];
     all.into_iter().filter(|(_, bytes)| !bytes.is_empty()).collect()
 }
@@ -117,7 +132,7 @@ fn columns(operations: &[NewOperation<'_>]) -> Vec<(Kind, Vec<u8>)> {
 impl<'a> Writing<'a> {
     fn take(&mut self, operation: &NewOperation<'a>) {
         match operation {
-            NewOperation::Key { key, action, kind, value } => {
+            NewOperation::Key { key, action, kind, value, over } => {
                 self.count += 1;
                 self.object_actor.push(None, 1);
                 self.object_counter.push(None, 1);
@@ -128,6 +143,13 @@ impl<'a> Writing<'a> {
                 self.action.push(Some(*action), 1);
                 self.meta.push(Some(meta(value.len(), *kind)), 1);
                 self.value.extend_from_slice(value);
+                self.overwritten.push(Some(u64::from(over.is_some())), 1);
+                if let Some((actor, number)) = over {
+                    let number = signed_length(*number);
+                    self.overwritten_actor.push(Some(*actor), 1);
+                    self.overwritten_counter.push(Some(number - self.last_overwritten), 1);
+                    self.last_overwritten = number;
+                }
             }
             NewOperation::Letters { text, after, first, letters } => {
                 letters.chars().for_each(|letter| {
@@ -146,6 +168,7 @@ impl<'a> Writing<'a> {
         self.key.push(None, count);
         self.insert.push(true, count);
         self.action.push(Some(ACTION_SET), count);
+        self.overwritten.push(Some(0), count);
         self.key_actor.push((after > 0).then_some(0), 1);
         self.key_actor.push(Some(0), count - 1);
         // Each stands behind the one before: what differs is one, but for the

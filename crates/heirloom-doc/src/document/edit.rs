@@ -2,7 +2,8 @@
 
 use super::Document;
 use super::contest::Contested;
-use super::read::{Candidate, candidates, contested_at, has_several};
+use super::plain::Slot;
+use super::read::{Attributed, Candidate, candidates, contested_at, has_several};
 use crate::author::{self, Step, Texts};
 use crate::birth::steps;
 use crate::change::RawChange;
@@ -10,6 +11,7 @@ use crate::error::DocError;
 use crate::guard::guarded;
 use crate::text::{self, Splice};
 use crate::value;
+use automerge::ROOT;
 use heirloom_base::{ActorId, Hlc, limits};
 use heirloom_schema::{Value, key};
 use std::collections::BTreeMap;
@@ -88,12 +90,53 @@ impl Document {
         if heads > limit {
             return Err(DocError::Heads { heads, limit });
         }
+        if edits.iter().any(|(_, value)| matches!(value, Some(Value::Text(_)))) {
+            // Where a text differs, its characters are asked for.
+            guarded(|| self.unfold()).map_err(DocError::Broken)?;
+        }
         guarded(|| {
             let Plan { steps, texts } = self.plan(edits, set);
+            if let Some(changes) = self.write_plainly(actor, time, &steps) {
+                return Ok(changes);
+            }
             author::write(self.automerge_mut(), actor, time, steps, texts)
         })
         .map_err(DocError::Broken)?
         .map_err(|error| DocError::Broken(error.to_string()))
+    }
+
+    /// Writes an edit without a document, where none is needed.
+    fn write_plainly(
+        &mut self,
+        actor: ActorId,
+        time: i64,
+        steps: &[Step],
+    ) -> Option<Vec<RawChange>> {
+        let (mut plain, mut changes) = (self.plain()?.clone(), Vec::new());
+        if steps.is_empty() {
+            return Some(changes);
+        }
+        for steps in author::bounded(steps.to_vec(), &Texts::new()) {
+            let (grown, change) = plain.edited(actor, time, &steps)?;
+            plain = grown;
+            changes.push(change);
+        }
+        *self = Self::of_plain(plain);
+        Some(changes)
+    }
+
+    /// Returns the visible values of a key, the one that is shown first.
+    fn candidates(&self, key: &str) -> Vec<Candidate> {
+        let Some(plain) = self.plain() else { return candidates(self.automerge(), key, None) };
+        // Of a text, no more is asked than what it reads as.
+        let candidate = |slot: Slot| {
+            let Slot { value, removed, actor, hlc, change, .. } = slot;
+            Candidate {
+                attributed: Attributed { value, removed, actor, hlc, change },
+                object: ROOT,
+            }
+        };
+        plain.slot(key).map(candidate).into_iter().collect()
     }
 
     fn plan(&self, edits: &[(String, Option<Value>)], set: SetKey) -> Plan {
@@ -102,9 +145,9 @@ impl Document {
         let deletion = wanted.remove(key::DELETED);
         let mut plan = Plan::default();
         // Several births may show what no key holds: see `births`.
-        let is_united = has_several(self.automerge(), key::CATEGORY);
+        let is_united = self.plain().is_none() && has_several(self.automerge(), key::CATEGORY);
         for (key, value) in wanted {
-            let current = candidates(self.automerge(), key, None);
+            let current = self.candidates(key);
             match value {
                 None if is_united && current.iter().all(|one| one.attributed.removed) => {
                     plan.remove(key, &current);
@@ -119,7 +162,7 @@ impl Document {
                 }
             }
         }
-        let marks = candidates(self.automerge(), key::DELETED, None);
+        let marks = self.candidates(key::DELETED);
         match deletion {
             // The last change deletes, so that all others are its ancestors.
             Some(Some(value)) if !self.is_deleted() => {

@@ -110,8 +110,8 @@ impl Document {
     /// that of the lowest actor.
     #[must_use]
     pub fn birth_content(&self) -> Content {
-        if let Some(newborn) = self.newborn() {
-            return newborn.content().clone();
+        if let Some(plain) = self.plain() {
+            return plain.born().content().clone();
         }
         let metas = self.automerge().get_changes_meta(&[]);
         let births = metas.iter().filter(|meta| meta.timestamp == 0);
@@ -124,7 +124,7 @@ impl Document {
     #[must_use]
     pub fn births(&self) -> Option<Births> {
         // Every birth says which category it is of, and nothing else does.
-        if self.newborn().is_some() || !has_several(self.automerge(), key::CATEGORY) {
+        if self.plain().is_some() || !has_several(self.automerge(), key::CATEGORY) {
             return None;
         }
         let metas = self.automerge().get_changes_meta(&[]);
@@ -168,8 +168,8 @@ impl Document {
     /// order, so they stand in its first change.
     #[must_use]
     pub fn born_as(&self) -> BTreeSet<(i64, String)> {
-        if let Some(newborn) = self.newborn() {
-            return newborn.identity().into_iter().collect();
+        if let Some(plain) = self.plain() {
+            return plain.born().identity().into_iter().collect();
         }
         let metas = self.automerge().get_changes_meta(&[]);
         let is_first = |meta: &&ChangeMetadata<'_>| meta.timestamp == 0 && meta.deps.is_empty();

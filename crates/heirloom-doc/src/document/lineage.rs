@@ -17,37 +17,30 @@ pub(super) enum Course {
 impl Course {
     /// Reads it, from where it was known before something came.
     pub(super) fn of(document: &Automerge, earlier: Option<Self>) -> Self {
-        let known = match earlier {
-            Some(Self::Forked) => return Self::Forked,
-            Some(Self::Straight(last, count)) => Some((last, count)),
-            None => None,
-        };
         let heads = document.get_heads();
         let head = match heads[..] {
             [head] => head,
             [] => return Self::Straight(ChangeHash([0; 32]), 0),
             _ => return Self::Forked,
         };
-        let all = document.stats().num_changes;
-        let (mut at, mut walked) = (head, 0);
-        loop {
-            if let Some((_, count)) = known.filter(|(last, _)| *last == at) {
-                walked += count;
-                break;
+        let (mut last, mut count) = match earlier {
+            Some(Self::Forked) => return Self::Forked,
+            Some(Self::Straight(last, count)) => (Some(last).filter(|_| count > 0), count),
+            None => (None, 0),
+        };
+        // Each stands after all that it builds on, so a straight course is the
+        // only order in which they can stand.
+        let known: Vec<ChangeHash> = last.into_iter().collect();
+        for meta in document.get_changes_meta(&known) {
+            if last.is_some_and(|last| !meta.deps.contains(&last)) {
+                return Self::Forked;
             }
-            walked += 1;
-            // Of what a change builds on, the one before has the highest
-            // operation; its author's previous change may stand beside it.
-            let Some(meta) = document.get_change_meta_by_hash(&at) else { break };
-            let before = meta.deps.iter().filter_map(|hash| {
-                document.get_change_meta_by_hash(hash).map(|meta| (meta.max_op, meta.hash))
-            });
-            match before.max() {
-                Some((_, hash)) => at = hash,
-                None => break,
-            }
+            (last, count) = (Some(meta.hash), count + 1);
         }
-        if walked == all { Self::Straight(head, all) } else { Self::Forked }
+        match last == Some(head) && count == document.stats().num_changes {
+            true => Self::Straight(head, count),
+            false => Self::Forked,
+        }
     }
 }
 

@@ -77,8 +77,8 @@ impl Document {
     /// device, whatever the order of arrival.
     #[must_use]
     pub fn content(&self) -> Content {
-        if let Some(newborn) = self.newborn() {
-            return newborn.content().clone();
+        if let Some(plain) = self.plain() {
+            return plain.content();
         }
         content(self.automerge(), None)
     }
@@ -106,8 +106,8 @@ impl Document {
     }
 
     fn value(&self, key: &str) -> Option<Value> {
-        match self.newborn() {
-            Some(newborn) => newborn.content().get(key).cloned(),
+        match self.plain() {
+            Some(plain) => plain.value(key).cloned(),
             None => value_at(self.automerge(), key, None),
         }
     }
@@ -117,8 +117,8 @@ impl Document {
     /// deletion keeps the record.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
-        match self.newborn() {
-            Some(newborn) => newborn.content().contains_key(key::DELETED),
+        match self.plain() {
+            Some(plain) => plain.holds(key::DELETED),
             None => is_deleted_at(self.automerge(), &self.automerge().get_heads()),
         }
     }
@@ -127,7 +127,7 @@ impl Document {
     /// made at the same time.
     #[must_use]
     pub fn contested_deletion(&self) -> Option<ContestedDeletion> {
-        if self.newborn().is_some() {
+        if self.plain().is_some() {
             return None;
         }
         let heads = self.automerge().get_heads();
@@ -163,7 +163,7 @@ impl Document {
     /// and the texts of which the same words were written anew apart.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
-        if self.newborn().is_some() {
+        if self.plain().is_some() {
             return Vec::new();
         }
         let is_text = |value: &ValueRef<'_>| matches!(value, ValueRef::Object(ObjType::Text));

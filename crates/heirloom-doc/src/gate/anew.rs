@@ -9,11 +9,10 @@
 use super::{Admission, Offered, Saved};
 use crate::author::{self, Step, Texts};
 use crate::change::{Heads, RawChange, actor_for};
-use crate::chunk::{self, Action, Chunk, Head, Operation, RawValue};
+use crate::chunk::{self, Chunk, Head};
 use crate::document::Document;
+use crate::document::plain;
 use crate::guard::guarded;
-use crate::value;
-use automerge::ScalarValue;
 use heirloom_base::{ChangeHash, LogId, RecordId};
 
 /// Takes in changes that are all such; `None` where one is not.
@@ -72,31 +71,14 @@ fn grown(document: &Document, record: RecordId, offer: &Offered) -> Option<(Docu
     if head.time < 0 || !is_next(&document.heads(), &head, record, offer.log) {
         return None;
     }
-    let steps = operations.iter().map(step).collect::<Option<Vec<Step>>>()?;
+    if let Some(grown) = document.plain().and_then(|plain| plain.grown(bytes)) {
+        let hash = grown.hash();
+        return Some((Document::of_plain(grown), hash));
+    }
+    let steps = operations.iter().map(plain::step).collect::<Option<Vec<Step>>>()?;
     let hash = chunk::hash_of(bytes).ok()?;
     let mut copy = document.clone();
     let enact = || author::enact(copy.automerge_mut(), head.actor, head.time, steps, Texts::new());
     guarded(enact).ok()?.ok()?;
     (copy.heads().0 == [hash]).then_some((copy, hash))
-}
-
-/// Returns what an operation does, where it sets a key to a scalar or removes it.
-fn step(operation: &Operation<'_>) -> Option<Step> {
-    let key = operation.key.filter(|key| value::check(key, None).is_ok())?.to_owned();
-    match operation.action {
-        Action::Set => Some(Step::Put(key, scalar(&operation.value)?)),
-        Action::Delete => Some(Step::Delete(key)),
-        Action::MakeText => None,
-    }
-}
-
-/// Returns a value as automerge holds it, where it is of a kind that is ours.
-fn scalar(RawValue { kind, bytes }: &RawValue<'_>) -> Option<ScalarValue> {
-    match *kind {
-        RawValue::NULL => Some(value::REMOVED),
-        RawValue::INT => RawValue { kind: *kind, bytes }.as_int().map(ScalarValue::Int),
-        RawValue::STR => std::str::from_utf8(bytes).ok().map(|text| ScalarValue::Str(text.into())),
-        RawValue::BYTES => Some(ScalarValue::Bytes(bytes.to_vec())),
-        _ => None,
-    }
 }
