@@ -62,6 +62,7 @@ limits! {
     RECEIPT_DELAY_MS_MAX = 1_000, "Time after which a receipt is due at the latest.";
     REFUSED_PAUSE_MS = 10_000, "Pause in which nothing is taken in after the disk refused a write.";
     DOUBLES_PAUSE_MS = 2_000, "Time for which credit is kept back for what another peer had brought.";
+    RELAY_PAUSE_MS = 1_500, "Time after which a peer is sent what its author seems to send it: longer than a receipt takes.";
     DEFERRED_MAX = 1_024, "Frames of members that a node keeps until its own start is durable: four windows of credit.";
     STALL_MS_MAX = 30_000, "Wait for any answer of a peer before its conversation begins anew.";
     BLOB_STREAMS_MAX = 4, "Transfers of chunks at one time with one peer.";
@@ -70,10 +71,12 @@ limits! {
     WAITING_PER_AUTHOR_MAX = 10_000, "Changes of one author that wait in all records and go unmentioned: as many as a large import edits.";
     WAKE_CHANGES_MAX = 256, "Changes of one log that waited and are tried at one time.";
     WAKE_BYTES_MAX = 1024 * 1024, "Bytes of changes of one log that waited and are tried at one time.";
-    ARREARS_FROM = 64, "Entries of one log that arrive together from which on their changes are noted first and applied together.";
+    ARREARS_FROM = 64, "Entries that arrive in one moment from which on their changes are noted first and applied together.";
+    ARREARS_MOMENT_MS = 90, "Such a moment.";
     ARREARS_ENTRY_BYTES_MAX = 4 * 1024, "One entry whose changes are noted first: it is read again for each of its records.";
     ARREARS_MAX = 64 * 1024, "Entries whose changes are noted and not applied.";
     ARREARS_MS_MAX = 200, "Time after the last of many entries until they are applied at the latest.";
+    ARREARS_AGE_MS_MAX = 1_000, "Time after the first of many entries until they are applied, however many more come.";
     CHECKPOINT_FROM = 4_096, "Entries since the last checkpoint from which on another one is made, or a quarter of all, if that is more.";
     CHECKPOINT_QUIET_MS = 30_000, "Time without a new change before a checkpoint is made or signed: it holds one state of everything.";
     CHECKPOINT_TURNS = 20, "Times of quiet after which a device makes the checkpoint that was another one's to make.";

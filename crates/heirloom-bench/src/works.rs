@@ -16,8 +16,10 @@ pub(crate) const EDITS: usize = 300;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Changes that the other device has missed.
 pub(crate) const CHANGED: usize = 100;
-/// Small edits that go to two devices, and the connections that give them.
+/// Small edits that go to two devices, the notes that they are of, and the
+/// connections that give them.
 const SMALL_EDITS: usize = 20_000;
+const NOTES: usize = 256;
 const WRITERS: usize = 32;
 /// Time after which a pair has nothing more to say.
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);
@@ -239,17 +241,16 @@ impl Bench {
             self.joined(&first, home, name)?;
             others.push(self.beside(&first, home)?);
         }
-        let mut ids = Vec::new();
-        for number in 0..WRITERS {
-            let added = self.program.run(one, &["notes", "add", &format!("title={number}")])?;
-            ids.push(added["id"].as_str().ok_or("no id")?.to_owned());
-        }
+        let notes = self.notes("fast-notes", NOTES)?;
+        self.program.run(one, &["import", &notes])?;
+        let ids = self.ids(one, "notes")?;
+        self.program.run(one, &["sync", "--timeout", "20"])?;
         let began = Instant::now();
         let mut writers = tokio::task::JoinSet::new();
-        for id in ids {
+        for ids in ids.chunks(NOTES / WRITERS).map(<[String]>::to_vec) {
             let mut client = first.client().await?;
             writers.spawn(async move {
-                for number in 0..SMALL_EDITS / WRITERS {
+                for (number, id) in (0..SMALL_EDITS / WRITERS).zip(ids.iter().cycle()) {
                     let assignments = vec![format!("title={number}")];
                     let (category, id, wait) = ("notes".to_owned(), id.clone(), Wait::default());
                     let set = Command::Set { category, id, assignments, wait };

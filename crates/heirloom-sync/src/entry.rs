@@ -15,6 +15,9 @@ const VERSION: u8 = 1;
 const SUITE: u8 = 1;
 const FLAG_ORIGIN: u8 = 1;
 const SIGNATURE_BYTES: usize = 64;
+/// Where the id of the entry before stands: behind magic, version, suite, kind,
+/// flags, space, log and number.
+const PREVIOUS_AT: usize = 2 + 3 + 1 + SpaceId::SIZE + LogId::SIZE + 8;
 
 /// The device and incarnation that a log belongs to; stands in its first entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,6 +261,24 @@ impl Entry {
         let signed = bytes.len() - SIGNATURE_BYTES;
         let id = EntryId(hash::plain(bytes.get(..signed).unwrap_or_default()));
         Ok(Self { header, id, bytes, header_length, nonce })
+    }
+
+    /// Returns the bytes of an entry without the id of the one before.
+    pub(crate) fn without_previous(bytes: &[u8]) -> Option<Vec<u8>> {
+        let (front, rest) = bytes.split_at_checked(PREVIOUS_AT)?;
+        Some([front, rest.get(EntryId::SIZE..)?].concat())
+    }
+
+    /// Puts the id of the one before back.
+    pub(crate) fn with_previous(bytes: &[u8], previous: EntryId) -> Option<Vec<u8>> {
+        let (front, rest) = bytes.split_at_checked(PREVIOUS_AT)?;
+        Some([front, &previous.0, rest].concat())
+    }
+
+    /// Returns the id that the bytes of an entry have.
+    pub(crate) fn id_in(bytes: &[u8]) -> Option<EntryId> {
+        let signed = bytes.len().checked_sub(SIGNATURE_BYTES)?;
+        Some(EntryId(hash::plain(bytes.get(..signed)?)))
     }
 
     /// Returns the readable part.

@@ -13,6 +13,7 @@
 //! out as [`Output::Store`]; after that peer's own `durable` a signed
 //! [`Receipt`] travels back and the author's [`Ledger`] counts one more copy.
 
+mod bundle;
 pub mod checkpoint;
 pub mod entry;
 pub mod ledger;

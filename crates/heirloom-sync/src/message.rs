@@ -1,12 +1,15 @@
 //! The messages of `/heirloom/sync/1`.
 
+use crate::bundle;
 use crate::vector::VersionVector;
 use heirloom_base::{
     Decode, DecodeError, DeviceId, Encode, EntryId, LogId, OpId, Reader, SpaceId, Writer, limits,
 };
 
 /// The versions of the protocol that this code speaks.
-pub const VERSIONS: (u16, u16) = (1, 1);
+pub const VERSIONS: (u16, u16) = (1, 2);
+/// The version from which on small entries may travel packed.
+pub(crate) const PACKS_FROM: u16 = 2;
 
 const ADDRESS_BYTES_MAX: usize = 256;
 const ADDRESSES_MAX: usize = 32;
@@ -95,6 +98,16 @@ pub enum Message {
         /// Whether no more follow.
         last: bool,
         /// The entries, each log in order; none counts as sent.
+        entries: Vec<Vec<u8>>,
+    },
+    /// The receiver hears these logs from their authors: pass on of them what
+    /// its receipts do not show after a while.
+    Fed(Vec<LogId>),
+    /// [`Message::Entries`], packed; it is read as that.
+    Packed {
+        /// Whether somebody waits for the receipt.
+        urgent: bool,
+        /// The entries, each log in order.
         entries: Vec<Vec<u8>>,
     },
     /// A message of a newer version: passed over.
@@ -221,6 +234,11 @@ impl Encode for Message {
                 writer.u8(u8::from(*last));
                 encode_blocks(writer, entries);
             }
+            Self::Fed(logs) => writer.list(logs),
+            Self::Packed { urgent, entries } => {
+                writer.u8(u8::from(*urgent));
+                writer.bytes(&bundle::pack(entries));
+            }
             Self::AskReceipt | Self::Unknown(_) => {}
         }
     }
@@ -246,6 +264,8 @@ impl Message {
             Self::Checkpoints(_) => 9,
             Self::AskTail(_) => 10,
             Self::Tail { .. } => 11,
+            Self::Fed(_) => 12,
+            Self::Packed { .. } => 13,
             Self::Unknown(tag) => *tag,
         }
     }
@@ -278,6 +298,11 @@ impl Decode for Message {
             11 => Self::Tail {
                 last: decode_flag(reader, "end")?,
                 entries: decode_blocks(reader, ENTRIES_PER_MESSAGE_MAX, limits::ENTRY_BYTES_MAX)?,
+            },
+            12 => Self::Fed(reader.list(limits::LOGS_MAX)?),
+            13 => Self::Entries {
+                urgent: decode_flag(reader, "urgency")?,
+                entries: bundle::unpack(reader.bytes(limits::FRAME_BYTES_MAX)?)?,
             },
             tag => {
                 reader.take(reader.remaining())?;
@@ -316,6 +341,7 @@ mod tests {
             Message::Checkpoints(vec![vec![7; 2]]),
             Message::AskTail(VersionVector::default()),
             Message::Tail { last: true, entries: vec![vec![8]] },
+            Message::Fed(vec![LogId([4; 16])]),
         ]
     }
 
@@ -337,6 +363,15 @@ mod tests {
         assert_eq!(hex[8], "0901000000020000000707");
         assert_eq!(hex[9], "0a00000000");
         assert_eq!(hex[10], "0b01010000000100000008");
+        assert_eq!(hex[11], format!("0c01000000{}", "04".repeat(16)));
+    }
+
+    #[test]
+    fn packed_entries_are_read_as_entries() {
+        let entries = vec![vec![9; 300], vec![9; 300]];
+        let packed = Message::Packed { urgent: true, entries: entries.clone() }.to_bytes();
+        assert!(packed.len() < 200 && packed[0] == 13);
+        assert_eq!(Message::from_bytes(&packed), Ok(Message::Entries { urgent: true, entries }));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who holds which entries, and what must travel.
 
+use crate::bundle;
 use crate::entry::Entry;
 use crate::ledger::{Contradiction, Ledger};
 use crate::message::{Hello, Hole, Message, Reachable, VERSIONS};
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod doubles;
 mod pause;
 mod receipts;
+pub(crate) mod relay;
 
 /// How far one log is held here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -408,6 +410,7 @@ impl Replication {
         if let Some(session) = self.sessions.get_mut(&from) {
             session.shown_again(now, header.log, header.seq);
         }
+        self.tell_fed(now, from, header.log, state.device);
         let differs = header.seq == state.staged && entry.id() != state.staged_id;
         if differs && entry.verify(self.account, state.device).is_ok() {
             self.found_fork(header.log, header.seq);
@@ -567,6 +570,7 @@ impl Replication {
             .chain(receipt)
             .chain(self.paused_until_ms)
             .chain(self.sessions.values().filter_map(|session| session.held_until_ms))
+            .chain(self.sessions.values().flat_map(Session::relays_ms))
             .min()
     }
 
@@ -586,10 +590,18 @@ impl Replication {
     /// be read is passed over.
     pub fn pump(&mut self, now: Now, read: &mut dyn FnMut(LogId, u64) -> Option<Vec<u8>>) {
         let peers: Vec<DeviceId> = self.peers_ready().collect();
+        let present = self.logs_of_present();
         for peer in peers {
-            while let Some(entries) = self.next_entries(now, peer, read) {
+            while let Some(entries) = self.next_entries(now, peer, &present, read) {
                 let urgent = self.urgent;
-                self.send(peer, Message::Entries { urgent, entries });
+                let unpacks = self.sessions.get(&peer).is_some_and(|session| session.unpacks);
+                self.send(
+                    peer,
+                    match unpacks && bundle::is_worth(&entries) {
+                        true => Message::Packed { urgent, entries },
+                        false => Message::Entries { urgent, entries },
+                    },
+                );
             }
         }
         self.urgent = false;
@@ -599,13 +611,16 @@ impl Replication {
         &mut self,
         now: Now,
         peer: DeviceId,
+        present: &BTreeSet<LogId>,
         read: &mut dyn FnMut(LogId, u64) -> Option<Vec<u8>>,
     ) -> Option<Vec<Vec<u8>>> {
         let session = self.sessions.get_mut(&peer)?;
         let mut entries = Vec::new();
         let mut size = 0;
         for (log, state) in &self.logs {
-            while session.next(*log) < state.durable.min(session.stop(*log)) {
+            let is_present = present.contains(log) && state.device != peer;
+            let last = session.may_relay(now, *log, state.durable, is_present);
+            while session.next(*log) < last.min(session.stop(*log)) {
                 let seq = session.next(*log) + 1;
                 let Some(bytes) = read(*log, seq) else { break };
                 let length = bytes.len() as u64;

@@ -1,7 +1,8 @@
 //! One conversation with one peer: what it holds and how much may travel.
 
-use crate::message::{Hello, Message};
+use crate::message::{Hello, Message, PACKS_FROM};
 use crate::receipt::Receipt;
+use crate::replication::relay::Kept;
 use crate::vector::VersionVector;
 use heirloom_base::{Incarnation, LogId, Now, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Session {
     /// The peer said hello: before that nothing but a hello may travel.
     pub(crate) ready: bool,
+    /// It reads packed entries.
+    pub(crate) unpacks: bool,
     /// What the peer claims to hold or was sent, per log.
     pub(crate) next: BTreeMap<LogId, u64>,
     /// What the peer itself claims to hold.
@@ -53,6 +56,12 @@ pub(crate) struct Session {
     /// How far the peer has sent logs that were here already: of two that send
     /// the same ones withholds none.
     pub(crate) sent_again: BTreeMap<LogId, u64>,
+    /// Logs that the peer hears from their authors, as it says, and what is kept
+    /// back of them.
+    pub(crate) fed: BTreeSet<LogId>,
+    pub(crate) kept: BTreeMap<LogId, Kept>,
+    /// When the peer was told that a log is heard from its author.
+    pub(crate) told_fed: BTreeMap<LogId, u64>,
     /// How often the peer asked for a part of a log again.
     pub(crate) wants: usize,
     /// How often this device asked the peer for a part of a log again.
@@ -137,6 +146,7 @@ impl Session {
             self.delivered_ms = now.mono_ms;
         }
         self.ready = true;
+        self.unpacks = hello.versions.1 >= PACKS_FROM;
         self.theirs = hello.vector.clone();
         self.next = hello.vector.tips.iter().map(|(log, tip)| (*log, tip.seq)).collect();
         self.stops = hello.holes.iter().map(|hole| (hole.log, hole.last)).collect();
@@ -178,6 +188,11 @@ impl Session {
     /// Returns when the peer counts as stalled.
     pub(crate) fn stalled_ms(&self) -> Option<u64> {
         self.awaited_since_ms.map(|since| since + limits::STALL_MS_MAX as u64)
+    }
+
+    /// Returns when what is kept back is passed on.
+    pub(crate) fn relays_ms(&self) -> impl Iterator<Item = u64> {
+        self.kept.values().filter_map(|kept| kept.due_ms)
     }
 
     /// Returns up to where `log` needs not be sent.

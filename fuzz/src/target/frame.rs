@@ -26,6 +26,8 @@ pub(super) const TARGET: Target = Target {
 
 const MESSAGE: u8 = 0;
 const NODE: u8 = 1;
+/// The tag of packed entries.
+const PACKED: u8 = 13;
 const FRAMES_MAX: usize = 16;
 const SIGNATURE_BYTES: usize = 64;
 
@@ -157,7 +159,11 @@ fn resigned(frame: &[u8], rng: &mut Rng) -> Vec<u8> {
     let map = |blocks: Vec<Vec<u8>>, kind| blocks.into_iter().map(sign(kind)).collect();
     match message {
         Message::Entries { urgent, entries } => {
-            Message::Entries { urgent, entries: map(entries, "entry") }.to_bytes()
+            let entries = map(entries, "entry");
+            match frame.first() {
+                Some(&PACKED) => Message::Packed { urgent, entries }.to_bytes(),
+                Some(_) | None => Message::Entries { urgent, entries }.to_bytes(),
+            }
         }
         Message::Checkpoints(entries) => Message::Checkpoints(map(entries, "entry")).to_bytes(),
         Message::Tail { last, entries } => {
@@ -171,6 +177,8 @@ fn resigned(frame: &[u8], rng: &mut Rng) -> Vec<u8> {
         | Message::AskReceipt
         | Message::Reachable(_)
         | Message::AskTail(_)
+        | Message::Fed(_)
+        | Message::Packed { .. }
         | Message::Unknown(_) => frame.to_vec(),
     }
 }
@@ -189,12 +197,17 @@ fn seeds() -> Seeds {
     });
     let held: Vec<Vec<u8>> = held.flatten().collect();
     let shown = Message::Checkpoints(held.clone()).to_bytes();
+    let packed = Message::Packed { urgent: true, entries: held.clone() }.to_bytes();
+    let fed = Message::Fed(vec![heirloom_base::LogId([9; 16])]).to_bytes();
     let tail = Message::Tail { last: true, entries: held }.to_bytes();
     let ask = Message::AskTail(heirloom_sync::VersionVector::default()).to_bytes();
     seeds.extend([
         ("checkpoints", form(MESSAGE, &shown)),
         ("tail", form(MESSAGE, &tail)),
         ("ask-tail", form(MESSAGE, &ask)),
+        ("packed", form(MESSAGE, &packed)),
+        ("fed", form(MESSAGE, &fed)),
+        ("packed-said", form(NODE, &stream(&[SAID.concat(), packed, fed]))),
         ("shown", form(NODE, &stream(&[SAID.concat(), shown, tail, ask.clone(), ask]))),
         ("conversation", form(NODE, &stream(&SAID))),
         ("conversation-backwards", {

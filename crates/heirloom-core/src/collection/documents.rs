@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 const SAVED_BYTES_MAX: usize = 512 * 1024;
 /// Of one that is no more than edits one after the other, so many saved bytes
 /// take as much loaded as one of another.
-const LIGHTER: usize = 8;
+const LIGHTER: usize = 16;
 /// Versions of one record: the one in the index, and the one that is on its way
 /// there.
 const VERSIONS_MAX: usize = 2;

@@ -23,6 +23,34 @@ pub(crate) struct Arrears {
     notes: usize,
     /// When they are worked off, if nothing comes before.
     due_ms: u64,
+    /// When the first of them was noted.
+    since_ms: u64,
+    pace: Pace,
+}
+
+/// How many entries of others came of late.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When this moment began.
+    since_ms: u64,
+    entries: usize,
+    /// Entries of the moment before.
+    before: usize,
+}
+
+impl Pace {
+    /// Counts entries; returns how many there were in this moment or the one
+    /// before, whichever had more.
+    fn count(&mut self, now: Now, entries: usize) -> usize {
+        const MOMENT_MS: u64 = limits::ARREARS_MOMENT_MS as u64;
+        let passed = now.mono_ms.saturating_sub(self.since_ms);
+        if passed >= MOMENT_MS {
+            let before = if passed < 2 * MOMENT_MS { self.entries } else { 0 };
+            *self = Self { since_ms: now.mono_ms, entries: 0, before };
+        }
+        self.entries += entries;
+        self.entries.max(self.before)
+    }
 }
 
 impl Arrears {
@@ -32,8 +60,13 @@ impl Arrears {
     }
 
     pub(super) fn note(&mut self, now: Now, entries: usize) {
+        if self.notes == 0 {
+            self.since_ms = now.mono_ms;
+        }
         self.notes += entries;
-        self.due_ms = now.mono_ms + limits::ARREARS_MS_MAX as u64;
+        // Where they never end, somebody wants to see something all the same.
+        let last = self.since_ms + limits::ARREARS_AGE_MS_MAX as u64;
+        self.due_ms = last.min(now.mono_ms + limits::ARREARS_MS_MAX as u64);
     }
 
     /// Takes notes of an earlier run into account.
@@ -45,10 +78,12 @@ impl Arrears {
 impl Node {
     /// Returns whether the changes of entries that came together are applied now:
     /// those of a few are what somebody waits for.
-    pub(super) fn haste(&self, run: &Run) -> Haste {
+    pub(super) fn haste(&mut self, now: Now, run: &Run) -> Haste {
         let author = run.first().and_then(|(_, entry)| self.device_of(entry.header().log));
-        let is_own = author == Some(self.device());
-        match is_own || run.len() < self.config.arrears_from {
+        if author == Some(self.device()) {
+            return Haste::Now;
+        }
+        match self.arrears.pace.count(now, run.len()) < self.config.arrears_from {
             true => Haste::Now,
             false => haste_of(run),
         }
@@ -72,6 +107,9 @@ impl Node {
         if is_full || self.arrears.poll_timeout().is_some_and(|due| due <= now.mono_ms) {
             self.catch_up_some(storage, NOTES_PER_TURN)?;
             self.arrears.due_ms = now.mono_ms + 1;
+            if self.arrears.notes == 0 {
+                self.arrears.since_ms = now.mono_ms;
+            }
         }
         Ok(())
     }

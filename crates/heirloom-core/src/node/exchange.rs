@@ -261,6 +261,8 @@ impl Node {
             }
             Message::AskTail(vector) => self.send_tail(storage, device, &vector),
             Message::Tail { last, entries } => self.receive_tail(now, device, last, entries),
+            Message::Fed(logs) => self.replication.receive_fed(device, &logs),
+            Message::Packed { .. } => {} // It is read as Entries.
             Message::Unknown(kind) => {
                 tracing::debug!(kind, "a message of a newer version was passed over");
             }

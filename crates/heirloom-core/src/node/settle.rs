@@ -98,7 +98,7 @@ impl Node {
             {
                 run.push((Some(lsn), entry));
             }
-            let haste = self.haste(&run);
+            let haste = self.haste(now, &run);
             whole &= self.settle_run(now, storage, &run, haste)?;
             last_own = run.last().and_then(|(_, entry)| self.own_entry(entry)).or(last_own);
         }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// Bytes of edits above which the document is made: it saves long histories in
 /// less.
-const EDITS_BYTES_MAX: usize = 16 * 1024;
+const EDITS_BYTES_MAX: usize = 32 * 1024;
 
 /// A birth, and the edits that came since.
 #[derive(Debug, Clone)]

@@ -77,6 +77,9 @@ impl Number {
 /// Returns the numbers of a folded line in every spelling, the one that is
 /// dialled from elsewhere last.
 pub(super) fn spellings(line: &str) -> Vec<Number> {
+    if line.bytes().filter(u8::is_ascii_digit).count() < DIGITS_MIN {
+        return Vec::new();
+    }
     let mut found = numbers(line);
     if line.contains(TRUNK) {
         found.extend(numbers(&line.replace(TRUNK, " ")));
@@ -136,6 +139,13 @@ fn numbers(line: &str) -> Vec<Number> {
     let mut is_alone = true;
     let mut rest = line.strip_prefix("tel:").unwrap_or(line);
     while let Some(letter) = rest.chars().next() {
+        if digits.is_empty() && !is_digit_or_plus(letter) {
+            // Up to where one begins, no letter is of a number.
+            let (skipped, later) = rest.split_at(rest.find(is_digit_or_plus).unwrap_or(rest.len()));
+            is_alone &= skipped.chars().all(joins_digits);
+            rest = later;
+            continue;
+        }
         let after = rest.get(letter.len_utf8()..).unwrap_or_default();
         let goes_on = match letter {
             '0'..='9' => true,
@@ -150,7 +160,8 @@ fn numbers(line: &str) -> Vec<Number> {
             }
             (true, _) => {}
             (false, _) => {
-                let own = extension(rest).filter(|_| digits.len() >= DIGITS_MIN);
+                let is_number = digits.len() >= DIGITS_MIN;
+                let own = if is_number { extension(rest) } else { None };
                 is_alone &= own.is_some() || joins_digits(letter);
                 take(&mut numbers, &mut digits, own.map(|(own, _)| own));
                 digits.extend(Some(letter).filter(|one| *one == '+'));
@@ -164,6 +175,10 @@ fn numbers(line: &str) -> Vec<Number> {
     is_alone &= numbers.len() == 1;
     numbers.iter_mut().for_each(|number| number.is_firm |= is_alone);
     numbers
+}
+
+fn is_digit_or_plus(letter: char) -> bool {
+    letter.is_ascii_digit() || letter == '+'
 }
 
 /// Adds a number that ends, if it is worth noting.

@@ -24,8 +24,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use tables::Tables;
 
 mod rows;
+mod tables;
 
 const VERSION: &[u8] = &[2];
 
@@ -43,6 +45,7 @@ struct SledIndex {
     file: File,
     /// The parts of each value that is kept in parts.
     parts: BTreeMap<Vec<u8>, u32>,
+    tables: Tables,
     failure: OnceLock<String>,
     folder: PathBuf,
 }
@@ -80,7 +83,7 @@ pub(super) fn open(
         let state = check_version(&db)?;
         let file = File::open(folder.join("db"))?;
         let (parts, failure, folder) = (BTreeMap::new(), OnceLock::new(), folder.to_owned());
-        let index = SledIndex { db, file, parts, failure, folder };
+        let index = SledIndex { db, file, parts, tables: Tables::default(), failure, folder };
         index.finish_journal()?;
         let parts = index.find_parts()?;
         Ok((SledIndex { parts, ..index }, state))
@@ -147,6 +150,14 @@ impl SledIndex {
         }
         guard(&self.folder, call)
             .map_err(|failure| IndexError(self.failure.get_or_init(|| failure).clone()))
+    }
+
+    /// Returns whether nothing begins with the first byte of a key.
+    fn is_table_empty(&self, key: &[u8]) -> Result<bool, Trouble> {
+        self.tables.is_empty(key, |table| {
+            let first = self.db.scan_prefix(rows::row_key(&[table])).next();
+            first.transpose().map(|row| row.is_none()).map_err(Trouble::from)
+        })
     }
 
     fn value(&self, key: &[u8], row: &[u8]) -> Result<Vec<u8>, Trouble> {
@@ -250,6 +261,9 @@ impl Group {
 impl Backend for SledIndex {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
         self.guarded(|| {
+            if self.is_table_empty(key)? {
+                return Ok(None);
+            }
             let row = self.db.get(rows::row_key(key))?;
             row.map(|row| self.value(key, &row)).transpose()
         })
@@ -257,6 +271,9 @@ impl Backend for SledIndex {
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Rows, IndexError> {
         self.guarded(|| {
+            if self.is_table_empty(prefix)? {
+                return Ok(Vec::new());
+            }
             let first = rows::row_key(prefix);
             let start = match after.map(rows::row_key) {
                 Some(after) if after >= first => Bound::Excluded(after),
@@ -280,6 +297,7 @@ impl Backend for SledIndex {
         let mut writes = Vec::new();
         let mut parts = std::mem::take(&mut self.parts);
         for (key, value) in batch.writes {
+            self.tables.written(&key);
             rows::lay_out(key, value, INDEX_VALUE_BYTES_MAX, &mut parts, &mut writes);
         }
         self.parts = parts;

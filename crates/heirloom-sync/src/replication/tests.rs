@@ -1,5 +1,6 @@
 mod holes;
 mod pauses;
+mod relays;
 
 use super::*;
 use crate::Receipt;
@@ -149,11 +150,13 @@ impl Peer {
                 self.replication.receive_receipts(now, from, receipts, &|_| true);
             }
             Message::AskReceipt => self.replication.receive_ask(from),
+            Message::Fed(logs) => self.replication.receive_fed(from, &logs),
             Message::Roster(_)
             | Message::Reachable(_)
             | Message::Checkpoints(_)
             | Message::AskTail(_)
             | Message::Tail { .. }
+            | Message::Packed { .. }
             | Message::Unknown(_) => {}
         }
     }
@@ -269,7 +272,7 @@ fn two_sources_of_the_same_do_not_send_all_of_it_twice() {
     let messages = run(&mut peers, at(10_000));
     let mut sent = 0;
     for message in &messages {
-        if let Message::Entries { entries, .. } = message {
+        if let Message::Entries { entries, .. } | Message::Packed { entries, .. } = message {
             sent += entries.len();
         }
     }

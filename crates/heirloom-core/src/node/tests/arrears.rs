@@ -68,9 +68,36 @@ fn who_asks_for_a_record_finds_what_is_noted_of_it() {
 #[test]
 fn an_edit_that_is_waited_for_comes_behind_those_that_are_noted() {
     let mut house = behind();
+    house.pass(2 * limits::ARREARS_MOMENT_MS as u64);
+    assert_eq!(notes(&house, 1), EDITS);
     house.add(0, "notes", &["title=new"]);
     assert_eq!(notes(&house, 1), 0, "a single entry is applied at once");
     assert_eq!(house.digest(1), house.digest(0));
+}
+
+#[test]
+fn of_edits_that_never_end_some_are_seen_every_second() {
+    let mut house = House::of(&["phone", "desk"]);
+    let id = house.add(0, "notes", &["title=a"]);
+    house.pass(2_000);
+    let (mut seen, mut noted) = (Vec::new(), 0);
+    let began = house.now.mono_ms;
+    for number in 0..150 {
+        let before = house.devices[1].events.len();
+        for _ in 0..3 {
+            house.set(0, "notes", &id, &[&format!("title={number}")]);
+        }
+        noted = notes(&house, 1).max(noted);
+        house.pass(20);
+        let changed = |event: &Event| matches!(event, Event::RecordsChanged { .. });
+        if house.devices[1].events[before..].iter().any(changed) {
+            seen.push(house.now.mono_ms - began);
+        }
+    }
+    let most = limits::ARREARS_AGE_MS_MAX as u64 + 40;
+    assert!(noted > 20, "most are noted first: {noted}");
+    assert!(seen.windows(2).all(|pair| pair[1] - pair[0] <= most), "{seen:?}");
+    assert!(seen.last().is_some_and(|last| *last > 2_000), "{seen:?}");
 }
 
 #[test]

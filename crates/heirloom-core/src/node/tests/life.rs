@@ -44,6 +44,7 @@ fn busy() -> House {
     house.set(0, "contacts", &id, &["name=A"]);
     house.set(1, "contacts", &id, &["name=B"]);
     house.connect(0, 1);
+    house.pass(2_000);
     house
 }
 

@@ -22,7 +22,7 @@ fn peers() -> ([Peer; 2], Hole) {
 
 fn entries_sent(messages: &[Message]) -> usize {
     let count = |message: &Message| match message {
-        Message::Entries { entries, .. } => entries.len(),
+        Message::Entries { entries, .. } | Message::Packed { entries, .. } => entries.len(),
         Message::Hello(_)
         | Message::Want { .. }
         | Message::Roster(_)
@@ -32,6 +32,7 @@ fn entries_sent(messages: &[Message]) -> usize {
         | Message::Checkpoints(_)
         | Message::AskTail(_)
         | Message::Tail { .. }
+        | Message::Fed(_)
         | Message::Reachable(_)
         | Message::Unknown(_) => 0,
     };

@@ -135,7 +135,7 @@ fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
     peers[0].write(2 * limits::CREDIT_ENTRIES as u64);
     let messages = run(&mut peers, at(2));
     let count = |message: &Message| match message {
-        Message::Entries { entries, .. } => Some(entries.len()),
+        Message::Entries { entries, .. } | Message::Packed { entries, .. } => Some(entries.len()),
         Message::Want { .. } => panic!("nothing is asked for yet"),
         Message::Hello(_)
         | Message::Roster(_)
@@ -145,6 +145,7 @@ fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
         | Message::Checkpoints(_)
         | Message::AskTail(_)
         | Message::Tail { .. }
+        | Message::Fed(_)
         | Message::Reachable(_)
         | Message::Unknown(_) => None,
     };
