@@ -165,7 +165,11 @@ impl Node {
     fn begin_preview(&mut self, now: Now, storage: &dyn Storage, believed: Believed) {
         let Believed { entry, checkpoint } = believed;
         let chunks = checkpoint.packs.iter().flat_map(|pack| &pack.blob.chunks);
-        let lacks = chunks.map(|chunk| chunk.id).filter(|id| !storage.has_chunk(*id)).collect();
+        let lacks: BTreeSet<ChunkId> =
+            chunks.map(|chunk| chunk.id).filter(|id| !storage.has_chunk(*id)).collect();
+        if !lacks.is_empty() {
+            self.replication.give_way(now);
+        }
         tracing::info!(entries = checkpoint.entries(), "a checkpoint is shown until all is here");
         let logs = checkpoint.vector.tips.keys().copied();
         self.preview = Some(Preview {
@@ -301,6 +305,9 @@ impl Node {
             if preview.lacks.len() < before {
                 preview.due_ms = Some(now.mono_ms);
             }
+            if preview.lacks.is_empty() {
+                self.replication.end_way(now);
+            }
         }
     }
 
@@ -324,7 +331,7 @@ impl Node {
         preview.due_ms = None;
         let checkpoint = preview.checkpoint.clone();
         if is_over || !self.is_within_cuts(&checkpoint) {
-            return self.end_preview(storage);
+            return self.end_preview(now, storage);
         }
         let Some(preview) = &mut self.preview else { return Ok(()) };
         let is_here = |pack: &PackRef| {
@@ -336,7 +343,7 @@ impl Node {
         if let Some((number, pack)) = next {
             preview.open.remove(&number);
             preview.due_ms = Some(now.mono_ms + 1);
-            return self.show_next(storage, number, pack);
+            return self.show_next(now, storage, number, pack);
         }
         if preview.open.is_empty() && preview.has_tail && !preview.tail.is_empty() {
             let tail = std::mem::take(&mut preview.tail);
@@ -352,6 +359,7 @@ impl Node {
     /// Shows a pack, or has it fetched again where the disk has lost it.
     fn show_next(
         &mut self,
+        now: Now,
         storage: &mut dyn Storage,
         number: usize,
         pack: &PackRef,
@@ -369,7 +377,7 @@ impl Node {
             return Ok(());
         }
         tracing::warn!("a checkpoint holds something else than it says");
-        self.end_preview(storage)
+        self.end_preview(now, storage)
     }
 
     /// Notes chunks that were here and are not any more: what is not shown yet
@@ -382,8 +390,9 @@ impl Node {
         preview.lacks.extend(again);
     }
 
-    fn end_preview(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+    fn end_preview(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
         self.preview = None;
+        self.replication.end_way(now);
         clear(storage)
     }
 

@@ -1,5 +1,6 @@
 mod holes;
 mod pauses;
+mod ways;
 
 use super::*;
 use crate::Receipt;

@@ -81,6 +81,7 @@ impl Node {
         shown.extend(newest(entries.iter(), kind::COSIGNATURE, limits::COSIGNATURES_OFFERED_MAX));
         let blocks = shown.into_iter().map(|entry| entry.bytes().to_vec()).collect();
         self.replication.send(device, Message::Checkpoints(blocks));
+        self.replication.shown_checkpoints(device);
         Ok(())
     }
 

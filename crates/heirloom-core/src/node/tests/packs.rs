@@ -157,3 +157,39 @@ fn who_has_no_packs_shows_no_checkpoint() {
     house.connect(2, 1);
     assert!(house.node(2).preview.is_some());
 }
+
+#[test]
+fn packs_go_before_many_entries_and_hold_them_up_for_a_while_at_most() {
+    for is_coming in [true, false] {
+        let mut house = House::founded(&["phone", "desk", "new"]);
+        house.checkpoint_from = 10;
+        house.boot(0);
+        house.join(1, 0, Role::Member).unwrap();
+        house.connect(1, 0);
+        for number in 0..20_u8 {
+            let noise = (0..250_u16).map(|line| {
+                heirloom_base::id::to_hex(&heirloom_base::hash::plain(
+                    &[&[number][..], &line.to_le_bytes()].concat(),
+                ))
+            });
+            let body = noise.collect::<String>();
+            house.add(0, "notes", &[&format!("title=n{number:02}"), &format!("body={body}")]);
+        }
+        house.pass(10_000);
+        house.fetching = false;
+        house.join(2, 0, Role::Member).unwrap();
+        house.connect(2, 0);
+        house.pass(5_000);
+        let entries = house.node(2).replication.vector().entries_beyond(&Default::default());
+        assert!((1..=12).contains(&entries), "{entries}");
+        assert!(house.node(2).preview.is_some());
+        if is_coming {
+            house.fetching = true;
+            house.pass(2_000);
+        } else {
+            house.pass(4_000);
+        }
+        assert_eq!(house.digest(2), house.digest(0));
+        assert!(house.node(2).preview.is_none());
+    }
+}
