@@ -276,11 +276,15 @@ impl Node {
         let is_enough = |covered: u64| total.saturating_sub(covered) >= from;
         let has_more = is_enough(self.checkpoints.covered);
         // Packs that nobody gives for long show nobody anything.
-        if !has_more && !(self.checkpoints.lacks_newest() && is_enough(0)) {
+        let is_nowhere = self.checkpoints.lacks_newest() && is_enough(0);
+        if !(has_more || is_nowhere) {
             return Ok(());
         }
-        let is_ours = has_more && self.is_first_to_make();
-        let turns = if is_ours { 1 } else { limits::CHECKPOINT_TURNS as u64 };
+        let turns = match (has_more, self.is_first_to_make()) {
+            (true, true) => 1,
+            (true, false) | (false, true) => limits::CHECKPOINT_TURNS as u64,
+            (false, false) => 2 * limits::CHECKPOINT_TURNS as u64,
+        };
         let turn_ms = self.checkpoints.quiet_since_ms + self.config.checkpoint_quiet_ms * turns;
         if now.mono_ms < turn_ms {
             self.checkpoints.due_ms = Some(turn_ms);
