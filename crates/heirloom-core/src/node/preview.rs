@@ -9,6 +9,7 @@
 //! checkpoint can show something wrong for a while, and change nothing.
 
 mod coming;
+mod fetched;
 mod rows;
 mod tail;
 
@@ -297,20 +298,6 @@ impl Node {
         }
     }
 
-    /// Notes chunks that have arrived.
-    pub(super) fn preview_fetched(&mut self, now: Now, chunks: &[ChunkId]) {
-        if let Some(preview) = &mut self.preview {
-            let before = preview.lacks.len();
-            preview.lacks.retain(|chunk| !chunks.contains(chunk));
-            if preview.lacks.len() < before {
-                preview.due_ms = Some(now.mono_ms);
-            }
-            if preview.lacks.is_empty() {
-                self.replication.end_way(now);
-            }
-        }
-    }
-
     /// Shows more of a checkpoint, or ends it, when it is time.
     pub(super) fn preview_in_time(
         &mut self,
@@ -378,16 +365,6 @@ impl Node {
         }
         tracing::warn!("a checkpoint holds something else than it says");
         self.end_preview(now, storage)
-    }
-
-    /// Notes chunks that were here and are not any more: what is not shown yet
-    /// is fetched again.
-    pub(super) fn preview_lost(&mut self, lost: &BTreeSet<ChunkId>) {
-        let Some(preview) = &mut self.preview else { return };
-        let packs = preview.open.iter().filter_map(|number| preview.checkpoint.packs.get(*number));
-        let chunks = packs.flat_map(|pack| pack.blob.chunks.iter().map(|chunk| chunk.id));
-        let again: Vec<ChunkId> = chunks.filter(|id| lost.contains(id)).collect();
-        preview.lacks.extend(again);
     }
 
     fn end_preview(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
