@@ -88,6 +88,9 @@ limits! {
     PACK_BYTES_MAX = 8 * 1024 * 1024, "Changes of one pack; records beyond are named without them.";
     PACK_RECORD_BYTES_MAX = 64 * 1024, "Changes of one record in a pack; one with more is named without them.";
     TAIL_BYTES_MAX = 2 * 1024 * 1024, "Entries behind a checkpoint that are shown before their turn.";
+    PACKS_UNREAD_MAX = 8, "Packs of one checkpoint that had come and could not be read, after which it is not shown any more.";
+    PACKS_FIRST_MS = 8_000, "Time for which credit is kept back, once, while packs of a checkpoint come: they show everything sooner than entries.";
+    CREDIT_FIRST_BYTES = 64 * 1024, "Bytes of entries that travel to a device that was shown checkpoints before it gives credit for the first time.";
     QUARANTINE_PER_ENTRY_MAX = 64, "Records of one entry that are listed as kept aside: it can name thousands.";
     SEGMENT_BYTES = 16 * 1024 * 1024, "One segment file of the log.";
     INDEX_VALUE_BYTES_MAX = 60 * 1024, "One value in the index: sled puts larger ones into files it never syncs.";

@@ -107,13 +107,16 @@ pub(crate) fn still_coming(held: &str) -> Failure {
     let text = format!(
         "This record is shown and not all of it is here yet: {held} are. Nothing was changed."
     );
-    failure(
-        exit::FAILED,
-        "still-coming",
-        text,
-        "Try again when `heirloom status` says no more that it is coming.",
-    )
+    failure(exit::FAILED, "still-coming", text, WHEN_HERE)
 }
+
+/// Refuses what would tell of all records while some are only shown.
+pub(crate) fn all_still_coming(held: &str) -> Failure {
+    let text = format!("What is in conflict is not known yet: {held} are here.");
+    failure(exit::FAILED, "still-coming", text, WHEN_HERE)
+}
+
+const WHEN_HERE: &str = "Try again when `heirloom status` says no more that it is coming.";
 
 pub(crate) fn taken_out() -> Failure {
     let fix = "Bring it back with the phrase: `heirloom recovery reset`, or join with a new folder and \

@@ -179,6 +179,12 @@ pub enum Effect {
         /// The chunks.
         chunks: Vec<ChunkId>,
     },
+    /// Speak of these chunks no more, of which [`Input::ChunksLost`] told: no
+    /// record needs them.
+    ForgetLost {
+        /// The chunks.
+        chunks: BTreeSet<ChunkId>,
+    },
     /// Dial a device; [`Input::PeerUp`] follows when it worked.
     Dial {
         /// The device.

@@ -279,11 +279,13 @@ impl Host {
             if clock::has_slept(before, pause, clock::now()) {
                 self.awake(queues).await?;
             }
-            match heard {
-                Heard::Stop => return Ok(()),
-                Heard::NetworkEnded => return Err(failure::stopped("the network ended")),
-                heard => self.take_in(queues, heard).await?,
+            if matches!(heard, Heard::Stop) {
+                return Ok(());
             }
+            if matches!(heard, Heard::NetworkEnded) {
+                return Err(failure::stopped("the network ended"));
+            }
+            self.take_in(queues, heard).await?;
             // What came together is answered together.
             for _ in 1..HEARD_MAX {
                 let Some(heard) = queues.at_once() else { break };

@@ -119,6 +119,10 @@ impl LocalNode {
                 lacked: Vec::new(),
                 wrong: Vec::new(),
             })),
+            Effect::ForgetLost { chunks } => {
+                self.engine.store().chunks().forget_lost(&chunks);
+                Ok(None)
+            }
             // Without a network there is nobody for these.
             Effect::Send { .. }
             | Effect::Dial { .. }

@@ -465,7 +465,7 @@ impl World {
                 }
             }
             Effect::SetMembers { devices, .. } => machine.members = devices,
-            Effect::SetPairing { .. } => {}
+            Effect::SetPairing { .. } | Effect::ForgetLost { .. } => {}
             Effect::PairingSend { id, bytes, last } => {
                 machine.pairing_out.entry(id).or_default().push((bytes, last));
             }

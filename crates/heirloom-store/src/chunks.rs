@@ -99,6 +99,11 @@ impl Chunks {
         std::mem::take(&mut self.state().untold)
     }
 
+    /// Speaks no more of lost chunks that nobody needs.
+    pub fn forget_lost(&self, chunks: &BTreeSet<ChunkId>) {
+        self.state().lost.retain(|chunk| !chunks.contains(chunk));
+    }
+
     /// Reads a chunk and checks it against its name.
     ///
     /// # Errors

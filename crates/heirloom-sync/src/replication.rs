@@ -16,6 +16,7 @@ mod doubles;
 mod pause;
 mod receipts;
 pub(crate) mod relay;
+mod way;
 
 /// How far one log is held here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +113,8 @@ pub struct Replication {
     paused_until_ms: Option<u64>,
     /// When the last receipt went to everybody who was there.
     receipt_sent_ms: Option<u64>,
+    /// Until when packs go before entries; 0 when that is over.
+    way_until_ms: Option<u64>,
 }
 
 impl Replication {
@@ -137,6 +140,7 @@ impl Replication {
             receipt_due_ms: None,
             paused_until_ms: None,
             receipt_sent_ms: None,
+            way_until_ms: None,
         }
     }
 

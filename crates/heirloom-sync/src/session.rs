@@ -72,6 +72,8 @@ pub(crate) struct Session {
     pub(crate) told_holes: BTreeSet<LogId>,
     /// Where the peer's holes end: it has what comes next, until it asks.
     pub(crate) stops: BTreeMap<LogId, u64>,
+    /// The peer was shown checkpoints, and has given no credit since.
+    pub(crate) is_shown_checkpoints: bool,
     /// It asked so often that the conversation is to begin anew.
     pub(crate) is_asked_out: bool,
 }
@@ -155,9 +157,13 @@ impl Session {
     /// Returns whether an entry of `bytes` may travel now. One entry may
     /// always travel, so that a large one never waits for ever.
     pub(crate) fn has_credit(&self, bytes: u64) -> bool {
+        let bytes_max = match self.is_shown_checkpoints {
+            true => limits::CREDIT_FIRST_BYTES,
+            false => limits::CREDIT_BYTES,
+        };
         self.entries_unacknowledged == 0
             || (u64::from(self.entries_unacknowledged) < limits::CREDIT_ENTRIES as u64
-                && self.bytes_unacknowledged + bytes <= limits::CREDIT_BYTES as u64)
+                && self.bytes_unacknowledged + bytes <= bytes_max as u64)
     }
 
     /// Counts an entry that travels.
@@ -171,6 +177,7 @@ impl Session {
 
     /// Counts credit that came back.
     pub(crate) fn credit(&mut self, now: Now, entries: u32, bytes: u64) {
+        self.is_shown_checkpoints = false;
         self.entries_unacknowledged = self.entries_unacknowledged.saturating_sub(entries);
         self.bytes_unacknowledged = self.bytes_unacknowledged.saturating_sub(bytes);
         if self.entries_unacknowledged == 0 {

@@ -3,15 +3,17 @@
 //! much. Its entries stay what counts; see [`super::preview`].
 
 mod making;
+mod offering;
 
-use super::settle::{entry_at, read_entry};
+use super::settle::entry_at;
 use super::{Node, PendingFrame, Then};
-use crate::rows::{self, table};
+use crate::rows::table;
 use crate::storage::{Storage, StorageError};
 use heirloom_base::{ChunkId, Decode, DeviceId, EntryId, LogId, Now, limits};
 use heirloom_sync::entry::kind;
-use heirloom_sync::{Body, Checkpoint, Cosignature, Entry, Hello, Message, Tip, VersionVector};
+use heirloom_sync::{Body, Checkpoint, Cosignature, Entry, Tip, VersionVector};
 use making::{Making, Step};
+use offering::checkpoint_entries;
 use std::collections::BTreeSet;
 
 /// Pause before another look, where something is still on its way.
@@ -24,13 +26,39 @@ const LATER_MAX: u64 = 64;
 pub(crate) struct Checkpoints {
     /// Entries that the newest one covers.
     covered: u64,
+    /// The chunks of its packs.
+    packs: BTreeSet<ChunkId>,
     /// One of another device that is to be compared and signed.
-    unsigned: Option<(LogId, u64)>,
+    unsigned: Option<Unsigned>,
+    /// Whether the roster has changed since it was looked which one is the newest.
+    is_stale: bool,
     making: Option<Making>,
     /// Chunks of packs that are not here. No entry waits for them.
     lacks: BTreeSet<ChunkId>,
     quiet_since_ms: u64,
     due_ms: Option<u64>,
+}
+
+/// A checkpoint that this device has not compared.
+#[derive(Debug, Clone, Copy)]
+struct Unsigned {
+    /// Where its entry stands.
+    place: (LogId, u64),
+    /// How many entries it covers.
+    entries: u64,
+    /// Whether they were all here when it was found: anybody can claim more.
+    was_covered: bool,
+}
+
+impl Unsigned {
+    /// Returns whether this one is to be compared rather than another.
+    fn is_before(&self, other: &Self) -> bool {
+        match (self.was_covered, other.was_covered) {
+            (true, true) => self.entries > other.entries,
+            (true, false) | (false, false) => true,
+            (false, true) => false,
+        }
+    }
 }
 
 impl Checkpoints {
@@ -48,10 +76,25 @@ impl Checkpoints {
         self.lacks.retain(|chunk| !chunks.contains(chunk));
     }
 
-    /// Notes which chunks of a checkpoint are not here.
-    fn look_for_chunks(&mut self, storage: &dyn Storage, entry: &Entry) {
-        let chunks = entry.header().chunks.iter().copied();
-        self.lacks.extend(chunks.filter(|chunk| !storage.has_chunk(*chunk)));
+    /// Notes the newest checkpoint that this device made or compared.
+    fn cover(&mut self, checkpoint: &Checkpoint) {
+        if checkpoint.entries() < self.covered {
+            return;
+        }
+        let chunks = checkpoint.packs.iter().flat_map(|pack| &pack.blob.chunks);
+        self.packs = chunks.map(|chunk| chunk.id).collect();
+        self.covered = checkpoint.entries();
+    }
+
+    /// Returns whether packs of the newest one are not here, and so perhaps nowhere.
+    fn lacks_newest(&self) -> bool {
+        !self.packs.is_disjoint(&self.lacks)
+    }
+
+    /// Notes that the roster has changed: which one is the newest may be another.
+    pub(super) fn reconsider(&mut self, now: Now, quiet_ms: u64) {
+        self.is_stale = true;
+        self.disturbed(now, quiet_ms);
     }
 
     /// Notes that there is something to compare, for when it is quiet.
@@ -76,6 +119,13 @@ impl Node {
         now: Now,
         storage: &dyn Storage,
     ) -> Result<(), StorageError> {
+        self.find_checkpoints(storage)?;
+        self.checkpoints.disturbed(now, self.config.checkpoint_quiet_ms);
+        Ok(())
+    }
+
+    /// Finds the newest checkpoint that counts by the roster, and its packs.
+    fn find_checkpoints(&mut self, storage: &dyn Storage) -> Result<(), StorageError> {
         let mut signed = BTreeSet::new();
         let entries = checkpoint_entries(storage)?;
         for entry in entries.iter().filter(|entry| entry.header().kind == kind::COSIGNATURE) {
@@ -83,13 +133,13 @@ impl Node {
                 signed.extend(self.opened_item::<Cosignature>(entry).map(|one| one.checkpoint));
             }
         }
+        (self.checkpoints.covered, self.checkpoints.unsigned) = (0, None);
+        self.checkpoints.packs.clear();
         for entry in &entries {
             self.found_checkpoint(entry, &signed);
         }
-        for entry in newest(&entries, kind::CHECKPOINT, limits::CHECKPOINTS_OFFERED_MAX) {
-            self.checkpoints.look_for_chunks(storage, entry);
-        }
-        self.checkpoints.disturbed(now, self.config.checkpoint_quiet_ms);
+        self.checkpoints.is_stale = false;
+        self.look_for_packs(storage, &entries);
         Ok(())
     }
 
@@ -108,15 +158,20 @@ impl Node {
             return;
         }
         let Some(checkpoint) = self.opened_item::<Checkpoint>(entry) else { return };
-        let is_news = checkpoint.entries() > self.checkpoints.covered;
+        let is_own = author == self.device();
+        let (entries, covered) = (checkpoint.entries(), self.checkpoints.covered);
+        let is_news = entries > covered || is_own && entries == covered;
         if !is_news || checkpoint.vector.is_absurd() || !self.is_within_cuts(&checkpoint) {
             return;
         }
         // What another one says counts once this device has compared it.
-        if author == self.device() || signed.contains(&entry.id()) {
-            self.checkpoints.covered = checkpoint.entries();
-        } else {
-            self.checkpoints.unsigned = Some((header.log, header.seq));
+        if is_own || signed.contains(&entry.id()) {
+            return self.checkpoints.cover(&checkpoint);
+        }
+        let was_covered = self.replication.vector().covers(&checkpoint.vector);
+        let found = Unsigned { place: (header.log, header.seq), entries, was_covered };
+        if self.checkpoints.unsigned.is_none_or(|other| found.is_before(&other)) {
+            self.checkpoints.unsigned = Some(found);
         }
     }
 
@@ -126,19 +181,23 @@ impl Node {
         now: Now,
         storage: &dyn Storage,
         entries: impl Iterator<Item = &'e Entry>,
-    ) {
-        let mut is_disturbed = false;
+    ) -> Result<(), StorageError> {
+        let (mut is_disturbed, mut has_come) = (false, false);
         for entry in entries {
             is_disturbed |= entry.header().kind == kind::CHANGES;
             if entry.header().kind == kind::CHECKPOINT {
-                self.checkpoints.look_for_chunks(storage, entry);
+                has_come = true;
                 self.found_checkpoint(entry, &BTreeSet::new());
                 self.checkpoints.hurry(now);
             }
         }
+        if has_come {
+            self.look_for_packs(storage, &checkpoint_entries(storage)?);
+        }
         if is_disturbed && self.config.networked {
             self.checkpoints.disturbed(now, self.config.checkpoint_quiet_ms);
         }
+        Ok(())
     }
 
     /// Returns whether all that a checkpoint covers counts.
@@ -154,6 +213,9 @@ impl Node {
         now: Now,
         storage: &dyn Storage,
     ) -> Result<(), StorageError> {
+        if self.checkpoints.is_stale {
+            self.find_checkpoints(storage)?;
+        }
         if self.checkpoints.due_ms.is_none_or(|due| due > now.mono_ms) {
             return Ok(());
         }
@@ -171,8 +233,9 @@ impl Node {
         if let Some(making) = self.checkpoints.making.take() {
             return self.go_on_making(now, storage, making);
         }
-        if let Some(place) = self.checkpoints.unsigned.take()
-            && self.begin_comparing(now, storage, place)
+        if let Some(found) = self.checkpoints.unsigned.take()
+            && found.entries > self.checkpoints.covered
+            && self.begin_comparing(now, storage, found)
         {
             return Ok(());
         }
@@ -210,10 +273,18 @@ impl Node {
         let (vector, devices) = self.counting_vector();
         let total = vector.entries_beyond(&VersionVector::default());
         let from = self.config.checkpoint_from.max(total / 4);
-        if total.saturating_sub(self.checkpoints.covered) < from {
+        let is_enough = |covered: u64| total.saturating_sub(covered) >= from;
+        let has_more = is_enough(self.checkpoints.covered);
+        // Packs that nobody gives for long show nobody anything.
+        let is_nowhere = self.checkpoints.lacks_newest() && is_enough(0);
+        if !(has_more || is_nowhere) {
             return Ok(());
         }
-        let turns = if self.is_first_to_make() { 1 } else { limits::CHECKPOINT_TURNS as u64 };
+        let turns = match (has_more, self.is_first_to_make()) {
+            (true, true) => 1,
+            (true, false) | (false, true) => limits::CHECKPOINT_TURNS as u64,
+            (false, false) => 2 * limits::CHECKPOINT_TURNS as u64,
+        };
         let turn_ms = self.checkpoints.quiet_since_ms + self.config.checkpoint_quiet_ms * turns;
         if now.mono_ms < turn_ms {
             self.checkpoints.due_ms = Some(turn_ms);
@@ -248,7 +319,7 @@ impl Node {
             Step::On(making) => self.checkpoints.making = Some(making),
             Step::TooLarge(checkpoint) => {
                 tracing::warn!("the records are too many for a checkpoint");
-                self.checkpoints.covered = checkpoint.entries();
+                self.checkpoints.cover(&checkpoint);
             }
             Step::Made(checkpoint, chunks) => {
                 let ids = chunks.iter().map(|(id, _)| *id).collect();
@@ -256,7 +327,7 @@ impl Node {
                 self.write_item(now, storage, (kind::CHECKPOINT, body, ids), chunks);
             }
             Step::Compared(checkpoint, (log, seq), true) => {
-                self.checkpoints.covered = checkpoint.entries();
+                self.checkpoints.cover(&checkpoint);
                 if let Some(entry) = entry_at(storage, log, seq) {
                     let signed = Cosignature { checkpoint: entry.id(), root: checkpoint.root };
                     let body = Body::of(&signed);
@@ -299,17 +370,18 @@ impl Node {
 
     /// Begins to compare a checkpoint of another device with the records here;
     /// returns whether there is something to compare.
-    fn begin_comparing(&mut self, now: Now, storage: &dyn Storage, place: (LogId, u64)) -> bool {
+    fn begin_comparing(&mut self, now: Now, storage: &dyn Storage, found: Unsigned) -> bool {
+        let place = found.place;
         let entry = entry_at(storage, place.0, place.1);
         let checkpoint = entry.and_then(|entry| self.opened_item::<Checkpoint>(&entry));
         let Some(checkpoint) = checkpoint else { return false };
         match self.stands_at(storage, &checkpoint) {
             Standing::Before => {
-                self.checkpoints.unsigned = Some(place);
-                return true;
+                self.checkpoints.unsigned = Some(found);
+                return false;
             }
             Standing::Elsewhere => {
-                self.checkpoints.covered = checkpoint.entries();
+                self.checkpoints.cover(&checkpoint);
                 return false;
             }
             Standing::There => {}
@@ -337,68 +409,6 @@ impl Node {
         }
         Standing::There
     }
-
-    /// Shows the newest checkpoints to a device that lacks at least half of all.
-    pub(super) fn offer_checkpoints(
-        &mut self,
-        storage: &dyn Storage,
-        device: DeviceId,
-        hello: &Hello,
-    ) -> Result<(), StorageError> {
-        let ours = self.replication.vector();
-        let lacks = ours.entries_beyond(&hello.vector);
-        let total = ours.entries_beyond(&VersionVector::default());
-        if lacks.saturating_mul(2) < total.max(1) || !self.membership.may_read(device) {
-            return Ok(());
-        }
-        let entries = checkpoint_entries(storage)?;
-        let mut shown = newest(&entries, kind::CHECKPOINT, limits::CHECKPOINTS_OFFERED_MAX);
-        if shown.is_empty() {
-            return Ok(());
-        }
-        shown.extend(newest(&entries, kind::COSIGNATURE, limits::COSIGNATURES_OFFERED_MAX));
-        let blocks = shown.into_iter().map(|entry| entry.bytes().to_vec()).collect();
-        self.replication.send(device, Message::Checkpoints(blocks));
-        Ok(())
-    }
-
-    /// Shows entries behind a checkpoint, as far as they are few.
-    pub(super) fn send_tail(
-        &mut self,
-        storage: &dyn Storage,
-        device: DeviceId,
-        vector: &VersionVector,
-    ) {
-        if vector.is_absurd() || !self.replication.may_ask_tail(device) {
-            return;
-        }
-        let (mut messages, mut bytes) = (vec![(0, Vec::new())], 0);
-        let logs: Vec<(LogId, u64)> =
-            self.replication.logs().map(|(log, state)| (log, state.durable)).collect();
-        'logs: for (log, end) in logs {
-            for seq in vector.seq(log).saturating_add(1)..=end {
-                let Some(entry) = read_entry(storage, log, seq) else { break };
-                bytes += entry.len();
-                if bytes > limits::TAIL_BYTES_MAX {
-                    break 'logs;
-                }
-                if messages.last().is_some_and(|(size, some): &(usize, Vec<Vec<u8>>)| {
-                    size + entry.len() > limits::ENTRY_BYTES_MAX
-                        || some.len() >= limits::CREDIT_ENTRIES
-                }) {
-                    messages.push((0, Vec::new()));
-                }
-                if let Some((size, some)) = messages.last_mut() {
-                    *size += entry.len();
-                    some.push(entry);
-                }
-            }
-        }
-        let count = messages.len();
-        for (number, (_, entries)) in (1..).zip(messages) {
-            self.replication.send(device, Message::Tail { last: number == count, entries });
-        }
-    }
 }
 
 /// Where this device stands beside a checkpoint.
@@ -421,21 +431,4 @@ fn count_records(storage: &dyn Storage) -> Result<usize, StorageError> {
         let Some((last, _)) = rows.last() else { return Ok(count) };
         after = Some(last.clone());
     }
-}
-
-/// Returns the newest entries of a kind, as far as their clocks tell.
-fn newest(entries: &[Entry], wanted: u8, count: usize) -> Vec<&Entry> {
-    let mut some: Vec<&Entry> =
-        entries.iter().filter(|entry| entry.header().kind == wanted).collect();
-    some.sort_by_key(|entry| std::cmp::Reverse((entry.header().hlc, entry.id())));
-    some.truncate(count);
-    some
-}
-
-/// Returns the entries here that are checkpoints or sign one.
-fn checkpoint_entries(storage: &dyn Storage) -> Result<Vec<Entry>, StorageError> {
-    let rows = storage.scan(&[table::CHECKPOINT], None, usize::MAX)?;
-    let places = rows.iter().filter_map(|(key, _)| rows::entry_of_key(key));
-    let entries = places.filter_map(|(log, seq)| entry_at(storage, log, seq));
-    Ok(entries.collect())
 }

@@ -10,6 +10,7 @@ use super::open::{all_rows, local};
 use super::settle::{FRAME_ENTRY, FRAME_ROSTER};
 use super::{Node, PendingFrame};
 use crate::collection::queue;
+use crate::input::Effect;
 use crate::local::{DamageMark, FRAME_LOCAL, LocalState};
 use crate::rows::{self, LogRow, table};
 use crate::storage::{Frame, Lsn, Storage, StorageError};
@@ -157,11 +158,20 @@ impl Node {
         storage: &dyn Storage,
         lost: &BTreeSet<ChunkId>,
     ) -> Result<(), StorageError> {
+        let mut missed = BTreeSet::new();
         for (log, seq, chunks) in entries_with_chunks(storage)? {
             let missing: BTreeSet<ChunkId> = chunks.intersection(lost).copied().collect();
             if !missing.is_empty() {
+                missed.extend(missing.iter().copied());
                 self.replication.chunks_lost(now, log, seq, missing);
             }
+        }
+        self.preview_lost(lost);
+        self.packs_lost(storage, now, lost)?;
+        // Packs show something sooner, and are missed by nobody.
+        let chunks: BTreeSet<ChunkId> = lost.difference(&missed).copied().collect();
+        if !chunks.is_empty() {
+            self.effect(Effect::ForgetLost { chunks });
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ impl Node {
             }
             self.replication.durable(now, entry, missing);
         }
-        self.mind_checkpoints(now, storage, run.iter().map(|(_, entry)| &**entry));
+        self.mind_checkpoints(now, storage, run.iter().map(|(_, entry)| &**entry))?;
         if self.preview.is_some() && self.device_of(log) == Some(self.device()) {
             self.uncover(storage, &applied.changed)?;
         }

@@ -354,6 +354,7 @@ impl Node {
             self.effect(Effect::Disconnect { device });
         }
         self.effect(Effect::SetMembers { devices: members, keepers });
+        self.checkpoints.reconsider(now, self.config.checkpoint_quiet_ms);
         self.tell_out();
     }
 

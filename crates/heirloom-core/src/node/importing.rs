@@ -51,8 +51,10 @@ impl Node {
                 Err(refusal) => round.leave_out(item, refusal)?,
             }
         }
-        self.join_inner(storage, &mut found)?;
-        self.find_by_place(storage, &mut found)?;
+        // What is only shown is found as well, so that nothing is made beside it.
+        let shown = self.shown(storage);
+        self.join_inner(&shown, &mut found)?;
+        self.find_by_place(&shown, &mut found)?;
         // Single occurrences go to their series, wherever that stands.
         let (later, first): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_partial);
         for found in first.into_iter().chain(later) {
@@ -100,6 +102,7 @@ impl Node {
         if let Some(failure) = hindrance {
             return Err(failure.into());
         }
+        self.needs_imported(storage, raw.category, record)?;
         let seen = Seen {
             bytes: hash::plain(&raw.bytes),
             lines: parsed.uid.is_none().then(|| uid.clone()),

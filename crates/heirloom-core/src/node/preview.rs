@@ -8,18 +8,19 @@
 //! all that the checkpoint covers is here, the rows apart go. So a wrong
 //! checkpoint can show something wrong for a while, and change nothing.
 
+mod coming;
+mod fetched;
 mod rows;
+mod tail;
 
 use self::rows::{ROWS_PER_BATCH, clear, show_changes, show_packed};
-use super::records::Named;
-use super::{Node, Refusal};
+use super::Node;
 use crate::apart::{self, Apart, InFront};
-use crate::command::{Command, Event, Problem};
-use crate::failure;
+use crate::command::Event;
 use crate::rows::{self as index, RecordIndex, record_key, table};
 use crate::storage::{Batch, Storage, StorageError};
 use crate::view::{View, decode_row};
-use heirloom_base::{ChunkId, DeviceId, EntryId, LogId, Now, RecordId, count, time};
+use heirloom_base::{ChunkId, DeviceId, EntryId, LogId, Now, RecordId, limits};
 use heirloom_doc::{Packed, RawChange};
 use heirloom_schema::{Value, category, key};
 use heirloom_sync::entry::kind;
@@ -47,6 +48,10 @@ pub(crate) struct Preview {
     asked: BTreeSet<DeviceId>,
     /// Whether they have all come.
     has_tail: bool,
+    /// Whether something of them is shown.
+    shows_tail: bool,
+    /// How often a pack that had come could not be read.
+    unread: usize,
     /// How far entries must have come for it to go.
     goal: BTreeMap<LogId, u64>,
     due_ms: Option<u64>,
@@ -161,7 +166,11 @@ impl Node {
     fn begin_preview(&mut self, now: Now, storage: &dyn Storage, believed: Believed) {
         let Believed { entry, checkpoint } = believed;
         let chunks = checkpoint.packs.iter().flat_map(|pack| &pack.blob.chunks);
-        let lacks = chunks.map(|chunk| chunk.id).filter(|id| !storage.has_chunk(*id)).collect();
+        let lacks: BTreeSet<ChunkId> =
+            chunks.map(|chunk| chunk.id).filter(|id| !storage.has_chunk(*id)).collect();
+        if !lacks.is_empty() {
+            self.replication.give_way(now);
+        }
         tracing::info!(entries = checkpoint.entries(), "a checkpoint is shown until all is here");
         let logs = checkpoint.vector.tips.keys().copied();
         self.preview = Some(Preview {
@@ -172,6 +181,8 @@ impl Node {
             tail: BTreeMap::new(),
             asked: BTreeSet::new(),
             has_tail: false,
+            shows_tail: false,
+            unread: 0,
             goal: checkpoint.vector.tips.iter().map(|(log, tip)| (*log, tip.seq)).collect(),
             checkpoint,
             due_ms: Some(now.mono_ms),
@@ -259,7 +270,7 @@ impl Node {
         let mut taken: usize = preview.tail.values().map(|entry| entry.bytes().len()).sum();
         for bytes in blocks {
             taken += bytes.len();
-            if taken > heirloom_base::limits::TAIL_BYTES_MAX {
+            if taken > limits::TAIL_BYTES_MAX {
                 break;
             }
             let Ok(entry) = Entry::parse(bytes) else { continue };
@@ -287,17 +298,6 @@ impl Node {
         }
     }
 
-    /// Notes chunks that have arrived.
-    pub(super) fn preview_fetched(&mut self, now: Now, chunks: &[ChunkId]) {
-        if let Some(preview) = &mut self.preview {
-            let before = preview.lacks.len();
-            preview.lacks.retain(|chunk| !chunks.contains(chunk));
-            if preview.lacks.len() < before {
-                preview.due_ms = Some(now.mono_ms);
-            }
-        }
-    }
-
     /// Shows more of a checkpoint, or ends it, when it is time.
     pub(super) fn preview_in_time(
         &mut self,
@@ -318,7 +318,7 @@ impl Node {
         preview.due_ms = None;
         let checkpoint = preview.checkpoint.clone();
         if is_over || !self.is_within_cuts(&checkpoint) {
-            return self.end_preview(storage);
+            return self.end_preview(now, storage);
         }
         let Some(preview) = &mut self.preview else { return Ok(()) };
         let is_here = |pack: &PackRef| {
@@ -330,14 +330,11 @@ impl Node {
         if let Some((number, pack)) = next {
             preview.open.remove(&number);
             preview.due_ms = Some(now.mono_ms + 1);
-            if !self.show_pack(storage, pack)? {
-                tracing::warn!("a checkpoint holds something else than it says");
-                return self.end_preview(storage);
-            }
-            return Ok(());
+            return self.show_next(now, storage, number, pack);
         }
         if preview.open.is_empty() && preview.has_tail && !preview.tail.is_empty() {
             let tail = std::mem::take(&mut preview.tail);
+            preview.shows_tail = true;
             for (log, seq) in tail.keys() {
                 preview.goal.insert(*log, *seq);
             }
@@ -346,8 +343,33 @@ impl Node {
         Ok(())
     }
 
-    fn end_preview(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+    /// Shows a pack, or has it fetched again where the disk has lost it.
+    fn show_next(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        number: usize,
+        pack: &PackRef,
+    ) -> Result<(), StorageError> {
+        let chunks = pack.blob.chunks.iter().map(|chunk| chunk.id);
+        let lost: Vec<ChunkId> = chunks.filter(|id| storage.chunk(*id).is_err()).collect();
+        let Some(preview) = &mut self.preview else { return Ok(()) };
+        if !lost.is_empty() && preview.unread < limits::PACKS_UNREAD_MAX {
+            preview.unread += 1;
+            preview.open.insert(number);
+            preview.lacks.extend(lost);
+            return Ok(());
+        }
+        if self.show_pack(storage, pack)? {
+            return Ok(());
+        }
+        tracing::warn!("a checkpoint holds something else than it says");
+        self.end_preview(now, storage)
+    }
+
+    fn end_preview(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
         self.preview = None;
+        self.replication.end_way(now);
         clear(storage)
     }
 
@@ -454,65 +476,5 @@ impl Node {
                 at: None,
             });
         }
-    }
-
-    /// Refuses what needs all of a record of which not all is here that is shown.
-    pub(super) fn needs_all(
-        &self,
-        storage: &dyn Storage,
-        command: &Command,
-    ) -> Result<(), Refusal> {
-        let (Command::Set { category, id, .. }
-        | Command::Delete { category, id, .. }
-        | Command::Restore { category, id, .. }
-        | Command::Resolve { category, id, .. }
-        | Command::History { category, id }
-        | Command::Conflicts { category, id: Some(id) }) = command
-        else {
-            return Ok(());
-        };
-        if self.preview.is_none() {
-            return Ok(());
-        }
-        let spec = super::records::category_of(category)?;
-        let Ok(found) = self.find(&self.shown(storage), spec, id) else { return Ok(()) };
-        match self.is_here(storage, spec.number, &found)? {
-            true => Ok(()),
-            false => Err(failure::still_coming(&self.coming()).into()),
-        }
-    }
-
-    /// Returns whether a record that is shown has been made of its entries.
-    pub(super) fn is_here(
-        &self,
-        storage: &dyn Storage,
-        category: i64,
-        shown: &Named,
-    ) -> Result<bool, StorageError> {
-        let here = storage.get(&record_key(category, shown.record))?;
-        let row = here.map(|bytes| decode_row::<RecordIndex>(&bytes)).transpose()?;
-        Ok(row.is_some_and(|row| row.heads == shown.row.heads))
-    }
-
-    /// Says how much is here of what is shown.
-    fn coming(&self) -> String {
-        let goal: u64 = self.preview.iter().flat_map(|preview| preview.goal.values()).sum();
-        let held = |(log, seq): (&LogId, &u64)| {
-            self.replication.log(*log).map_or(0, |state| state.durable.min(*seq))
-        };
-        let held: u64 = self.preview.iter().flat_map(|preview| preview.goal.iter().map(held)).sum();
-        format!("{held} of {}", count::of(goal, "entry", "entries"))
-    }
-
-    /// Tells that a checkpoint is shown.
-    pub(super) fn preview_problem(&self) -> Option<Problem> {
-        let preview = self.preview.as_ref()?;
-        let text = format!(
-            "What is shown is the restore point of {} and what followed it: {} are here.",
-            time::rfc3339(preview.made_ms),
-            self.coming()
-        );
-        let fix = "Leave this device connected; until then a record may not be changed.";
-        Some(Problem { code: "still-coming".into(), text, fix: fix.into() })
     }
 }

@@ -34,7 +34,7 @@ impl Node {
         problems.extend(self.conduct_problems(now, &devices));
         problems.extend(self.quarantine_problem(&aside));
         problems.extend(lost_problem(self.entries_lost(storage)?));
-        problems.extend(self.preview_problem());
+        problems.extend(self.coming_problem(now));
         Ok(Answer::Status(StatusReport {
             account_id: self.account.to_string(),
             device_id: self.device().to_string(),

@@ -46,6 +46,7 @@ impl Host {
                 self.outbox.forget(device);
                 self.orders.give(Order::Disconnect(device));
             }
+            Effect::ForgetLost { chunks } => self.engine.store().chunks().forget_lost(&chunks),
             Effect::Reply { id, result } => self.reply(id, *result),
         }
     }

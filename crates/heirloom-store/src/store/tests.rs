@@ -305,6 +305,10 @@ fn what_is_damaged_is_told_with_its_fix() {
         assert!(sentence(&problem.fix), "{}", problem.fix);
         assert!(problem.text.ends_with('.'), "{}", problem.text);
     }
+    store.chunks().forget_lost(&[chunk(2).0].into());
+    assert!(codes(&store).contains(&"chunks-lost"));
+    store.chunks().forget_lost(&[id].into());
+    assert!(!codes(&store).contains(&"chunks-lost"), "nobody needs it");
     disk.repair();
     store.reopen_log().unwrap();
     store.append(request(2, 1)).unwrap();

@@ -27,19 +27,25 @@ impl Replication {
         let brings = |session: &Session| {
             session.news > 0 && now.mono_ms < session.news_ms.saturating_add(HELD_MS)
         };
+        let way_until_ms = self.way_until_ms(now);
         let others = self.sessions.iter().filter(|(device, _)| **device != from);
         let is_brought = others.map(|(_, session)| session).any(brings);
         let Some(session) = self.sessions.get_mut(&from) else { return };
-        if count > MANY && session.news == news && is_brought {
-            session.held.push(credit);
-            session.held_until_ms.get_or_insert(now.mono_ms + HELD_MS);
-        } else {
-            self.send(from, credit);
+        let is_double = count > MANY && session.news == news && is_brought;
+        let until_ms = way_until_ms.or(is_double.then_some(now.mono_ms + HELD_MS));
+        // Whoever keeps to its window sends no more messages than that.
+        match until_ms.filter(|_| session.held.len() < limits::CREDIT_ENTRIES) {
+            Some(until_ms) => {
+                session.held.push(credit);
+                session.held_until_ms.get_or_insert(until_ms);
+            }
+            None => self.send(from, credit),
         }
     }
 
     /// Gives credit back that was held for long enough.
     pub(super) fn release_credit(&mut self, now: Now) {
+        self.end_way_in_time(now);
         let is_due = |session: &&mut Session| {
             session.held_until_ms.is_some_and(|until| until <= now.mono_ms)
         };

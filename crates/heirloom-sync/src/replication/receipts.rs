@@ -110,6 +110,24 @@ impl Replication {
         beyond.fold(0, u64::saturating_add)
     }
 
+    /// Counts the entries that this device lacks and of which those that are in
+    /// conversation say that they hold them. Who says so and has sent nothing
+    /// since then is not believed, unless nothing is taken in.
+    #[must_use]
+    pub fn lacking(&self, since_ms: u64) -> u64 {
+        let mut all = VersionVector::default();
+        let is_believed = |session: &&Session| {
+            session.ready && (self.is_paused() || session.delivered_ms >= since_ms)
+        };
+        for session in self.sessions.values().filter(is_believed) {
+            for (log, tip) in &session.theirs.tips {
+                let end = all.tips.entry(*log).or_insert(*tip);
+                *end = (*end).max(*tip);
+            }
+        }
+        self.undelivered(&all)
+    }
+
     /// Puts a kept contradiction back into the ledger, at start, if it is one.
     pub fn load_contradiction(&mut self, found: Contradiction) {
         let read = |bytes: &[u8]| Receipt::verify(self.account, bytes);

@@ -1,6 +1,7 @@
 mod holes;
 mod pauses;
 mod relays;
+mod ways;
 
 use super::*;
 use crate::Receipt;
@@ -562,6 +563,8 @@ fn who_claims_entries_and_sends_none_falls_short_by_them() {
     let shortfall = |phone: &Peer| phone.replication.shortfall(laptop.id());
     let short = shortfall(&phone).unwrap();
     assert_eq!((short.undelivered, short.delivered_ms), (2, 50));
+    let lacking = |phone: &Peer, since_ms| phone.replication.lacking(since_ms);
+    assert_eq!((lacking(&phone, 50), lacking(&phone, 51)), (2, 0), "believed for a while");
     let first = laptop.entry(1, EntryId([0; 32]));
     let second = laptop.entry(2, first.id());
     let entries =
@@ -576,8 +579,10 @@ fn who_claims_entries_and_sends_none_falls_short_by_them() {
         assert_eq!(short.delivered_ms, expected, "what is here already counts once");
     }
     phone.receive(at(70), laptop.id(), &entries(&second));
+    assert_eq!(lacking(&phone, 60), 1);
     phone.turn(at(70));
     assert_eq!(shortfall(&phone), None);
+    assert_eq!(lacking(&phone, 0), 0);
 }
 
 #[test]

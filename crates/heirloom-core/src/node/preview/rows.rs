@@ -1,5 +1,6 @@
 //! The rows apart in which a preview stands.
 
+use super::tail::Tail;
 use crate::collection::{self, Counted};
 use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Batch, Storage, StorageError};
@@ -12,13 +13,14 @@ use heirloom_schema::{Content, Value, key};
 pub(super) const ROWS_PER_BATCH: usize = 512;
 
 /// What a record is shown as.
-struct Shown {
-    record: RecordId,
-    heads: Vec<ChangeHash>,
-    deleted: bool,
-    conflicted: bool,
-    updated: (u64, LogId),
-    content: Content,
+pub(super) struct Shown {
+    pub(super) record: RecordId,
+    pub(super) heads: Vec<ChangeHash>,
+    pub(super) deleted: bool,
+    pub(super) conflicted: bool,
+    /// When it was changed last, and in which log.
+    pub(super) updated: (u64, LogId),
+    pub(super) content: Content,
 }
 
 /// Removes all rows apart.
@@ -53,7 +55,7 @@ pub(super) fn show_packed(
 }
 
 /// Shows what changes make of a record that is shown, or begin, as far as they
-/// set and remove keys, one behind the other; returns its category, if they do.
+/// set and remove keys; returns its category, if they do.
 pub(super) fn show_changes(
     view: &mut View<'_>,
     account_key: &[u8; 32],
@@ -63,24 +65,8 @@ pub(super) fn show_changes(
     let before = read(view, record)?;
     let is_new = before.is_none();
     let Some(mut shown) = before.or_else(|| born(record, changes)) else { return Ok(None) };
-    let heads = shown.heads.clone();
-    for (log, _, change) in changes {
-        let Some(plain) = heirloom_doc::plain(change) else { continue };
-        let is_next = shown.heads.iter().all(|head| plain.dependencies.contains(head));
-        if !is_next || plain.actor != heirloom_doc::actor_for(*log, record) {
-            continue;
-        }
-        shown.deleted = matches!(plain.edits.get(key::DELETED), Some(Some(_)));
-        shown.heads = vec![plain.hash];
-        shown.updated = (plain.hlc.wall_ms(), *log);
-        for (key, value) in plain.edits {
-            match value {
-                Some(value) => drop(shown.content.insert(key, value)),
-                None => drop(shown.content.remove(&key)),
-            }
-        }
-    }
-    if !is_new && shown.heads == heads {
+    let is_changed = Tail::of(&shown, changes).change(&mut shown);
+    if !is_new && !is_changed {
         return Ok(None);
     }
     write(view, account_key, shown)

@@ -8,21 +8,21 @@ use heirloom_sync::entry::kind;
 use heirloom_sync::{Checkpoint, VersionVector};
 
 /// Records of the tests.
-const NOTES: usize = 12;
+pub(super) const NOTES: usize = 12;
 
-fn rows(house: &House, device: usize, wanted: u8) -> usize {
+pub(super) fn rows(house: &House, device: usize, wanted: u8) -> usize {
     house.devices[device].storage.index.keys().filter(|key| key[0] == wanted).count()
 }
 
 /// Returns the entries of a kind that a device holds.
-fn entries(house: &House, device: usize, wanted: u8) -> Vec<Entry> {
+pub(super) fn entries(house: &House, device: usize, wanted: u8) -> Vec<Entry> {
     let frames = house.devices[device].storage.frames.values();
     let entries = frames.filter_map(|frame| Entry::parse(frame.payload.clone()).ok());
     entries.filter(|entry| entry.header().kind == wanted).collect()
 }
 
 /// Returns a household with notes, of which the last device has not joined.
-fn household(names: &[&str]) -> (House, Vec<String>) {
+pub(super) fn household(names: &[&str]) -> (House, Vec<String>) {
     let mut house = House::founded(names);
     house.checkpoint_from = 10;
     house.boot(0);
@@ -39,18 +39,18 @@ fn household(names: &[&str]) -> (House, Vec<String>) {
 }
 
 /// Returns the titles that a device shows, in order.
-fn shown(house: &mut House, device: usize) -> Vec<String> {
+pub(super) fn shown(house: &mut House, device: usize) -> Vec<String> {
     let mut shown = house.titles(device, "notes");
     shown.sort();
     shown
 }
 
-fn titles() -> Vec<String> {
+pub(super) fn titles() -> Vec<String> {
     (0..NOTES).map(|number| format!("n{number:02}")).collect()
 }
 
 /// Lets the last device join and hear everything but entries in their turn.
-fn join_without_entries(house: &mut House) -> usize {
+pub(super) fn join_without_entries(house: &mut House) -> usize {
     let new = house.devices.len() - 1;
     house.streaming = false;
     house.join(new, 0, Role::Member).unwrap();
@@ -62,7 +62,7 @@ fn join_without_entries(house: &mut House) -> usize {
 }
 
 /// Lets entries travel again.
-fn stream(house: &mut House, new: usize) {
+pub(super) fn stream(house: &mut House, new: usize) {
     house.streaming = true;
     for other in 0..new {
         house.cut(new, other);

@@ -23,6 +23,8 @@ pub(super) struct Device {
     pub(super) dials: Vec<(DeviceId, Vec<String>)>,
     pub(super) disconnects: Vec<DeviceId>,
     pub(super) hellos: Vec<Vec<u8>>,
+    /// Lost chunks of which nobody speaks any more.
+    pub(super) forgotten: BTreeSet<ChunkId>,
     pairing: VecDeque<Vec<u8>>,
     pub(super) replies: BTreeMap<CommandId, Reply>,
 }
@@ -68,6 +70,7 @@ impl House {
             dials: Vec::new(),
             disconnects: Vec::new(),
             hellos: Vec::new(),
+            forgotten: BTreeSet::new(),
             pairing: VecDeque::new(),
             replies: BTreeMap::new(),
         };
@@ -243,6 +246,7 @@ impl House {
             }
             Effect::Dial { device, addresses, .. } => machine.dials.push((device, addresses)),
             Effect::SetMembers { .. } | Effect::SetPairing { .. } => {}
+            Effect::ForgetLost { chunks } => machine.forgotten.extend(chunks),
             Effect::PairingSend { bytes, .. } => machine.pairing.push_back(bytes),
             Effect::HelloReply { bytes, .. } => machine.hellos.push(bytes),
             Effect::Disconnect { device: other } => {
