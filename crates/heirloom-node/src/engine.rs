@@ -154,7 +154,7 @@ impl Engine {
             // Nobody waits for anything else.
             Reach::Alone => {
                 self.timeout()?;
-                self.settle_index()
+                self.store.settle_index()
             }
         }
     }
@@ -172,8 +172,8 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::input`].
-    pub(crate) fn settle_index(&mut self) -> Result<(), StorageError> {
-        self.store.settle_index()
+    pub(crate) fn tend_index(&mut self) -> Result<(), StorageError> {
+        self.store.tend_index()
     }
 
     /// Makes the index durable, so that the next start reads less of the log.

@@ -293,7 +293,7 @@ impl Host {
             }
             self.tick(queues).await?;
             if queues.are_empty() {
-                let outcome = self.engine.settle_index();
+                let outcome = self.engine.tend_index();
                 self.follow(queues, outcome).await?;
             }
         }

@@ -3,44 +3,228 @@
 //! What an entry brings is durable with the log; the index can be made again
 //! from it. So the engine need not have a write before somebody is answered:
 //! small ones are gathered, and handed on together when there is nothing else
-//! to do, or when there are many. They are read as if they were there already.
-//! A crash loses some of the last, all of a commit or nothing, and the next
-//! start reads these frames of the log again.
+//! to do, or when there are many, to a thread of their own. They are read as if
+//! they were there already. A crash loses some of the last, all of a commit or
+//! nothing, and the next start reads these frames of the log again.
 
-use heirloom_core::storage::Batch;
+use crate::index::{Backend, IndexError};
+use heirloom_base::limits::INDEX_BATCH_MAX;
+use heirloom_core::storage::{Batch, Rows};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::Duration;
 
-/// Bytes that are gathered at most; a commit that has as many goes on at once.
-const BYTES_MAX: usize = 128 * 1024;
+/// Bytes that are gathered before they are handed on.
+const BYTES_MIN: usize = 128 * 1024;
+/// Bytes that are gathered at most while those before are on their way.
+const BYTES_MAX: usize = 1024 * 1024;
 
-/// Writes that were committed and that the engine does not have yet.
+/// Writes that were committed and that the engine may not have yet.
 #[derive(Debug, Default)]
 pub(crate) struct Behind {
-    batch: Batch,
+    gathered: Batch,
     bytes: usize,
+    flight: Option<Flight>,
+    writer: Option<Sender<Order>>,
+}
+
+/// Writes that the engine is taking in.
+#[derive(Debug)]
+struct Flight {
+    batch: Arc<Batch>,
+    landed: Receiver<Result<(), IndexError>>,
+}
+
+/// What the thread is to write, where, and whom it tells.
+struct Order {
+    batch: Arc<Batch>,
+    backend: Arc<dyn Backend>,
+    tell: Sender<Result<(), IndexError>>,
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Order").finish_non_exhaustive()
+    }
 }
 
 impl Behind {
+    /// Adds a commit; what is gathered is handed on before if both together would
+    /// be too much for one batch of the engine.
+    ///
+    /// # Errors
+    /// When the engine failed.
+    pub(crate) fn commit(
+        &mut self,
+        backend: &Arc<dyn Backend>,
+        batch: Batch,
+    ) -> Result<(), IndexError> {
+        if self.gathered.writes.len() + batch.writes.len() > INDEX_BATCH_MAX {
+            self.wait()?;
+            self.hand_on(backend)?;
+        }
+        self.add(batch);
+        self.hand_on_in_time(backend)
+    }
+
     /// Adds a commit.
-    pub(crate) fn add(&mut self, mut batch: Batch) {
+    fn add(&mut self, mut batch: Batch) {
         let size = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {
             key.len() + value.as_ref().map_or(0, Vec::len)
         };
         self.bytes += batch.writes.iter().map(size).sum::<usize>();
-        self.batch.writes.append(&mut batch.writes);
+        self.gathered.writes.append(&mut batch.writes);
     }
 
-    /// Returns whether they are to be handed on now.
-    pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= BYTES_MAX
+    /// Returns what a key was last given here, if anything: nothing means that it
+    /// was removed.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let flying = || self.flight.as_ref().and_then(|flight| flight.batch.writes.get(key));
+        self.gathered.writes.get(key).or_else(flying).cloned()
     }
 
-    /// Returns what is to be written.
-    pub(crate) fn batch(&self) -> &Batch {
-        &self.batch
+    /// Scans the engine with all that it does not have yet.
+    ///
+    /// # Errors
+    /// As the engine.
+    pub(crate) fn scan(
+        &self,
+        backend: &dyn Backend,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Rows, IndexError> {
+        let below = |after: Option<&[u8]>| backend.scan(prefix, after, limit);
+        let flying = |after: Option<&[u8]>| match &self.flight {
+            Some(flight) => flight.batch.scan_over(&below, prefix, after, limit),
+            None => below(after),
+        };
+        self.gathered.scan_over(&flying, prefix, after, limit)
     }
 
-    /// Takes all of it.
-    pub(crate) fn take(&mut self) -> Batch {
-        std::mem::take(self).batch
+    /// Hands on what is gathered if it is worth it, or if it must be.
+    ///
+    /// # Errors
+    /// When the engine failed.
+    fn hand_on_in_time(&mut self, backend: &Arc<dyn Backend>) -> Result<(), IndexError> {
+        if self.bytes < BYTES_MIN {
+            return Ok(());
+        }
+        if self.bytes > BYTES_MAX {
+            self.wait()?;
+        }
+        self.hand_on(backend)
+    }
+
+    /// Hands on what is gathered, unless something is on its way.
+    ///
+    /// # Errors
+    /// When the engine failed.
+    pub(crate) fn hand_on(&mut self, backend: &Arc<dyn Backend>) -> Result<(), IndexError> {
+        self.look()?;
+        if self.flight.is_some() || self.gathered.writes.is_empty() {
+            return Ok(());
+        }
+        self.bytes = 0;
+        let batch = Arc::new(std::mem::take(&mut self.gathered));
+        let (tell, landed) = mpsc::channel();
+        let order = Order { batch: Arc::clone(&batch), backend: Arc::clone(backend), tell };
+        self.flight = Some(Flight { batch, landed });
+        let writer = self.writer.take().or_else(begin);
+        match writer.map(|writer| (writer.send(order), writer)) {
+            Some((Ok(()), writer)) => {
+                self.writer = Some(writer);
+                Ok(())
+            }
+            Some((Err(mpsc::SendError(order)), _)) => {
+                write(&order);
+                self.wait()
+            }
+            // Without a thread it is written here.
+            None => {
+                let flight = self.flight.take();
+                let batch = flight.map(|flight| Batch::clone(&flight.batch));
+                backend.commit(batch.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Hands on everything and waits until the engine has it.
+    ///
+    /// # Errors
+    /// When the engine failed.
+    pub(crate) fn settle(&mut self, backend: &Arc<dyn Backend>) -> Result<(), IndexError> {
+        self.wait()?;
+        self.hand_on(backend)?;
+        self.wait()
+    }
+
+    /// As [`Behind::settle`], for so long at most.
+    pub(crate) fn settle_for(&mut self, backend: &Arc<dyn Backend>, pause: Duration) {
+        for _ in 0..2 {
+            if self.wait_for(pause).is_err() || self.hand_on(backend).is_err() {
+                return;
+            }
+        }
+        if self.wait_for(pause).is_err() {
+            tracing::debug!("the index does not have all: the next start reads the log");
+        }
+    }
+
+    /// Forgets everything; what is on its way goes where it may.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Notes whether what was on its way has arrived.
+    fn look(&mut self) -> Result<(), IndexError> {
+        let Some(flight) = &self.flight else { return Ok(()) };
+        match flight.landed.try_recv() {
+            Ok(result) => self.land(result),
+            Err(TryRecvError::Empty) => Ok(()),
+            Err(TryRecvError::Disconnected) => self.land(Err(lost())),
+        }
+    }
+
+    fn wait(&mut self) -> Result<(), IndexError> {
+        let Some(flight) = &self.flight else { return Ok(()) };
+        let result = flight.landed.recv().unwrap_or_else(|_| Err(lost()));
+        self.land(result)
+    }
+
+    fn wait_for(&mut self, pause: Duration) -> Result<(), IndexError> {
+        let Some(flight) = &self.flight else { return Ok(()) };
+        match flight.landed.recv_timeout(pause) {
+            Ok(result) => self.land(result),
+            Err(RecvTimeoutError::Timeout) => Err(IndexError("it takes too long".to_owned())),
+            Err(RecvTimeoutError::Disconnected) => self.land(Err(lost())),
+        }
+    }
+
+    fn land(&mut self, result: Result<(), IndexError>) -> Result<(), IndexError> {
+        self.flight = None;
+        result
     }
 }
+
+fn lost() -> IndexError {
+    IndexError("a write of the index was lost".to_owned())
+}
+
+/// Begins the thread that writes; it ends when nobody gives orders any more.
+fn begin() -> Option<Sender<Order>> {
+    let (sender, orders) = mpsc::channel::<Order>();
+    let run = move || orders.iter().for_each(|order| write(&order));
+    let begun = std::thread::Builder::new().name("heirloom-index".to_owned()).spawn(run);
+    begun.is_ok().then_some(sender)
+}
+
+fn write(order: &Order) {
+    let result = order.backend.commit(Batch::clone(&order.batch));
+    if order.tell.send(result).is_err() {
+        tracing::debug!("nobody waited for a write of the index");
+    }
+}
+
+#[cfg(test)]
+mod tests;

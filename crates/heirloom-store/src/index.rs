@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ mod sled;
 /// The folder of an index on disk, below the home.
 const FOLDER: &str = "index";
 /// How long the end of the program waits for the index to close.
-const CLOSE_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(10);
 
 /// Which engine keeps the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,14 +76,17 @@ impl From<IndexError> for StorageError {
 }
 
 /// An engine; all pass one conformance suite.
-pub(crate) trait Backend: Debug + Send {
+pub(crate) trait Backend: Debug + Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError>;
 
     /// As [`heirloom_core::storage::Storage::scan`].
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Rows, IndexError>;
 
-    /// Applies all writes or none, also across a crash.
-    fn commit(&mut self, batch: Batch) -> Result<(), IndexError>;
+    /// Applies all writes or none, also across a crash. What others read
+    /// meanwhile of the keys that it does not write is as it was; of those that
+    /// it does write, somebody who reads them may see either, or parts of both
+    /// in one scan. One commit runs at one time.
+    fn commit(&self, batch: Batch) -> Result<(), IndexError>;
 
     /// Makes what was committed durable.
     fn sync(&self) -> Result<(), IndexError>;
@@ -93,7 +97,7 @@ pub(crate) trait Backend: Debug + Send {
 pub(crate) struct Index {
     home: PathBuf,
     settings: Settings,
-    backend: Box<dyn Backend>,
+    backend: Arc<dyn Backend>,
     state: IndexState,
 }
 
@@ -111,12 +115,8 @@ impl Index {
         self.state
     }
 
-    pub(crate) fn backend(&self) -> &dyn Backend {
-        self.backend.as_ref()
-    }
-
-    pub(crate) fn backend_mut(&mut self) -> &mut dyn Backend {
-        self.backend.as_mut()
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
     }
 
     /// Puts the index aside and begins an empty one.
@@ -180,7 +180,7 @@ impl Drop for Index {
     }
 }
 
-type Opened = (Box<dyn Backend>, IndexState);
+type Opened = (Arc<dyn Backend>, IndexState);
 
 /// Returns what is used where the disk takes no index, because it is full or
 /// refuses: what is stored can be read all the same.

@@ -282,27 +282,31 @@ impl Store {
     /// # Errors
     /// [`StorageError::Index`] when not even an empty one can be made.
     pub fn discard_index(&mut self) -> Result<(), StorageError> {
-        drop(self.behind.take());
+        self.behind.forget();
         Ok(self.index.discard()?)
     }
 
     /// Begins an empty index in memory, for this run: for a disk that takes none.
     pub fn keep_index_in_memory(&mut self) {
-        drop(self.behind.take());
+        self.behind.forget();
         self.index.keep_in_memory();
     }
 
-    /// Hands on to the index what it does not have yet: to be called when there
-    /// is nothing else to do.
+    /// Hands on to the index what it does not have yet, and waits for nothing: to
+    /// be called when there is nothing else to do.
+    ///
+    /// # Errors
+    /// [`StorageError::Index`].
+    pub fn tend_index(&mut self) -> Result<(), StorageError> {
+        Ok(self.behind.hand_on(self.index.backend())?)
+    }
+
+    /// Hands on to the index what it does not have yet, and waits until it has it.
     ///
     /// # Errors
     /// [`StorageError::Index`].
     pub fn settle_index(&mut self) -> Result<(), StorageError> {
-        let batch = self.behind.take();
-        if batch.writes.is_empty() {
-            return Ok(());
-        }
-        Ok(self.index.backend_mut().commit(batch)?)
+        Ok(self.behind.settle(self.index.backend())?)
     }
 
     /// Makes the index durable, so that the next start replays less.
@@ -330,10 +334,16 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.behind.settle_for(self.index.backend(), crate::index::CLOSE_WAIT);
+    }
+}
+
 impl Storage for Store {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        match self.behind.batch().writes.get(key) {
-            Some(written) => Ok(written.clone()),
+        match self.behind.get(key) {
+            Some(written) => Ok(written),
             None => Ok(self.index.backend().get(key)?),
         }
     }
@@ -344,16 +354,11 @@ impl Storage for Store {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Rows, StorageError> {
-        let below = |after: Option<&[u8]>| self.index.backend().scan(prefix, after, limit);
-        Ok(self.behind.batch().scan_over(&below, prefix, after, limit)?)
+        Ok(self.behind.scan(self.index.backend().as_ref(), prefix, after, limit)?)
     }
 
     fn commit(&mut self, batch: Batch) -> Result<(), StorageError> {
-        self.behind.add(batch);
-        match self.behind.is_full() {
-            true => self.settle_index(),
-            false => Ok(()),
-        }
+        Ok(self.behind.commit(self.index.backend(), batch)?)
     }
 
     fn frame(&self, lsn: Lsn) -> Result<Frame, StorageError> {

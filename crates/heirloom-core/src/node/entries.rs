@@ -20,6 +20,10 @@ use std::collections::BTreeSet;
 /// where the index knows that already.
 pub(super) type Run = [(Option<Lsn>, Box<Entry>)];
 
+/// Bytes of entries that take effect together: what many records bring would be
+/// too much for one batch of the index.
+const RUN_BYTES_MAX: usize = 96 * 1024;
+
 /// A day, for a planted bug.
 const DAY_MS: u64 = 86_400_000;
 
@@ -232,7 +236,7 @@ pub(super) fn goes_on(run: &Run, frame: &PendingFrame) -> bool {
     let (header, before) = (entry.header(), last.header());
     let bytes: usize = run.iter().map(|(_, entry)| entry.bytes().len()).sum();
     run.len() < limits::WAKE_CHANGES_MAX
-        && bytes + entry.bytes().len() <= limits::WAKE_BYTES_MAX
+        && bytes + entry.bytes().len() <= RUN_BYTES_MAX
         && (header.log, header.seq) == (before.log, before.seq + 1)
         && header.previous == last.id()
 }

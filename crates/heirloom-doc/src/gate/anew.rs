@@ -67,6 +67,9 @@ fn is_next(heads: &Heads, head: &Head, record: RecordId, log: LogId) -> bool {
 /// a one.
 fn grown(document: &Document, record: RecordId, offer: &Offered) -> Option<(Document, ChangeHash)> {
     let RawChange(bytes) = &offer.change;
+    if document.heads().is_empty() {
+        return None;
+    }
     let Chunk { head, operations, .. } = Chunk::parse(bytes).ok()?;
     if head.time < 0 || !is_next(&document.heads(), &head, record, offer.log) {
         return None;

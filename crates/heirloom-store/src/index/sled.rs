@@ -22,7 +22,7 @@ use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tables::Tables;
 
@@ -44,7 +44,7 @@ struct SledIndex {
     /// sled's flush does not reach the disk on Linux; syncing this does.
     file: File,
     /// The parts of each value that is kept in parts.
-    parts: BTreeMap<Vec<u8>, u32>,
+    parts: Mutex<BTreeMap<Vec<u8>, u32>>,
     tables: Tables,
     failure: OnceLock<String>,
     folder: PathBuf,
@@ -72,7 +72,7 @@ enum Trouble {
 pub(super) fn open(
     folder: &Path,
     settings: Settings,
-) -> Result<(Box<dyn Backend>, IndexState), IndexError> {
+) -> Result<(Arc<dyn Backend>, IndexState), IndexError> {
     if REFUSED.lock().unwrap_or_else(PoisonError::into_inner).contains(folder) {
         return Err(IndexError("the disk refused a write before".to_owned()));
     }
@@ -82,13 +82,13 @@ pub(super) fn open(
         close_to_others(folder)?;
         let state = check_version(&db)?;
         let file = File::open(folder.join("db"))?;
-        let (parts, failure, folder) = (BTreeMap::new(), OnceLock::new(), folder.to_owned());
+        let (parts, failure, folder) = (Mutex::default(), OnceLock::new(), folder.to_owned());
         let index = SledIndex { db, file, parts, tables: Tables::default(), failure, folder };
         index.finish_journal()?;
-        let parts = index.find_parts()?;
+        let parts = Mutex::new(index.find_parts()?);
         Ok((SledIndex { parts, ..index }, state))
     });
-    opened.map(|(index, state)| (Box::new(index) as Box<dyn Backend>, state)).map_err(IndexError)
+    opened.map(|(index, state)| (Arc::new(index) as Arc<dyn Backend>, state)).map_err(IndexError)
 }
 
 /// Takes the rights of others away from a folder that sled filled, and from
@@ -160,9 +160,20 @@ impl SledIndex {
         })
     }
 
-    fn value(&self, key: &[u8], row: &[u8]) -> Result<Vec<u8>, Trouble> {
-        let (parts, length) = match Row::parse(row).ok_or(Trouble::Layout("a row is damaged"))? {
-            Row::Whole(value) => return Ok(value.to_vec()),
+    /// Returns the value of a row that was read; nothing where it is gone by now.
+    fn value(&self, key: &[u8], row: &[u8]) -> Result<Option<Vec<u8>>, Trouble> {
+        match Row::parse(row).ok_or(Trouble::Layout("a row is damaged"))? {
+            Row::Whole(value) => Ok(Some(value.to_vec())),
+            Row::InParts { .. } => self.value_in_parts(key),
+        }
+    }
+
+    /// Reads a value and its parts together, while nobody writes.
+    fn value_in_parts(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Trouble> {
+        let _writes_wait = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(row) = self.db.get(rows::row_key(key))? else { return Ok(None) };
+        let (parts, length) = match Row::parse(&row).ok_or(Trouble::Layout("a row is damaged"))? {
+            Row::Whole(value) => return Ok(Some(value.to_vec())),
             Row::InParts { parts, length } => (parts, length),
         };
         let mut value = Vec::new();
@@ -173,7 +184,7 @@ impl SledIndex {
         if value.len() != length as usize {
             return Err(Trouble::Layout("a part has the wrong length"));
         }
-        Ok(value)
+        Ok(Some(value))
     }
 
     fn find_parts(&self) -> Result<BTreeMap<Vec<u8>, u32>, Trouble> {
@@ -265,7 +276,7 @@ impl Backend for SledIndex {
                 return Ok(None);
             }
             let row = self.db.get(rows::row_key(key))?;
-            row.map(|row| self.value(key, &row)).transpose()
+            row.map_or(Ok(None), |row| self.value(key, &row))
         })
     }
 
@@ -280,27 +291,25 @@ impl Backend for SledIndex {
                 Some(_) | None => Bound::Included(first.clone()),
             };
             let mut found = Vec::new();
-            for item in self.db.range((start, Bound::Unbounded)).take(limit) {
+            for item in self.db.range((start, Bound::Unbounded)) {
                 let (key, row) = item?;
-                if !key.starts_with(&first) {
+                if found.len() >= limit || !key.starts_with(&first) {
                     break;
                 }
                 let key = key[1..].to_vec();
-                let value = self.value(&key, &row)?;
-                found.push((key, value));
+                found.extend(self.value(&key, &row)?.map(|value| (key, value)));
             }
             Ok(found)
         })
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<(), IndexError> {
+    fn commit(&self, batch: Batch) -> Result<(), IndexError> {
         let mut writes = Vec::new();
-        let mut parts = std::mem::take(&mut self.parts);
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in batch.writes {
             self.tables.written(&key);
             rows::lay_out(key, value, INDEX_VALUE_BYTES_MAX, &mut parts, &mut writes);
         }
-        self.parts = parts;
         self.guarded(|| self.apply(writes))
     }
 

@@ -83,7 +83,7 @@ fn compare(backend: &dyn Backend, model: &Model, numbers: &mut Numbers, sequence
 }
 
 /// A thousand random sequences of batches, compared with a sorted map.
-fn conform(backend: &mut Box<dyn Backend>, reopen: &dyn Fn(Box<dyn Backend>) -> Box<dyn Backend>) {
+fn conform(backend: &mut Arc<dyn Backend>, reopen: &dyn Fn(Arc<dyn Backend>) -> Arc<dyn Backend>) {
     let mut numbers = Numbers(0x5eed_cafe);
     let mut model = Model::new();
     for sequence in 0..1_000 {
@@ -128,7 +128,7 @@ fn sled_conforms() {
 }
 
 fn filled(home: &Path) -> Model {
-    let mut index = Index::open(home, SETTINGS);
+    let index = Index::open(home, SETTINGS);
     let mut model = Model::new();
     for group in 0..20_u32 {
         let mut batch = Batch::default();
@@ -138,7 +138,7 @@ fn filled(home: &Path) -> Model {
         }
         batch.put(group.to_be_bytes().to_vec(), vec![3; INDEX_VALUE_BYTES_MAX + 1]);
         apply(&mut model, &batch);
-        index.backend_mut().commit(batch).unwrap();
+        index.backend().commit(batch).unwrap();
     }
     index.backend().sync().unwrap();
     drop(index);
@@ -166,7 +166,7 @@ fn survives(home: &Path, model: &Model) -> (IndexState, usize) {
             Ok(None) => {}
             Err(first) => {
                 assert_eq!(index.backend().get(b"anything"), Err(first.clone()));
-                assert_eq!(index.backend_mut().commit(Batch::default()), Err(first.clone()));
+                assert_eq!(index.backend().commit(Batch::default()), Err(first.clone()));
                 assert_eq!(index.backend().scan(b"", None, 1), Err(first.clone()));
                 assert_eq!(index.backend().sync(), Err(first));
                 break;
@@ -176,10 +176,10 @@ fn survives(home: &Path, model: &Model) -> (IndexState, usize) {
     let state = index.state();
     index.discard().unwrap();
     assert_eq!(index.state(), IndexState::Rebuilt);
-    assert_eq!(rows(index.backend()), Model::new());
+    assert_eq!(rows(index.backend().as_ref()), Model::new());
     let mut batch = Batch::default();
     batch.put(b"new".to_vec(), b"row".to_vec());
-    index.backend_mut().commit(batch).unwrap();
+    index.backend().commit(batch).unwrap();
     drop(index);
     let index = Index::open(home, SETTINGS);
     assert_eq!(index.backend().get(b"new").unwrap().unwrap(), b"row");
@@ -314,7 +314,7 @@ fn where_no_index_can_be_written_it_is_in_memory() {
     assert_eq!(index.state(), IndexState::InMemory);
     let mut batch = Batch::default();
     batch.put(b"key".to_vec(), b"value".to_vec());
-    index.backend_mut().commit(batch).unwrap();
+    index.backend().commit(batch).unwrap();
     assert_eq!(index.backend().get(b"key").unwrap().unwrap(), b"value");
     index.discard().unwrap();
     assert_eq!((index.state(), index.backend().get(b"key")), (IndexState::InMemory, Ok(None)));
@@ -333,7 +333,7 @@ impl Backend for Stuck {
         Err(IndexError("its disk refused a write".to_owned()))
     }
 
-    fn commit(&mut self, _: Batch) -> Result<(), IndexError> {
+    fn commit(&self, _: Batch) -> Result<(), IndexError> {
         Err(IndexError("its disk refused a write".to_owned()))
     }
 
@@ -352,14 +352,14 @@ impl Drop for Stuck {
 fn an_engine_that_does_not_close_holds_nobody_up() {
     let home = tempfile::tempdir().unwrap();
     let mut index = Index::open(home.path(), SETTINGS);
-    index.backend_mut().sync().unwrap();
+    index.backend().sync().unwrap();
     let (held, stuck) = mpsc::channel::<()>();
-    index.backend = Box::new(Stuck(std::sync::Mutex::new(stuck)));
+    index.backend = Arc::new(Stuck(std::sync::Mutex::new(stuck)));
     assert!(index.backend().get(b"a").is_err());
     index.discard().unwrap();
     let mut batch = Batch::default();
     batch.put(b"a".to_vec(), b"1".to_vec());
-    index.backend_mut().commit(batch).unwrap();
+    index.backend().commit(batch).unwrap();
     assert_eq!(index.backend().get(b"a").unwrap(), Some(b"1".to_vec()));
     assert_eq!(index.state(), IndexState::Rebuilt);
     drop(held);

@@ -217,7 +217,8 @@ fn what_the_index_does_not_have_yet_is_read_like_the_rest_and_handed_on_together
     assert_eq!(below(&store), rows(&store, None, 9));
     read(&store);
     put(&mut store, b"large", &[1; 200_000]);
-    assert!(store.index.backend().get(b"large").unwrap().is_some(), "much goes on at once");
+    store.settle_index().unwrap();
+    assert!(store.index.backend().get(b"large").unwrap().is_some(), "it is there");
     put(&mut store, b"gone", b"x");
     store.discard_index().unwrap();
     assert_eq!(store.get(b"gone").unwrap(), None);

@@ -57,7 +57,7 @@ fn a_journal_that_was_completed_is_carried_out_as_often_as_needed() {
 #[test]
 fn a_large_batch_leaves_no_journal_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut index, _) = open(folder.path(), SETTINGS).unwrap();
+    let (index, _) = open(folder.path(), SETTINGS).unwrap();
     let mut batch = Batch::default();
     for number in 0..90_u8 {
         batch.put(vec![number], vec![number; INDEX_VALUE_BYTES_MAX]);
@@ -70,7 +70,7 @@ fn a_large_batch_leaves_no_journal_behind() {
 #[test]
 fn no_value_that_sled_gets_is_long_enough_for_a_file_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut index, _) = open(folder.path(), SETTINGS).unwrap();
+    let (index, _) = open(folder.path(), SETTINGS).unwrap();
     for length in [500_000, INDEX_VALUE_BYTES_MAX, 10, 200_000] {
         let mut batch = Batch::default();
         batch.put(b"key".to_vec(), vec![7; length]);

@@ -52,7 +52,7 @@ fn a_killed_index_is_whole_batches_and_at_least_what_was_synced() {
         for _ in 0..numbers.below(BATCHES_MAX) {
             let batch = some_batch(&mut numbers, life);
             apply(&mut model, &batch);
-            index.backend_mut().commit(batch).unwrap();
+            index.backend().commit(batch).unwrap();
             commits += 1;
             states.push(model.clone());
             if numbers.below(6) == 0 {
@@ -60,14 +60,14 @@ fn a_killed_index_is_whole_batches_and_at_least_what_was_synced() {
                 states.drain(..states.len() - 1);
             }
         }
-        compare(index.backend(), &model, &mut numbers, life);
+        compare(index.backend().as_ref(), &model, &mut numbers, life);
         let left = tempfile::tempdir().unwrap();
         copy_folder(home.path(), left.path());
         drop(index);
         home = left;
         index = Index::open(home.path(), SETTINGS);
         assert_eq!(index.state(), IndexState::Opened, "life {life}");
-        let found = rows(index.backend());
+        let found = rows(index.backend().as_ref());
         let place = states.iter().rposition(|state| *state == found);
         let place = place.unwrap_or_else(|| panic!("life {life}: it is no state since the sync"));
         lost += states.len() - 1 - place;
