@@ -245,6 +245,15 @@ pub(crate) struct Reach {
     pub(crate) span: Option<Span>,
 }
 
+/// The front of a row: all that tells who holds which state of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Front {
+    pub(crate) deleted: bool,
+    pub(crate) heads: Vec<ChangeHash>,
+    pub(crate) entries: BTreeMap<LogId, u64>,
+    pub(crate) updated_ms: u64,
+}
+
 /// What stands for no times: a span that ends before it begins.
 const NO_SPAN: Span = Span { from_s: i64::MAX, to_s: i64::MIN };
 
@@ -296,6 +305,24 @@ impl Decode for Reach {
         let (from_s, to_s) = (reader.u64()?.cast_signed(), reader.u64()?.cast_signed());
         let span = Some(Span { from_s, to_s }).filter(|span| *span != NO_SPAN);
         Ok(Self { deleted, span })
+    }
+}
+
+impl Decode for Front {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let Reach { deleted, .. } = Reach::decode(reader)?;
+        reader.u64()?;
+        reader.text(TEXT_BYTES_MAX)?;
+        reader.u8()?;
+        let heads = reader.list(HEADS_MAX)?;
+        let count = reader.u32()?;
+        let entries = (0..count)
+            .map(|_| Ok((LogId::decode(reader)?, reader.u64()?)))
+            .collect::<Result<_, DecodeError>>()?;
+        for _ in 0..reader.u32()? {
+            reader.take(ActorId::SIZE + 8 + LogId::SIZE)?;
+        }
+        Ok(Self { deleted, heads, entries, updated_ms: reader.u64()? })
     }
 }
 
@@ -411,6 +438,9 @@ mod tests {
         let reach = Reach { deleted: true, span: row.span };
         assert_eq!(Reach::decode(&mut Reader::new(&row.to_bytes())), Ok(reach));
         assert_eq!(RecordIndex::from_bytes(&row.to_bytes()).as_ref(), Ok(&row));
+        let (heads, entries) = (row.heads.clone(), row.entries.clone());
+        let front = Front { deleted: true, heads, entries, updated_ms: 9 };
+        assert_eq!(Front::decode(&mut Reader::new(&row.to_bytes())), Ok(front));
         let row = RecordIndex { span: None, ..row };
         assert_eq!(RecordIndex::from_bytes(&row.to_bytes()), Ok(row));
         let row = LogRow { device: DeviceId([1; 32]), seq: 4, id: EntryId([5; 32]) };

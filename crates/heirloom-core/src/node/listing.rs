@@ -7,9 +7,9 @@ use crate::births;
 use crate::collection;
 use crate::command::{Answer, ExportFile, RecordRow};
 use crate::failure;
-use crate::rows::{self, RecordIndex, table};
+use crate::rows::{self, Front, RecordIndex, table};
 use crate::storage::Storage;
-use crate::view::decode_row;
+use crate::view::{decode_head, decode_row};
 use base64::Engine as _;
 use heirloom_base::{RecordId, hash, id, time};
 use heirloom_formats::SearchQuery;
@@ -36,6 +36,17 @@ impl Node {
     ) -> Result<(), Refusal> {
         Self::each_row_bytes(storage, spec, after, &mut |record, bytes| {
             visit(record, decode_row(bytes)?)
+        })
+    }
+
+    /// As [`Node::each_row`], of their fronts alone.
+    pub(super) fn each_front(
+        storage: &dyn Storage,
+        spec: &'static CategorySpec,
+        visit: &mut dyn FnMut(RecordId, Front) -> Result<bool, Refusal>,
+    ) -> Result<(), Refusal> {
+        Self::each_row_bytes(storage, spec, None, &mut |record, bytes| {
+            visit(record, decode_head(bytes)?)
         })
     }
 
@@ -199,11 +210,19 @@ impl Node {
     pub(super) fn digest(&self, storage: &dyn Storage) -> Result<Answer, Refusal> {
         self.keyring()?;
         let mut live: BTreeMap<RecordId, Vec<u8>> = BTreeMap::new();
-        for (key, bytes) in storage.scan(&[table::RECORD], None, usize::MAX)? {
-            let Some(record) = rows::record_of_key(&key) else { continue };
-            let row: RecordIndex = decode_row(&bytes)?;
-            if !row.deleted {
-                live.insert(record, collection::heads_bytes(&row.heads));
+        let mut last: Option<Vec<u8>> = None;
+        loop {
+            let page = storage.scan(&[table::RECORD], last.as_deref(), PAGE)?;
+            for (key, bytes) in &page {
+                let Some(record) = rows::record_of_key(key) else { continue };
+                let row: Front = decode_head(bytes)?;
+                if !row.deleted {
+                    live.insert(record, collection::heads_bytes(&row.heads));
+                }
+            }
+            match page.into_iter().last() {
+                Some((key, _)) => last = Some(key),
+                None => break,
             }
         }
         let parts: Vec<&[u8]> = live
@@ -219,7 +238,7 @@ impl Node {
         let mut counts = BTreeMap::new();
         for spec in category::CATEGORIES {
             let mut count = 0;
-            Self::each_row(storage, spec, None, &mut |_, row| {
+            Self::each_front(storage, spec, &mut |_, row| {
                 count += u64::from(!row.deleted);
                 Ok(true)
             })?;

@@ -6,7 +6,7 @@ use crate::command::{
 };
 use crate::failure;
 use crate::input::CommandId;
-use crate::rows::{self, RecordIndex, table};
+use crate::rows::{self, Front, table};
 use crate::storage::Storage;
 use crate::waits::SyncWait;
 use heirloom_base::{DeviceId, LogId, Now, count, time};
@@ -67,7 +67,7 @@ impl Node {
         let others = self.membership.peers(self.device()).len();
         let enough = SAFE_COPIES.min(others);
         let mut newest = None;
-        Self::each_row(storage, spec, None, &mut |_, record| {
+        Self::each_front(storage, spec, &mut |_, record| {
             if record.deleted {
                 return Ok(true);
             }
@@ -87,7 +87,7 @@ impl Node {
     }
 
     /// Returns the other members that acknowledged everything of a record.
-    fn holders(&self, record: &RecordIndex) -> BTreeSet<DeviceId> {
+    fn holders(&self, record: &Front) -> BTreeSet<DeviceId> {
         let holds = |(log, seq): (&LogId, &u64)| -> BTreeSet<DeviceId> {
             self.replication.holders(*log, *seq).into_iter().collect()
         };
