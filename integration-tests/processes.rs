@@ -7,6 +7,7 @@ mod caps;
 mod common;
 mod completions;
 mod damage;
+mod earlier;
 mod files;
 mod full_disk;
 mod history;
