@@ -395,7 +395,7 @@ fn messages() -> Json {
     let addresses = vec!["/ip4/1.2.3.4/tcp/47470".to_owned()];
     let reachable = vec![Reachable { device: DeviceId([1; 32]), addresses }];
     let hello = Hello {
-        versions: (1, 1),
+        versions: (1, 2),
         space: SpaceId([1; 16]),
         roster_heads: vec![OpId([2; 32])],
         vector: vector(),
@@ -412,13 +412,52 @@ fn messages() -> Json {
         ("receipts", Message::Receipts(vec![vec![5]])),
         ("ask receipt", Message::AskReceipt),
         ("reachable", Message::Reachable(reachable)),
+        ("checkpoints", Message::Checkpoints(vec![vec![7; 2]])),
+        ("ask tail", Message::AskTail(vector())),
+        ("tail", Message::Tail { last: true, entries: vec![vec![8]] }),
+        ("fed", Message::Fed(vec![LogId([4; 16])])),
     ];
     let forms = forms.into_iter().map(|(name, message)| {
         let bytes = message.to_bytes();
         assert_eq!(Message::from_bytes(&bytes), Ok(message));
         (name.to_owned(), to_hex(&bytes).into())
     });
-    Json::Object(forms.collect())
+    let mut forms: serde_json::Map<String, Json> = forms.collect();
+    // Entries that follow each other, as they may travel; it is read as Entries.
+    let entries = chained();
+    let packed = Message::Packed { urgent: true, entries: entries.clone() }.to_bytes();
+    assert!(packed.len() < entries.iter().map(Vec::len).sum());
+    assert_eq!(Message::from_bytes(&packed), Ok(Message::Entries { urgent: true, entries }));
+    forms.insert("packed".to_owned(), to_hex(&packed).into());
+    Json::Object(forms)
+}
+
+/// Returns three small entries of one log.
+fn chained() -> Vec<Vec<u8>> {
+    let (keys, space) = (DeviceKeys::from_seed([4; 32]), SpaceId([1; 16]));
+    let origin = Origin { device: keys.id(), incarnation: Incarnation([5; 16]) };
+    let mut previous = EntryId([0; 32]);
+    let entry = |seq| {
+        let header = Header {
+            kind: kind::CHANGES,
+            space,
+            log: origin.log(space),
+            seq,
+            previous,
+            origin: (seq == 1).then_some(origin),
+            roster_heads: vec![OpId([5; 32])],
+            hlc: Hlc(seq << 16),
+            epoch: EpochId([6; 32]),
+            seen: Vec::new(),
+            chunks: Vec::new(),
+        };
+        let body = Body { parts: vec![Part { record: RecordId([1; 16]), change: vec![9; 40] }] };
+        let plan = EntryPlan { header, body };
+        let entry = Entry::author(AccountId([3; 32]), &keys, &[8; 32], &plan);
+        previous = entry.id();
+        entry.into_bytes()
+    };
+    (1..=3).map(entry).collect()
 }
 
 fn chunks() -> Json {
