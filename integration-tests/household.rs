@@ -291,6 +291,23 @@ fn every_command_says_what_comes_next() {
 
 #[test]
 fn a_folder_that_was_put_back_and_written_to_loses_nothing_and_claims_nothing_false() {
+    put_back(&|member, old| {
+        std::fs::remove_dir_all(member).unwrap();
+        copy_folder(old, member);
+    });
+}
+
+#[test]
+fn a_log_that_was_put_back_into_its_folder_loses_nothing_and_claims_nothing_false() {
+    put_back(&|member, old| {
+        for part in ["log", "index", "packs"] {
+            std::fs::remove_dir_all(member.join(part)).unwrap();
+            copy_folder(&old.join(part), &member.join(part));
+        }
+    });
+}
+
+fn put_back(put_back: &dyn Fn(&Path, &Path)) {
     let house = House::new();
     let (member, keeper, old) = (house.path("member"), house.path("keeper"), house.path("old"));
     init(&member, "member");
@@ -308,8 +325,7 @@ fn a_folder_that_was_put_back_and_written_to_loses_nothing_and_claims_nothing_fa
     add("late one").expect(0);
     add("late two").expect(0);
     assert_eq!(first.stop(), 0);
-    std::fs::remove_dir_all(&member).unwrap();
-    copy_folder(&old, &member);
+    put_back(&member, &old);
     run_json(&member, &["notes", "add", "title=on the old folder"]).expect(0);
 
     let first = Up::start(&member, &["--peer", &second.address()]);

@@ -222,5 +222,6 @@ fn config(device: u8, networked: bool) -> NodeConfig {
         checkpoint_from: u64::MAX,
         checkpoint_quiet_ms: 1_000,
         place: None,
+        grounds: Vec::new(),
     }
 }

@@ -223,11 +223,15 @@ pub const STORE_DAMAGED: &str = "store-damaged";
 
 pub(crate) fn storage(error: &StorageError) -> Failure {
     let text = format!("The store could not answer: {error}.");
+    if matches!(error, StorageError::Index(_)) {
+        let fix = "Give the command again: the index is being rebuilt from the log.";
+        return failure(exit::FAILED, "index-rebuilt", text, fix);
+    }
     failure(
         exit::DAMAGED,
         STORE_DAMAGED,
         text,
-        "Try again: the index is being rebuilt from the log.",
+        "Connect to another device, which sends what is missing again.",
     )
 }
 

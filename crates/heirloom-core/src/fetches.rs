@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Chunks that one fetch asks for.
 const CHUNKS_PER_FETCH: usize = 16;
-/// Pause after every connected device was asked in vain.
+/// Pause after every connected device was asked in vain: it doubles for as long
+/// as that stays so.
 const PAUSE_MS: u64 = 1_000;
+const PAUSE_MS_MAX: u64 = 16_000;
 
 /// The fetches under way, one per device at a time.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(crate) struct Fetches {
     running: BTreeMap<EffectId, (DeviceId, Vec<ChunkId>)>,
     asked: BTreeMap<ChunkId, BTreeSet<DeviceId>>,
     resume_ms: Option<u64>,
+    /// What everybody was asked for in vain, and the pause that was made then.
+    in_vain: (BTreeSet<ChunkId>, u64),
 }
 
 impl Fetches {
@@ -51,7 +55,11 @@ impl Fetches {
             }
         }
         if plans.is_empty() && self.running.is_empty() && self.resume_ms.is_none() {
-            self.resume_ms = Some(now.mono_ms + PAUSE_MS);
+            let (before, pause_ms) = &self.in_vain;
+            let is_again = before == missing;
+            let pause_ms = if is_again { (2 * pause_ms).min(PAUSE_MS_MAX) } else { PAUSE_MS };
+            self.resume_ms = Some(now.mono_ms + pause_ms);
+            self.in_vain = (missing.clone(), pause_ms);
         }
         plans
     }
@@ -79,6 +87,7 @@ impl Fetches {
         for asked in self.asked.values_mut() {
             asked.remove(&device);
         }
+        self.in_vain = Default::default();
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
@@ -118,6 +127,42 @@ mod tests {
         assert!(fetches.plan(at(0), &missing, &peers).is_empty());
         assert_eq!(fetches.poll_timeout(), Some(PAUSE_MS));
         assert_eq!(fetches.plan(at(PAUSE_MS), &missing, &peers).len(), 1);
+    }
+
+    /// Asks both for as long as something is planned; returns the pause after that.
+    fn ask_all(fetches: &mut Fetches, now_ms: u64, missing: &BTreeSet<ChunkId>) -> u64 {
+        loop {
+            let plans = fetches.plan(at(now_ms), missing, &[ONE, TWO]);
+            if plans.is_empty() {
+                return fetches.poll_timeout().unwrap() - now_ms;
+            }
+            for (number, (device, chunks)) in (0..).zip(plans) {
+                fetches.begun(EffectId(number), device, chunks);
+            }
+            fetches.ended(EffectId(0));
+            fetches.ended(EffectId(1));
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_is_asked_for_less_and_less_until_something_changes() {
+        let mut fetches = Fetches::default();
+        let missing: BTreeSet<ChunkId> = [ChunkId([9; 32]), ChunkId([8; 32])].into();
+        let (mut now_ms, mut pauses) = (0, Vec::new());
+        for _ in 0..7 {
+            let pause_ms = ask_all(&mut fetches, now_ms, &missing);
+            pauses.push(pause_ms / PAUSE_MS);
+            now_ms += pause_ms;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 16, 16]);
+        let fewer: BTreeSet<ChunkId> = [ChunkId([9; 32])].into();
+        assert_eq!(ask_all(&mut fetches, now_ms, &fewer), PAUSE_MS, "one has come");
+        now_ms += PAUSE_MS;
+        assert_eq!(ask_all(&mut fetches, now_ms, &fewer), 2 * PAUSE_MS);
+        fetches.peer_up(TWO);
+        assert_eq!(fetches.plan(at(now_ms), &fewer, &[ONE, TWO]).len(), 1, "it is asked at once");
+        now_ms += 2 * PAUSE_MS;
+        assert_eq!(ask_all(&mut fetches, now_ms, &fewer), PAUSE_MS);
     }
 
     #[test]

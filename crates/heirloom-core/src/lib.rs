@@ -38,7 +38,7 @@ mod view;
 mod waits;
 
 pub use heirloom_doc::silence_caught_panics;
-pub use local::{DamageMark, Place};
+pub use local::{DamageMark, Ground, Place};
 pub use node::{Fit, Node, NodeConfig, OpenNodeError};
 
 /// Changes laid out by hand, for the tests.

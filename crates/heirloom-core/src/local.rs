@@ -16,6 +16,17 @@ const ADDRESSES_MAX: u32 = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(pub [u8; 16]);
 
+/// A file of the log as the file system tells it apart from every other: of a
+/// log that was put back it is another one, also where the rest of the folder is
+/// what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ground {
+    /// The number of the file among those of the log.
+    pub segment: u32,
+    /// What tells it from every other file of that number.
+    pub mark: u64,
+}
+
 /// Stands for everything that is damaged in a log; other damage has another mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DamageMark(pub [u8; 16]);
@@ -49,6 +60,8 @@ pub(crate) enum LocalState {
         /// Its last entry that was held.
         seq: u64,
     },
+    /// Which file the log ended in when its life began or went on.
+    Ground(Ground),
 }
 
 impl LocalState {
@@ -63,6 +76,7 @@ impl LocalState {
             Self::Place(_) => b"place".to_vec(),
             Self::Damage(_) => b"damage".to_vec(),
             Self::Lost { log, .. } => [b"lost/".as_slice(), &log.0].concat(),
+            Self::Ground(_) => b"ground".to_vec(),
         }
     }
 
@@ -111,6 +125,11 @@ impl Encode for LocalState {
                 log.encode(writer);
                 writer.u64(*seq);
             }
+            Self::Ground(Ground { segment, mark }) => {
+                writer.u8(9);
+                writer.u32(*segment);
+                writer.u64(*mark);
+            }
         }
     }
 }
@@ -129,6 +148,7 @@ impl Decode for LocalState {
             6 => Self::Place(Place(reader.array()?)),
             7 => Self::Damage(DamageMark(reader.array()?)),
             8 => Self::Lost { log: LogId::decode(reader)?, seq: reader.u64()? },
+            9 => Self::Ground(Ground { segment: reader.u32()?, mark: reader.u64()? }),
             value => return Err(DecodeError::Unknown { what: "own state", value: value.into() }),
         })
     }
@@ -159,6 +179,7 @@ mod tests {
             LocalState::Place(Place([7; 16])),
             LocalState::Damage(DamageMark([8; 16])),
             LocalState::Lost { log: LogId([9; 16]), seq: 10 },
+            LocalState::Ground(Ground { segment: 3, mark: 77 }),
             route,
         ] {
             assert_eq!(LocalState::from_bytes(&state.to_bytes()), Ok(state));

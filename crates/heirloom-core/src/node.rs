@@ -7,7 +7,7 @@ use crate::failure;
 use crate::fetches::Fetches;
 use crate::input::{AppendError, CommandId, Effect, EffectId, Input, PairingId};
 use crate::journal::Journal;
-use crate::local::{LocalState, Place};
+use crate::local::{Ground, LocalState, Place};
 use crate::membership::Membership;
 use crate::random::Random;
 use crate::rows;
@@ -62,6 +62,9 @@ pub struct NodeConfig {
     /// Where the folder lies, if that can be told. In another place than
     /// before it is a copy, and the log is not continued either.
     pub place: Option<Place>,
+    /// The files of the log, in order. Where the one that it ended in is another
+    /// than before, the log was put back, and is not continued either.
+    pub grounds: Vec<Ground>,
     /// Entries of one log that arrive together from which on the changes of
     /// records that are here are applied later: [`ARREARS_FROM`](heirloom_base::limits::ARREARS_FROM).
     pub arrears_from: usize,

@@ -359,5 +359,6 @@ fn config(
         checkpoint_from: limits::CHECKPOINT_FROM as u64,
         checkpoint_quiet_ms: limits::CHECKPOINT_QUIET_MS as u64,
         place: folder::place(store.home()),
+        grounds: folder::grounds(store),
     })
 }

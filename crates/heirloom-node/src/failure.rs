@@ -30,7 +30,8 @@ pub(crate) fn account_exists(home: &Path) -> Failure {
         exit::FAILED,
         "account-exists",
         format!("There is an account in {} already; nothing was changed.", home.display()),
-        "Use another folder with `--home DIR`, or look at this one with `heirloom status`.",
+        "Go on with it: `heirloom up`, also where a restore or a join was interrupted. \
+         Or use another folder with `--home DIR`.",
     )
 }
 

@@ -5,7 +5,7 @@ use crate::{home, randomness};
 use heirloom_base::limits;
 use heirloom_core::command::Failure;
 use heirloom_core::storage::Frame;
-use heirloom_core::{Place, founding};
+use heirloom_core::{Ground, Place, founding};
 use heirloom_store::keyfile::{self, KeyError};
 use heirloom_store::{
     AppendError, AppendRequest, Disk as _, FileSystem, LockError, OpenError, Store, StoreOptions,
@@ -160,6 +160,20 @@ pub(crate) fn place(home: &Path) -> Option<Place> {
         Err(error) => {
             tracing::warn!(%error, "it cannot be told whether this folder was copied");
             None
+        }
+    }
+}
+
+/// Returns the files of the log; none where they cannot be told.
+pub(crate) fn grounds(store: &Store) -> Vec<Ground> {
+    match store.segments() {
+        Ok(segments) => {
+            let ground = |(segment, mark)| Ground { segment, mark };
+            segments.into_iter().map(ground).collect()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "it cannot be told whether this log was put back");
+            Vec::new()
         }
     }
 }

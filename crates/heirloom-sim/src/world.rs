@@ -274,6 +274,7 @@ impl World {
             checkpoint_from: 8,
             checkpoint_quiet_ms: 1_000,
             place: Some(Place([machine.place; 16])),
+            grounds: Vec::new(),
         };
         let mut node = open(now, config, &mut machine.disk);
         node.start(now, &mut machine.disk).expect("the simulated index never fails");

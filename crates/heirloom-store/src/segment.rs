@@ -6,7 +6,12 @@
 //! segment that yields less than its end promises has lost something.
 
 use crate::frame::{self, ALIGNMENT, Place, Unsound};
+use heirloom_base::hash;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where the first frame begins.
 pub(crate) const HEADER_BYTES: usize = 32;
@@ -63,6 +68,25 @@ pub(crate) fn number(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(".seg").filter(|digits| digits.len() == 8)?;
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| digits.parse().ok()).flatten().filter(|number| *number > 0)
+}
+
+/// Returns the segments in a folder by their numbers, each with a mark that no
+/// copy of it has: its inode and when it was made, as far as that is kept.
+pub(crate) fn marks(folder: &Path) -> io::Result<Vec<(u32, u64)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if let Some(number) = entry.file_name().to_str().and_then(number) {
+            let metadata = entry.metadata()?;
+            let since = |made: SystemTime| made.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let made_ns = metadata.created().map_or(0, |made| since(made).as_nanos());
+            let parts = [metadata.ino().to_le_bytes().as_slice(), &made_ns.to_le_bytes()].concat();
+            let mark: [u8; 8] = hash::truncate(hash::plain(&parts));
+            found.push((number, u64::from_le_bytes(mark)));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// Sound frames without a gap between them.

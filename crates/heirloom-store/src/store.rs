@@ -238,6 +238,15 @@ impl Store {
         Arc::clone(&self.chunks)
     }
 
+    /// Returns the files of the log by their numbers, each with what tells it from
+    /// every other file of that number.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn segments(&self) -> io::Result<Vec<(u32, u64)>> {
+        crate::segment::marks(&self.home.join("log"))
+    }
+
     /// Returns a reader of the log, for other threads.
     #[must_use]
     pub fn log_reader(&self) -> LogReader {

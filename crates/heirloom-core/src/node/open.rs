@@ -148,6 +148,7 @@ impl Node {
             | LocalState::Generation(_)
             | LocalState::Starts(_)
             | LocalState::Place(_)
+            | LocalState::Ground(_)
             | LocalState::Damage(_)
             | LocalState::Lost { .. } => {}
         }
@@ -198,7 +199,8 @@ impl Node {
     /// # Errors
     /// When the index failed.
     pub fn start(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
-        let continues = self.settle_place(storage)? && !self.config.fresh_incarnation;
+        let (is_here, is_whole) = (self.settle_place(storage)?, self.settle_ground(storage)?);
+        let continues = is_here && is_whole && !self.config.fresh_incarnation;
         let continues = continues || is_planted(Bug::ActorReused);
         self.observe_own_ends(storage);
         if !continues {
@@ -267,6 +269,31 @@ impl Node {
         }
         self.prelude.push(PendingFrame::Local(LocalState::Place(place)));
         Ok(known.is_none())
+    }
+
+    /// Returns whether the log ends in the file that it ended in, or in one behind
+    /// it; notes which it is now.
+    fn settle_ground(&mut self, storage: &dyn Storage) -> Result<bool, StorageError> {
+        let known = match local(storage, b"ground")? {
+            Some(LocalState::Ground(known)) => Some(known),
+            _ => None,
+        };
+        let last = self.config.grounds.last().copied();
+        if last != known {
+            let note = last.map(|ground| PendingFrame::Local(LocalState::Ground(ground)));
+            self.prelude.extend(note);
+        }
+        let Some(known) = known else { return Ok(true) };
+        let now = self.config.grounds.iter().find(|ground| ground.segment == known.segment);
+        // One that is missing is damage, which is told elsewhere.
+        let is_replaced = now.is_some_and(|now| now.mark != known.mark);
+        if is_replaced && !self.config.fresh_incarnation {
+            self.warn(
+                "copied",
+                "The log of this folder was put back: what it writes goes into a new log.",
+            );
+        }
+        Ok(!is_replaced)
     }
 
     /// Begins another log of this device, before anything else is written.

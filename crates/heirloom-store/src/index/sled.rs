@@ -76,7 +76,7 @@ pub(super) fn open(
     if REFUSED.lock().unwrap_or_else(PoisonError::into_inner).contains(folder) {
         return Err(IndexError("the disk refused a write before".to_owned()));
     }
-    let opened = guard(folder, || {
+    let opened = guard(folder, is_full, || {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let db = open_db(folder, settings)?;
         close_to_others(folder)?;
@@ -145,10 +145,19 @@ fn check_version(db: &sled::Db) -> Result<IndexState, Trouble> {
 impl SledIndex {
     /// Runs a call of the engine; after the first that fails, none is run.
     fn guarded<T>(&self, call: impl FnOnce() -> Result<T, Trouble>) -> Result<T, IndexError> {
+        self.guarded_as(is_full, call)
+    }
+
+    /// As [`Self::guarded`], of a call that writes.
+    fn guarded_as<T>(
+        &self,
+        refuses: fn(&Trouble) -> bool,
+        call: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, IndexError> {
         if let Some(failure) = self.failure.get() {
             return Err(IndexError(failure.clone()));
         }
-        guard(&self.folder, call)
+        guard(&self.folder, refuses, call)
             .map_err(|failure| IndexError(self.failure.get_or_init(|| failure).clone()))
     }
 
@@ -310,23 +319,26 @@ impl Backend for SledIndex {
             self.tables.written(&key);
             rows::lay_out(key, value, INDEX_VALUE_BYTES_MAX, &mut parts, &mut writes);
         }
-        self.guarded(|| self.apply(writes))
+        self.guarded_as(is_refusal, || self.apply(writes))
     }
 
     fn sync(&self) -> Result<(), IndexError> {
-        self.guarded(|| {
+        self.guarded_as(is_refusal, || {
             self.db.flush()?;
             Ok(self.file.sync_data()?)
         })
     }
 }
 
-fn guard<T>(folder: &Path, call: impl FnOnce() -> Result<T, Trouble>) -> Result<T, String> {
+fn guard<T>(
+    folder: &Path,
+    refuses: fn(&Trouble) -> bool,
+    call: impl FnOnce() -> Result<T, Trouble>,
+) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(|trouble| {
-            if is_refusal(&trouble) {
-                let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
-                refused.insert(folder.to_owned());
+            if refuses(&trouble) {
+                refuse(folder);
             }
             trouble.to_string()
         }),
@@ -338,15 +350,33 @@ fn guard<T>(folder: &Path, call: impl FnOnce() -> Result<T, Trouble>) -> Result<
     }
 }
 
-/// Returns whether the disk took no write, because it is full or for good.
-fn is_refusal(trouble: &Trouble) -> bool {
-    let (Trouble::Sled(sled::Error::Io(error)) | Trouble::File(error)) = trouble else {
-        return false;
-    };
+/// Lets no other instance be made of a folder in this run.
+fn refuse(folder: &Path) {
+    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    refused.insert(folder.to_owned());
+}
+
+/// Returns whether the disk took nothing, because it is full or for good.
+fn is_full(trouble: &Trouble) -> bool {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let is_known = [QuotaExceeded, ReadOnlyFilesystem, StorageFull].contains(&error.kind());
+    let kinds = [QuotaExceeded, ReadOnlyFilesystem, StorageFull];
     // sled passes some errors on as texts.
-    is_known || error.to_string().contains("StorageFull")
+    io_error(trouble).is_some_and(|error| {
+        kinds.contains(&error.kind()) || error.to_string().contains("StorageFull")
+    })
+}
+
+/// Returns whether the disk took no write, whatever the reason: the folder may
+/// be gone.
+fn is_refusal(trouble: &Trouble) -> bool {
+    io_error(trouble).is_some()
+}
+
+fn io_error(trouble: &Trouble) -> Option<&io::Error> {
+    match trouble {
+        Trouble::Sled(sled::Error::Io(error)) | Trouble::File(error) => Some(error),
+        Trouble::Sled(_) | Trouble::Layout(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -110,8 +110,12 @@ impl Store {
         if self.index.state() == IndexState::InMemory {
             problems.push(Problem {
                 code: "index-in-memory",
-                text: "The index cannot be written: each start reads the whole log.".to_owned(),
-                fix: "Free some space on the disk of this device, or check its rights.".to_owned(),
+                text: "The index cannot be written and is kept in memory: each start reads the \
+                       whole log."
+                    .to_owned(),
+                fix: "Free some space on the disk of this device, or check its rights, and start \
+                      the node again."
+                    .to_owned(),
             });
         }
         if self.index.state() == IndexState::Rebuilt {

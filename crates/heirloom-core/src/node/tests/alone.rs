@@ -1,10 +1,10 @@
 //! One device without a network.
 
 use super::super::*;
-use crate::Place;
 use crate::command::{ImportItem, ImportReport, Level, RecordRow};
 use crate::founding;
 use crate::storage::MemoryStorage;
+use crate::{Ground, Place};
 use base64::Engine as _;
 use heirloom_identity::Phrase;
 
@@ -33,6 +33,7 @@ fn config() -> NodeConfig {
         checkpoint_from: u64::MAX,
         checkpoint_quiet_ms: 1_000,
         place: None,
+        grounds: Vec::new(),
     }
 }
 
@@ -444,6 +445,38 @@ fn a_copied_folder_goes_on_under_another_log_and_the_original_under_its_own() {
     later.add("notes", &["title=d"]);
     assert_eq!(later.node.journal.log(), new, "the copy has its own log from then on");
     assert_eq!(later.list("notes", None).len(), 3);
+}
+
+/// Opens a node over a log that ends in a file, and writes something.
+fn write_on(storage: &MemoryStorage, grounds: &[(u32, u64)], seed: u8) -> Alone {
+    let mut storage = storage.clone();
+    let ground = |(segment, mark): &(u32, u64)| Ground { segment: *segment, mark: *mark };
+    let grounds = grounds.iter().map(ground).collect();
+    let place = Some(Place([1; 16]));
+    let config = NodeConfig { place, grounds, seed: [seed; 32], ..config() };
+    let mut node = Node::open(NOW, config, &mut storage).unwrap();
+    node.start(NOW, &mut storage).unwrap();
+    let mut alone = Alone { node, storage, next: 0 };
+    alone.settle(None);
+    alone.add("notes", &[&format!("title={seed}")]);
+    alone
+}
+
+#[test]
+fn a_log_that_was_put_back_in_its_folder_goes_on_under_another() {
+    let first = write_on(&Alone::new().storage, &[(1, 70)], 11);
+    let log = first.node.journal.log();
+    let kept = first.storage.clone();
+    let second = write_on(&kept, &[(1, 70), (2, 71)], 12);
+    assert_eq!(second.node.journal.log(), log, "it has grown by a file");
+    let mut back = write_on(&kept, &[(1, 90)], 13);
+    assert_ne!(back.node.journal.log(), log);
+    let mut told = std::iter::from_fn(|| back.node.poll_event());
+    assert!(told.any(|event| matches!(event, Event::Warning { code, .. } if code == "copied")));
+    let again = write_on(&back.storage, &[(1, 90)], 14);
+    assert_eq!(again.node.journal.log(), back.node.journal.log(), "from then on it is its own");
+    let later = write_on(&second.storage, &[(1, 70), (2, 99)], 15);
+    assert_ne!(later.node.journal.log(), log, "the last file is another one");
 }
 
 #[test]

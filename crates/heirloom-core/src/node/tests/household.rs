@@ -138,6 +138,7 @@ impl House {
             checkpoint_from: self.checkpoint_from,
             checkpoint_quiet_ms: 1_000,
             place: None,
+            grounds: Vec::new(),
         };
         let storage = &mut machine.storage;
         let applied = Node::applied(storage).unwrap();

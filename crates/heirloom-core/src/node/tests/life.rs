@@ -22,6 +22,7 @@ fn replayed(house: &House, device: usize, restart_after: Option<usize>) -> Memor
         checkpoint_from: u64::MAX,
         checkpoint_quiet_ms: 1_000,
         place: None,
+        grounds: Vec::new(),
     };
     let account = house.node(device).account();
     let mut node = Node::open_empty(config(), account);

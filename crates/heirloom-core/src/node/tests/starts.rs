@@ -27,6 +27,7 @@ impl Starting {
             checkpoint_from: u64::MAX,
             checkpoint_quiet_ms: 1_000,
             place: None,
+            grounds: Vec::new(),
         };
         let mut node = Node::open(now, config, &mut storage).unwrap();
         node.start(now, &mut storage).unwrap();
