@@ -38,11 +38,24 @@ impl Node {
         haste: Haste,
     ) -> Result<bool, StorageError> {
         let [(_, first), ..] = run else { return Ok(true) };
-        let counts = self.settle_entries(now, storage, run, haste)?;
+        let counts = self.settle_entries(now, storage, self.behind_held(run), haste)?;
         if counts {
             self.rejoin(now, storage, first.header().log)?;
         }
         Ok(counts)
+    }
+
+    /// Returns the part of a run that lies behind what is held: what filled a hole
+    /// may have let some of it count already.
+    fn behind_held<'r>(&self, run: &'r Run) -> &'r Run {
+        let held = |log| self.replication.log(log).map_or(0, |state| state.durable);
+        let is_held = |(_, entry): &&(Option<Lsn>, Box<Entry>)| {
+            entry.header().seq <= held(entry.header().log)
+        };
+        match run.split_at(run.iter().take_while(is_held).count()) {
+            (_, []) => run,
+            (_, rest) => rest,
+        }
     }
 
     /// Takes in entries of one log, each behind the one before, that lie at

@@ -112,6 +112,32 @@ fn entries_behind_a_hole_count_again_as_soon_as_it_is_filled() {
     }
 }
 
+/// The next hole is filled by entries that were on their way before those behind
+/// the first one counted again.
+#[test]
+fn what_comes_with_entries_that_count_again_meanwhile_is_taken_in() {
+    let (mut whole, mut storage, _, log) = rotten(&[0, 2]);
+    forget(&mut storage);
+    let mut alone = Alone::open(storage);
+    for seqs in [[1].as_slice(), &[2, 3]] {
+        let bytes = |seq: &u64| settle::read_entry(&whole.storage, log, *seq).unwrap();
+        let run: Vec<(Option<Lsn>, Box<Entry>)> = seqs
+            .iter()
+            .map(bytes)
+            .map(|payload| {
+                let frame = Frame { kind: settle::FRAME_ENTRY, payload: payload.clone() };
+                let lsn = append(&mut alone.storage, [frame]);
+                (Some(lsn), Box::new(Entry::parse(payload).unwrap()))
+            })
+            .collect();
+        let haste = crate::collection::later::Haste::Now;
+        assert_eq!(alone.node.settle_run(NOW, &mut alone.storage, &run, haste), Ok(true));
+    }
+    assert_eq!(end(&alone, log), 4);
+    assert_eq!(alone.node.entries_lost(&alone.storage), Ok(0));
+    assert_eq!(alone.digest(), whole.digest());
+}
+
 #[test]
 fn entries_that_stand_before_the_roster_are_shown_when_the_index_is_made_again() {
     let (mut whole, mut storage, ..) = rotten(&[]);
