@@ -224,7 +224,9 @@ pub(crate) fn pairing_failed(cause: &str) -> Failure {
         exit::FAILED,
         "pairing-failed",
         sentence(&cause),
-        "Update heirloom on both devices and try again; nothing was changed here.",
+        "Where the device.key of this folder was taken out of the account, use another folder \
+         with `--home DIR`. Otherwise update heirloom on both devices and try again; nothing was \
+         changed here.",
     )
 }
 

@@ -28,6 +28,7 @@ const MESSAGE: u8 = 0;
 const NODE: u8 = 1;
 /// The tag of packed entries.
 const PACKED: u8 = 13;
+const PACKED_BYTES: usize = 512 * 1024;
 const FRAMES_MAX: usize = 16;
 const SIGNATURE_BYTES: usize = 64;
 
@@ -49,6 +50,15 @@ fn message(bytes: &[u8]) -> Outcome {
     match Message::from_bytes(bytes) {
         // What a newer version says is passed over and not kept.
         Ok(Message::Unknown(_)) => Outcome::accepted("unknown"),
+        // Packed entries may be packed in many ways, and are read as entries.
+        Ok(Message::Entries { urgent, entries }) if bytes.first() == Some(&PACKED) => {
+            // Near the limit they may not fit again where less of them follows.
+            if entries.iter().map(Vec::len).sum::<usize>() < PACKED_BYTES {
+                let again = Message::Packed { urgent, entries: entries.clone() }.to_bytes();
+                assert_eq!(Message::from_bytes(&again), Ok(Message::Entries { urgent, entries }));
+            }
+            Outcome::accepted("packed entries")
+        }
         Ok(message) => {
             assert_eq!(message.to_bytes(), bytes, "a message has one form");
             let name = format!("{message:?}");
