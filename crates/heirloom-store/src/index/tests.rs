@@ -320,30 +320,6 @@ fn where_no_index_can_be_written_it_is_in_memory() {
     assert_eq!((index.state(), index.backend().get(b"key")), (IndexState::InMemory, Ok(None)));
 }
 
-/// Its threads may wait for ever for what could not be written, with a lock that
-/// a new instance would need.
-#[test]
-fn an_index_whose_folder_is_gone_goes_on_in_memory() {
-    let home = tempfile::tempdir().unwrap();
-    let mut index = Index::open(home.path(), SETTINGS);
-    std::fs::remove_dir_all(home.path().join(FOLDER)).unwrap();
-    let failed = (0..200_u32).any(|number| {
-        let mut batch = Batch::default();
-        for part in 0..20_u32 {
-            let key = [number.to_be_bytes(), part.to_be_bytes()].concat();
-            batch.put(key, vec![3; INDEX_VALUE_BYTES_MAX + 1]);
-        }
-        index.backend().commit(batch).is_err()
-    });
-    assert!(failed, "sled makes files as it goes");
-    index.discard().unwrap();
-    assert_eq!(index.state(), IndexState::InMemory);
-    let mut batch = Batch::default();
-    batch.put(b"key".to_vec(), b"value".to_vec());
-    index.backend().commit(batch).unwrap();
-    assert_eq!(index.backend().get(b"key").unwrap().unwrap(), b"value");
-}
-
 /// An engine that never closes while its channel is open.
 #[derive(Debug)]
 struct Stuck(std::sync::Mutex<mpsc::Receiver<()>>);
