@@ -107,9 +107,6 @@ impl Node {
         if is_full || self.arrears.poll_timeout().is_some_and(|due| due <= now.mono_ms) {
             self.catch_up_some(storage, NOTES_PER_TURN)?;
             self.arrears.due_ms = now.mono_ms + 1;
-            if self.arrears.notes == 0 {
-                self.arrears.since_ms = now.mono_ms;
-            }
         }
         Ok(())
     }

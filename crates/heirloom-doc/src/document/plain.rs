@@ -7,10 +7,10 @@
 //! that were made apart, or when the history is asked for.
 
 use crate::author::{self, Step, Texts};
-use crate::birth::{Newborn, raw};
+use crate::birth::{Newborn, raw, value_of};
 use crate::change::{RawChange, foreign_hash};
 use crate::chunk::writer::{self, Front, NewOperation};
-use crate::chunk::{self, ACTION_DELETE, ACTION_SET, Action, Chunk, Operation, RawValue};
+use crate::chunk::{self, ACTION_DELETE, ACTION_SET, Action, Chunk, Head, Operation, RawValue};
 use crate::error::{ChunkError, DocError};
 use crate::value;
 use automerge::{Automerge, ScalarValue};
@@ -172,10 +172,15 @@ impl Plain {
 
     /// Returns the record with one more change, where that is such an edit as
     /// this device would write.
-    pub(crate) fn grown(&self, change: &[u8]) -> Option<Self> {
+    fn grown(&self, change: &[u8]) -> Option<Self> {
         let Chunk { head, operations, .. } = Chunk::parse(change).ok()?;
         let steps = operations.iter().map(step).collect::<Option<Vec<Step>>>()?;
-        let (grown, anew) = self.edited(head.actor, head.time, &steps)?;
+        self.grown_by(&head, &steps, change)
+    }
+
+    /// As [`Plain::grown`], of a change that was read.
+    pub(crate) fn grown_by(&self, head: &Head, steps: &[Step], change: &[u8]) -> Option<Self> {
+        let (grown, anew) = self.edited(head.actor, head.time, steps)?;
         (anew.0 == change).then_some(grown)
     }
 
@@ -322,18 +327,8 @@ fn operations<'a>(
 
 /// Returns the value that a scalar stands for.
 fn shown(scalar: &ScalarValue) -> Option<Value> {
-    match scalar {
-        ScalarValue::Str(text) => Some(Value::Str(text.to_string())),
-        ScalarValue::Int(number) => Some(Value::Int(*number)),
-        ScalarValue::Bytes(bytes) => value::from_bytes(bytes),
-        ScalarValue::Uint(_)
-        | ScalarValue::F64(_)
-        | ScalarValue::Counter(_)
-        | ScalarValue::Timestamp(_)
-        | ScalarValue::Boolean(_)
-        | ScalarValue::Unknown { .. }
-        | ScalarValue::Null => None,
-    }
+    let (kind, bytes) = raw(scalar);
+    value_of(RawValue { kind, bytes: &bytes })
 }
 
 /// Returns what a change does, where it does nothing but set keys to scalars and

@@ -74,11 +74,11 @@ fn grown(document: &Document, record: RecordId, offer: &Offered) -> Option<(Docu
     if head.time < 0 || !is_next(&document.heads(), &head, record, offer.log) {
         return None;
     }
-    if let Some(grown) = document.plain().and_then(|plain| plain.grown(bytes)) {
+    let steps = operations.iter().map(plain::step).collect::<Option<Vec<Step>>>()?;
+    if let Some(grown) = document.plain().and_then(|plain| plain.grown_by(&head, &steps, bytes)) {
         let hash = grown.hash();
         return Some((Document::of_plain(grown), hash));
     }
-    let steps = operations.iter().map(plain::step).collect::<Option<Vec<Step>>>()?;
     let hash = chunk::hash_of(bytes).ok()?;
     let mut copy = document.clone();
     let enact = || author::enact(copy.automerge_mut(), head.actor, head.time, steps, Texts::new());
