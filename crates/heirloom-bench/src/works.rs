@@ -20,7 +20,7 @@ pub(crate) const CHANGED: usize = 100;
 /// connections that give them.
 const SMALL_EDITS: usize = 20_000;
 const NOTES: usize = 256;
-const WRITERS: usize = 32;
+const WRITERS: usize = 16;
 /// Time after which a pair has nothing more to say.
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 /// Time for which an idle pair is watched.

@@ -30,6 +30,7 @@ mod damage;
 mod entries;
 mod exchange;
 mod importing;
+mod landed;
 mod listing;
 mod members;
 mod open;
@@ -135,6 +136,7 @@ pub struct Node {
     pub(crate) dialer: Dialer,
     pub(crate) fetches: Fetches,
     pub(crate) appends: BTreeMap<EffectId, PendingAppend>,
+    landed: Option<landed::Landed>,
     /// Frames that must precede the next append.
     pub(crate) prelude: Vec<PendingFrame>,
     /// Entries that arrived and are to be stored together.
@@ -245,6 +247,7 @@ impl Node {
         storage: &mut dyn Storage,
         input: Input,
     ) -> Result<(), StorageError> {
+        self.settle_landed(now, storage)?;
         self.owes_turn = true;
         let is_conversation =
             matches!(input, Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. });
@@ -287,7 +290,10 @@ impl Node {
                 self.membership.close(id);
                 Ok(())
             }
-            Input::Appended { id, result } => self.appended(now, storage, id, result),
+            Input::Appended { id, result } => {
+                self.appended(now, id, result);
+                Ok(())
+            }
             Input::Fetched { id, chunks, lacked, wrong } => {
                 self.judge_fetch(id, &chunks, &lacked, &wrong);
                 self.fetched(now, storage, id, &chunks)
@@ -361,7 +367,7 @@ impl Node {
     /// Returns whether writes are on their way to the disk.
     #[must_use]
     pub fn is_writing(&self) -> bool {
-        !self.appends.is_empty() || !self.arrived.is_empty()
+        !self.appends.is_empty() || self.landed.is_some() || !self.arrived.is_empty()
     }
 
     /// Returns the devices whose entries were taken in since the start.
@@ -461,20 +467,11 @@ impl Node {
         EffectId(self.next_effect)
     }
 
-    fn appended(
-        &mut self,
-        now: Now,
-        storage: &mut dyn Storage,
-        id: EffectId,
-        result: Result<Vec<Lsn>, AppendError>,
-    ) -> Result<(), StorageError> {
-        let Some(append) = self.appends.remove(&id) else { return Ok(()) };
+    fn appended(&mut self, now: Now, id: EffectId, result: Result<Vec<Lsn>, AppendError>) {
+        let Some(append) = self.appends.remove(&id) else { return };
         match result {
-            Ok(lsns) => self.settle(now, storage, append, &lsns),
-            Err(error) => {
-                self.append_failed(now, append, &error);
-                Ok(())
-            }
+            Ok(lsns) => self.land(now, append, lsns),
+            Err(error) => self.append_failed(now, append, &error),
         }
     }
 }

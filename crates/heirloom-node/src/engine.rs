@@ -10,6 +10,7 @@ use heirloom_identity::{DeviceKeys, Role};
 use heirloom_store::{DamagedFile, Store};
 use losses::Standing;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 mod losses;
@@ -167,13 +168,17 @@ impl Engine {
         survivable(self.node.handle_timeout(clock::now(), &mut self.store))
     }
 
-    /// Lets the index have what it does not have yet, when there is nothing else
-    /// to do.
+    /// Lets the index have what it has not had for a while.
     ///
     /// # Errors
     /// As [`Engine::input`].
     pub(crate) fn tend_index(&mut self) -> Result<(), StorageError> {
         self.store.tend_index()
+    }
+
+    /// Returns how long the index can wait for [`Engine::tend_index`].
+    pub(crate) fn index_pause(&self) -> Option<Duration> {
+        self.store.index_due().map(|due| due.saturating_duration_since(Instant::now()))
     }
 
     /// Makes the index durable, so that the next start reads less of the log.

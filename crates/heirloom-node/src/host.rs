@@ -171,14 +171,6 @@ enum Heard {
 }
 
 impl Queues {
-    /// Returns whether nothing has been heard that is not dealt with.
-    fn are_empty(&self) -> bool {
-        self.written.is_empty()
-            && self.arrivals.is_empty()
-            && self.commands.is_empty()
-            && self.network.is_empty()
-    }
-
     /// Returns something that was heard already, if there is anything.
     fn at_once(&mut self) -> Option<Heard> {
         let written = self.written.try_recv().ok().map(Heard::Written);
@@ -292,10 +284,6 @@ impl Host {
                 self.take_in(queues, heard).await?;
             }
             self.tick(queues).await?;
-            if queues.are_empty() {
-                let outcome = self.engine.tend_index();
-                self.follow(queues, outcome).await?;
-            }
         }
     }
 
@@ -326,6 +314,7 @@ impl Host {
             self.scrub.poll_timeout(),
         ];
         let pause = clock::pause_until(clock::now(), deadlines.into_iter().flatten().min());
+        let pause = self.engine.index_pause().map_or(pause, |index| index.min(pause));
         if self.outbox.is_waiting() || self.orders.is_waiting() {
             pause.min(outbox::RETRY_PAUSE)
         } else {
@@ -353,7 +342,8 @@ impl Host {
             let outcome = self.engine.timeout();
             self.follow(queues, outcome).await?;
         }
-        Ok(())
+        let outcome = self.engine.tend_index();
+        self.follow(queues, outcome).await
     }
 
     /// Tells the node which chunks were found damaged or gone.

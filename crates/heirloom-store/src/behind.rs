@@ -2,8 +2,8 @@
 //!
 //! What an entry brings is durable with the log; the index can be made again
 //! from it. So the engine need not have a write before somebody is answered:
-//! small ones are gathered, and handed on together when there is nothing else
-//! to do, or when there are many, to a thread of their own. They are read as if
+//! small ones are gathered, and handed on together after a moment, or when
+//! there are many, to a thread of their own. They are read as if
 //! they were there already. A crash loses some of the last, all of a commit or
 //! nothing, and the next start reads these frames of the log again.
 
@@ -12,8 +12,11 @@ use heirloom_base::limits::INDEX_BATCH_MAX;
 use heirloom_core::storage::{Batch, Rows};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// How long writes are gathered: what is edited again meanwhile is written once,
+/// and nobody who waits for an edit shares the processor with these writes.
+const GATHER: Duration = Duration::from_millis(250);
 /// Bytes that are gathered before they are handed on.
 const BYTES_MIN: usize = 128 * 1024;
 /// Bytes that are gathered at most while those before are on their way.
@@ -23,7 +26,10 @@ const BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Behind {
     gathered: Batch,
+    /// Bytes of what is gathered.
     bytes: usize,
+    /// When to hand on what is gathered, or to look for what was handed on.
+    due: Option<Instant>,
     flight: Option<Flight>,
     writer: Option<Sender<Order>>,
 }
@@ -69,11 +75,38 @@ impl Behind {
 
     /// Adds a commit.
     fn add(&mut self, mut batch: Batch) {
-        let size = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {
-            key.len() + value.as_ref().map_or(0, Vec::len)
-        };
-        self.bytes += batch.writes.iter().map(size).sum::<usize>();
+        let size = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        for (key, value) in &batch.writes {
+            let replaced = self.gathered.writes.get(key);
+            let before = replaced.map_or(0, |value| key.len() + size(value));
+            self.bytes = self.bytes + key.len() + size(value) - before;
+        }
         self.gathered.writes.append(&mut batch.writes);
+        if !self.gathered.writes.is_empty() {
+            self.due.get_or_insert_with(|| Instant::now() + GATHER);
+        }
+    }
+
+    /// Returns when there is something to do, if ever.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Hands on what has been gathered for long enough, and learns what became of
+    /// what was handed on before.
+    ///
+    /// # Errors
+    /// When the engine failed.
+    pub(crate) fn tend(&mut self, backend: &Arc<dyn Backend>) -> Result<(), IndexError> {
+        if self.due.is_none_or(|due| due > Instant::now()) {
+            return Ok(());
+        }
+        self.due = None;
+        self.hand_on(backend)?;
+        if self.flight.is_some() {
+            self.due = Some(Instant::now() + GATHER);
+        }
+        Ok(())
     }
 
     /// Returns what a key was last given here, if anything: nothing means that it
@@ -120,7 +153,7 @@ impl Behind {
     ///
     /// # Errors
     /// When the engine failed.
-    pub(crate) fn hand_on(&mut self, backend: &Arc<dyn Backend>) -> Result<(), IndexError> {
+    fn hand_on(&mut self, backend: &Arc<dyn Backend>) -> Result<(), IndexError> {
         self.look()?;
         if self.flight.is_some() || self.gathered.writes.is_empty() {
             return Ok(());

@@ -14,7 +14,7 @@ use heirloom_core::storage::{Batch, Frame, Lsn, Rows, Storage, StorageError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use appender::Appender;
 pub use condition::{Problem, Sizes};
@@ -301,13 +301,18 @@ impl Store {
         self.index.keep_in_memory();
     }
 
-    /// Hands on to the index what it does not have yet, and waits for nothing: to
-    /// be called when there is nothing else to do.
+    /// Hands on to the index what it has not had for a while, and waits for nothing.
     ///
     /// # Errors
-    /// [`StorageError::Index`].
+    /// [`StorageError::Index`], also of what was handed on before.
     pub fn tend_index(&mut self) -> Result<(), StorageError> {
-        Ok(self.behind.hand_on(self.index.backend())?)
+        Ok(self.behind.tend(self.index.backend())?)
+    }
+
+    /// Returns when [`Store::tend_index`] has something to do, if ever.
+    #[must_use]
+    pub fn index_due(&self) -> Option<Instant> {
+        self.behind.due()
     }
 
     /// Hands on to the index what it does not have yet, and waits until it has it.

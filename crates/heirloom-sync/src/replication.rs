@@ -12,6 +12,7 @@ use heirloom_base::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod ahead;
 mod doubles;
 mod pause;
 mod receipts;
@@ -597,15 +598,8 @@ impl Replication {
         let present = self.logs_of_present();
         for peer in peers {
             while let Some(entries) = self.next_entries(now, peer, &present, read) {
-                let urgent = self.urgent;
                 let unpacks = self.sessions.get(&peer).is_some_and(|session| session.unpacks);
-                self.send(
-                    peer,
-                    match unpacks && bundle::is_worth(&entries) {
-                        true => Message::Packed { urgent, entries },
-                        false => Message::Entries { urgent, entries },
-                    },
-                );
+                self.send(peer, entries_message(unpacks, self.urgent, entries));
             }
         }
         self.urgent = false;
@@ -679,6 +673,14 @@ impl Replication {
     /// Returns the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+}
+
+/// Returns the message that brings entries to a peer.
+fn entries_message(unpacks: bool, urgent: bool, entries: Vec<Vec<u8>>) -> Message {
+    match unpacks && bundle::is_worth(&entries) {
+        true => Message::Packed { urgent, entries },
+        false => Message::Entries { urgent, entries },
     }
 }
 

@@ -27,6 +27,7 @@ impl Node {
     /// Does everything that follows from what happened.
     pub(super) fn turn(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
         self.owes_turn = false;
+        self.settle_landed(now, storage)?;
         if self.started {
             for input in std::mem::take(&mut self.deferred) {
                 self.route(now, storage, input)?;

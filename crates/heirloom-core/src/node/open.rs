@@ -100,6 +100,7 @@ impl Node {
             dialer: Dialer::default(),
             fetches: Fetches::default(),
             appends: BTreeMap::new(),
+            landed: None,
             prelude: Vec::new(),
             arrived: Vec::new(),
             owes_turn: false,

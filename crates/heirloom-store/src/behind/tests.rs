@@ -160,3 +160,28 @@ fn a_failure_is_told_to_whoever_comes_next() {
     assert_eq!(slow.count(), 0, "an engine that never answers holds nobody up");
     slow.let_one_go();
 }
+
+#[test]
+fn what_is_edited_again_counts_once_and_goes_after_a_while() {
+    let slow = Arc::new(Slow::default());
+    let backend: Arc<dyn Backend> = slow.clone();
+    let mut behind = Behind::default();
+    assert_eq!(behind.due(), None);
+    for _ in 0..3 {
+        behind.add(batch(&[(b"a1", Some(&[1; 1_000]))]));
+    }
+    assert_eq!(behind.bytes, 1_002);
+    let due = behind.due().unwrap();
+    behind.tend(&backend).unwrap();
+    assert!(behind.flight.is_none() && behind.due() == Some(due), "it is not time yet");
+    behind.due = Some(Instant::now());
+    behind.tend(&backend).unwrap();
+    assert!(behind.flight.is_some(), "it was handed on");
+    assert!(behind.due().is_some(), "somebody looks what became of it");
+    slow.let_one_go();
+    behind.wait().unwrap();
+    behind.due = Some(Instant::now());
+    behind.tend(&backend).unwrap();
+    assert_eq!(behind.due(), None);
+    assert_eq!(slow.count(), 1);
+}

@@ -1,3 +1,4 @@
+mod aheads;
 mod holes;
 mod pauses;
 mod relays;

@@ -177,6 +177,23 @@ impl House {
         self.run();
     }
 
+    /// Lets a device hear of something and do nothing about it yet; returns what it
+    /// wants done meanwhile.
+    pub(super) fn take_in(&mut self, device: usize, input: Input) -> Vec<Effect> {
+        let machine = &mut self.devices[device];
+        let node = machine.node.as_mut().expect("the device is on");
+        node.take_in(self.now, &mut machine.storage, input).unwrap();
+        std::iter::from_fn(|| node.poll_effect()).collect()
+    }
+
+    /// Lets a device do what is due; returns what it wants done.
+    pub(super) fn turn(&mut self, device: usize) -> Vec<Effect> {
+        let machine = &mut self.devices[device];
+        let node = machine.node.as_mut().expect("the device is on");
+        node.handle_timeout(self.now, &mut machine.storage).unwrap();
+        std::iter::from_fn(|| node.poll_effect()).collect()
+    }
+
     /// Lets a device hear a message of another.
     pub(super) fn hear(&mut self, device: usize, from: usize, message: &Message) {
         let from = self.id(from);
