@@ -60,6 +60,14 @@ pub(crate) enum LocalState {
         /// Its last entry that was held.
         seq: u64,
     },
+    /// The entries of a log of this device from this one on were lost or cannot be
+    /// sent, and what they held was written again.
+    GivenUp {
+        /// The log.
+        log: LogId,
+        /// The first of them.
+        from: u64,
+    },
     /// Which file the log ended in when its life began or went on.
     Ground(Ground),
 }
@@ -77,6 +85,7 @@ impl LocalState {
             Self::Damage(_) => b"damage".to_vec(),
             Self::Lost { log, .. } => [b"lost/".as_slice(), &log.0].concat(),
             Self::Ground(_) => b"ground".to_vec(),
+            Self::GivenUp { log, .. } => [b"given-up/".as_slice(), &log.0].concat(),
         }
     }
 
@@ -130,6 +139,11 @@ impl Encode for LocalState {
                 writer.u32(*segment);
                 writer.u64(*mark);
             }
+            Self::GivenUp { log, from } => {
+                writer.u8(10);
+                log.encode(writer);
+                writer.u64(*from);
+            }
         }
     }
 }
@@ -149,6 +163,7 @@ impl Decode for LocalState {
             7 => Self::Damage(DamageMark(reader.array()?)),
             8 => Self::Lost { log: LogId::decode(reader)?, seq: reader.u64()? },
             9 => Self::Ground(Ground { segment: reader.u32()?, mark: reader.u64()? }),
+            10 => Self::GivenUp { log: LogId::decode(reader)?, from: reader.u64()? },
             value => return Err(DecodeError::Unknown { what: "own state", value: value.into() }),
         })
     }
@@ -180,6 +195,7 @@ mod tests {
             LocalState::Damage(DamageMark([8; 16])),
             LocalState::Lost { log: LogId([9; 16]), seq: 10 },
             LocalState::Ground(Ground { segment: 3, mark: 77 }),
+            LocalState::GivenUp { log: LogId([9; 16]), from: 11 },
             route,
         ] {
             assert_eq!(LocalState::from_bytes(&state.to_bytes()), Ok(state));
@@ -199,6 +215,7 @@ mod tests {
             LocalState::Damage(DamageMark([1; 16])),
             LocalState::Lost { log: LogId([1; 16]), seq: 1 },
             LocalState::Lost { log: LogId([2; 16]), seq: 1 },
+            LocalState::GivenUp { log: LogId([1; 16]), from: 1 },
             route(1),
             route(2),
         ];
@@ -225,7 +242,7 @@ mod tests {
         #[test]
         fn whatever_is_read_is_written_the_same(
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
-            kind in 0..8u8,
+            kind in 0..11u8,
         ) {
             let bytes = [vec![kind], bytes].concat();
             if let Ok(state) = LocalState::from_bytes(&bytes) {

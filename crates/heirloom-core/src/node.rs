@@ -22,6 +22,7 @@ use heirloom_sync::{Entry, Replication};
 use preview::Preview;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod again;
 mod agenda;
 mod arrears;
 mod checkpoints;
@@ -113,6 +114,8 @@ pub(crate) enum Then {
     Acknowledge(PairingId),
     /// The start is recorded: conversations may begin.
     Started,
+    /// So many records that the disk had lost stand again.
+    WrittenAgain(usize),
 }
 
 #[derive(Debug)]
@@ -137,6 +140,10 @@ pub struct Node {
     pub(crate) fetches: Fetches,
     pub(crate) appends: BTreeMap<EffectId, PendingAppend>,
     landed: Option<landed::Landed>,
+    /// Whether what the disk has lost is being written again; commands wait for it.
+    is_writing_again: bool,
+    /// Whether an earlier log of this device has grown: see [`Node::write_again`].
+    owes_look_for_lost: bool,
     /// Frames that must precede the next append.
     pub(crate) prelude: Vec<PendingFrame>,
     /// Entries that arrived and are to be stored together.
@@ -251,7 +258,8 @@ impl Node {
         self.owes_turn = true;
         let is_conversation =
             matches!(input, Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. });
-        if is_conversation && !self.started {
+        let is_command = matches!(input, Input::Command { .. });
+        if is_conversation && !self.started || is_command && self.is_writing_again {
             self.defer(input);
             return Ok(());
         }

@@ -65,7 +65,7 @@ pub(crate) fn back_to(
 /// Returns the edits from one document to another, with the mark of a restore.
 fn way(now: &Document, then: &Document, wall_ms: u64) -> Vec<(String, Option<Value>)> {
     let (current, wanted) = (births::content(now), births::content(then));
-    let mut edits = births::way(now, &wanted).unwrap_or_else(|| difference(&current, &wanted));
+    let mut edits = towards(now, &wanted);
     // A conflict that the version did not have is settled by it.
     for conflict in births::conflicts(now) {
         if edits.iter().all(|(key, _)| *key != conflict.key) {
@@ -87,6 +87,11 @@ fn way(now: &Document, then: &Document, wall_ms: u64) -> Vec<(String, Option<Val
         edits.push((key::RESTORED.to_owned(), Some(mark(now, wall_ms))));
     }
     edits
+}
+
+/// Returns the edits that make a document show a content.
+pub(crate) fn towards(now: &Document, wanted: &Content) -> Vec<(String, Option<Value>)> {
+    births::way(now, wanted).unwrap_or_else(|| difference(&births::content(now), wanted))
 }
 
 /// Returns a mark of a restore that is none of those which are there: the same

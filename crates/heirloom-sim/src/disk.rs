@@ -9,6 +9,15 @@ use heirloom_core::{Node, founding};
 use heirloom_sync::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What has rotted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotten {
+    /// The entry, and those that stood behind it in its log.
+    pub gone: BTreeSet<EntryId>,
+    /// Whose log it is, where that is known.
+    pub author: Option<DeviceId>,
+}
+
 /// Space between two frames' positions, so that none is ever used twice.
 const LSN_STEP: u64 = 16;
 
@@ -272,9 +281,8 @@ impl SimDisk {
         self.write_now(frames);
     }
 
-    /// Lets one stored entry rot, whichever; returns it and those that stood
-    /// behind it in its log, if there was one.
-    pub fn rot(&mut self, rng: &mut Rng) -> Option<BTreeSet<EntryId>> {
+    /// Lets one stored entry rot, whichever, if there is one.
+    pub fn rot(&mut self, rng: &mut Rng) -> Option<Rotten> {
         let is_entry = |frame: &Frame| frame.kind == FRAME_ENTRY;
         let entries: Vec<Lsn> = self
             .storage
@@ -284,15 +292,20 @@ impl SimDisk {
             .map(|(lsn, _)| *lsn)
             .collect();
         let lsn = entries.get(rng.index(entries.len()))?;
+        let begins = |entry: Entry| Some((entry.header().log, entry.header().origin?.device));
+        let authors: BTreeMap<LogId, DeviceId> =
+            self.storage.frames.values().filter_map(entry_of).filter_map(begins).collect();
         let rotten = self.storage.frames.remove(lsn)?;
         let rotten = entry_of(&rotten);
+        let log = rotten.as_ref().map(|entry| entry.header().log);
         let is_behind = |entry: &Entry| {
             let (one, header) = (rotten.as_ref().map(Entry::header), entry.header());
             one.is_some_and(|one| one.log == header.log && one.seq < header.seq)
         };
         let all = self.storage.frames.values().filter_map(entry_of);
         let behind = all.filter(is_behind).map(|entry| entry.id());
-        Some(behind.chain(rotten.iter().map(Entry::id)).collect())
+        let gone = behind.chain(rotten.iter().map(Entry::id)).collect();
+        Some(Rotten { gone, author: log.and_then(|log| authors.get(&log).copied()) })
     }
 
     /// Returns how many durable entries are of a kind.

@@ -97,6 +97,7 @@ kinds! {
     SyncFailed = "sync failed";
     EntryRotten = "entry rotten, index lost";
     EntryRottenUnderIndex = "entry rotten, index kept";
+    EntryRottenUnsent = "entry rotten that nobody else has, index kept";
     EndLost = "end of the log lost";
     ChunkLost = "chunk lost";
     ChunkFlipped = "chunk with a flipped bit";

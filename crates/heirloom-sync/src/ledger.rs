@@ -2,6 +2,7 @@
 //! has signed what cannot be true.
 
 use crate::receipt::Receipt;
+use crate::vector::VersionVector;
 use heirloom_base::{DeviceId, LogId};
 use std::collections::BTreeMap;
 
@@ -74,6 +75,11 @@ impl Ledger {
         self.receipts.iter().map(|(device, (_, bytes))| (*device, bytes.as_slice()))
     }
 
+    /// Returns what every device said last to hold.
+    pub fn vectors(&self) -> impl Iterator<Item = (DeviceId, &VersionVector)> {
+        self.receipts.iter().map(|(device, (receipt, _))| (*device, &receipt.vector))
+    }
+
     /// Returns the devices that hold `log` up to `seq`.
     pub fn holders(&self, log: LogId, seq: u64) -> impl Iterator<Item = DeviceId> {
         self.receipts
@@ -86,7 +92,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vector::{Tip, VersionVector};
+    use crate::vector::Tip;
     use heirloom_base::{Incarnation, SpaceId};
 
     fn receipt(device: u8, counter: u64, seq: u64) -> Receipt {

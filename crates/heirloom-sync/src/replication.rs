@@ -396,6 +396,13 @@ impl Replication {
         self.ledger.holders(log, seq).filter(holds).collect()
     }
 
+    /// Returns up to which entry anybody among these devices said to hold a log.
+    #[must_use]
+    pub fn held_by(&self, log: LogId, devices: &dyn Fn(DeviceId) -> bool) -> u64 {
+        let held = self.ledger.vectors().filter(|(device, _)| devices(*device));
+        held.map(|(_, vector)| vector.seq(log)).max().unwrap_or(0)
+    }
+
     /// Returns whether somebody's end of a log can be the one held here. A
     /// longer one of this device's own log was written before the folder was
     /// put back, so nothing that stands here since is in it.

@@ -114,10 +114,8 @@ impl Node {
             let first_lost = held.map_or(1, |(seq, _)| seq + 1);
             let mut view = View::new(storage);
             queue::forget_behind(&mut view, log, first_lost - 1)?;
-            match held {
-                Some((seq, id)) => view.put(key, &LogRow { seq, id, ..row }),
-                None => view.remove(key),
-            }
+            let (seq, id) = held.unwrap_or((0, EntryId([0; 32])));
+            view.put(key, &LogRow { seq, id, ..row });
             for seq in first_lost..=row.seq {
                 if matches!(read(view.storage(), log, seq)?, Found::Entry(_)) {
                     continue; // Sound, behind a hole: see `stranded`.
@@ -133,15 +131,24 @@ impl Node {
         Ok(lost)
     }
 
+    /// Returns how far logs were held before their frames were lost.
+    pub(super) fn lost_ends(storage: &dyn Storage) -> Result<BTreeMap<LogId, u64>, StorageError> {
+        let mut ends = BTreeMap::new();
+        for (_, bytes) in all_rows(storage, &rows::key(table::LOCAL, &[b"lost/"]))? {
+            if let LocalState::Lost { log, seq } = decode_row(&bytes)? {
+                ends.insert(log, seq);
+            }
+        }
+        Ok(ends)
+    }
+
     /// Counts the entries that were held once, were lost, and are not back.
     pub(super) fn entries_lost(&self, storage: &dyn Storage) -> Result<u64, StorageError> {
         let mut ends: BTreeMap<LogId, u64> =
             self.replication.logs().map(|(log, state)| (log, state.durable)).collect();
-        for (_, bytes) in all_rows(storage, &rows::key(table::LOCAL, &[b"lost/"]))? {
-            if let LocalState::Lost { log, seq } = decode_row(&bytes)? {
-                let end = ends.entry(log).or_default();
-                *end = seq.max(*end);
-            }
+        for (log, seq) in Self::lost_ends(storage)? {
+            let end = ends.entry(log).or_default();
+            *end = seq.max(*end);
         }
         let mut missing = 0;
         for (log, end) in ends {

@@ -105,6 +105,7 @@ impl Node {
         for ((_, entry), missing) in run.iter().zip(missing) {
             if self.device_of(log) == Some(self.device()) {
                 self.journal.observe(entry.header().hlc);
+                self.owes_look_for_lost |= self.journal.log() != Some(log);
             }
             self.replication.durable(now, entry, missing);
         }

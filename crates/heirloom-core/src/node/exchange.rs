@@ -28,7 +28,7 @@ impl Node {
     pub(super) fn turn(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
         self.owes_turn = false;
         self.settle_landed(now, storage)?;
-        if self.started {
+        if self.started && !self.is_writing_again {
             for input in std::mem::take(&mut self.deferred) {
                 self.route(now, storage, input)?;
             }
@@ -44,6 +44,7 @@ impl Node {
         if !self.is_showing() {
             self.catch_up_in_time(now, storage)?;
         }
+        self.write_again_in_time(now, storage)?;
         self.checkpoint_in_time(now, storage)?;
         self.replication.find_stalls(now);
         self.replication.resume(now);

@@ -101,6 +101,8 @@ impl Node {
             fetches: Fetches::default(),
             appends: BTreeMap::new(),
             landed: None,
+            is_writing_again: false,
+            owes_look_for_lost: false,
             prelude: Vec::new(),
             arrived: Vec::new(),
             owes_turn: false,
@@ -151,7 +153,8 @@ impl Node {
             | LocalState::Place(_)
             | LocalState::Ground(_)
             | LocalState::Damage(_)
-            | LocalState::Lost { .. } => {}
+            | LocalState::Lost { .. }
+            | LocalState::GivenUp { .. } => {}
         }
     }
 
@@ -236,7 +239,7 @@ impl Node {
         } else {
             self.started = true;
         }
-        Ok(())
+        self.write_again(now, storage)
     }
 
     /// Goes on with the clock of this device's own logs, whatever the time is now.

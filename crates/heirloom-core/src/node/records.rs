@@ -363,7 +363,7 @@ impl Node {
         Ok(None)
     }
 
-    fn seal_entries(
+    pub(super) fn seal_entries(
         &mut self,
         drafts: Vec<Draft>,
         hlc: Hlc,
@@ -500,13 +500,18 @@ impl Node {
 }
 
 impl Writing {
+    /// Returns the changes that were gathered.
+    pub(super) fn into_drafts(self) -> Vec<Draft> {
+        self.drafts
+    }
+
     /// Returns a record's document with what was gathered for it.
     pub(super) fn document(&self, record: RecordId) -> Option<&Document> {
         let mut edited = self.edited.iter().rev();
         edited.find(|(own, _)| *own == record).map(|(_, document)| document)
     }
 
-    fn take(
+    pub(super) fn take(
         &mut self,
         record: RecordId,
         document: &Document,

@@ -138,6 +138,9 @@ impl Node {
                 let mut view = View::new(storage);
                 view.put(rows::key(table::LOCAL, &[&state.name()]), &state);
                 view.commit(Some(lsn))?;
+                if let LocalState::GivenUp { log, from } = state {
+                    self.give_up(storage, (log, from))?;
+                }
                 self.take_local(now, state);
                 Ok(true)
             }
@@ -260,6 +263,7 @@ impl Node {
             },
             Then::Grant(id) => self.send_grant(id),
             Then::Acknowledge(id) => self.acknowledge(id),
+            Then::WrittenAgain(records) => self.written_again(records),
             Then::Started => {
                 self.started = true;
                 // What came before is handled by the turn that follows.
@@ -292,13 +296,15 @@ impl Node {
         self.replication.refused(now);
         self.collection.abandon();
         self.prelude.extend(append.frames.into_iter().filter(|frame| match frame {
+            PendingFrame::Local(LocalState::GivenUp { .. }) | PendingFrame::Entry(_) => false,
             PendingFrame::Local(_) | PendingFrame::RosterOp(_) => true,
-            PendingFrame::Entry(_) => false,
         }));
         match append.then {
             Then::Answer { id, .. } => self.reply(id, Err(failure::append(error))),
             Then::Grant(id) | Then::Acknowledge(id) => self.membership.close(id),
             Then::Started => self.start_again_ms = Some(now.mono_ms + START_PAUSE_MS),
+            // The next start tries again.
+            Then::WrittenAgain(_) => self.is_writing_again = false,
             Then::Rest => {}
         }
         self.event(crate::command::Event::Warning {

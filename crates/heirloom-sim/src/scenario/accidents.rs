@@ -149,7 +149,8 @@ impl Story {
         self.keep_what_others_hold(device);
         self.report.rotten += 1;
         let safe = if self.rng.chance(70) { self.safe() } else { BTreeSet::new() };
-        self.world.rot(device, &safe);
+        let is_honest = self.hostile.is_none();
+        self.world.rot(device, &safe, is_honest);
     }
 
     /// Takes the end of somebody's log, which the index still knows.

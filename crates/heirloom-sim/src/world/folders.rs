@@ -1,7 +1,7 @@
 //! What happens to folders: copies, copies put back, and rot.
 
 use super::{Damage, World};
-use crate::disk::{Index, SimDisk};
+use crate::disk::{Index, Rotten, SimDisk};
 use crate::faults::Fault;
 use heirloom_base::EntryId;
 use std::collections::BTreeSet;
@@ -50,15 +50,20 @@ impl World {
 
     /// Switches a device off, lets a stored entry rot, and switches it on
     /// again. The store noticed; its index is built anew from what is left, or,
-    /// where it and all behind it are `safe` elsewhere, kept and set back.
-    pub fn rot(&mut self, device: usize, safe: &BTreeSet<EntryId>) {
+    /// where it and all behind it are `safe` elsewhere, kept and set back. So it is
+    /// for what the device wrote itself, where nobody lies about what is held.
+    pub fn rot(&mut self, device: usize, safe: &BTreeSet<EntryId>, is_honest: bool) {
         self.crash(device);
         let rng = &mut self.rng;
         let Some(machine) = self.devices.get_mut(device) else { return };
-        if let Some(gone) = machine.disk.rot(rng) {
-            if machine.disk.has_index() && gone.is_subset(safe) {
+        if let Some(Rotten { gone, author }) = machine.disk.rot(rng) {
+            let is_own = author == Some(machine.keys.id()) && is_honest;
+            if machine.disk.has_index() && (gone.is_subset(safe) || is_own) {
                 machine.damage = Damage::UnderIndex;
-                self.tally.note(Fault::EntryRottenUnderIndex);
+                self.tally.note(match gone.is_subset(safe) {
+                    true => Fault::EntryRottenUnderIndex,
+                    false => Fault::EntryRottenUnsent,
+                });
             } else {
                 machine.damage = Damage::WithIndex;
                 machine.disk.discard_index();

@@ -1,0 +1,262 @@
+//! What this device wrote, its disk has lost and nobody else holds is written
+//! again.
+//!
+//! The index outlives the frames that it was made from, so a record is still
+//! shown with what was lost. But nobody can send it: not the entry that is gone,
+//! nor what stands behind it in its log, nor what builds on either. So these
+//! entries are given up, on this device and for good: the records that they
+//! touched are made again from what others can have, and what was shown and is
+//! missing then is written under the log that is written now.
+//!
+//! What the receipts say that others hold is not given up: it comes back.
+
+use super::settle::Shelves;
+use super::{Node, PendingFrame, Refusal, Then};
+use crate::collection::Applied;
+use crate::collection::verdicts::Court;
+use crate::command::Event;
+use crate::local::LocalState;
+use crate::node::records::{Manner, Writing};
+use crate::rows::{self, table};
+use crate::storage::{Storage, StorageError};
+use crate::view::View;
+use crate::{births, past};
+use heirloom_base::{LogId, Now, RecordId};
+use heirloom_doc::Document;
+use heirloom_schema::{Content, Value, key};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The first entry of each log that is given up, with all behind it.
+type GivenUp = BTreeMap<LogId, u64>;
+
+/// A place in the index that says that an entry touched a record.
+struct Touch {
+    key: Vec<u8>,
+    record: RecordId,
+    log: LogId,
+    seq: u64,
+}
+
+impl Node {
+    /// Writes again what only the index has: to be called at the start, when it
+    /// shows all that it can.
+    pub(super) fn write_again(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        let may_write = self.membership.keyring.is_some()
+            && self.membership.may_write(self.device())
+            && self.membership.roster.state().writing_epoch().is_some();
+        if self.is_writing_again || !may_write {
+            return Ok(());
+        }
+        let mut given_up = self.lost_for_good(storage)?;
+        if given_up.is_empty() {
+            return Ok(());
+        }
+        let touches = touches(storage)?;
+        let is_shown = |log: &LogId, from: &u64| {
+            touches.iter().any(|touch| touch.log == *log && touch.seq >= *from)
+        };
+        // What is here and not shown is of use when the others fill the hole.
+        given_up.retain(|log, from| !self.holed.contains(log) || is_shown(log, from));
+        if given_up.is_empty() {
+            return Ok(());
+        }
+        // Changes that wait in the log that is written may have taken its numbers.
+        let written = self.journal.log().and_then(|log| self.replication.log(log));
+        if written.is_none_or(|state| state.staged > 0) {
+            self.begin_incarnation();
+        }
+        let mut writing = Writing::default();
+        let touches: Vec<&Touch> = touches.iter().filter(|touch| touch.is_in(&given_up)).collect();
+        let records: BTreeSet<RecordId> = touches.iter().map(|touch| touch.record).collect();
+        for record in &records {
+            match self.write_record_again(now, storage, &mut writing, (*record, &touches)) {
+                Ok(()) => {}
+                Err(Refusal::Storage(error)) => return Err(error),
+                Err(Refusal::Failure(failure)) => {
+                    tracing::warn!(record = %record.short(), ?failure, "cannot be written again");
+                }
+            }
+        }
+        let hlc = self.journal.tick(now.wall_ms);
+        let entries = match self.seal_entries(writing.into_drafts(), hlc) {
+            Ok(entries) => entries,
+            Err(refusal) => {
+                tracing::warn!(?refusal, "nothing can be written again");
+                return Ok(());
+            }
+        };
+        tracing::warn!(records = records.len(), logs = given_up.len(), "written again");
+        let entries = entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry)));
+        // In this order: what was given up is forgotten when all of it stands again.
+        let marks = given_up.into_iter().map(|(log, from)| LocalState::GivenUp { log, from });
+        let frames = entries.chain(marks.map(PendingFrame::Local)).collect();
+        self.is_writing_again = true;
+        self.append(Vec::new(), frames, Then::WrittenAgain(records.len()));
+        Ok(())
+    }
+
+    /// As [`Node::write_again`], when what the others hold of a log of this device
+    /// has come back.
+    pub(super) fn write_again_in_time(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
+        match std::mem::take(&mut self.owes_look_for_lost) {
+            true => self.write_again(now, storage),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns what nobody can send of this device's earlier logs, from the first
+    /// that is gone of each.
+    fn lost_for_good(&self, storage: &dyn Storage) -> Result<GivenUp, StorageError> {
+        let ends = Self::lost_ends(storage)?;
+        let own = |log: &LogId| {
+            self.journal.log() != Some(*log) && self.device_of(*log) == Some(self.device())
+        };
+        let others = |device| device != self.device() && self.membership.is_peer(device);
+        let mut given_up = GivenUp::new();
+        let logs: BTreeSet<LogId> = self.holed.iter().chain(ends.keys()).copied().collect();
+        for log in logs.into_iter().filter(own) {
+            let held = self.replication.log(log).map_or(0, |state| state.durable);
+            let end = ends.get(&log).copied().unwrap_or(0);
+            let missing = Self::entries_missing(storage, log, held, end)?;
+            if missing > 0 && self.replication.held_by(log, &others) <= held {
+                given_up.insert(log, held + 1);
+            }
+        }
+        Ok(given_up)
+    }
+
+    /// Gathers what a record shows and would not without the entries of these
+    /// touches.
+    fn write_record_again(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        writing: &mut Writing,
+        (record, touches): (RecordId, &[&Touch]),
+    ) -> Result<(), Refusal> {
+        let Some(shown) = self.collection.document(storage, record)? else { return Ok(()) };
+        let wanted = births::content(&shown);
+        let touches = touches.iter().filter(|touch| touch.record == record);
+        let rest = self.made_without(storage, record, touches.map(|touch| &touch.key))?;
+        let mut rest = match rest {
+            Some(rest) => rest,
+            None => {
+                let mut born = wanted.clone();
+                born.remove(key::DELETED);
+                let changes = heirloom_doc::birth(record, &born).map_err(cannot)?;
+                let document = Document::from_birth(&changes).map_err(cannot)?;
+                writing.take(record, &document, changes, chunks_of(&born));
+                document
+            }
+        };
+        let edits = past::towards(&rest, &wanted);
+        self.change(now, writing, record, &mut rest, edits, Manner::Merge)
+    }
+
+    /// Returns a record as it is without these touches.
+    fn made_without<'k>(
+        &self,
+        storage: &mut dyn Storage,
+        record: RecordId,
+        touches: impl Iterator<Item = &'k Vec<u8>>,
+    ) -> Result<Option<Document>, StorageError> {
+        let Some(keyring) = &self.membership.keyring else { return Ok(None) };
+        let library = Shelves { keyring, collection: &self.collection };
+        let court = Court { library: &library, verdicts: &self.membership.roster };
+        // Nothing of this is committed.
+        let mut view = View::new(storage);
+        touches.for_each(|key| view.remove(key.clone()));
+        court.rebuild(&mut view, record, &mut Applied::default())?;
+        let saved = view.document(record)?;
+        saved.map(|saved| self.collection.documents().load(record, &saved)).transpose()
+    }
+
+    /// Forgets the entries of a log from one on, and makes what they touched anew
+    /// without them.
+    pub(super) fn give_up(
+        &mut self,
+        storage: &mut dyn Storage,
+        (log, from): (LogId, u64),
+    ) -> Result<(), StorageError> {
+        self.catch_up(storage)?;
+        let given_up = GivenUp::from([(log, from)]);
+        let touches = touches(storage)?;
+        let touches: Vec<Touch> =
+            touches.into_iter().filter(|touch| touch.is_in(&given_up)).collect();
+        let mut applied = Applied::default();
+        let mut view = View::new(storage);
+        for table in [table::ENTRY, table::CHUNKS, table::SEALED, table::CHECKPOINT] {
+            let (prefix, after) =
+                (rows::key(table, &[&log.0]), rows::entry_key(table, log, from - 1));
+            for (key, _) in view.scan(&prefix, Some(&after), usize::MAX)? {
+                view.remove(key);
+            }
+        }
+        let lost = LocalState::Lost { log, seq: from - 1 };
+        view.put(rows::key(table::LOCAL, &[&lost.name()]), &lost);
+        touches.iter().for_each(|touch| view.remove(touch.key.clone()));
+        view.commit(None)?;
+        if let Some(keyring) = &self.membership.keyring {
+            let library = Shelves { keyring, collection: &self.collection };
+            let court = Court { library: &library, verdicts: &self.membership.roster };
+            let records: BTreeSet<RecordId> = touches.iter().map(|touch| touch.record).collect();
+            for record in records {
+                let mut view = View::new(storage);
+                court.rebuild(&mut view, record, &mut applied)?;
+                view.commit(None)?;
+            }
+        }
+        self.holed.remove(&log);
+        self.heed(&applied);
+        self.tell(storage, applied)
+    }
+
+    /// Notes that everything was written again.
+    pub(super) fn written_again(&mut self, records: usize) {
+        self.is_writing_again = false;
+        let text = match records {
+            1 => "1 record that the disk had lost was written again.".to_owned(),
+            _ => format!("{records} records that the disk had lost were written again."),
+        };
+        let (code, aside) = ("written-again".to_owned(), None);
+        self.event(Event::Warning { code, text, aside });
+    }
+}
+
+impl Touch {
+    fn is_in(&self, given_up: &GivenUp) -> bool {
+        given_up.get(&self.log).is_some_and(|from| self.seq >= *from)
+    }
+}
+
+/// Reads which entries touched which records.
+fn touches(storage: &dyn Storage) -> Result<Vec<Touch>, StorageError> {
+    let read = |key: Vec<u8>| {
+        let record = RecordId(*key.get(1..)?.first_chunk::<16>()?);
+        let (log, seq) = rows::entry_of_key(key.get(RecordId::SIZE..)?)?;
+        Some(Touch { key, record, log, seq })
+    };
+    let rows = storage.scan(&[table::TOUCHED], None, usize::MAX)?;
+    Ok(rows.into_iter().filter_map(|(key, _)| read(key)).collect())
+}
+
+/// Returns the chunks that a content refers to.
+fn chunks_of(content: &Content) -> Vec<heirloom_base::ChunkId> {
+    let blobs = content.values().filter_map(|value| match value {
+        Value::Blob(blob) => Some(blob),
+        Value::Text(_) | Value::Str(_) | Value::Int(_) | Value::Bytes(_) => None,
+    });
+    blobs.flat_map(|blob| blob.chunks.iter().map(|chunk| chunk.id)).collect()
+}
+
+fn cannot(error: heirloom_doc::DocError) -> Refusal {
+    crate::failure::usage(error.to_string(), "Nothing was changed.").into()
+}
