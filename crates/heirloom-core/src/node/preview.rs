@@ -55,6 +55,9 @@ pub(crate) struct Preview {
     /// How far entries must have come for it to go.
     goal: BTreeMap<LogId, u64>,
     due_ms: Option<u64>,
+    /// How many of its entries were here when that was last looked at, and since
+    /// when nobody who is connected has more of them.
+    rest: (u64, u64),
 }
 
 /// A checkpoint that can be believed.
@@ -65,7 +68,8 @@ struct Believed {
 
 impl Preview {
     pub(super) fn poll_timeout(&self) -> Option<u64> {
-        self.due_ms
+        let rest_ms = self.rest.1 + limits::PREVIEW_REST_MS as u64;
+        Some(self.due_ms.map_or(rest_ms, |due| due.min(rest_ms)))
     }
 
     /// Returns the chunks that it lacks.
@@ -186,6 +190,7 @@ impl Node {
             goal: checkpoint.vector.tips.iter().map(|(log, tip)| (*log, tip.seq)).collect(),
             checkpoint,
             due_ms: Some(now.mono_ms),
+            rest: (0, now.mono_ms),
         });
     }
 
@@ -304,6 +309,7 @@ impl Node {
         now: Now,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
+        let is_left = self.is_left(now);
         let Some(preview) = &mut self.preview else { return Ok(()) };
         let has_come = |(log, seq): (&LogId, &u64)| {
             let state = self.replication.log(*log);
@@ -311,6 +317,7 @@ impl Node {
             state.is_some_and(|state| state.durable >= *seq || self.replication.is_forked(*log))
         };
         let is_over = preview.goal.iter().all(has_come) && self.arrears.poll_timeout().is_none();
+        let is_over = is_over || is_left;
         let is_due = preview.due_ms.is_some_and(|due| due <= now.mono_ms);
         if !is_over && !is_due {
             return Ok(());

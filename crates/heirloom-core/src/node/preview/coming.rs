@@ -8,14 +8,34 @@ use crate::node::{Node, Refusal};
 use crate::rows::{RecordIndex, record_key};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
-use heirloom_base::{LogId, Now, RecordId, count, limits, time};
+use heirloom_base::{DeviceId, LogId, Now, RecordId, count, limits, time};
 use heirloom_schema::category::CategorySpec;
+use std::collections::BTreeSet;
 
 /// Time for which somebody is believed who says that it holds more and sends
 /// nothing: then it withholds it.
 const BELIEVED_MS: u64 = limits::STALL_MS_MAX as u64;
 
 impl Node {
+    /// Returns whether what is missing of the checkpoint that is shown comes from
+    /// nobody: who is connected has said for long to hold no more of it.
+    pub(in crate::node) fn is_left(&mut self, now: Now) -> bool {
+        let Some(preview) = &mut self.preview else { return false };
+        let held = |log: &LogId| self.replication.log(*log).map_or(0, |state| state.durable);
+        let here: u64 = preview.goal.keys().map(held).sum();
+        let present: BTreeSet<DeviceId> = self.replication.peers_ready().collect();
+        let is_present = |device| present.contains(&device);
+        let is_promised = |log: &LogId| self.replication.held_by(*log, &is_present) > held(log);
+        let comes = present.is_empty()
+            || here != preview.rest.0
+            || preview.goal.keys().any(|log| is_promised(log));
+        if comes {
+            preview.rest = (here, now.mono_ms);
+            return false;
+        }
+        now.mono_ms >= preview.rest.1 + limits::PREVIEW_REST_MS as u64
+    }
+
     /// Refuses what needs all of a record of which not all is here that is
     /// shown, and what would tell of all records as if they were here.
     pub(in crate::node) fn needs_all(
