@@ -30,6 +30,7 @@ mod conduct;
 mod damage;
 mod entries;
 mod exchange;
+mod forks;
 mod importing;
 mod landed;
 mod listing;
@@ -142,7 +143,7 @@ pub struct Node {
     landed: Option<landed::Landed>,
     /// Whether what the disk has lost is being written again; commands wait for it.
     is_writing_again: bool,
-    /// Whether an earlier log of this device has grown: see [`Node::write_again`].
+    /// Whether it may show now what is lost for good: see [`Node::write_again`].
     owes_look_for_lost: bool,
     /// Frames that must precede the next append.
     pub(crate) prelude: Vec<PendingFrame>,
@@ -268,7 +269,7 @@ impl Node {
             self.store_arrived();
         }
         self.route(now, storage, input)?;
-        self.drain(storage)
+        self.drain(now, storage)
     }
 
     fn route(

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod ahead;
 mod doubles;
+mod fork;
 mod pause;
 mod receipts;
 pub(crate) mod relay;
@@ -79,6 +80,9 @@ pub enum Output {
     RolledBack(LogId),
     /// Two entries of this device's log share one sequence number.
     Forked(LogId, u64),
+    /// An entry of the other end of a log of this device, signed by it: see
+    /// [`Replication::trace`].
+    OtherEnd(Box<Entry>),
     /// A peer broke the rules.
     Offence(DeviceId, &'static str),
     /// A peer does not answer any more: the conversation must begin anew.
@@ -104,6 +108,8 @@ pub struct Replication {
     own_log: Option<LogId>,
     /// Logs of which another end than ours is about.
     forked: BTreeSet<LogId>,
+    /// Logs of this device whose other end is being looked for.
+    traced: BTreeSet<LogId>,
     sessions: BTreeMap<DeviceId, Session>,
     ledger: Ledger,
     outputs: VecDeque<Output>,
@@ -133,6 +139,7 @@ impl Replication {
             logs: BTreeMap::new(),
             own_log: None,
             forked: BTreeSet::new(),
+            traced: BTreeSet::new(),
             sessions: BTreeMap::new(),
             ledger: Ledger::default(),
             outputs: VecDeque::new(),
@@ -234,6 +241,7 @@ impl Replication {
     /// Ends a conversation.
     pub fn peer_down(&mut self, device: DeviceId) {
         self.sessions.remove(&device);
+        self.trace_no_more();
         // Nobody waits for who is gone.
         for session in self.sessions.values_mut().filter(|session| !session.held.is_empty()) {
             session.held_until_ms = Some(0);
@@ -268,6 +276,7 @@ impl Replication {
         if hello.vector.is_absurd() {
             return self.offence(device, "a hello with entries that no log can have");
         }
+        self.agree(device, &hello.vector);
         let Some(session) = self.sessions.get_mut(&device) else { return };
         session.greet(now, hello);
         let receipts: Vec<Vec<u8>> = self
@@ -333,6 +342,13 @@ impl Replication {
         };
         if !known(device) {
             return self.offence(from, "an entry of a device that is not in the roster");
+        }
+        if self.traced.contains(&log) {
+            match entry.verify(self.account, device) {
+                Ok(()) => self.outputs.push_back(Output::OtherEnd(Box::new(entry))),
+                Err(_) => self.offence(from, "an entry with a wrong signature"),
+            }
+            return;
         }
         let state = self.logs.get(&log).cloned().unwrap_or_else(|| LogState::empty(device));
         if seq > state.staged + 1 {
@@ -401,6 +417,17 @@ impl Replication {
     pub fn held_by(&self, log: LogId, devices: &dyn Fn(DeviceId) -> bool) -> u64 {
         let held = self.ledger.vectors().filter(|(device, _)| devices(*device));
         held.map(|(_, vector)| vector.seq(log)).max().unwrap_or(0)
+    }
+
+    /// Returns whether a device has ever said what it holds.
+    #[must_use]
+    pub fn has_spoken(&self, device: DeviceId) -> bool {
+        self.ledger.receipt(device).is_some()
+    }
+
+    /// Returns the ends of a log that the receipts here tell of.
+    pub fn tips_of(&self, log: LogId) -> impl Iterator<Item = Tip> {
+        self.ledger.vectors().filter_map(move |(_, vector)| vector.tips.get(&log).copied())
     }
 
     /// Returns whether somebody's end of a log can be the one held here. A
@@ -623,6 +650,9 @@ impl Replication {
         let mut entries = Vec::new();
         let mut size = 0;
         for (log, state) in &self.logs {
+            if self.forked.contains(log) && state.device == self.device {
+                continue;
+            }
             let is_present = present.contains(log) && state.device != peer;
             let last = session.may_relay(now, *log, state.durable, is_present);
             while session.next(*log) < last.min(session.stop(*log)) {

@@ -1,5 +1,4 @@
-//! What this device wrote, its disk has lost and nobody else holds is written
-//! again.
+//! What the disk has lost and nobody else holds is written again.
 //!
 //! The index outlives the frames that it was made from, so a record is still
 //! shown with what was lost. But nobody can send it: not the entry that is gone,
@@ -17,11 +16,11 @@ use crate::collection::verdicts::Court;
 use crate::command::Event;
 use crate::local::LocalState;
 use crate::node::records::{Manner, Writing};
-use crate::rows::{self, table};
+use crate::rows::{self, LogRow, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use crate::{births, past};
-use heirloom_base::{LogId, Now, RecordId};
+use heirloom_base::{Incarnation, LogId, Now, RecordId, hash};
 use heirloom_doc::Document;
 use heirloom_schema::{Content, Value, key};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,10 +44,7 @@ impl Node {
         now: Now,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
-        let may_write = self.membership.keyring.is_some()
-            && self.membership.may_write(self.device())
-            && self.membership.roster.state().writing_epoch().is_some();
-        if self.is_writing_again || !may_write {
+        if self.is_writing_again || !self.can_write() {
             return Ok(());
         }
         let mut given_up = self.lost_for_good(storage)?;
@@ -64,6 +60,21 @@ impl Node {
         if given_up.is_empty() {
             return Ok(());
         }
+        self.write_again_without(now, storage, given_up)
+    }
+
+    /// Gives entries up, and writes again what is shown because of them.
+    pub(super) fn write_again_without(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        given_up: GivenUp,
+    ) -> Result<(), StorageError> {
+        if self.is_writing_again || !self.can_write() {
+            return Ok(());
+        }
+        self.catch_up(storage)?;
+        let touches = touches(storage)?;
         // Changes that wait in the log that is written may have taken its numbers.
         let written = self.journal.log().and_then(|log| self.replication.log(log));
         if written.is_none_or(|state| state.staged > 0) {
@@ -92,15 +103,27 @@ impl Node {
         tracing::warn!(records = records.len(), logs = given_up.len(), "written again");
         let entries = entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry)));
         // In this order: what was given up is forgotten when all of it stands again.
+        let held = |log: &LogId| self.replication.log(*log).map_or(0, |state| state.durable);
+        // Who held something and does not any more begins anew with its receipts.
+        let takes_back = given_up.iter().any(|(log, from)| *from <= held(log));
+        let generation = Incarnation(hash::truncate(self.random.bytes()));
+        let generation = takes_back.then_some(LocalState::Generation(generation));
         let marks = given_up.into_iter().map(|(log, from)| LocalState::GivenUp { log, from });
-        let frames = entries.chain(marks.map(PendingFrame::Local)).collect();
+        let marks = generation.into_iter().chain(marks).map(PendingFrame::Local);
+        let frames = entries.chain(marks).collect();
         self.is_writing_again = true;
         self.append(Vec::new(), frames, Then::WrittenAgain(records.len()));
         Ok(())
     }
 
-    /// As [`Node::write_again`], when what the others hold of a log of this device
-    /// has come back.
+    fn can_write(&self) -> bool {
+        self.membership.keyring.is_some()
+            && self.membership.may_write(self.device())
+            && self.membership.roster.state().writing_epoch().is_some()
+    }
+
+    /// As [`Node::write_again`], when somebody has said anew what it holds, or what
+    /// the others hold has come back.
     pub(super) fn write_again_in_time(
         &mut self,
         now: Now,
@@ -112,21 +135,22 @@ impl Node {
         }
     }
 
-    /// Returns what nobody can send of this device's earlier logs, from the first
-    /// that is gone of each.
+    /// Returns what nobody can send, from the first that is gone of each log: as far
+    /// as all have said what they hold, the author among them.
     fn lost_for_good(&self, storage: &dyn Storage) -> Result<GivenUp, StorageError> {
         let ends = Self::lost_ends(storage)?;
-        let own = |log: &LogId| {
-            self.journal.log() != Some(*log) && self.device_of(*log) == Some(self.device())
-        };
         let others = |device| device != self.device() && self.membership.is_peer(device);
+        let has_spoken = |log: &LogId| {
+            let author = self.device_of(*log);
+            author.is_some_and(|author| !others(author) || self.replication.has_spoken(author))
+        };
         let mut given_up = GivenUp::new();
         let logs: BTreeSet<LogId> = self.holed.iter().chain(ends.keys()).copied().collect();
-        for log in logs.into_iter().filter(own) {
+        for log in logs.into_iter().filter(|log| self.journal.log() != Some(*log)) {
             let held = self.replication.log(log).map_or(0, |state| state.durable);
             let end = ends.get(&log).copied().unwrap_or(0);
             let missing = Self::entries_missing(storage, log, held, end)?;
-            if missing > 0 && self.replication.held_by(log, &others) <= held {
+            if missing > 0 && has_spoken(&log) && self.replication.held_by(log, &others) <= held {
                 given_up.insert(log, held + 1);
             }
         }
@@ -183,6 +207,7 @@ impl Node {
     /// without them.
     pub(super) fn give_up(
         &mut self,
+        now: Now,
         storage: &mut dyn Storage,
         (log, from): (LogId, u64),
     ) -> Result<(), StorageError> {
@@ -199,6 +224,13 @@ impl Node {
             for (key, _) in view.scan(&prefix, Some(&after), usize::MAX)? {
                 view.remove(key);
             }
+        }
+        let held = self.replication.log(log).map_or(0, |state| state.durable);
+        if from <= held {
+            let id = self.rewind(now, view.storage(), (log, from - 1));
+            let device = self.device();
+            view.put(rows::key(table::LOG, &[&log.0]), &LogRow { device, seq: from - 1, id });
+            self.renew_receipts(view.storage())?;
         }
         let lost = LocalState::Lost { log, seq: from - 1 };
         view.put(rows::key(table::LOCAL, &[&lost.name()]), &lost);

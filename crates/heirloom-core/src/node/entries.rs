@@ -105,9 +105,9 @@ impl Node {
         for ((_, entry), missing) in run.iter().zip(missing) {
             if self.device_of(log) == Some(self.device()) {
                 self.journal.observe(entry.header().hlc);
-                self.owes_look_for_lost |= self.journal.log() != Some(log);
             }
             self.replication.durable(now, entry, missing);
+            self.owes_look_for_lost |= self.journal.log() != Some(log);
         }
         self.mind_checkpoints(now, storage, run.iter().map(|(_, entry)| &**entry))?;
         if self.preview.is_some() && self.device_of(log) == Some(self.device()) {

@@ -39,7 +39,7 @@ impl Node {
         }
         self.membership.expire(now);
         self.renew_epoch(now);
-        self.drain(storage)?;
+        self.drain(now, storage)?;
         self.preview_in_time(now, storage)?;
         if !self.is_showing() {
             self.catch_up_in_time(now, storage)?;
@@ -50,7 +50,7 @@ impl Node {
         self.replication.resume(now);
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
         self.replication.send_receipt(now, &self.config.device);
-        self.drain(storage)?;
+        self.drain(now, storage)?;
         self.store_arrived();
         self.fetch(now);
         self.answer_waits(now);
@@ -74,7 +74,11 @@ impl Node {
     }
 
     /// Carries out what the replication wants; entries to be stored are gathered.
-    pub(super) fn drain(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+    pub(super) fn drain(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+    ) -> Result<(), StorageError> {
         while let Some(output) = self.replication.poll_output() {
             match output {
                 Output::Send(device, message) => {
@@ -86,8 +90,11 @@ impl Node {
                 }
                 Output::RolledBack(log) => self.rolled_back(log),
                 Output::Forked(log, seq) => {
-                    self.forked(log, seq);
+                    if !self.find_other_end(now, storage, (log, seq)) {
+                        self.forked(log, seq);
+                    }
                 }
+                Output::OtherEnd(entry) => self.receive_other_end(now, storage, &entry)?,
                 Output::Offence(device, what) => self.offence(device, what),
                 Output::Stalled(device) => {
                     tracing::warn!(device = %device.short(), "a peer does not answer");
@@ -97,7 +104,10 @@ impl Node {
                     tracing::debug!(device = %device.short(), "a conversation begins anew");
                     self.effect(Effect::Disconnect { device });
                 }
-                Output::Receipt(device, bytes) => Self::keep_receipt(storage, device, bytes)?,
+                Output::Receipt(device, bytes) => {
+                    self.owes_look_for_lost = true;
+                    Self::keep_receipt(storage, device, bytes)?;
+                }
                 Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,
             }
         }
@@ -237,6 +247,7 @@ impl Node {
         match message {
             Message::Hello(hello) => {
                 self.receive_hello(now, device, &hello);
+                self.compare_own_logs(now, storage, device, &hello.vector);
                 self.offer_checkpoints(storage, device, &hello)?;
                 self.ask_tail(device);
             }

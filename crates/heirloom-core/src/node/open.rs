@@ -218,10 +218,7 @@ impl Node {
                 generation
             }
         };
-        let starts = match local(storage, b"starts")? {
-            Some(LocalState::Starts(starts)) => starts + 1,
-            _ => 1,
-        };
+        let starts = starts(storage)? + 1;
         self.replication.set_receipts(generation, starts << RECEIPTS_PER_START);
         self.catch_up(storage)?;
         self.follow_roster(storage)?;
@@ -240,6 +237,14 @@ impl Node {
             self.started = true;
         }
         self.write_again(now, storage)
+    }
+
+    /// Gives receipts of the generation that the log names now.
+    pub(super) fn renew_receipts(&mut self, storage: &dyn Storage) -> Result<(), StorageError> {
+        if let Some(LocalState::Generation(generation)) = local(storage, b"generation")? {
+            self.replication.set_receipts(generation, starts(storage)? << RECEIPTS_PER_START);
+        }
+        Ok(())
     }
 
     /// Goes on with the clock of this device's own logs, whatever the time is now.
@@ -319,6 +324,14 @@ impl Node {
     pub(crate) fn author_of(&self, log: LogId) -> Option<DeviceId> {
         self.device_of(log).or_else(|| self.preview.as_ref()?.device_of(log))
     }
+}
+
+/// Returns how often the node was started before.
+fn starts(storage: &dyn Storage) -> Result<u64, StorageError> {
+    Ok(match local(storage, b"starts")? {
+        Some(LocalState::Starts(starts)) => starts,
+        _ => 0,
+    })
 }
 
 /// Reads a piece of own state.

@@ -139,7 +139,7 @@ impl Node {
                 view.put(rows::key(table::LOCAL, &[&state.name()]), &state);
                 view.commit(Some(lsn))?;
                 if let LocalState::GivenUp { log, from } = state {
-                    self.give_up(storage, (log, from))?;
+                    self.give_up(now, storage, (log, from))?;
                 }
                 self.take_local(now, state);
                 Ok(true)

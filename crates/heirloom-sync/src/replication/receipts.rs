@@ -46,6 +46,7 @@ impl Replication {
         if let Some(found) = self.ledger.compare(&receipt, &bytes) {
             self.outputs.push_back(Output::Contradiction(holder, found));
         }
+        self.agree(holder, &receipt.vector);
         let known = self.ledger.receipt(holder);
         let is_newest = known.is_none_or(|known| !receipt.is_older_than(known));
         let generation = receipt.generation;
