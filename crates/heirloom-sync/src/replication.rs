@@ -110,6 +110,8 @@ pub struct Replication {
     forked: BTreeSet<LogId>,
     /// Logs of this device whose other end is being looked for.
     traced: BTreeSet<LogId>,
+    /// Devices whose receipts began anew since the start.
+    renewed: BTreeSet<DeviceId>,
     sessions: BTreeMap<DeviceId, Session>,
     ledger: Ledger,
     outputs: VecDeque<Output>,
@@ -140,6 +142,7 @@ impl Replication {
             own_log: None,
             forked: BTreeSet::new(),
             traced: BTreeSet::new(),
+            renewed: BTreeSet::new(),
             sessions: BTreeMap::new(),
             ledger: Ledger::default(),
             outputs: VecDeque::new(),
@@ -650,7 +653,7 @@ impl Replication {
         let mut entries = Vec::new();
         let mut size = 0;
         for (log, state) in &self.logs {
-            if self.forked.contains(log) && state.device == self.device {
+            if self.traced.contains(log) {
                 continue;
             }
             let is_present = present.contains(log) && state.device != peer;

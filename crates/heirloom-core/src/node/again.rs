@@ -23,6 +23,7 @@ use crate::{births, past};
 use heirloom_base::{Incarnation, LogId, Now, RecordId, hash};
 use heirloom_doc::Document;
 use heirloom_schema::{Content, Value, key};
+use heirloom_sync::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first entry of each log that is given up, with all behind it.
@@ -88,7 +89,9 @@ impl Node {
                 Ok(()) => {}
                 Err(Refusal::Storage(error)) => return Err(error),
                 Err(Refusal::Failure(failure)) => {
+                    // Nothing is given up of which anything would be lost.
                     tracing::warn!(record = %record.short(), ?failure, "cannot be written again");
+                    return Ok(());
                 }
             }
         }
@@ -101,6 +104,17 @@ impl Node {
             }
         };
         tracing::warn!(records = records.len(), logs = given_up.len(), "written again");
+        self.append_given_up(entries, given_up, records.len());
+        Ok(())
+    }
+
+    /// Writes down what is given up, behind the entries that stand for it.
+    pub(super) fn append_given_up(
+        &mut self,
+        entries: Vec<Entry>,
+        given_up: GivenUp,
+        records: usize,
+    ) {
         let entries = entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry)));
         // In this order: what was given up is forgotten when all of it stands again.
         let held = |log: &LogId| self.replication.log(*log).map_or(0, |state| state.durable);
@@ -112,11 +126,10 @@ impl Node {
         let marks = generation.into_iter().chain(marks).map(PendingFrame::Local);
         let frames = entries.chain(marks).collect();
         self.is_writing_again = true;
-        self.append(Vec::new(), frames, Then::WrittenAgain(records.len()));
-        Ok(())
+        self.append(Vec::new(), frames, Then::WrittenAgain(records));
     }
 
-    fn can_write(&self) -> bool {
+    pub(super) fn can_write(&self) -> bool {
         self.membership.keyring.is_some()
             && self.membership.may_write(self.device())
             && self.membership.roster.state().writing_epoch().is_some()
@@ -228,7 +241,7 @@ impl Node {
         let held = self.replication.log(log).map_or(0, |state| state.durable);
         if from <= held {
             let id = self.rewind(now, view.storage(), (log, from - 1));
-            let device = self.device();
+            let device = self.device_of(log).unwrap_or(self.device());
             view.put(rows::key(table::LOG, &[&log.0]), &LogRow { device, seq: from - 1, id });
             self.renew_receipts(view.storage())?;
         }
@@ -255,6 +268,7 @@ impl Node {
     pub(super) fn written_again(&mut self, records: usize) {
         self.is_writing_again = false;
         let text = match records {
+            0 => return,
             1 => "1 record that the disk had lost was written again.".to_owned(),
             _ => format!("{records} records that the disk had lost were written again."),
         };

@@ -1,12 +1,12 @@
-//! The other end of a log of this device, which others hold.
+//! The other end of a log, which others hold.
 
 use super::{LogState, Output, Replication};
 use crate::vector::{Tip, VersionVector};
 use heirloom_base::{DeviceId, EntryId, LogId, Now};
 
 impl Replication {
-    /// Has a peer send its end of a log of this device, from behind an entry that
-    /// both hold: it is not taken in, but handed out as [`Output::OtherEnd`], until
+    /// Has a peer send its end of a log, from behind an entry that both hold: it
+    /// is not taken in, but handed out as [`Output::OtherEnd`], until
     /// [`Replication::rewind`]. The log is not continued.
     pub fn trace(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
         self.forked.insert(log);
@@ -54,11 +54,23 @@ impl Replication {
         self.receipt_later(now);
     }
 
-    /// Returns how much of a log a peer in conversation has said to hold.
+    /// Returns up to where a peer in conversation has said to hold a log.
     #[must_use]
-    pub fn shown_by(&self, device: DeviceId, log: LogId) -> u64 {
-        let session = self.sessions.get(&device).filter(|session| session.ready);
-        session.map_or(0, |session| session.theirs.seq(log))
+    pub fn tip_shown_by(&self, device: DeviceId, log: LogId) -> Option<Tip> {
+        let session = self.sessions.get(&device).filter(|session| session.ready)?;
+        session.theirs.tips.get(&log).copied()
+    }
+
+    /// Returns whether the receipts of a device began anew since the start.
+    #[must_use]
+    pub fn began_anew(&self, device: DeviceId) -> bool {
+        self.renewed.contains(&device)
+    }
+
+    /// Returns up to where a device has signed last that it holds a log.
+    #[must_use]
+    pub fn tip_said_by(&self, device: DeviceId, log: LogId) -> Option<Tip> {
+        self.ledger.receipt(device)?.vector.tips.get(&log).copied()
     }
 
     /// Takes in that the author of a log holds the end that is held here.
