@@ -5,6 +5,7 @@
     reason = "a test names what it wants and refuses the rest"
 )]
 
+mod again;
 mod agenda;
 mod alone;
 mod arrears;

@@ -23,9 +23,9 @@ fn keys() -> DeviceKeys {
     DeviceKeys::from_seed([3; 32])
 }
 
-fn config() -> NodeConfig {
+fn config(device: &DeviceKeys) -> NodeConfig {
     NodeConfig {
-        device: keys(),
+        device: device.clone(),
         seed: [9; 32],
         networked: false,
         fresh_incarnation: false,
@@ -49,13 +49,18 @@ impl Alone {
     }
 
     /// Opens a node over a storage whose index may be empty.
-    pub(super) fn open(mut storage: MemoryStorage) -> Self {
+    pub(super) fn open(storage: MemoryStorage) -> Self {
+        Self::open_as(&keys(), storage)
+    }
+
+    /// As [`Alone::open`], as another device.
+    pub(super) fn open_as(keys: &DeviceKeys, mut storage: MemoryStorage) -> Self {
         let applied = Node::applied(&storage).unwrap();
         let mut node = match applied {
-            Some(_) => Node::open(NOW, config(), &mut storage).unwrap(),
+            Some(_) => Node::open(NOW, config(keys), &mut storage).unwrap(),
             None => {
                 let account = storage.frames.values().find_map(Node::account_in).unwrap();
-                Node::open_empty(config(), account)
+                Node::open_empty(config(keys), account)
             }
         };
         let frames: Vec<_> =
@@ -299,7 +304,7 @@ fn a_log_that_may_have_lost_its_end_is_not_continued() {
     let mut storage = alone.storage.clone();
     storage.frames.remove(&last);
     storage.index.clear();
-    let mut config = config();
+    let mut config = config(&keys());
     config.fresh_incarnation = true;
     config.seed = [8; 32];
     let account = storage.frames.values().find_map(Node::account_in).unwrap();
@@ -320,7 +325,7 @@ fn a_log_with_a_gap_is_held_up_to_it_and_what_was_shown_stays() {
     for title in ["title=a", "title=b", "title=c", "title=d"] {
         alone.add("notes", &[title]);
     }
-    let (before, log) = (alone.digest(), alone.node.journal.log().unwrap());
+    let log = alone.node.journal.log().unwrap();
     let mut storage = alone.storage.clone();
     assert_eq!(Node::fit(&storage), Ok(Fit::Same));
     let entries: Vec<Lsn> = storage
@@ -339,9 +344,15 @@ fn a_log_with_a_gap_is_held_up_to_it_and_what_was_shown_stays() {
         storage.frames.insert(next, frame);
     }
     let mut mended = Alone::open(storage);
-    assert_eq!(mended.digest(), before);
+    let titles = |alone: &mut Alone| -> Vec<String> {
+        let mut titles: Vec<String> =
+            alone.list("notes", None).into_iter().map(|row| row.title).collect();
+        titles.sort();
+        titles
+    };
+    assert_eq!(titles(&mut mended), titles(&mut alone));
     assert_eq!(mended.node.replication.log(log).unwrap().durable, 1);
-    assert_eq!(mended.node.entries_lost(&mended.storage), Ok(1), "two behind it are sound");
+    assert_eq!(mended.node.entries_lost(&mended.storage), Ok(0), "all were written again");
     mended.add("notes", &["title=e"]);
     assert_ne!(mended.node.journal.log(), Some(log), "the log is not continued");
     let again = Node::forget_lost(&mut mended.storage.clone(), Lsn(u64::MAX)).unwrap();
@@ -415,7 +426,8 @@ fn frames_of_another_account_in_the_log_are_passed_over() {
 /// Opens a node over what a folder's disk holds, lying at a place.
 fn open_at(storage: &MemoryStorage, place: u8, seed: u8) -> Alone {
     let mut storage = storage.clone();
-    let config = NodeConfig { place: Some(Place([place; 16])), seed: [seed; 32], ..config() };
+    let config =
+        NodeConfig { place: Some(Place([place; 16])), seed: [seed; 32], ..config(&keys()) };
     let mut node = Node::open(NOW, config, &mut storage).unwrap();
     node.start(NOW, &mut storage).unwrap();
     let mut alone = Alone { node, storage, next: 0 };
@@ -453,7 +465,7 @@ fn write_on(storage: &MemoryStorage, grounds: &[(u32, u64)], seed: u8) -> Alone 
     let ground = |(segment, mark): &(u32, u64)| Ground { segment: *segment, mark: *mark };
     let grounds = grounds.iter().map(ground).collect();
     let place = Some(Place([1; 16]));
-    let config = NodeConfig { place, grounds, seed: [seed; 32], ..config() };
+    let config = NodeConfig { place, grounds, seed: [seed; 32], ..config(&keys()) };
     let mut node = Node::open(NOW, config, &mut storage).unwrap();
     node.start(NOW, &mut storage).unwrap();
     let mut alone = Alone { node, storage, next: 0 };
