@@ -77,8 +77,9 @@ impl Node {
         self.catch_up(storage)?;
         let touches = touches(storage)?;
         // Changes that wait in the log that is written may have taken its numbers.
-        let written = self.journal.log().and_then(|log| self.replication.log(log));
-        if written.is_none_or(|state| state.staged > 0) {
+        let log = self.journal.log();
+        let is_written = |log| self.replication.log(log).is_some_and(|state| state.staged > 0);
+        if log.is_none_or(is_written) {
             self.begin_incarnation();
         }
         let mut writing = Writing::default();
