@@ -67,6 +67,8 @@ pub(crate) enum LocalState {
         log: LogId,
         /// The first of them.
         from: u64,
+        /// How many nothing is known of.
+        gone: u64,
     },
     /// Which file the log ended in when its life began or went on.
     Ground(Ground),
@@ -139,10 +141,11 @@ impl Encode for LocalState {
                 writer.u32(*segment);
                 writer.u64(*mark);
             }
-            Self::GivenUp { log, from } => {
+            Self::GivenUp { log, from, gone } => {
                 writer.u8(10);
                 log.encode(writer);
                 writer.u64(*from);
+                writer.u64(*gone);
             }
         }
     }
@@ -163,7 +166,11 @@ impl Decode for LocalState {
             7 => Self::Damage(DamageMark(reader.array()?)),
             8 => Self::Lost { log: LogId::decode(reader)?, seq: reader.u64()? },
             9 => Self::Ground(Ground { segment: reader.u32()?, mark: reader.u64()? }),
-            10 => Self::GivenUp { log: LogId::decode(reader)?, from: reader.u64()? },
+            10 => Self::GivenUp {
+                log: LogId::decode(reader)?,
+                from: reader.u64()?,
+                gone: reader.u64()?,
+            },
             value => return Err(DecodeError::Unknown { what: "own state", value: value.into() }),
         })
     }
@@ -195,7 +202,7 @@ mod tests {
             LocalState::Damage(DamageMark([8; 16])),
             LocalState::Lost { log: LogId([9; 16]), seq: 10 },
             LocalState::Ground(Ground { segment: 3, mark: 77 }),
-            LocalState::GivenUp { log: LogId([9; 16]), from: 11 },
+            LocalState::GivenUp { log: LogId([9; 16]), from: 11, gone: 1 },
             route,
         ] {
             assert_eq!(LocalState::from_bytes(&state.to_bytes()), Ok(state));
@@ -215,7 +222,7 @@ mod tests {
             LocalState::Damage(DamageMark([1; 16])),
             LocalState::Lost { log: LogId([1; 16]), seq: 1 },
             LocalState::Lost { log: LogId([2; 16]), seq: 1 },
-            LocalState::GivenUp { log: LogId([1; 16]), from: 1 },
+            LocalState::GivenUp { log: LogId([1; 16]), from: 1, gone: 0 },
             route(1),
             route(2),
         ];

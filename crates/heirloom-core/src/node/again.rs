@@ -26,8 +26,17 @@ use heirloom_schema::{Content, Value, key};
 use heirloom_sync::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The first entry of each log that is given up, with all behind it.
-type GivenUp = BTreeMap<LogId, u64>;
+/// What is given up of each log.
+pub(super) type GivenUp = BTreeMap<LogId, Tail>;
+
+/// The end of a log that is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// Its first entry.
+    pub(super) from: u64,
+    /// How many of its entries nothing is known of.
+    pub(super) gone: u64,
+}
 
 /// A place in the index that says that an entry touched a record.
 struct Touch {
@@ -53,11 +62,11 @@ impl Node {
             return Ok(());
         }
         let touches = touches(storage)?;
-        let is_shown = |log: &LogId, from: &u64| {
-            touches.iter().any(|touch| touch.log == *log && touch.seq >= *from)
+        let is_shown = |log: &LogId, tail: &Tail| {
+            touches.iter().any(|touch| touch.log == *log && touch.seq >= tail.from)
         };
         // What is here and not shown is of use when the others fill the hole.
-        given_up.retain(|log, from| !self.holed.contains(log) || is_shown(log, from));
+        given_up.retain(|log, tail| !self.holed.contains(log) || is_shown(log, tail));
         if given_up.is_empty() {
             return Ok(());
         }
@@ -120,10 +129,11 @@ impl Node {
         // In this order: what was given up is forgotten when all of it stands again.
         let held = |log: &LogId| self.replication.log(*log).map_or(0, |state| state.durable);
         // Who held something and does not any more begins anew with its receipts.
-        let takes_back = given_up.iter().any(|(log, from)| *from <= held(log));
+        let takes_back = given_up.iter().any(|(log, tail)| tail.from <= held(log));
         let generation = Incarnation(hash::truncate(self.random.bytes()));
         let generation = takes_back.then_some(LocalState::Generation(generation));
-        let marks = given_up.into_iter().map(|(log, from)| LocalState::GivenUp { log, from });
+        let mark = |(log, Tail { from, gone })| LocalState::GivenUp { log, from, gone };
+        let marks = given_up.into_iter().map(mark);
         let marks = generation.into_iter().chain(marks).map(PendingFrame::Local);
         let frames = entries.chain(marks).collect();
         self.is_writing_again = true;
@@ -165,7 +175,9 @@ impl Node {
             let end = ends.get(&log).copied().unwrap_or(0);
             let missing = Self::entries_missing(storage, log, held, end)?;
             if missing > 0 && has_spoken(&log) && self.replication.held_by(log, &others) <= held {
-                given_up.insert(log, held + 1);
+                // An index that was made again does not know what is gone.
+                let gone = if ends.contains_key(&log) { 0 } else { missing };
+                given_up.insert(log, Tail { from: held + 1, gone });
             }
         }
         Ok(given_up)
@@ -226,7 +238,7 @@ impl Node {
         (log, from): (LogId, u64),
     ) -> Result<(), StorageError> {
         self.catch_up(storage)?;
-        let given_up = GivenUp::from([(log, from)]);
+        let given_up = GivenUp::from([(log, Tail { from, gone: 0 })]);
         let touches = touches(storage)?;
         let touches: Vec<Touch> =
             touches.into_iter().filter(|touch| touch.is_in(&given_up)).collect();
@@ -280,7 +292,7 @@ impl Node {
 
 impl Touch {
     fn is_in(&self, given_up: &GivenUp) -> bool {
-        given_up.get(&self.log).is_some_and(|from| self.seq >= *from)
+        given_up.get(&self.log).is_some_and(|tail| self.seq >= tail.from)
     }
 }
 

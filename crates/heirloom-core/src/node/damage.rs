@@ -155,6 +155,11 @@ impl Node {
             let held = self.replication.log(log).map_or(0, |state| state.durable);
             missing += Self::entries_missing(storage, log, held, end)?;
         }
+        for (_, bytes) in all_rows(storage, &rows::key(table::LOCAL, &[b"given-up/"]))? {
+            if let LocalState::GivenUp { gone, .. } = decode_row(&bytes)? {
+                missing += gone;
+            }
+        }
         Ok(missing)
     }
 

@@ -8,11 +8,11 @@
 //! author, as its receipts say.
 
 use super::Node;
+use super::again::{GivenUp, Tail};
 use super::settle::entry_at;
 use crate::storage::{Storage, StorageError};
 use heirloom_base::{DeviceId, EntryId, LogId, Now, limits};
 use heirloom_sync::{Entry, Tip, VersionVector};
-use std::collections::BTreeMap;
 
 impl Node {
     /// Compares the logs of this device with how a peer holds them.
@@ -133,7 +133,7 @@ impl Node {
         (log, from): (LogId, u64),
     ) -> Result<(), StorageError> {
         *self.ends_changed.entry(log).or_default() += 1;
-        let given_up = BTreeMap::from([(log, from)]);
+        let given_up = GivenUp::from([(log, Tail { from, gone: 0 })]);
         // Also of another's: what its author has written again already is no change.
         if self.can_write() {
             return self.write_again_without(now, storage, given_up);

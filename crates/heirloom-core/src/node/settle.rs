@@ -138,7 +138,7 @@ impl Node {
                 let mut view = View::new(storage);
                 view.put(rows::key(table::LOCAL, &[&state.name()]), &state);
                 view.commit(Some(lsn))?;
-                if let LocalState::GivenUp { log, from } = state {
+                if let LocalState::GivenUp { log, from, .. } = state {
                     self.give_up(now, storage, (log, from))?;
                 }
                 self.take_local(now, state);
