@@ -71,7 +71,7 @@ impl Store {
             problems.push(Problem {
                 code: "log-closed",
                 text: format!("The disk refused a write and nothing is saved any more: {reason}."),
-                fix: "Check the disk, then start the node again.".to_owned(),
+                fix: "Check the disk: the node goes on when it takes writes again.".to_owned(),
             });
         }
         if self.reserve.is_needed() {
@@ -97,7 +97,9 @@ impl Store {
             problems.push(Problem {
                 code: "chunks-lost",
                 text: format!("{lost} stored chunks were damaged and are not used any more."),
-                fix: "Connect to another device, which sends them again.".to_owned(),
+                fix: "Connect to another device, which sends them again, or import their files \
+                      again."
+                    .to_owned(),
             });
         }
         if self.format_rewritten {
