@@ -86,7 +86,7 @@ fn an_invite_ends_by_time_use_or_wrong_tries() {
     assert_eq!(invite.state(1_000), InviteState::Burned);
     assert_eq!(invite.count_wrong_try(), 0);
     let mut invite = Invite::new(plan());
-    invite.use_up();
+    invite.use_up(DeviceId([1; 32]));
     assert_eq!(invite.state(1_000), InviteState::Used);
 }
 
