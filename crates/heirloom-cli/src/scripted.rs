@@ -412,8 +412,12 @@ async fn an_export_asks_for_less_where_an_answer_is_too_large() {
             base64: "eA==".to_owned(),
         };
         Ok(match after {
-            None => Answer::Files { files: vec![file(1), file(2)], next: Some("2".to_owned()) },
-            Some(_) => Answer::Files { files: vec![file(3)], next: None },
+            None => Answer::Files {
+                files: vec![file(1), file(2)],
+                left_out: Vec::new(),
+                next: Some("2".to_owned()),
+            },
+            Some(_) => Answer::Files { files: vec![file(3)], left_out: Vec::new(), next: None },
         })
     }));
     let folder = tempfile::tempdir().unwrap();
