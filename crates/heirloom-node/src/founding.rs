@@ -118,6 +118,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(found(folder.path(), None).unwrap());
         assert!(folder::has_account(folder.path()));
+        heirloom_store::unfinished::note(folder.path(), "founding").unwrap();
         folder::forget(folder.path());
         assert!(!folder::has_account(folder.path()));
         found(folder.path(), None).unwrap();

@@ -107,7 +107,7 @@ fn nothing_secret_is_printed() {
     let words = parse_code(&invite.words()).unwrap();
     let printed = format!("{invite:?} {code:?} {words:?}");
     assert!(printed.contains(
-        "Invite { role: Keeper, expires_ms: 301000, tries_left: 4096, used: false, .. }"
+        "Invite { role: Keeper, expires_ms: 301000, tries_left: 4096, used_by: None, .. }"
     ));
     assert!(printed.contains("Words(WordsCode { .. })"));
     assert!(!printed.contains(invite.words().split(' ').next().unwrap()));
