@@ -480,12 +480,7 @@ pub(crate) fn answers() -> Vec<Answer> {
                 fallback: Some("notes/soup-0a1b2c3d.md".into()),
                 base64: "IyBTb3VwCg==".into(),
             }],
-            left_out: vec![LeftOut {
-                id: id(0x2f),
-                category: "notes".into(),
-                title: "Soup".into(),
-                reason: "a photo is missing".into(),
-            }],
+            left_out: vec![omitted()],
             next: next(),
         },
         Answer::Quarantine { rows: vec![aside()], next: Some(format!("71{}", id(0x2f))) },
@@ -494,6 +489,15 @@ pub(crate) fn answers() -> Vec<Answer> {
             behind: vec![BehindRow { device_id: device_id(3), entries: 4, bytes: 0 }],
         },
     ]
+}
+
+fn omitted() -> LeftOut {
+    LeftOut {
+        id: id(0x2f),
+        category: "notes".into(),
+        title: "Soup".into(),
+        reason: "a photo is missing".into(),
+    }
 }
 
 /// Answers in which everything is absent that may be.

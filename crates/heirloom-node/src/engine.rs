@@ -247,6 +247,7 @@ impl ReopenError {
     /// Returns what a user is told.
     pub(crate) fn into_failure(self, home: &Path) -> Failure {
         match self {
+            Self::Refused(error) if says_full(&error.to_string()) => failure::full(home),
             Self::Refused(error) => failure::unusable(home, &error),
             Self::Lost => failure::log_lost(),
         }

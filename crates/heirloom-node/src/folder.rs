@@ -307,9 +307,8 @@ fn key(home: &Path, error: &KeyError) -> Failure {
 fn unusable(home: &Path, source: &io::Error, causes: &str) -> Failure {
     let is_full =
         matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    match source.kind() {
-        io::ErrorKind::ReadOnlyFilesystem => failure::read_only(home),
-        _ if is_full => failure::full(home),
-        _ => failure::unusable(home, &causes),
+    if source.kind() == io::ErrorKind::ReadOnlyFilesystem {
+        return failure::read_only(home);
     }
+    if is_full { failure::full(home) } else { failure::unusable(home, &causes) }
 }

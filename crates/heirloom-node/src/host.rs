@@ -419,7 +419,10 @@ impl Host {
                 Err(error) => cause = error,
             }
         }
-        Err(failure::damaged(format!("The index fails again and again: {cause}")))
+        match heirloom_core::failure::says_full(&cause.to_string()) {
+            true => Err(failure::interrupted_by_full_disk(self.engine.home())),
+            false => Err(failure::damaged(format!("The index fails again and again: {cause}"))),
+        }
     }
 
     /// Drops everything that the node forgets when it is opened anew; returns

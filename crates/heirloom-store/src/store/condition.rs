@@ -109,8 +109,13 @@ impl Store {
                 fix: "Nothing needs to be done.".to_owned(),
             });
         }
-        if self.index.state() == IndexState::InMemory {
-            problems.push(Problem {
+        problems.extend(self.index_problem());
+        problems
+    }
+
+    fn index_problem(&self) -> Option<Problem> {
+        match self.index.state() {
+            IndexState::InMemory => Some(Problem {
                 code: "index-in-memory",
                 text: "The index cannot be written and is kept in memory: each start reads the \
                        whole log."
@@ -118,16 +123,14 @@ impl Store {
                 fix: "Free some space on the disk of this device, or check its rights, and start \
                       the node again."
                     .to_owned(),
-            });
-        }
-        if self.index.state() == IndexState::Rebuilt {
-            problems.push(Problem {
+            }),
+            IndexState::Rebuilt => Some(Problem {
                 code: "index-rebuilt",
                 text: "The index was damaged and was rebuilt from the log.".to_owned(),
                 fix: "Nothing needs to be done; if it happens again, check the disk.".to_owned(),
-            });
+            }),
+            IndexState::New | IndexState::Opened | IndexState::Repaired => None,
         }
-        problems
     }
 }
 
