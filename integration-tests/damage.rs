@@ -444,3 +444,73 @@ fn one_rotten_entry_costs_a_lone_device_at_most_that_entry() {
     let status = run_json(&home, &["status"]).expect(0).json();
     assert!(status["problems"].to_string().contains("has lost 1 entry"), "{status}");
 }
+
+#[test]
+fn of_an_account_whose_key_alone_is_left_nothing_is_made_anew() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "lone");
+    for part in ["log", "index"] {
+        fs::remove_dir_all(home.join(part)).unwrap();
+    }
+    let before = files(&home, "");
+    for command in [["status", ""], ["up", "--yes"], ["init", "--no-verify"]] {
+        let words: Vec<&str> = command.into_iter().filter(|word| !word.is_empty()).collect();
+        let said = run_json(&home, &words).expect(5);
+        assert!(said.stderr.contains("device.key"), "{}", said.stderr);
+        assert!(said.stderr.contains("heirloom recover"), "{}", said.stderr);
+    }
+    assert_eq!(files(&home, ""), before);
+}
+
+#[test]
+fn a_lone_device_that_lost_a_photo_exports_all_else_and_takes_it_back_from_its_file() {
+    let folder = TempDir::new().unwrap();
+    let (home, cards) = (folder.path().join("home"), folder.path().join("cards.vcf"));
+    init(&home, "lone");
+    let photo = "QUJD".repeat(30_000);
+    let card = |name: &str, photo: &str| {
+        format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{name}\r\nFN:{name}\r\n{photo}END:VCARD\r\n")
+    };
+    let photo = format!("PHOTO;ENCODING=b;TYPE=JPEG:{photo}\r\n");
+    fs::write(&cards, card("Ann", &photo) + &card("Ben", "")).unwrap();
+    run_json(&home, &["import", cards.to_str().unwrap()]).expect(0);
+    let chunk = home.join(files(&home, "packs").pop().unwrap());
+    let sound = fs::read(&chunk).unwrap();
+    let node = Up::start(&home, &[]);
+    fs::remove_file(&chunk).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&chunk).status().unwrap();
+    assert!(made.success());
+    let target = folder.path().join("export");
+    let said = run_json(&home, &["export", target.to_str().unwrap()]).expect(4);
+    assert_eq!(said.json()["left_out"][0]["title"], "Ann");
+    assert_eq!(fs::read_dir(target.join("contacts")).unwrap().count(), 1);
+    let report = run_json(&home, &["import", cards.to_str().unwrap()]).expect(0).json();
+    assert_eq!(report["unchanged"], 2);
+    assert_eq!(fs::read(&chunk).unwrap(), sound);
+    run_json(&home, &["export", target.to_str().unwrap()]).expect(0);
+    assert_eq!(fs::read_dir(target.join("contacts")).unwrap().count(), 2);
+    assert_eq!(node.stop(), 0);
+}
+
+/// What stands behind the last frame of a log that its index knows to the end.
+#[test]
+fn the_rest_of_an_append_that_was_refused_is_no_loss() {
+    let folder = TempDir::new().unwrap();
+    let home = folder.path().join("home");
+    init(&home, "lone");
+    run_json(&home, &["notes", "add", "title=kept"]).expect(0);
+    let log = home.join("log/00000001.seg");
+    let mut bytes = fs::read(&log).unwrap();
+    let end = used(&bytes).next_multiple_of(8);
+    bytes[end..end + 100].fill(7);
+    fs::write(&log, bytes).unwrap();
+    for _ in 0..2 {
+        let status = run_json(&home, &["status"]).expect(0).json();
+        let problems = status["problems"].as_array().unwrap();
+        assert!(problems.iter().all(|problem| problem["code"] != "log-end-lost"), "{problems:?}");
+    }
+    assert!(files(&home, "quarantine").iter().any(|name| name.ends_with(".unfinished")));
+    run_json(&home, &["notes", "add", "title=after"]).expect(0);
+    assert_eq!(run_json(&home, &["notes", "list"]).lines().len(), 2);
+}

@@ -4,9 +4,9 @@
 use heirloom_api::protocol::{Request, Response, decode, decode_response, encode};
 use heirloom_core::command::{
     Answer, Author, BehindRow, CategoryRow, Command, ConcurrentValue, ConflictRow, DeviceRow,
-    Event, EventRow, ExportFile, Failure, HistoryEdit, HistoryRow, ImportItem, ImportReport, Level,
-    NetworkTotals, OccurrenceQuery, OccurrenceRow, PeerTraffic, Problem, QuarantineRow, RecordRow,
-    Secret, SkippedItem, Stall, StatusReport, Traffic, Wait,
+    Event, EventRow, ExportFile, Failure, HistoryEdit, HistoryRow, ImportItem, ImportReport,
+    LeftOut, Level, NetworkTotals, OccurrenceQuery, OccurrenceRow, PeerTraffic, Problem,
+    QuarantineRow, RecordRow, Secret, SkippedItem, Stall, StatusReport, Traffic, Wait,
 };
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -480,6 +480,7 @@ pub(crate) fn answers() -> Vec<Answer> {
                 fallback: Some("notes/soup-0a1b2c3d.md".into()),
                 base64: "IyBTb3VwCg==".into(),
             }],
+            left_out: vec![omitted()],
             next: next(),
         },
         Answer::Quarantine { rows: vec![aside()], next: Some(format!("71{}", id(0x2f))) },
@@ -488,6 +489,15 @@ pub(crate) fn answers() -> Vec<Answer> {
             behind: vec![BehindRow { device_id: device_id(3), entries: 4, bytes: 0 }],
         },
     ]
+}
+
+fn omitted() -> LeftOut {
+    LeftOut {
+        id: id(0x2f),
+        category: "notes".into(),
+        title: "Soup".into(),
+        reason: "a photo is missing".into(),
+    }
 }
 
 /// Answers in which everything is absent that may be.
@@ -504,6 +514,7 @@ pub(crate) fn short_answers() -> Vec<Answer> {
                 fallback: None,
                 base64: String::new(),
             }],
+            left_out: Vec::new(),
             next: None,
         },
     ]

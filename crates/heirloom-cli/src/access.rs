@@ -30,7 +30,7 @@ impl Access {
                 return Ok(Self::Running(client));
             }
             if !heirloom_node::has_account(home) {
-                return Err(no_account(home));
+                return Err(nothing_here(home));
             }
             match LocalNode::open_within(home, LOCK_TURN) {
                 Ok(node) => return Ok(Self::Stopped(Box::new(node))),
@@ -47,7 +47,7 @@ impl Access {
             return Ok(client);
         }
         if !heirloom_node::has_account(home) {
-            return Err(no_account(home));
+            return Err(nothing_here(home));
         }
         Err(exit::failure(
             absent,
@@ -77,6 +77,11 @@ fn refused(home: &Path, error: &io::Error) -> Failure {
         format!("the node that runs for {} cannot be asked: {error}", home.display()),
         "Give the command as the user who runs the node",
     )
+}
+
+/// Returns why there is no account to work with.
+fn nothing_here(home: &Path) -> Failure {
+    heirloom_node::plight(home).unwrap_or_else(|| no_account(home))
 }
 
 /// Builds the failure of a folder in which nothing is yet.

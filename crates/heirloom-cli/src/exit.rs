@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Usage,
     /// Nothing was imported.
     NothingImported,
-    /// Some of it was imported.
+    /// Some of it was imported, or exported.
     PartlyImported,
     /// No peer was reachable.
     Unreachable,
@@ -41,7 +41,7 @@ Exit codes:
    1  failed
    2  called wrongly
    3  nothing imported
-   4  imported in part
+   4  imported or exported in part
    5  the store is damaged beyond self-repair
    6  the data is of a newer version
   69  no peer reachable

@@ -6,12 +6,12 @@ use crate::access::Access;
 use crate::arguments::ExportArguments;
 use crate::exit::{self, Exit, Trouble};
 use crate::founding::counted;
-use crate::screen::{Screen, quoted, warn};
+use crate::screen::{Form, Screen, quoted, remark, warn};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use heirloom_api::protocol::ANSWER_TOO_LARGE;
 use heirloom_base::count;
-use heirloom_core::command::{Answer, Command, ExportFile, Failure};
+use heirloom_core::command::{Answer, Command, ExportFile, Failure, LeftOut};
 use heirloom_schema::CATEGORIES;
 use manifest::{ASIDE, Cleared, Manifest};
 use serde_json::json;
@@ -23,6 +23,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// Records that one request exports at most; fewer where they are large.
 const PAGE_MAX: usize = 64;
+/// Records left out that are named on a terminal.
+const TOLD_MAX: usize = 20;
 
 /// Carries out `export`.
 pub(crate) async fn run<W: Write>(
@@ -46,7 +48,9 @@ pub(crate) async fn run<W: Write>(
             return Err(failure.into());
         }
     };
-    let exported = files.keys().map(String::as_str).collect();
+    // Of a record that was left out an earlier export may hold the only copy.
+    let has_all = |category: &&str| target.left_out.iter().all(|out| out.category != *category);
+    let exported = files.keys().map(String::as_str).filter(has_all).collect();
     let cleared = target.written.clear(&target.folder, &exported, earlier);
     let cleared = cleared.and_then(|cleared| {
         target.written.write(&target.folder)?;
@@ -68,6 +72,7 @@ fn tell<W: Write>(
     screen.json(&json!({
         "files": count, "bytes": target.bytes, "categories": files,
         "removed": removed, "changed": changed.len(), "replaced": target.replaced.len(),
+        "left_out": target.left_out,
     }))?;
     let folder = target.folder.display();
     let (count, bytes) =
@@ -95,7 +100,30 @@ fn tell<W: Write>(
         );
         warn(screen.form(), "replaced", &text);
     }
-    screen.next(&format!("import {}", quoted(&folder.to_string())))
+    if target.left_out.is_empty() {
+        return screen.next(&format!("import {}", quoted(&folder.to_string())));
+    }
+    Err(left_out(&target.left_out, screen.form()).into())
+}
+
+/// Names the records that were left out; returns what the export fails with.
+fn left_out(records: &[LeftOut], form: Form) -> Failure {
+    if form == Form::Human {
+        for record in records.iter().take(TOLD_MAX) {
+            let LeftOut { id, category, title, reason } = record;
+            remark(format_args!("{category} {title:?} ({id}): {reason}"));
+        }
+        if let Some(more @ 1..) = records.len().checked_sub(TOLD_MAX) {
+            remark(format_args!("and {more} more; --json tells all"));
+        }
+    }
+    let text = format!(
+        "{} left out, everything else is exported",
+        count::of(records.len() as u64, "record was", "records were")
+    );
+    let fix =
+        "Connect a device that holds what is missing, or import its file again; then export again";
+    exit::failure(Exit::PartlyImported, "exported-in-part", text, fix)
 }
 
 async fn categories(
@@ -126,13 +154,14 @@ async fn pages(access: &mut Access, category: &str, target: &mut Target) -> Resu
             }
             answer => answer?,
         };
-        let Answer::Files { files, next } = answer else {
+        let Answer::Files { files, left_out, next } = answer else {
             return Err(exit::unexpected(&answer));
         };
         for file in files {
             target.write(&file)?;
             count += 1;
         }
+        target.left_out.extend(left_out);
         after = next;
         if after.is_none() {
             return Ok(count);
@@ -148,6 +177,8 @@ struct Target {
     earlier: Manifest,
     /// Files that were not as an export wrote them, and made room.
     replaced: Vec<PathBuf>,
+    /// The records that lack something.
+    left_out: Vec<LeftOut>,
     /// The files that were written.
     written: Manifest,
     /// The paths that files prefer, in lower case because some systems know
@@ -168,6 +199,7 @@ impl Target {
             bytes: 0,
             earlier: Manifest::default(),
             replaced: Vec::new(),
+            left_out: Vec::new(),
             written: Manifest::default(),
             preferred: BTreeMap::new(),
         }

@@ -153,7 +153,7 @@ pub(crate) async fn recover(
     screen: &mut Screen,
 ) -> Result<(), Trouble> {
     if heirloom_node::has_account(home) {
-        return Err(occupied(home).into());
+        return Err(heirloom_node::plight(home).unwrap_or_else(|| occupied(home)).into());
     }
     let phrase = read_phrase(arguments.phrase_file.as_deref())?;
     let bar = if screen.draws_progress() { progress_bar() } else { ProgressBar::hidden() };

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         screen::complain(form, &failure);
         return ExitCode::from(failure.exit);
     }
+    heirloom_node::quiet_panics();
     match begin(arguments, form) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Trouble::Failed(failure)) => {

@@ -412,8 +412,12 @@ async fn an_export_asks_for_less_where_an_answer_is_too_large() {
             base64: "eA==".to_owned(),
         };
         Ok(match after {
-            None => Answer::Files { files: vec![file(1), file(2)], next: Some("2".to_owned()) },
-            Some(_) => Answer::Files { files: vec![file(3)], next: None },
+            None => Answer::Files {
+                files: vec![file(1), file(2)],
+                left_out: Vec::new(),
+                next: Some("2".to_owned()),
+            },
+            Some(_) => Answer::Files { files: vec![file(3)], left_out: Vec::new(), next: None },
         })
     }));
     let folder = tempfile::tempdir().unwrap();
@@ -421,7 +425,7 @@ async fn an_export_asks_for_less_where_an_answer_is_too_large() {
     let ended = node.run(&format!("export|{}|--only|notes|--json", target.display())).await;
     let told = json_lines(&ended.printed).remove(0);
     let expected = json!({
-        "files": 3, "bytes": 3, "categories": {"notes": 3}, "removed": 0, "changed": 0, "replaced": 0,
+        "files": 3, "bytes": 3, "categories": {"notes": 3}, "removed": 0, "changed": 0, "replaced": 0, "left_out": [],
     });
     assert_eq!(told, expected);
     assert_eq!(std::fs::read(target.join("notes/3.md")).unwrap(), b"x");

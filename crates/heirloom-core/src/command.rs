@@ -8,7 +8,7 @@ mod status;
 
 pub use records::{
     Author, ConcurrentValue, ConflictRow, EventRow, ExportFile, HistoryEdit, HistoryRow,
-    ImportReport, OccurrenceRow, RecordRow, SkippedItem,
+    ImportReport, LeftOut, OccurrenceRow, RecordRow, SkippedItem,
 };
 pub use status::{
     BehindRow, CategoryRow, DeviceRow, NetworkTotals, PeerTraffic, Problem, QuarantineRow, Stall,
@@ -413,6 +413,9 @@ pub enum Answer {
     Files {
         /// The files.
         files: Vec<ExportFile>,
+        /// The records of which a part is not on this device.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<LeftOut>,
         /// Continue after this id.
         next: Option<String>,
     },

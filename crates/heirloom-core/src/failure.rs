@@ -213,19 +213,42 @@ pub(crate) fn several_values(keep: &str) -> Failure {
     failure(exit::FAILED, "ambiguous", text, "Give the number that `conflicts` shows.")
 }
 
+/// The code of [`missing_chunk`].
+pub(crate) const MISSING_CHUNK: &str = "not-here-yet";
+
 pub(crate) fn missing_chunk() -> Failure {
-    let text = "A photo of this record has not arrived on this device yet.".to_owned();
-    failure(exit::FAILED, "not-here-yet", text, "Run `heirloom sync` and try again.")
+    let text = "A photo or long text of this record is not on this device: it has not arrived yet, \
+                or the disk has lost it.";
+    let fix = "Connect a device that holds it (`heirloom sync`), or import its file again.";
+    failure(exit::FAILED, MISSING_CHUNK, text.to_owned(), fix)
 }
 
 /// The code of a failure of the store; where it is the index, it is made again.
 pub const STORE_DAMAGED: &str = "store-damaged";
 
+/// The code of a failure of the index, which is being made again.
+pub const INDEX_REBUILT: &str = "index-rebuilt";
+
+/// Returns whether the cause of a failure is that the disk is full. The engine of
+/// the index and the log pass some errors on as texts.
+#[must_use]
+pub fn says_full(cause: &str) -> bool {
+    ["No space left", "StorageFull", "quota exceeded", "QuotaExceeded"]
+        .iter()
+        .any(|sign| cause.contains(sign))
+}
+
 pub(crate) fn storage(error: &StorageError) -> Failure {
     let text = format!("The store could not answer: {error}.");
+    if says_full(&error.to_string()) {
+        let text = "The disk is full: the index cannot be written.".to_owned();
+        let fix = "Free some space and give the command again; what was saved before is whole, and \
+                   a write may have been saved already.";
+        return failure(exit::FAILED, "disk-full", text, fix);
+    }
     if matches!(error, StorageError::Index(_)) {
         let fix = "Give the command again: the index is being rebuilt from the log.";
-        return failure(exit::FAILED, "index-rebuilt", text, fix);
+        return failure(exit::FAILED, INDEX_REBUILT, text, fix);
     }
     failure(
         exit::DAMAGED,

@@ -140,6 +140,8 @@ pub struct Node {
     pub(crate) dialer: Dialer,
     pub(crate) fetches: Fetches,
     pub(crate) appends: BTreeMap<EffectId, PendingAppend>,
+    /// The chunks on their way to the disk: some may be missed.
+    giving_back: BTreeMap<EffectId, BTreeSet<ChunkId>>,
     landed: Option<landed::Landed>,
     /// Whether what the disk has lost is being written again; commands wait for it.
     is_writing_again: bool,
@@ -302,8 +304,12 @@ impl Node {
                 Ok(())
             }
             Input::Appended { id, result } => {
+                let is_durable = result.is_ok();
                 self.appended(now, id, result);
-                Ok(())
+                match self.giving_back.remove(&id) {
+                    Some(chunks) if is_durable => self.given_back(now, storage, id, &chunks),
+                    Some(_) | None => Ok(()),
+                }
             }
             Input::Fetched { id, chunks, lacked, wrong } => {
                 self.judge_fetch(id, &chunks, &lacked, &wrong);
@@ -470,6 +476,10 @@ impl Node {
         let id = self.effect_id();
         let bytes = all.iter().map(PendingFrame::to_frame).collect();
         self.appends.insert(id, PendingAppend { frames: all, then });
+        if !chunks.is_empty() {
+            let ids = chunks.iter().map(|(chunk, _)| *chunk).collect();
+            self.giving_back.insert(id, ids);
+        }
         self.effect(Effect::Append { id, chunks, frames: bytes });
     }
 
@@ -484,6 +494,26 @@ impl Node {
             Ok(lsns) => self.land(now, append, lsns),
             Err(error) => self.append_failed(now, append, &error),
         }
+    }
+}
+
+impl Node {
+    /// Notes that chunks are durable which may have been missed: a photo that is
+    /// imported again comes back where the disk had lost it.
+    fn given_back(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: EffectId,
+        chunks: &BTreeSet<ChunkId>,
+    ) -> Result<(), StorageError> {
+        let missing = self.replication.chunks_missing();
+        let found: Vec<ChunkId> = missing.intersection(chunks).copied().collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.settle_landed(now, storage)?;
+        self.fetched(now, storage, id, &found)
     }
 }
 

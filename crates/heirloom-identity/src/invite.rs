@@ -65,7 +65,8 @@ pub struct Invite {
     words: Zeroizing<[u16; WORDS]>,
     expires_ms: u64,
     tries_left: usize,
-    used: bool,
+    /// Who came in by it.
+    used_by: Option<DeviceId>,
 }
 
 impl Invite {
@@ -86,7 +87,7 @@ impl Invite {
             words,
             expires_ms: plan.now_mono_ms.saturating_add(plan.ttl_ms),
             tries_left: limits::PAIRING_TRIES_MAX,
-            used: false,
+            used_by: None,
         }
     }
 
@@ -120,7 +121,7 @@ impl Invite {
     /// Returns how the invite stands.
     #[must_use]
     pub fn state(&self, now_mono_ms: u64) -> InviteState {
-        if self.used {
+        if self.used_by.is_some() {
             InviteState::Used
         } else if self.tries_left == 0 {
             InviteState::Burned
@@ -138,9 +139,18 @@ impl Invite {
         }
     }
 
-    /// Ends both secrets.
-    pub(crate) fn use_up(&mut self) {
-        self.used = true;
+    /// Returns whether a device can use it: also the one that came in by it, whose
+    /// disk may have lost the grant.
+    pub(crate) fn state_for(&self, device: DeviceId, now_mono_ms: u64) -> InviteState {
+        if self.used_by == Some(device) && now_mono_ms < self.expires_ms {
+            return InviteState::Open { tries_left: self.tries_left };
+        }
+        self.state(now_mono_ms)
+    }
+
+    /// Ends both secrets for all but the device that came in by one.
+    pub(crate) fn use_up(&mut self, device: DeviceId) {
+        self.used_by = Some(device);
     }
 
     /// Counts a wrong try; returns how many are left.
@@ -157,7 +167,7 @@ impl fmt::Debug for Invite {
             .field("role", &self.link.role)
             .field("expires_ms", &self.expires_ms)
             .field("tries_left", &self.tries_left)
-            .field("used", &self.used)
+            .field("used_by", &self.used_by)
             .finish_non_exhaustive()
     }
 }

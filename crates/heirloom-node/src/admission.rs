@@ -1,6 +1,7 @@
-//! Being let into an account: by an invite or by the phrase. Nothing is
-//! written before the grant is here.
+//! Being let into an account: by an invite or by the phrase. Nothing but this
+//! device's key is written before the grant is here.
 
+use crate::folder::Beginning;
 use crate::meeting::{Meeting, Wanted};
 use crate::options::{JoinOptions, RecoverOptions};
 use crate::{failure, folder, randomness};
@@ -79,7 +80,7 @@ pub(crate) async fn by_invite(
     options: &JoinOptions,
     asked: Option<Role>,
 ) -> Result<Admitted, Failure> {
-    folder::refuse_existing(&options.home)?;
+    folder::refuse_existing(&options.home, Beginning::Admission)?;
     let code = parse(&options.code)?;
     folder::check_room(&options.home)?;
     let mut wanted =
@@ -91,7 +92,7 @@ pub(crate) async fn by_invite(
     }
     let seed = folder::seed(&options.home)?;
     let name = folder::device_name(options.device.as_deref());
-    let (grant, inviter) = search(&seed, wanted, |device| {
+    let (grant, inviter) = search(&options.home, &seed, wanted, |device| {
         let keys = DeviceKeys::from_seed(*seed);
         let random = randomness::bytes::<32>()?;
         let (joiner, first) = Joiner::new(code.clone(), keys, &name, device, *random);
@@ -111,14 +112,14 @@ pub(crate) async fn by_phrase(
     options: &RecoverOptions,
     phrase: &Zeroizing<String>,
 ) -> Result<Admitted, Failure> {
-    folder::refuse_existing(&options.home)?;
+    folder::refuse_existing(&options.home, Beginning::Admission)?;
     let phrase =
         Phrase::parse(phrase).map_err(|error| heirloom_core::failure::bad_phrase(&error))?;
     folder::check_room(&options.home)?;
     let wanted = Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
     let seed = folder::seed(&options.home)?;
     let name = folder::device_name(options.device.as_deref());
-    let (grant, inviter) = search(&seed, wanted, |device| {
+    let (grant, inviter) = search(&options.home, &seed, wanted, |device| {
         let keys = DeviceKeys::from_seed(*seed);
         let random = randomness::bytes::<32>()?;
         let (recoverer, first) = Recoverer::new(phrase.root_keys(), keys, &name, device, *random);
@@ -146,7 +147,7 @@ fn settle(
     inviter: DeviceId,
 ) -> Result<Admitted, Failure> {
     let random = randomness::bytes::<32>()?;
-    let store = folder::make(home, &seed, founding::joined(grant, *random))?;
+    let store = folder::make(home, &seed, Beginning::Admission, founding::joined(grant, *random))?;
     let device = DeviceKeys::from_seed(*seed).id();
     Ok(Admitted { store, seed, account: grant.account, device, inviter })
 }
@@ -167,7 +168,11 @@ impl Newcomer {
 }
 
 /// Asks one device after the other until one lets this one in.
+///
+/// This device's key is kept before each conversation, and taken back where
+/// every device says that it does not let it in.
 async fn search(
+    home: &Path,
     seed: &Zeroizing<[u8; 32]>,
     wanted: Wanted,
     mut newcomer: impl FnMut(DeviceId) -> Result<(Newcomer, Vec<u8>), Failure>,
@@ -177,7 +182,9 @@ async fn search(
     let mut refusal: Option<Rejection> = None;
     let mut granted = None;
     let mut tries_left = CONVERSATIONS_BROKEN_MAX;
+    let (mut is_kept, mut may_be_in) = (false, false);
     while let Some(device) = meeting.next().await {
+        is_kept |= folder::keep(home, seed, Beginning::Admission)?;
         let (newcomer, first) = newcomer(device)?;
         let conversation = converse(meeting.network().clone(), device, newcomer, first);
         match meeting.during(conversation).await {
@@ -188,6 +195,7 @@ async fn search(
             Err(rejection) => {
                 tracing::debug!(?rejection, device = %device.short(), "not let in");
                 let again = matches!(rejection, Rejection::Broken(_)) && tries_left > 0;
+                may_be_in |= matches!(rejection, Rejection::Broken(_));
                 if knows_the_code(&rejection) {
                     meeting.hurry();
                 }
@@ -202,6 +210,9 @@ async fn search(
         }
     }
     meeting.end().await;
+    if is_kept && granted.is_none() && !may_be_in {
+        folder::unkeep(home);
+    }
     granted
         .ok_or_else(|| refusal.map_or_else(failure::unreachable_peer, |refusal| explain(&refusal)))
 }

@@ -3,12 +3,14 @@
 use crate::{clock, failure, folder, randomness};
 use heirloom_base::{AccountId, limits};
 use heirloom_core::command::{Event, Failure, Problem, StatusReport};
+use heirloom_core::failure::says_full;
 use heirloom_core::input::{Effect, Input};
 use heirloom_core::storage::StorageError;
 use heirloom_core::{Node, NodeConfig, OpenNodeError};
 use heirloom_identity::{DeviceKeys, Role};
 use heirloom_store::{DamagedFile, Store};
 use losses::Standing;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -56,6 +58,9 @@ impl OpenEngineError {
                  a part is lost, or the log or device.key is of another folder.",
                 home.display()
             )),
+            Self::Storage(error) if says_full(&error.to_string()) => {
+                failure::interrupted_by_full_disk(home)
+            }
             Self::Storage(error) => failure::damaged(format!(
                 "The store in {} cannot be used: {error}.",
                 home.display()
@@ -74,6 +79,8 @@ pub(crate) struct Engine {
     seed: Zeroizing<[u8; 32]>,
     reach: Reach,
     continuation: Continuation,
+    /// Whether the index failed last because the disk was full.
+    is_full: bool,
 }
 
 impl Engine {
@@ -92,7 +99,7 @@ impl Engine {
         let continuation = losses::settle(&mut store, standing).map_err(refused)?;
         let node = open_or_rebuild(&mut store, &seed, reach, (standing, continuation));
         let (home, node) = (home.to_owned(), node.map_err(refused)?);
-        Ok(Self { home, node, store, seed, reach, continuation })
+        Ok(Self { home, node, store, seed, reach, continuation, is_full: false })
     }
 
     /// Returns the node.
@@ -127,7 +134,7 @@ impl Engine {
         let is_full = |problem: &heirloom_store::Problem| {
             ["disk-full", "index-in-memory"].contains(&problem.code)
         };
-        match self.store.problems().iter().any(is_full) {
+        match self.is_full || self.store.problems().iter().any(is_full) {
             true => failure::interrupted_by_full_disk(&self.home),
             false => failure::repaired(),
         }
@@ -183,7 +190,7 @@ impl Engine {
 
     /// Makes the index durable, so that the next start reads less of the log.
     pub(crate) fn sync_index(&mut self) {
-        if let Err(error) = self.store.sync_index() {
+        if let Err(error) = self.store.sync_index_at_last() {
             tracing::debug!(%error, "the index was not made durable: the next start reads the log");
         }
     }
@@ -206,6 +213,7 @@ impl Engine {
     /// When not even an empty index works, or the log cannot be read.
     pub(crate) fn rebuild(&mut self, cause: &StorageError) -> Result<(), Failure> {
         tracing::warn!(%cause, "the index failed and is rebuilt from the log");
+        self.is_full = says_full(&cause.to_string());
         let rebuilt = open_anew(&mut self.store, &self.seed, self.reach, self.continuation);
         self.node = rebuilt.map_err(|error| error.into_failure(&self.home))?;
         Ok(())
@@ -214,16 +222,35 @@ impl Engine {
     /// Opens the log again after a write failed and closed it.
     ///
     /// # Errors
-    /// When the disk still refuses, or has lost what it had acknowledged.
-    pub(crate) fn reopen_log(&mut self) -> Result<(), Failure> {
-        let refused = |error: &dyn std::fmt::Display| failure::unusable(&self.home, error);
-        let recovery = self.store.reopen_log().map_err(|error| refused(&error))?;
+    /// [`ReopenError`].
+    pub(crate) fn reopen_log(&mut self) -> Result<(), ReopenError> {
+        let recovery = self.store.reopen_log().map_err(ReopenError::Refused)?;
         let known = &self.store.recovery().damaged;
         if recovery.damaged.iter().all(|found| known.iter().any(|known| is_same(found, known))) {
             tracing::warn!("the log was opened again after a write had failed");
             return Ok(());
         }
-        Err(failure::log_lost())
+        Err(ReopenError::Lost)
+    }
+}
+
+/// Why a log that was closed is not open again.
+#[derive(Debug)]
+pub(crate) enum ReopenError {
+    /// The disk still refuses: it may be asked again.
+    Refused(io::Error),
+    /// The disk has lost what it had acknowledged.
+    Lost,
+}
+
+impl ReopenError {
+    /// Returns what a user is told.
+    pub(crate) fn into_failure(self, home: &Path) -> Failure {
+        match self {
+            Self::Refused(error) if says_full(&error.to_string()) => failure::full(home),
+            Self::Refused(error) => failure::unusable(home, &error),
+            Self::Lost => failure::log_lost(),
+        }
     }
 }
 
@@ -285,8 +312,10 @@ fn open_anew(
     reach: Reach,
     continuation: Continuation,
 ) -> Result<Node, OpenEngineError> {
-    store.discard_index()?;
-    let opened = open_by_replay(store, seed, reach, continuation);
+    let opened = match store.discard_index() {
+        Ok(()) => open_by_replay(store, seed, reach, continuation),
+        Err(error) => Err(error.into()),
+    };
     let Err(OpenEngineError::Storage(StorageError::Index(cause))) = opened else { return opened };
     tracing::warn!(cause, "a new index fails too and is kept in memory");
     store.keep_index_in_memory();

@@ -5,6 +5,7 @@ use heirloom_core::command::{Answer, Failure};
 use heirloom_core::failure::{STORE_DAMAGED, exit};
 use heirloom_core::input::AppendError;
 use std::fmt::Display;
+use std::io;
 use std::path::Path;
 
 /// Exit code: data of a newer version.
@@ -23,6 +24,26 @@ pub(crate) fn no_account(home: &Path) -> Failure {
         format!("There is no account in {}.", home.display()),
         "Make one with `heirloom init`, or join one with `heirloom join CODE`.",
     )
+}
+
+pub(crate) fn cut_off(home: &Path) -> Failure {
+    failure(
+        exit::FAILED,
+        "unfinished",
+        format!(
+            "An account was about to come into {}, and that was cut off: it holds no records.",
+            home.display()
+        ),
+        "Give the same command again: `heirloom join CODE`, `heirloom recover` or `heirloom init`. \
+         Or use another folder with `--home DIR`.",
+    )
+}
+
+pub(crate) fn all_lost(home: &Path) -> Failure {
+    damaged(format!(
+        "The log and the index in {} are gone: of its account only device.key is there",
+        home.display()
+    ))
 }
 
 pub(crate) fn account_exists(home: &Path) -> Failure {
@@ -80,13 +101,23 @@ pub(crate) fn unusable(home: &Path, error: &dyn Display) -> Failure {
     )
 }
 
+pub(crate) fn read_only(home: &Path) -> Failure {
+    failure(
+        exit::FAILED,
+        "folder-unusable",
+        format!("{} lies on a file system that is read-only.", home.display()),
+        "Mount it for writing, or copy the folder to a disk that can be written, and use the copy \
+         with `--home DIR`; nothing was changed.",
+    )
+}
+
 pub(crate) fn full(home: &Path) -> Failure {
     failure(
         exit::FAILED,
         "disk-full",
         format!("The disk that holds {} is full.", home.display()),
-        "Free some space and run the same command again. An invite that was used up by it has to \
-         be opened anew: `heirloom invite`.",
+        "Free some space and run the same command again, with a new invite where the time of the \
+         old one is over.",
     )
 }
 
@@ -125,12 +156,21 @@ pub(crate) fn control(error: &BindError) -> Failure {
         BindError::ForeignFolder { .. } => {
             "Make the folder your own and close it to others (mode 0700), or set XDG_RUNTIME_DIR."
         }
+        BindError::System { source, .. } if is_forbidden(source) => {
+            "Take back the right to write in the folder (mode 0700), and start the node again."
+        }
         BindError::System { .. } => {
             "Move away what stands at `control.sock` in the folder if it is no socket."
         }
     };
     let text = format!("The control socket cannot be opened: {}.", causes(error));
     failure(exit::FAILED, "control-socket", text, fix)
+}
+
+/// Returns whether the folder takes no new name, whatever stands there.
+fn is_forbidden(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    [PermissionDenied, ReadOnlyFilesystem].contains(&error.kind())
 }
 
 pub(crate) fn control_broke() -> Failure {
@@ -345,6 +385,15 @@ mod tests {
     fn an_errors_text_becomes_a_sentence() {
         assert_eq!(sentence(&"the invite has expired"), "The invite has expired.");
         assert_eq!(sentence(&""), ".");
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_socket_is_told_from_something_in_its_place() {
+        let bind = |kind: io::ErrorKind| {
+            control(&BindError::System { home: "/x".into(), source: kind.into() }).fix
+        };
+        assert!(bind(io::ErrorKind::PermissionDenied).contains("right to write"));
+        assert!(bind(io::ErrorKind::AlreadyExists).contains("control.sock"));
     }
 
     #[test]

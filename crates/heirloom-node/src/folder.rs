@@ -4,9 +4,11 @@ use crate::failure;
 use crate::{home, randomness};
 use heirloom_base::limits;
 use heirloom_core::command::Failure;
+use heirloom_core::failure::says_full;
 use heirloom_core::storage::Frame;
 use heirloom_core::{Ground, Place, founding};
 use heirloom_store::keyfile::{self, KeyError};
+use heirloom_store::unfinished;
 use heirloom_store::{
     AppendError, AppendRequest, Disk as _, FileSystem, LockError, OpenError, Store, StoreOptions,
 };
@@ -15,13 +17,61 @@ use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+/// What a data folder holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// Nothing.
+    Empty,
+    /// What was begun and cut off before the log held the account.
+    Begun(Beginning),
+    /// An account, or a part of one that is worth opening.
+    Held,
+    /// Of an account the device's key alone.
+    Lost,
+}
+
+/// How an account comes into a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// It is made there.
+    Founding,
+    /// Another device lets this one in: its key may be in the account already.
+    Admission,
+}
+
+impl Beginning {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Founding => "founding",
+            Self::Admission => "admission",
+        }
+    }
+}
+
+fn standing(home: &Path) -> Standing {
+    if is_logged(home) || is_filled(&home.join("packs")) {
+        return Standing::Held;
+    }
+    if home.join(keyfile::NAME).symlink_metadata().is_err() {
+        return Standing::Empty;
+    }
+    match unfinished::found(home) {
+        Some(text) if text == Beginning::Founding.name() => Standing::Begun(Beginning::Founding),
+        Some(_) => Standing::Begun(Beginning::Admission),
+        // An index without its log still shows the records.
+        None if home.join("index").exists() => Standing::Held,
+        None => Standing::Lost,
+    }
+}
+
 /// Returns whether the data folder holds an account, or what is left of one:
-/// a log that was begun, stored chunks, or a device's key and an index.
+/// a log that was begun, stored chunks, or a device's key.
 #[must_use]
 pub fn has_account(home: &Path) -> bool {
-    // A founding that was cut off leaves at most a key and empty folders.
-    let is_left = home.join(keyfile::NAME).exists() && home.join("index").exists();
-    is_logged(home) || is_filled(&home.join("packs")) || is_left
+    match standing(home) {
+        Standing::Held | Standing::Lost => true,
+        Standing::Empty | Standing::Begun(_) => false,
+    }
 }
 
 fn is_logged(home: &Path) -> bool {
@@ -36,27 +86,73 @@ fn is_filled(folder: &Path) -> bool {
     }
 }
 
+/// Returns why a folder cannot be used that has no log: what was to come into it
+/// was cut off, or of its account the key alone is left.
+#[must_use]
+pub fn plight(home: &Path) -> Option<Failure> {
+    match standing(home) {
+        Standing::Begun(_) => Some(failure::cut_off(home)),
+        Standing::Lost => Some(failure::all_lost(home)),
+        Standing::Empty | Standing::Held => None,
+    }
+}
+
 /// Opens the store of an existing account, and reads the device's seed.
 ///
 /// # Errors
 /// When there is no account, somebody holds the folder, or it cannot be used.
 pub(crate) fn open(home: &Path, wait: Duration) -> Result<(Store, Zeroizing<[u8; 32]>), Failure> {
-    if !has_account(home) {
-        return Err(failure::no_account(home));
+    match standing(home) {
+        Standing::Held => {}
+        Standing::Empty => return Err(failure::no_account(home)),
+        Standing::Begun(_) => return Err(failure::cut_off(home)),
+        Standing::Lost => return Err(failure::all_lost(home)),
     }
     // First: what the store puts in order must not hide a key that lies under
     // another name.
     let seed = keyfile::read(home).map(Zeroizing::new).map_err(|error| key(home, &error))?;
     let store = open_store(home, wait)?;
+    if is_logged(home) {
+        unfinished::clear(home);
+    }
     Ok((store, seed))
 }
 
-/// Refuses a folder that holds an account.
+/// Refuses a folder that holds an account, or a key that may be in one already
+/// where another would be made.
 ///
 /// # Errors
 /// When it does.
-pub(crate) fn refuse_existing(home: &Path) -> Result<(), Failure> {
-    if has_account(home) { Err(failure::account_exists(home)) } else { Ok(()) }
+pub(crate) fn refuse_existing(home: &Path, beginning: Beginning) -> Result<(), Failure> {
+    match (standing(home), beginning) {
+        (Standing::Held, _) => Err(failure::account_exists(home)),
+        (Standing::Lost, _) => Err(failure::all_lost(home)),
+        (Standing::Begun(Beginning::Admission), Beginning::Founding) => Err(failure::cut_off(home)),
+        (Standing::Empty | Standing::Begun(_), _) => Ok(()),
+    }
+}
+
+/// Makes a device's key durable before anybody lets it in: another try then
+/// comes with the same one. Returns whether it was not there before.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub(crate) fn keep(
+    home: &Path,
+    seed: &Zeroizing<[u8; 32]>,
+    beginning: Beginning,
+) -> Result<bool, Failure> {
+    let noted = unfinished::note(home, beginning.name());
+    noted.map_err(|error| unusable(home, &error, &error.to_string()))?;
+    match keyfile::read(home) {
+        Ok(found) if *Zeroizing::new(found) == **seed => Ok(false),
+        _ => keyfile::write(home, seed).map(|()| true).map_err(|error| key(home, &error)),
+    }
+}
+
+/// Takes back [`keep`]: nobody has let this device in.
+pub(crate) fn unkeep(home: &Path) {
+    unfinished::take_back(home);
 }
 
 /// Refuses a folder on a disk on which an account cannot begin, before anybody
@@ -99,43 +195,40 @@ pub(crate) fn seed(home: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
     }
 }
 
-/// Makes a data folder with a device's key and its first frames.
+/// Makes a data folder for a device's key, with its first frames.
 ///
 /// # Errors
 /// When it holds an account meanwhile, or cannot be written.
 pub(crate) fn make(
     home: &Path,
     seed: &Zeroizing<[u8; 32]>,
+    beginning: Beginning,
     frames: Vec<Frame>,
 ) -> Result<Store, Failure> {
+    keep(home, seed, beginning)?;
     let store = open_store(home, Duration::ZERO)?;
     // Opening made an index; only a log says that somebody was faster.
     if is_logged(home) {
         return Err(failure::account_exists(home));
     }
-    if let Err(failure) = begin(&store, home, seed, frames) {
+    if let Err(failure) = begin(&store, home, frames) {
         drop(store);
         forget(home);
         return Err(failure);
     }
+    unfinished::clear(home);
     Ok(store)
 }
 
-/// Writes a device's key and its first frames.
-fn begin(
-    store: &Store,
-    home: &Path,
-    seed: &Zeroizing<[u8; 32]>,
-    mut frames: Vec<Frame>,
-) -> Result<(), Failure> {
-    match keyfile::read(home) {
-        Ok(found) if *Zeroizing::new(found) == **seed => {}
-        _ => keyfile::write(home, seed).map_err(|error| key(home, &error))?,
-    }
+/// Writes the first frames.
+fn begin(store: &Store, home: &Path, mut frames: Vec<Frame>) -> Result<(), Failure> {
     frames.extend(place(home).map(founding::placed));
     let written = store.append(AppendRequest { chunks: Vec::new(), frames });
     written.map(|_| ()).map_err(|error| match error {
         AppendError::Full => failure::full(home),
+        AppendError::Closed { reason } | AppendError::Chunk { reason } if says_full(&reason) => {
+            failure::full(home)
+        }
         AppendError::FrameTooLong { .. }
         | AppendError::WrongChunk { .. }
         | AppendError::Chunk { .. }
@@ -214,5 +307,8 @@ fn key(home: &Path, error: &KeyError) -> Failure {
 fn unusable(home: &Path, source: &io::Error, causes: &str) -> Failure {
     let is_full =
         matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    if source.kind() == io::ErrorKind::ReadOnlyFilesystem {
+        return failure::read_only(home);
+    }
     if is_full { failure::full(home) } else { failure::unusable(home, &causes) }
 }

@@ -1,5 +1,6 @@
 //! Making an account.
 
+use crate::folder::Beginning;
 use crate::options::Account;
 use crate::{folder, randomness};
 use heirloom_core::command::Failure;
@@ -29,7 +30,7 @@ pub(crate) struct Founded {
 /// # Errors
 /// As [`init`].
 pub(crate) fn found(home: &Path, device: Option<&str>) -> Result<Founded, Failure> {
-    folder::refuse_existing(home)?;
+    folder::refuse_existing(home, Beginning::Founding)?;
     let entropy = randomness::bytes::<16>()?;
     let phrase = Phrase::from_entropy(*entropy);
     let root = phrase.root_keys();
@@ -38,7 +39,7 @@ pub(crate) fn found(home: &Path, device: Option<&str>) -> Result<Founded, Failur
     let name = folder::device_name(device);
     let random = randomness::bytes::<32>()?;
     let frames = founding::found(&root, &keys, &name, Role::Member, *random);
-    let store = folder::make(home, &seed, frames)?;
+    let store = folder::make(home, &seed, Beginning::Founding, frames)?;
     let account = Account {
         account_id: root.account_id().to_string(),
         device_id: keys.id().to_string(),
@@ -75,13 +76,41 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_an_account_is_used_again() {
+    fn a_founding_that_was_cut_off_goes_on_with_its_key() {
         let folder = tempfile::tempdir().unwrap();
-        let seed = folder::seed(folder.path()).unwrap();
-        heirloom_store::keyfile::write(folder.path(), &seed).unwrap();
-        assert!(!folder::has_account(folder.path()));
-        let founded = found(folder.path(), None).unwrap();
+        let home = folder.path();
+        let seed = folder::seed(home).unwrap();
+        folder::keep(home, &seed, Beginning::Founding).unwrap();
+        let options = heirloom_store::StoreOptions::default();
+        drop(Store::open(home, &options).unwrap());
+        assert!(home.join("index").exists() && !folder::has_account(home));
+        let failure = LocalNode::open(home).unwrap_err();
+        assert_eq!((failure.exit, failure.code.as_str()), (1, "unfinished"));
+        let founded = found(home, None).unwrap();
         assert_eq!(*founded.seed, *seed);
+        drop(founded);
+        LocalNode::open(home).unwrap();
+        assert_eq!(heirloom_store::unfinished::found(home), None);
+    }
+
+    #[test]
+    fn no_account_is_made_over_the_key_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        let seed = folder::seed(home).unwrap();
+        folder::keep(home, &seed, Beginning::Admission).unwrap();
+        assert_eq!(init(home, None).unwrap_err().code, "unfinished");
+        folder::refuse_existing(home, Beginning::Admission).unwrap();
+        folder::unkeep(home);
+        drop(found(home, None).unwrap());
+        for part in ["log", "index"] {
+            std::fs::remove_dir_all(home.join(part)).unwrap();
+        }
+        assert!(folder::has_account(home));
+        for failure in [init(home, None).unwrap_err(), LocalNode::open(home).unwrap_err()] {
+            assert_eq!(failure.exit, 5, "{}", failure.text);
+            assert!(failure.text.contains("device.key"), "{}", failure.text);
+        }
     }
 
     #[test]
@@ -89,6 +118,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(found(folder.path(), None).unwrap());
         assert!(folder::has_account(folder.path()));
+        heirloom_store::unfinished::note(folder.path(), "founding").unwrap();
         folder::forget(folder.path());
         assert!(!folder::has_account(folder.path()));
         found(folder.path(), None).unwrap();

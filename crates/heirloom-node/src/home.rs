@@ -7,7 +7,8 @@ const PORT_FILE: &str = "port";
 
 /// Returns the port on which this node listened last.
 pub(crate) fn port(home: &Path) -> Option<u16> {
-    std::fs::read_to_string(home.join(PORT_FILE)).ok()?.trim().parse().ok()
+    let text = String::from_utf8(heirloom_store::read_file(&home.join(PORT_FILE)).ok()?).ok()?;
+    text.trim().parse().ok()
 }
 
 /// Remembers the port, so that others find this node there again.

@@ -4,13 +4,13 @@
 //! goes there waits in queues of its own, and results come back as inputs. So
 //! no two bounded queues can wait for each other.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, ReopenError};
 use crate::{clock, failure};
 use heirloom_api::CommandReply;
 use heirloom_base::DeviceId;
 use heirloom_core::command::{Answer, Command, Event, Failure};
 use heirloom_core::input::{AppendError, CommandId, HelloId, Input};
-use heirloom_core::storage::StorageError;
+use heirloom_core::storage::{Lsn, StorageError};
 use heirloom_net::{Network, NetworkEvent, NetworkEvents};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -48,6 +48,8 @@ const EVENTS_MAX: usize = 1_024;
 const HEARD_MAX: usize = 64;
 /// Results of tasks that wait for the node.
 const ARRIVALS_MAX: usize = 64;
+/// Pause before a log is opened again that the disk refused to open.
+const REOPEN_PAUSE_MS: u64 = 1_000;
 /// Longest time that a stopping node waits for its last writes.
 const STOP_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -214,8 +216,8 @@ struct Host {
     next_id: u64,
     /// How often the node was opened: results for an earlier one are dropped.
     opening: u64,
-    /// Whether the log must be opened again before anything can be written.
-    log_closed: bool,
+    /// When the log is to be opened again, where a write failed and closed it.
+    reopen_ms: Option<u64>,
 }
 
 type HostAndQueues = (Host, mpsc::Receiver<Written>, mpsc::Receiver<Arrival>);
@@ -250,7 +252,7 @@ impl Host {
             events,
             next_id: 0,
             opening: 0,
-            log_closed: false,
+            reopen_ms: None,
         };
         Ok((host, written, arrivals_in))
     }
@@ -312,6 +314,8 @@ impl Host {
             self.strays.poll_timeout(),
             self.introductions.poll_timeout(),
             self.scrub.poll_timeout(),
+            // The end of the last write wakes the loop otherwise.
+            self.reopen_ms.filter(|_| self.disk.is_idle()),
         ];
         let pause = clock::pause_until(clock::now(), deadlines.into_iter().flatten().min());
         let pause = self.engine.index_pause().map_or(pause, |index| index.min(pause));
@@ -355,13 +359,29 @@ impl Host {
         self.input(queues, Input::ChunksLost { chunks }).await
     }
 
-    /// Opens the log again after a failed write, when nothing is on its way there.
+    /// Opens the log again after a failed write, when nothing is on its way there:
+    /// again and again where the disk refuses, because it may recover.
     fn reopen_log(&mut self) -> Result<(), Failure> {
-        if !self.log_closed || !self.disk.is_idle() {
+        let now_ms = clock::now().mono_ms;
+        if self.reopen_ms.is_none_or(|due| due > now_ms) || !self.disk.is_idle() {
             return Ok(());
         }
-        self.log_closed = false;
-        self.engine.reopen_log()
+        match self.engine.reopen_log() {
+            Ok(()) => self.reopen_ms = None,
+            Err(ReopenError::Refused(error)) => {
+                tracing::debug!(%error, "the log cannot be opened again yet");
+                self.reopen_ms = Some(now_ms + REOPEN_PAUSE_MS);
+            }
+            Err(lost @ ReopenError::Lost) => return Err(lost.into_failure(self.engine.home())),
+        }
+        Ok(())
+    }
+
+    /// Notes whether a write has closed the log.
+    fn note(&mut self, result: &Result<Vec<Lsn>, AppendError>) {
+        if matches!(result, Err(AppendError::Failed(_))) {
+            self.reopen_ms.get_or_insert(0);
+        }
     }
 
     async fn input(&mut self, queues: &mut Queues, input: Input) -> Result<(), Failure> {
@@ -380,8 +400,10 @@ impl Host {
         // A second failure right after a rebuild is not the index's own any more.
         for _ in 0..2 {
             self.disk.forget_waiting();
-            while !self.disk.is_idle() && queues.written.recv().await.is_some() {
+            while !self.disk.is_idle() {
+                let Some(Written { result, .. }) = queues.written.recv().await else { break };
                 self.disk.taken();
+                self.note(&result);
             }
             let replies = self.forget_all();
             let rebuilt = self.engine.rebuild(&cause);
@@ -397,7 +419,10 @@ impl Host {
                 Err(error) => cause = error,
             }
         }
-        Err(failure::damaged(format!("The index fails again and again: {cause}")))
+        match heirloom_core::failure::says_full(&cause.to_string()) {
+            true => Err(failure::interrupted_by_full_disk(self.engine.home())),
+            false => Err(failure::damaged(format!("The index fails again and again: {cause}"))),
+        }
     }
 
     /// Drops everything that the node forgets when it is opened anew; returns
@@ -424,7 +449,7 @@ impl Host {
     async fn written(&mut self, queues: &mut Queues, written: Written) -> Result<(), Failure> {
         self.disk.taken();
         let Written { id, result } = written;
-        self.log_closed |= matches!(result, Err(AppendError::Failed(_)));
+        self.note(&result);
         self.input(queues, Input::Appended { id, result }).await
     }
 

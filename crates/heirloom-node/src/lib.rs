@@ -30,8 +30,9 @@ mod serving;
 mod up;
 
 pub use failure::IN_USE;
-pub use folder::has_account;
+pub use folder::{has_account, plight};
 pub use founding::init;
+pub use heirloom_store::quiet_panics;
 pub use joining::{join, recover};
 pub use local::LocalNode;
 pub use options::{

@@ -4,7 +4,7 @@ use crate::engine::{Engine, Reach};
 use crate::{failure, folder};
 use heirloom_base::limits;
 use heirloom_core::command::{Answer, Command, Failure};
-use heirloom_core::failure::STORE_DAMAGED;
+use heirloom_core::failure::{INDEX_REBUILT, STORE_DAMAGED};
 use heirloom_core::input::{CommandId, Effect, Input};
 use heirloom_core::storage::StorageError;
 use heirloom_store::AppendRequest;
@@ -79,6 +79,10 @@ impl LocalNode {
             if let Err(error) = self.engine.input(input) {
                 answer = self.reply().or(answer);
                 self.rebuild(&error)?;
+                let is_known = |answer: &Result<Answer, Failure>| {
+                    answer.as_ref().err().is_none_or(|failure| failure.code != INDEX_REBUILT)
+                };
+                answer = answer.filter(is_known);
                 answer = answer.or_else(|| Some(Err(self.engine.interruption())));
                 inputs.clear();
             }
@@ -108,7 +112,8 @@ impl LocalNode {
                 if let Err(error) = &appended
                     && matches!(error, heirloom_store::AppendError::Closed { .. })
                 {
-                    self.engine.reopen_log()?;
+                    let reopened = self.engine.reopen_log();
+                    reopened.map_err(|error| error.into_failure(self.engine.home()))?;
                 }
                 let result = appended.map_err(|error| failure::plain(&error));
                 Ok(Some(Input::Appended { id, result }))

@@ -7,7 +7,7 @@
 //! they were there already. A crash loses some of the last, all of a commit or
 //! nothing, and the next start reads these frames of the log again.
 
-use crate::index::{Backend, IndexError};
+use crate::index::{Backend, IndexError, silent};
 use heirloom_base::limits::INDEX_BATCH_MAX;
 use heirloom_core::storage::{Batch, Rows};
 use std::sync::Arc;
@@ -21,6 +21,10 @@ const GATHER: Duration = Duration::from_millis(250);
 const BYTES_MIN: usize = 128 * 1024;
 /// Bytes that are gathered at most while those before are on their way.
 const BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest time for one write of the engine, which answers within milliseconds
+/// unless its disk refuses.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Writes that were committed and that the engine may not have yet.
 #[derive(Debug, Default)]
@@ -66,7 +70,7 @@ impl Behind {
         batch: Batch,
     ) -> Result<(), IndexError> {
         if self.gathered.writes.len() + batch.writes.len() > INDEX_BATCH_MAX {
-            self.wait()?;
+            self.wait(backend)?;
             self.hand_on(backend)?;
         }
         self.add(batch);
@@ -144,7 +148,7 @@ impl Behind {
             return Ok(());
         }
         if self.bytes > BYTES_MAX {
-            self.wait()?;
+            self.wait(backend)?;
         }
         self.hand_on(backend)
     }
@@ -171,7 +175,7 @@ impl Behind {
             }
             Some((Err(mpsc::SendError(order)), _)) => {
                 write(&order);
-                self.wait()
+                self.wait(backend)
             }
             // Without a thread it is written here.
             None => {
@@ -187,9 +191,9 @@ impl Behind {
     /// # Errors
     /// When the engine failed.
     pub(crate) fn settle(&mut self, backend: &Arc<dyn Backend>) -> Result<(), IndexError> {
-        self.wait()?;
+        self.wait(backend)?;
         self.hand_on(backend)?;
-        self.wait()
+        self.wait(backend)
     }
 
     /// As [`Behind::settle`], for so long at most.
@@ -219,10 +223,13 @@ impl Behind {
         }
     }
 
-    fn wait(&mut self) -> Result<(), IndexError> {
+    fn wait(&mut self, backend: &Arc<dyn Backend>) -> Result<(), IndexError> {
         let Some(flight) = &self.flight else { return Ok(()) };
-        let result = flight.landed.recv().unwrap_or_else(|_| Err(lost()));
-        self.land(result)
+        match flight.landed.recv_timeout(WAIT_MAX) {
+            Ok(result) => self.land(result),
+            Err(RecvTimeoutError::Timeout) => Err(silent(backend)),
+            Err(RecvTimeoutError::Disconnected) => self.land(Err(lost())),
+        }
     }
 
     fn wait_for(&mut self, pause: Duration) -> Result<(), IndexError> {

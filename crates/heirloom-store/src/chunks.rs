@@ -3,6 +3,7 @@
 use crate::disk::{self, Disk};
 use crate::lock::HomeLock;
 use crate::log::{AppendError, is_full};
+use crate::regular;
 use crate::reserve::{Reserve, Urgency};
 use heirloom_base::{ChunkId, hash};
 use heirloom_core::storage::StorageError;
@@ -114,16 +115,10 @@ impl Chunks {
             return Err(StorageError::Chunk(id));
         }
         let path = self.path(id);
-        match std::fs::read(&path) {
+        match regular::read(&path) {
             Ok(bytes) if hash::plain(&bytes) == id.0 => Ok(bytes),
-            Ok(_) => {
-                self.lose(id);
-                let kept = self.quarantine.join(format!("{id}.damaged"));
-                if let Err(error) = self.disk.rename(&path, &kept) {
-                    tracing::warn!(%error, chunk = %id.short(), "a damaged chunk stays in place");
-                }
-                Err(StorageError::Chunk(id))
-            }
+            Ok(_) => Err(self.put_aside(id)),
+            Err(error) if regular::is_irregular(&error) => Err(self.put_aside(id)),
             Err(error) => {
                 tracing::warn!(%error, chunk = %id.short(), "a chunk cannot be read");
                 if is_lasting(&error) {
@@ -132,6 +127,16 @@ impl Chunks {
                 Err(StorageError::Chunk(id))
             }
         }
+    }
+
+    /// Moves what stands in place of a chunk to the quarantine.
+    fn put_aside(&self, id: ChunkId) -> StorageError {
+        self.lose(id);
+        let kept = self.quarantine.join(format!("{id}.damaged"));
+        if let Err(error) = self.disk.rename(&self.path(id), &kept) {
+            tracing::warn!(%error, chunk = %id.short(), "a damaged chunk stays in place");
+        }
+        StorageError::Chunk(id)
     }
 
     /// Writes a chunk; it is durable on return.
@@ -169,6 +174,7 @@ impl Chunks {
         for Staged { id, bytes } in staged {
             state.held.insert(id, bytes);
             state.lost.remove(&id);
+            state.untold.remove(&id);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! goes to the files directly. The index engine does its own writing: it is
 //! not trusted, and rebuilt when it fails.
 
+use crate::regular;
 use std::fmt::Debug;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -93,13 +94,14 @@ impl Disk for FileSystem {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        Ok(Box::new(SystemFile(file)))
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        Ok(Box::new(SystemFile(regular::open_with(&mut options, path)?)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(SystemFile(OpenOptions::new().write(true).open(path)?)))
+        let file = regular::open_with(OpenOptions::new().write(true), path)?;
+        Ok(Box::new(SystemFile(file)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -111,7 +113,8 @@ impl Disk for FileSystem {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        let flags = rustix::fs::OFlags::DIRECTORY.bits().cast_signed();
+        OpenOptions::new().read(true).custom_flags(flags).open(path)?.sync_all()
     }
 
     fn available(&self, path: &Path) -> io::Result<u64> {

@@ -6,6 +6,7 @@
 //! flipped bit would make a home one of a newer version. Homes of old have none.
 
 use crate::disk::Disk;
+use crate::regular;
 use heirloom_base::id::{from_hex, to_hex};
 use std::fmt::Write as _;
 use std::io;
@@ -73,9 +74,12 @@ impl Format {
     /// # Errors
     /// [`FormatError`], by what has to be done about it.
     pub fn read(home: &Path) -> Result<Self, FormatError> {
-        match std::fs::read(home.join(NAME)) {
+        match regular::read(&home.join(NAME)) {
             Ok(bytes) => Self::parse(&String::from_utf8_lossy(&bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FormatError::Missing),
+            Err(error) if regular::is_irregular(&error) && !home.join(NAME).is_dir() => {
+                Err(FormatError::Damaged)
+            }
             Err(error) => Err(FormatError::Io(error)),
         }
     }

@@ -16,6 +16,8 @@ use std::time::Duration;
 mod memory;
 mod sled;
 
+pub use sled::quiet_panics;
+
 /// The folder of an index on disk, below the home.
 const FOLDER: &str = "index";
 /// How long the end of the program waits for the index to close.
@@ -90,6 +92,32 @@ pub(crate) trait Backend: Debug + Send + Sync {
 
     /// Makes what was committed durable.
     fn sync(&self) -> Result<(), IndexError>;
+
+    /// Notes that a call does not come back: this engine, and another one of the
+    /// same folder, are of no more use in this run.
+    fn give_up(&self) {}
+}
+
+/// Returns what is said of an engine that does not come back from a call.
+pub(crate) fn silent(backend: &Arc<dyn Backend>) -> IndexError {
+    backend.give_up();
+    IndexError("the disk does not answer".to_owned())
+}
+
+/// Makes what was committed durable, or gives the engine up after a while: sled
+/// 0.34 waits for ever for a write that its disk refused.
+pub(crate) fn sync_within(backend: &Arc<dyn Backend>, wait: Duration) -> Result<(), IndexError> {
+    let (tell, told) = mpsc::channel();
+    let own = Arc::clone(backend);
+    let sync = move || {
+        if tell.send(own.sync()).is_err() {
+            tracing::debug!("nobody waited for the index any more");
+        }
+    };
+    match std::thread::Builder::new().name("index-sync".to_owned()).spawn(sync) {
+        Ok(_) => told.recv_timeout(wait).unwrap_or_else(|_| Err(silent(backend))),
+        Err(_) => backend.sync(),
+    }
 }
 
 /// The index of a home.
@@ -161,6 +189,7 @@ impl Index {
         let backend = std::mem::replace(&mut self.backend, memory::open().0);
         let (closed, wait) = mpsc::channel::<()>();
         let close = move || {
+            sled::expect_panics();
             if catch_unwind(AssertUnwindSafe(|| drop(backend))).is_err() {
                 tracing::warn!("the index panicked while it was closed");
             }

@@ -1,6 +1,7 @@
 //! The device key's file: the one secret that lies outside every database.
 
 use crate::disk::{Disk, FileSystem};
+use crate::regular;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -74,7 +75,12 @@ pub fn read(home: &Path) -> Result<[u8; 32], KeyError> {
     if mode & 0o077 != 0 {
         return Err(KeyError::Exposed { path, mode });
     }
-    let mut bytes = std::fs::read(&path).map_err(failed)?;
+    let mut bytes = match regular::read(&path) {
+        Err(error) if regular::is_irregular(&error) && !path.is_dir() => {
+            return Err(KeyError::Damaged { path });
+        }
+        bytes => bytes.map_err(failed)?,
+    };
     let seed = parse(&bytes, &path);
     wipe(&mut bytes);
     seed

@@ -4,7 +4,7 @@ use crate::behind::Behind;
 use crate::chunks::Chunks;
 use crate::disk::{self, Disk, FileSystem};
 use crate::format::{Format, FormatError};
-use crate::index::{Index, IndexKind, IndexState, Settings, set_aside};
+use crate::index::{CLOSE_WAIT, Index, IndexKind, IndexState, Settings, set_aside, sync_within};
 use crate::lock::{HomeLock, LockError};
 use crate::log::{AppendError, Folders, Frames, Log, LogReader, Recovery};
 use crate::queue::{AppendQueue, AppendRequest};
@@ -21,6 +21,9 @@ pub use condition::{Problem, Sizes};
 
 mod appender;
 mod condition;
+
+/// Longest time for making the index durable while the program goes on.
+const SYNC_WAIT: Duration = Duration::from_secs(60);
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -329,7 +332,26 @@ impl Store {
     /// [`StorageError::Index`].
     pub fn sync_index(&mut self) -> Result<(), StorageError> {
         self.settle_index()?;
-        Ok(self.index.backend().sync()?)
+        Ok(sync_within(self.index.backend(), SYNC_WAIT)?)
+    }
+
+    /// As [`Store::sync_index`], at the end of the program, which waits no longer
+    /// than for the index to close.
+    ///
+    /// # Errors
+    /// [`StorageError::Index`].
+    pub fn sync_index_at_last(&mut self) -> Result<(), StorageError> {
+        self.behind.settle_for(self.index.backend(), CLOSE_WAIT);
+        Ok(sync_within(self.index.backend(), CLOSE_WAIT)?)
+    }
+
+    /// Takes what was cut off the end of the log for an append that was never
+    /// acknowledged: nothing tells of it any more.
+    pub fn excuse_cut_end(&self) {
+        let Some(copy) = &self.recovery.cut else { return };
+        if let Err(error) = std::fs::rename(copy, copy.with_extension("unfinished")) {
+            tracing::debug!(%error, "what was cut off the log stays as it is");
+        }
     }
 
     /// Opens the log again after a write failed and closed it.
@@ -350,7 +372,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.behind.settle_for(self.index.backend(), crate::index::CLOSE_WAIT);
+        self.behind.settle_for(self.index.backend(), CLOSE_WAIT);
     }
 }
 

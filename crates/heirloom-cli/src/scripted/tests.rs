@@ -71,11 +71,11 @@ async fn exported(target: &std::path::Path, names: &[&str], fails: bool) -> Ende
     let node = Scripted::new(Box::new(move |command| {
         let Command::Export { category, .. } = command else { panic!("{command:?}") };
         match category.as_str() {
-            "notes" => Ok(Answer::Files { files: files.clone(), next: None }),
+            "notes" => Ok(Answer::Files { files: files.clone(), left_out: Vec::new(), next: None }),
             "calendar" if fails => {
                 Ok(Answer::Digest { digest: String::new(), records: BTreeMap::new() })
             }
-            _ => Ok(Answer::Files { files: Vec::new(), next: None }),
+            _ => Ok(Answer::Files { files: Vec::new(), left_out: Vec::new(), next: None }),
         }
     }));
     node.run(&format!("export|{}", target.display())).await

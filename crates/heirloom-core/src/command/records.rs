@@ -217,6 +217,19 @@ pub struct ImportReport {
     pub kept: Vec<SkippedItem>,
 }
 
+/// A record that an export leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its id.
+    pub id: String,
+    /// Its category.
+    pub category: String,
+    /// What a person would call it.
+    pub title: String,
+    /// Why it cannot be written.
+    pub reason: String,
+}
+
 /// A file of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportFile {

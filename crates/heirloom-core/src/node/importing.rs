@@ -140,7 +140,17 @@ impl Node {
             }
             Some(document) => {
                 let item = (record, &raw, &parsed);
-                self.reimport(now, storage, document, item, &mut round.writing)
+                if !self.replication.chunks_missing().is_empty() {
+                    self.give_back(storage, &parsed.content, &mut round.writing)?;
+                }
+                match self.reimport(now, storage, document.clone(), item, &mut round.writing) {
+                    // The disk has lost what the file may bring.
+                    Err(Refusal::Failure(lost)) if lost.code == crate::failure::MISSING_CHUNK => {
+                        self.give_back(storage, &parsed.content, &mut round.writing)?;
+                        self.reimport(now, storage, document, item, &mut round.writing)
+                    }
+                    done => done,
+                }
             }
         }
     }

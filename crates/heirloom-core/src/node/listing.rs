@@ -5,7 +5,7 @@ use super::{Node, Refusal};
 use crate::authors;
 use crate::births;
 use crate::collection;
-use crate::command::{Answer, ExportFile, RecordRow};
+use crate::command::{Answer, ExportFile, LeftOut, RecordRow};
 use crate::failure;
 use crate::rows::{self, Front, RecordIndex, table};
 use crate::storage::Storage;
@@ -179,17 +179,26 @@ impl Node {
     ) -> Result<Answer, Refusal> {
         self.keyring()?;
         let spec = category_of(category)?;
-        let mut files: Vec<ExportFile> = Vec::new();
+        let (mut files, mut left_out): (Vec<ExportFile>, Vec<LeftOut>) = Default::default();
         let (mut size, mut last, mut next) = (0, None, None);
         Self::each_row(storage, spec, after_record(after)?, &mut |record, row| {
             if row.deleted {
                 return Ok(true);
             }
-            if files.len() == limit.max(1) || size > EXPORT_BYTES_MAX {
+            if files.len() + left_out.len() >= limit.max(1) || size > EXPORT_BYTES_MAX {
                 next = last.map(|record: RecordId| record.to_string());
                 return Ok(false);
             }
-            let content = self.text_of(storage, record)?;
+            last = Some(record);
+            let content = match self.text_of(storage, record) {
+                Err(Refusal::Failure(failure)) if failure.code == failure::MISSING_CHUNK => {
+                    let (id, category) = (record.to_string(), spec.id.to_owned());
+                    let (title, reason) = (row.title.clone(), failure.text);
+                    left_out.push(LeftOut { id, category, title, reason });
+                    return Ok(true);
+                }
+                content => content?,
+            };
             let bytes = heirloom_formats::render(spec, &content, &row.uid);
             size += bytes.len();
             let unique = heirloom_formats::file_name(spec, &content, &row.uid);
@@ -201,10 +210,9 @@ impl Node {
                 path: preferred.unwrap_or(unique),
                 base64: base64::engine::general_purpose::STANDARD.encode(&bytes),
             });
-            last = Some(record);
             Ok(true)
         })?;
-        Ok(Answer::Files { files, next })
+        Ok(Answer::Files { files, left_out, next })
     }
 
     pub(super) fn digest(&self, storage: &dyn Storage) -> Result<Answer, Refusal> {

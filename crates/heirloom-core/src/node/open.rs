@@ -100,6 +100,7 @@ impl Node {
             dialer: Dialer::default(),
             fetches: Fetches::default(),
             appends: BTreeMap::new(),
+            giving_back: BTreeMap::new(),
             landed: None,
             is_writing_again: false,
             owes_look_for_lost: false,

@@ -124,7 +124,13 @@ impl Node {
     }
 
     /// Adds the new device to the roster; the grant follows when that is durable.
+    ///
+    /// A device that proved the key of one that is in is told so again: the grant
+    /// may have come to nothing there.
     fn grant(&mut self, now: Now, id: PairingId, granting: &Granting) {
+        if self.is_in(granting) {
+            return self.end_pairing(id);
+        }
         let seed = self.random.bytes();
         let Some(keyring) = self.membership.keyring.as_ref() else {
             return self.membership.close(id);
@@ -133,6 +139,12 @@ impl Node {
         let new = granting.new_device();
         let op = roster::add_device(&self.membership.roster, keyring, signer, &new, &seed);
         self.publish_for(now, id, op, Then::Grant(id));
+    }
+
+    fn is_in(&self, granting: &Granting) -> bool {
+        let member = self.membership.roster.state().devices.get(&granting.device);
+        member.is_some_and(|member| member.encryption_public == granting.encryption_public)
+            && self.membership.is_peer(granting.device)
     }
 
     /// Takes in the operation by which the root key adds a recovered device.

@@ -1,5 +1,6 @@
 //! Commands that write records.
 
+use super::damage::entries_with_chunks;
 use super::{Node, PendingFrame, Refusal, Then};
 use crate::births;
 use crate::command::{Answer, Command, Level, Wait};
@@ -17,6 +18,7 @@ use heirloom_identity::Keyring;
 use heirloom_schema::category::{self, CategorySpec};
 use heirloom_schema::{Content, Value, key};
 use heirloom_sync::Part;
+use std::collections::BTreeSet;
 
 /// Edits of one record: new values by key, `None` removes.
 pub(super) type Edits = Vec<(String, Option<Value>)>;
@@ -317,6 +319,26 @@ impl Node {
         Ok(ids)
     }
 
+    /// Adds the chunks of a content that held entries name and that are not here.
+    pub(super) fn give_back(
+        &self,
+        storage: &dyn Storage,
+        content: &Content,
+        writing: &mut Writing,
+    ) -> Result<(), Refusal> {
+        let mut sealed = Writing::default();
+        let mut values: Vec<Value> = content.values().cloned().collect();
+        self.seal_large(&mut sealed, values.iter_mut())?;
+        sealed.chunks.retain(|(id, _)| !storage.has_chunk(*id));
+        if sealed.chunks.is_empty() {
+            return Ok(());
+        }
+        let named: BTreeSet<ChunkId> =
+            entries_with_chunks(storage)?.into_iter().flat_map(|(_, _, chunks)| chunks).collect();
+        writing.chunks.extend(sealed.chunks.into_iter().filter(|(id, _)| named.contains(id)));
+        Ok(())
+    }
+
     /// Begins a log where none is being written: its name is recorded with
     /// the first write.
     pub(super) fn begin_log(&mut self) {
@@ -341,10 +363,19 @@ impl Node {
         answer: Answer,
         wait: Wait,
     ) -> Result<Option<Answer>, Refusal> {
-        if writing.drafts.is_empty() {
+        let mut chunks = writing.chunks;
+        chunks.retain(|(id, _)| !storage.has_chunk(*id));
+        if writing.drafts.is_empty() && chunks.is_empty() {
             return self.answer_unchanged(now, id, answer, wait);
         }
-        let chunks = writing.chunks.into_iter().filter(|(id, _)| !storage.has_chunk(*id)).collect();
+        if writing.drafts.is_empty() && wait.level == Level::Local {
+            self.append(chunks, Vec::new(), Then::Answer { id, answer: Box::new(answer), wait });
+            return Ok(None);
+        }
+        if writing.drafts.is_empty() {
+            self.append(chunks, Vec::new(), Then::Rest);
+            return self.answer_unchanged(now, id, answer, wait);
+        }
         let hlc = self.journal.tick(now.wall_ms);
         let entries = self.seal_entries(writing.drafts, hlc)?;
         if let Some(last) = entries.last() {

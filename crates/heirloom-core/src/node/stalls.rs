@@ -2,14 +2,22 @@
 
 use super::Node;
 use super::open::all_rows;
+use super::settle::entry_at;
+use crate::births;
 use crate::command::{DeviceRow, Stall};
-use crate::rows::{self, table};
+use crate::rows::{self, RecordIndex, table};
 use crate::storage::{Storage, StorageError};
-use heirloom_base::{DeviceId, Now, time};
-use std::collections::BTreeMap;
+use crate::view::decode_row;
+use heirloom_base::{ChunkId, DeviceId, Now, RecordId, time};
+use heirloom_schema::{Value, category, key};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Time for an answer or a receipt that is not yet worth a word.
 const USUAL_MS: u64 = 10_000;
+/// Records that are named of those that lack something.
+const NAMED_MAX: usize = 3;
+/// Records that are looked at for that: a status takes no long time.
+const LOOKED_AT_MAX: usize = 200;
 
 impl Node {
     /// Returns what waits: for devices, then for what has not arrived.
@@ -45,11 +53,64 @@ impl Node {
         let chunks = self.replication.chunks_missing().len() as u64;
         if chunks > 0 {
             let text = format!(
-                "Pieces of pictures or long texts that no connected device has given: {chunks}."
+                "Pieces of pictures or long texts that no connected device has given: {chunks}{}. \
+                 Connect a device that holds them, or import their files again.",
+                self.records_without(storage)?
             );
             stalls.push(general("chunks", chunks, text));
         }
         Ok(stalls)
+    }
+
+    /// Names the first records that lack a chunk.
+    fn records_without(&self, storage: &dyn Storage) -> Result<String, StorageError> {
+        let Some(keyring) = &self.membership.keyring else { return Ok(String::new()) };
+        let missing = self.replication.chunks_missing();
+        let mut named: BTreeMap<RecordId, String> = BTreeMap::new();
+        let mut looked_at = 0;
+        for (log, state) in self.replication.logs() {
+            for seq in state.incomplete.keys() {
+                let Some(entry) = entry_at(storage, log, *seq) else { continue };
+                let key = keyring.epoch_key(&entry.header().epoch);
+                let body = key.and_then(|key| entry.open(key).ok()).unwrap_or_default();
+                for part in body.parts {
+                    if named.len() == NAMED_MAX || looked_at == LOOKED_AT_MAX {
+                        return Ok(listed(&named));
+                    }
+                    looked_at += 1;
+                    if !named.contains_key(&part.record)
+                        && let Some(name) = self.name_if_without(storage, part.record, &missing)?
+                    {
+                        named.insert(part.record, name);
+                    }
+                }
+            }
+        }
+        Ok(listed(&named))
+    }
+
+    /// Returns the name of a record that refers to one of these chunks.
+    fn name_if_without(
+        &self,
+        storage: &dyn Storage,
+        record: RecordId,
+        chunks: &BTreeSet<ChunkId>,
+    ) -> Result<Option<String>, StorageError> {
+        let Some(document) = self.collection.document(storage, record)? else { return Ok(None) };
+        let content = births::content(&document);
+        let refers = content.values().any(|value| match value {
+            Value::Blob(blob) => blob.chunks.iter().any(|chunk| chunks.contains(&chunk.id)),
+            Value::Text(_) | Value::Str(_) | Value::Int(_) | Value::Bytes(_) => false,
+        });
+        let category = match content.get(key::CATEGORY) {
+            Some(Value::Int(number)) if refers => category::by_number(*number),
+            Some(_) | None => None,
+        };
+        let Some(spec) = category else { return Ok(None) };
+        let row = storage.get(&rows::record_key(spec.number, record))?;
+        let row: Option<RecordIndex> = row.map(|row| decode_row(&row)).transpose()?;
+        let title = row.map(|row| row.title).unwrap_or_default();
+        Ok(Some(format!("{} {title:?} ({})", spec.singular, record.short())))
     }
 
     /// Returns why a device is behind, where it does not catch up right now.
@@ -81,6 +142,12 @@ impl Node {
         );
         stall("unconfirmed", since(sent), text)
     }
+}
+
+/// Returns the names for the end of a sentence.
+fn listed(named: &BTreeMap<RecordId, String>) -> String {
+    let names: Vec<&str> = named.values().map(String::as_str).collect();
+    if names.is_empty() { String::new() } else { format!(", of {}", names.join(", ")) }
 }
 
 fn general(cause: &str, count: u64, text: String) -> Stall {

@@ -86,7 +86,7 @@ fn an_invite_ends_by_time_use_or_wrong_tries() {
     assert_eq!(invite.state(1_000), InviteState::Burned);
     assert_eq!(invite.count_wrong_try(), 0);
     let mut invite = Invite::new(plan());
-    invite.use_up();
+    invite.use_up(DeviceId([1; 32]));
     assert_eq!(invite.state(1_000), InviteState::Used);
 }
 
@@ -107,7 +107,7 @@ fn nothing_secret_is_printed() {
     let words = parse_code(&invite.words()).unwrap();
     let printed = format!("{invite:?} {code:?} {words:?}");
     assert!(printed.contains(
-        "Invite { role: Keeper, expires_ms: 301000, tries_left: 4096, used: false, .. }"
+        "Invite { role: Keeper, expires_ms: 301000, tries_left: 4096, used_by: None, .. }"
     ));
     assert!(printed.contains("Words(WordsCode { .. })"));
     assert!(!printed.contains(invite.words().split(' ').next().unwrap()));

@@ -116,14 +116,14 @@ impl Responder {
         let message = Message::read(bytes).map_err(|_| Refusal::Unable)?;
         match (std::mem::replace(&mut self.stage, Stage::Over), message) {
             (Stage::AwaitHello, Message::JoinHello(hello)) => {
-                usable(invite, now_mono_ms)?;
+                usable(invite, self.peer, now_mono_ms)?;
                 self.challenge(hello, bytes)
             }
             (
                 Stage::AwaitJoinProof { hello, hello_bytes, challenge },
                 Message::JoinProof { mac, binding },
             ) => {
-                let invite = usable(invite, now_mono_ms)?;
+                let invite = usable(invite, self.peer, now_mono_ms)?;
                 let transcript = Transcript {
                     joiner: self.peer,
                     inviter: self.own,
@@ -174,7 +174,7 @@ impl Responder {
         let (public, binding) = (&hello.encryption_public, transcript.binding);
         signed::verify(signed::DEVICE_KEY, self.account, &self.peer.0, public, binding)
             .map_err(|_| Refusal::Unable)?;
-        invite.use_up();
+        invite.use_up(self.peer);
         let mac = transcript.mac(&key, Prover::Inviter);
         let granting = Granting {
             device: self.peer,
@@ -232,9 +232,13 @@ impl Responder {
 }
 
 /// Returns the invite if it can be used.
-fn usable(invite: &mut Option<Invite>, now_mono_ms: u64) -> Result<&mut Invite, Refusal> {
+fn usable(
+    invite: &mut Option<Invite>,
+    peer: DeviceId,
+    now_mono_ms: u64,
+) -> Result<&mut Invite, Refusal> {
     let invite = invite.as_mut().ok_or(Refusal::NoInvite)?;
-    match invite.state(now_mono_ms) {
+    match invite.state_for(peer, now_mono_ms) {
         InviteState::Open { .. } => Ok(invite),
         InviteState::Used => Err(Refusal::UsedUp),
         InviteState::Burned => Err(Refusal::Burned),

@@ -95,6 +95,10 @@ pub(super) fn settle(
         // What follows in the log would not say again what the index has to forget.
         store.sync_index()?;
     }
+    // What no index knows was refused, or its writer was gone before it was durable.
+    if cut && standing == Standing::Usable {
+        store.excuse_cut_end();
+    }
     if is_known && !cut {
         return Ok(Continuation::Same);
     }

@@ -171,3 +171,33 @@ async fn roles_that_disagree_are_refused() {
     assert_eq!(rows[0].role, "keeper");
     keeper.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_or_restore_that_was_cut_off_goes_on_in_the_same_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let homes = ["one", "joined", "restored"].map(|name| folder.path().join(name));
+    let first = Node::start(options(&homes[0])).await.unwrap();
+    let peers = &first.ready.addresses;
+    let phrase = first.ready.phrase.clone().unwrap();
+    let (link, _) = first.invite("member").await;
+    // The grant is there and the disk refuses what follows.
+    let cut_off = |home: &Path| {
+        for part in ["log", "index"] {
+            std::fs::remove_dir_all(home.join(part)).unwrap();
+        }
+        heirloom_store::unfinished::note(home, "admission").unwrap();
+        let failure = LocalNode::open(home).unwrap_err();
+        assert_eq!((failure.exit, failure.code.as_str()), (1, "unfinished"));
+        assert!(!has_account(home));
+    };
+    for _ in 0..2 {
+        join(by_code(&homes[1], &link, peers)).await.unwrap();
+        cut_off(&homes[1]);
+        recover(by_phrase(&homes[2], &phrase, peers), |_, _| {}).await.unwrap();
+        cut_off(&homes[2]);
+    }
+    join(by_code(&homes[1], &link, peers)).await.unwrap();
+    let Ok(Answer::Devices { rows }) = first.request(Command::Devices).await else { panic!() };
+    assert_eq!(rows.len(), 3, "no try leaves a device behind");
+    first.stop().await;
+}

@@ -2,8 +2,14 @@
 
 use super::running::{Node, add, options};
 use crate::LocalNode;
+use crate::engine::{Engine, Reach};
 use crate::options::UpOptions;
 use heirloom_core::command::{Answer, Command, Event, Level};
+use heirloom_store::{Disk, DiskFile, FileSystem, Store, StoreOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_makes_its_account_once_and_leaves_a_stopped_folder() {
@@ -140,4 +146,98 @@ async fn a_node_listens_on_the_port_of_the_last_time() {
     let node = Node::start(everywhere).await.unwrap();
     assert!(node.ready.addresses.iter().any(|address| address.contains(&format!("/tcp/{port}/"))));
     node.stop().await;
+}
+
+/// A disk that refuses every sync for a while.
+#[derive(Debug, Default)]
+struct Moody {
+    refuses: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct MoodyFile {
+    file: Box<dyn DiskFile>,
+    refuses: Arc<AtomicBool>,
+}
+
+fn mood(refuses: &AtomicBool) -> io::Result<()> {
+    if refuses.load(Ordering::SeqCst) { Err(io::Error::other("a bad day")) } else { Ok(()) }
+}
+
+impl Moody {
+    fn file(&self, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        Box::new(MoodyFile { file, refuses: Arc::clone(&self.refuses) })
+    }
+}
+
+impl Disk for Moody {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        FileSystem.create_folder(path)
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        FileSystem.create(path).map(|file| self.file(file))
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        FileSystem.open(path).map(|file| self.file(file))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        FileSystem.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        FileSystem.remove(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        mood(&self.refuses)?;
+        FileSystem.sync_folder(path)
+    }
+    fn available(&self, path: &Path) -> io::Result<u64> {
+        FileSystem.available(path)
+    }
+}
+
+impl DiskFile for MoodyFile {
+    fn allocate(&mut self, bytes: u64) -> io::Result<()> {
+        self.file.allocate(bytes)
+    }
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        mood(&self.refuses)?;
+        self.file.sync()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_goes_on_when_its_disk_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let seed = crate::founding::found(&home, None).unwrap().seed;
+    let disk = Moody::default();
+    let refuses = Arc::clone(&disk.refuses);
+    let store = StoreOptions { disk: Arc::new(disk), ..StoreOptions::default() };
+    let store = Store::open(&home, &store).unwrap();
+    let engine = Engine::open(&home, store, seed.clone(), Reach::Networked).unwrap();
+    let (network, events) = crate::up::listen(&options(&home), &seed, false).await.unwrap();
+    let (running, _told) = crate::host::start(engine, network, events, Vec::new()).unwrap();
+    running.request(add("before", Level::Local)).await.unwrap();
+    refuses.store(true, Ordering::SeqCst);
+    for name in ["refused", "refused again"] {
+        assert!(running.request(add(name, Level::Local)).await.is_err());
+    }
+    // It reads while the log is closed, and says why nothing is written.
+    let Ok(Answer::Status(status)) = running.request(Command::Status).await else { panic!() };
+    assert!(status.problems.iter().any(|problem| problem.code == "log-closed"));
+    refuses.store(false, Ordering::SeqCst);
+    let goes_on = async {
+        while running.request(add("after", Level::Local)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), goes_on).await.unwrap();
+    let Ok(Answer::Digest { records, .. }) = running.request(Command::Digest).await else {
+        panic!()
+    };
+    assert_eq!(records["contacts"], 2);
+    running.stop().await.unwrap();
 }

@@ -179,9 +179,36 @@ fn what_is_edited_again_counts_once_and_goes_after_a_while() {
     assert!(behind.flight.is_some(), "it was handed on");
     assert!(behind.due().is_some(), "somebody looks what became of it");
     slow.let_one_go();
-    behind.wait().unwrap();
+    behind.wait(&backend).unwrap();
     behind.due = Some(Instant::now());
     behind.tend(&backend).unwrap();
     assert_eq!(behind.due(), None);
     assert_eq!(slow.count(), 1);
+}
+
+#[test]
+fn a_sync_that_does_not_come_back_is_not_waited_for() {
+    #[derive(Debug)]
+    struct Stuck(Mutex<()>);
+    impl Backend for Stuck {
+        fn get(&self, _: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+            Ok(None)
+        }
+        fn scan(&self, _: &[u8], _: Option<&[u8]>, _: usize) -> Result<Rows, IndexError> {
+            Ok(Vec::new())
+        }
+        fn commit(&self, _: Batch) -> Result<(), IndexError> {
+            Ok(())
+        }
+        fn sync(&self) -> Result<(), IndexError> {
+            drop(self.0.lock().unwrap());
+            Ok(())
+        }
+    }
+    let stuck = Arc::new(Stuck(Mutex::new(())));
+    let backend: Arc<dyn Backend> = Arc::clone(&stuck) as Arc<dyn Backend>;
+    let held = stuck.0.lock().unwrap();
+    assert!(crate::index::sync_within(&backend, Duration::from_millis(20)).is_err());
+    drop(held);
+    crate::index::sync_within(&backend, Duration::from_secs(60)).unwrap();
 }

@@ -149,3 +149,17 @@ fn a_failure_at_any_operation_leaves_no_half_chunk_and_the_next_try_works() {
         }
     }
 }
+
+#[test]
+fn a_fifo_in_place_of_a_chunk_is_damage_and_waits_for_nobody() {
+    let home = Home::new();
+    let chunks = home.open();
+    let (id, bytes) = chunk(1);
+    chunks.write(id, &bytes).unwrap();
+    crate::regular::tests::put_fifo(&chunks.path(id));
+    assert_eq!(chunks.read(id), Err(StorageError::Chunk(id)));
+    assert_eq!(chunks.lost(), [id]);
+    chunks.write(id, &bytes).unwrap();
+    assert_eq!(chunks.read(id).unwrap(), bytes);
+    assert!(chunks.take_lost().is_empty(), "it is here again");
+}

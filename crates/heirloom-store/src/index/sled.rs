@@ -15,6 +15,7 @@ use super::{Backend, IndexError, IndexState, Settings};
 use heirloom_base::limits::{INDEX_BATCH_MAX, INDEX_VALUE_BYTES_MAX};
 use heirloom_core::storage::{Batch, Rows};
 use rows::{Row, Write};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
@@ -78,6 +79,7 @@ pub(super) fn open(
     }
     let opened = guard(folder, is_full, || {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        refuse_irregular(folder)?;
         let db = open_db(folder, settings)?;
         close_to_others(folder)?;
         let state = check_version(&db)?;
@@ -89,6 +91,18 @@ pub(super) fn open(
         Ok((SledIndex { parts, ..index }, state))
     });
     opened.map(|(index, state)| (Arc::new(index) as Arc<dyn Backend>, state)).map_err(IndexError)
+}
+
+/// Refuses a folder with something that is neither a file nor a folder: sled
+/// would wait for it.
+fn refuse_irregular(folder: &Path) -> Result<(), Trouble> {
+    for entry in std::fs::read_dir(folder)? {
+        let kind = entry?.file_type()?;
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(Trouble::Layout("something in the folder is no file"));
+        }
+    }
+    Ok(())
 }
 
 /// Takes the rights of others away from a folder that sled filled, and from
@@ -328,6 +342,11 @@ impl Backend for SledIndex {
             Ok(self.file.sync_data()?)
         })
     }
+
+    fn give_up(&self) {
+        refuse(&self.folder);
+        self.failure.get_or_init(|| "the disk does not answer".to_owned());
+    }
 }
 
 fn guard<T>(
@@ -335,6 +354,7 @@ fn guard<T>(
     refuses: fn(&Trouble) -> bool,
     call: impl FnOnce() -> Result<T, Trouble>,
 ) -> Result<T, String> {
+    let _expected = Expected::here();
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(|trouble| {
             if refuses(&trouble) {
@@ -348,6 +368,50 @@ fn guard<T>(
             Err(format!("the engine panicked: {}", text.unwrap_or("without a word")))
         }
     }
+}
+
+thread_local! {
+    /// Whether a panic of this thread is one of the engine, and is caught.
+    static IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Tells [`quiet_panics`] that this thread calls the engine, until it is dropped.
+struct Expected {
+    before: bool,
+}
+
+impl Expected {
+    fn here() -> Self {
+        Self { before: IS_EXPECTED.replace(true) }
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        IS_EXPECTED.set(self.before);
+    }
+}
+
+/// Tells [`quiet_panics`] that this thread only ends the engine.
+pub(super) fn expect_panics() {
+    IS_EXPECTED.set(true);
+}
+
+/// Makes one line in the log of a panic of the index, in place of a backtrace:
+/// it is caught, and the index is made again. To be called once, by a program.
+pub fn quiet_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or_default();
+        let is_engines = name.starts_with("sled") || name == "log flusher";
+        if IS_EXPECTED.get() || is_engines {
+            let place = panic.location().map(ToString::to_string);
+            tracing::warn!(thread = name, place, "the engine of the index panicked");
+        } else {
+            usual(panic);
+        }
+    }));
 }
 
 /// Lets no other instance be made of a folder in this run.

@@ -4,9 +4,9 @@
 
 use super::path;
 use crate::disk::Disk;
+use crate::regular;
 use crate::segment::{self, HEADER_BYTES, Header};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +87,6 @@ fn claimed(file: &Path) -> Option<u32> {
     let name = if is_moved { file.with_extension("seg") } else { file.to_owned() };
     segment::number(name.file_name()?.to_str()?)?;
     let mut bytes = [0; HEADER_BYTES];
-    File::open(file).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
+    regular::open(file).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
     Header::parse(&bytes).map(|header| header.number)
 }

@@ -1,6 +1,7 @@
 //! Reading the log: single frames while others are written, and all in order.
 
 use crate::frame;
+use crate::regular;
 use crate::segment::HEADER_BYTES;
 use heirloom_core::storage::{Frame, Lsn, StorageError};
 use std::collections::BTreeMap;
@@ -119,7 +120,7 @@ impl LogReader {
         if let Some(file) = state.handles.get(&number) {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(File::open(super::path(&self.shared.folder, number))?);
+        let file = Arc::new(regular::open(&super::path(&self.shared.folder, number))?);
         if state.handles.len() >= HANDLES_MAX {
             state.handles.pop_first();
         }

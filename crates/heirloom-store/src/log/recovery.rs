@@ -3,10 +3,10 @@
 
 use super::{Current, Folders, LogReader, Tail, misplaced, path};
 use crate::disk::{self, Disk};
+use crate::regular;
 use crate::segment::{self, HEADER_BYTES, Header, Span};
 use heirloom_base::hash;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ pub struct Recovery {
     pub frames: u64,
     /// Bytes of an append that was never acknowledged, cut off the tail.
     pub truncated_bytes: u64,
+    /// Where a copy of these bytes lies, if one could be made.
+    pub cut: Option<PathBuf>,
     /// Files that have lost something that was acknowledged.
     pub damaged: Vec<DamagedFile>,
 }
@@ -146,6 +148,19 @@ pub(super) fn compare(
     Ok(report)
 }
 
+/// Reads a segment; nothing of one in whose place something else stands.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match regular::read(path) {
+        Err(error) if is_lost(&error, path) => Ok(Vec::new()),
+        read => read,
+    }
+}
+
+/// A folder may be there by mistake, and the segment may come back: it is named.
+fn is_lost(error: &io::Error, path: &Path) -> bool {
+    regular::is_irregular(error) && !path.is_dir()
+}
+
 /// Returns the numbers of the segments in a folder, in order.
 fn list(folder: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
@@ -161,7 +176,7 @@ fn list(folder: &Path) -> io::Result<Vec<u32>> {
 fn promised_end(folder: &Path, number: u32, next: u32) -> Option<usize> {
     use std::io::Read as _;
     let mut bytes = [0; HEADER_BYTES];
-    File::open(path(folder, next)).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
+    regular::open(&path(folder, next)).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
     let header = Header::parse(&bytes).filter(|header| header.number == next)?;
     (next == number + 1).then_some(header.previous_end as usize)
 }
@@ -173,7 +188,7 @@ fn recover_earlier(
     promised: Option<usize>,
     recovered: &mut Recovered,
 ) -> io::Result<()> {
-    let bytes = std::fs::read(path(&folders.log, number))?;
+    let bytes = read(&path(&folders.log, number))?;
     let visible = &bytes[..promised.unwrap_or(bytes.len()).min(bytes.len())];
     let spans = segment::scan(visible, number);
     let end = promised.unwrap_or_else(|| segment::used(visible).next_multiple_of(8));
@@ -190,7 +205,7 @@ fn recover_last(
     recovered: &mut Recovered,
 ) -> io::Result<()> {
     let file_path = path(&folders.log, number);
-    let bytes = std::fs::read(&file_path)?;
+    let bytes = read(&file_path)?;
     let mut spans = segment::scan(&bytes, number);
     let first_end = spans.first().map_or(HEADER_BYTES, |span| {
         if span.range.start == HEADER_BYTES { span.range.end } else { HEADER_BYTES }
@@ -212,7 +227,7 @@ fn recover_last(
     recovered.tail = Tail { number, end };
     if used > end {
         let name = format!("{}.{end}", segment::name(number));
-        place_copy(disk, folders, &name, &bytes[end..used]);
+        recovered.report.cut = place_copy(disk, folders, &name, &bytes[end..used]);
     }
     if !sound {
         return Ok(());
@@ -283,7 +298,7 @@ fn place_copy(disk: &dyn Disk, folders: &Folders, name: &str, bytes: &[u8]) -> O
         _ => folders.quarantine.join(format!("{name}-{number}.damaged")),
     };
     for target in (1..=COPIES_MAX).map(named) {
-        match std::fs::read(&target) {
+        match regular::read(&target) {
             Ok(kept) if kept == bytes => return Some(target),
             Ok(_) => {}
             Err(_) => {
@@ -301,7 +316,10 @@ fn place_copy(disk: &dyn Disk, folders: &Folders, name: &str, bytes: &[u8]) -> O
 /// Reads a file past the system's cache where that can be emptied: after a
 /// failed sync the cache may show what the disk does not hold.
 fn read_afresh(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    let file = match regular::open(path) {
+        Err(error) if is_lost(&error, path) => return Ok(Vec::new()),
+        opened => opened?,
+    };
     let advised = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
     if let Err(error) = advised {
         tracing::debug!(%error, "the cache of a segment cannot be emptied");

@@ -512,3 +512,26 @@ proptest! {
         prop_assert_eq!(all(&home.open().0).len(), found.len() + 1);
     }
 }
+
+#[test]
+fn a_fifo_in_place_of_a_segment_is_damage_and_waits_for_nobody() {
+    let (home, frames) = filled();
+    let first = home.segment(1);
+    crate::regular::tests::put_fifo(&first);
+    let (mut log, recovery) = home.open();
+    assert_eq!(recovery.damaged[0].damage, Damage::Header);
+    let left = all(&log);
+    assert!(!left.is_empty() && left.len() < frames.len());
+    append(&mut log, &[frame(99, 20)]).unwrap();
+    drop(log);
+    let last = home.segment(list_of(&home).pop().unwrap());
+    crate::regular::tests::put_fifo(&last);
+    let (mut log, recovery) = home.open();
+    assert!(!recovery.damaged.is_empty());
+    append(&mut log, &[frame(98, 20)]).unwrap();
+}
+
+fn list_of(home: &Home) -> Vec<u32> {
+    let marks = segment::marks(&home.folders().log).unwrap();
+    marks.into_iter().map(|(number, _)| number).collect()
+}

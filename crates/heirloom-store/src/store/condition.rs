@@ -71,7 +71,7 @@ impl Store {
             problems.push(Problem {
                 code: "log-closed",
                 text: format!("The disk refused a write and nothing is saved any more: {reason}."),
-                fix: "Check the disk, then start the node again.".to_owned(),
+                fix: "Check the disk: the node goes on when it takes writes again.".to_owned(),
             });
         }
         if self.reserve.is_needed() {
@@ -97,7 +97,9 @@ impl Store {
             problems.push(Problem {
                 code: "chunks-lost",
                 text: format!("{lost} stored chunks were damaged and are not used any more."),
-                fix: "Connect to another device, which sends them again.".to_owned(),
+                fix: "Connect to another device, which sends them again, or import their files \
+                      again."
+                    .to_owned(),
             });
         }
         if self.format_rewritten {
@@ -107,8 +109,13 @@ impl Store {
                 fix: "Nothing needs to be done.".to_owned(),
             });
         }
-        if self.index.state() == IndexState::InMemory {
-            problems.push(Problem {
+        problems.extend(self.index_problem());
+        problems
+    }
+
+    fn index_problem(&self) -> Option<Problem> {
+        match self.index.state() {
+            IndexState::InMemory => Some(Problem {
                 code: "index-in-memory",
                 text: "The index cannot be written and is kept in memory: each start reads the \
                        whole log."
@@ -116,16 +123,14 @@ impl Store {
                 fix: "Free some space on the disk of this device, or check its rights, and start \
                       the node again."
                     .to_owned(),
-            });
-        }
-        if self.index.state() == IndexState::Rebuilt {
-            problems.push(Problem {
+            }),
+            IndexState::Rebuilt => Some(Problem {
                 code: "index-rebuilt",
                 text: "The index was damaged and was rebuilt from the log.".to_owned(),
                 fix: "Nothing needs to be done; if it happens again, check the disk.".to_owned(),
-            });
+            }),
+            IndexState::New | IndexState::Opened | IndexState::Repaired => None,
         }
-        problems
     }
 }
 

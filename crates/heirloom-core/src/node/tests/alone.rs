@@ -271,7 +271,7 @@ fn a_photo_lives_in_chunks_and_comes_back_with_its_card() {
     assert_eq!(alone.show("contacts", &id).source, Some(card.clone()));
     assert_eq!(alone.import(&card).unchanged, 1);
     let files = alone.ask(Command::Export { category: "contacts".into(), after: None, limit: 10 });
-    let Ok(Answer::Files { files, next: None }) = files else { panic!("{files:?}") };
+    let Ok(Answer::Files { files, next: None, .. }) = files else { panic!("{files:?}") };
     let bytes = base64::engine::general_purpose::STANDARD.decode(&files[0].base64).unwrap();
     assert_eq!(bytes, card.as_bytes());
     alone.storage.chunks.clear();

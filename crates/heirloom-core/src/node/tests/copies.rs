@@ -218,3 +218,39 @@ fn a_sync_without_anybody_ends_with_69() {
     house.pass(200);
     assert_eq!(house.reply(0, id).unwrap().unwrap_err().exit, exit::UNREACHABLE);
 }
+
+fn photo_card(house: &mut House, device: usize) -> (ChunkId, Vec<u8>) {
+    import_photo(house, device);
+    let chunks = &house.devices[device].storage.chunks;
+    let (id, bytes) = chunks.iter().next().unwrap();
+    (*id, bytes.clone())
+}
+
+#[test]
+fn a_photo_that_the_disk_has_lost_comes_back_from_its_file() {
+    let mut house = House::of(&["phone", "desk"]);
+    house.fetching = false;
+    let (chunk, bytes) = photo_card(&mut house, 0);
+    house.devices[0].storage.chunks.clear();
+    house.boot(0);
+    let stall = house.status(0).stalls.into_iter().find(|stall| stall.cause == "chunks").unwrap();
+    assert!(stall.text.contains("contact"), "{}", stall.text);
+    import_photo(&mut house, 0);
+    assert_eq!(house.devices[0].storage.chunks.get(&chunk), Some(&bytes));
+    assert!(house.node(0).replication.chunks_missing().is_empty());
+    assert!(house.status(0).stalls.iter().all(|stall| stall.cause != "chunks"));
+}
+
+#[test]
+fn an_export_leaves_out_only_what_lacks_a_photo() {
+    let mut house = House::founded(&["phone"]);
+    photo_card(&mut house, 0);
+    let plain = house.add(0, "contacts", &["name=Plain"]);
+    house.devices[0].storage.chunks.clear();
+    let export = Command::Export { category: "contacts".into(), after: None, limit: 10 };
+    let answer = house.ask(0, export).unwrap();
+    let Answer::Files { files, left_out, next: None } = answer else { panic!("{answer:?}") };
+    assert_eq!((files.len(), left_out.len()), (1, 1));
+    assert_ne!(left_out[0].id, plain);
+    assert!(left_out[0].reason.contains("not on this device"), "{}", left_out[0].reason);
+}

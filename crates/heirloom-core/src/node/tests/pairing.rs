@@ -155,3 +155,18 @@ fn conversations_have_a_limit_and_closing_one_makes_room() {
     house.input(0, Input::PairingClosed { id: PairingId(500) });
     house.join_by(1, 0, &words).unwrap();
 }
+
+#[test]
+fn a_device_that_lost_its_grant_comes_in_again_by_the_same_code() {
+    let mut house = House::founded(&["phone", "desk", "third"]);
+    let (link, _) = house.invite(0, Role::Member);
+    house.join_by(1, 0, &link).unwrap();
+    house.join_by(1, 0, &link).unwrap();
+    let (again, _) = house.invite(0, Role::Member);
+    house.join_by(1, 0, &again).unwrap();
+    assert_eq!(names(&mut house, 0).len(), 2, "it is one device");
+    assert_eq!(house.join_by(2, 0, &link), Err(PairingError::UsedUp));
+    house.recover(2, 0, &phrase()).unwrap();
+    house.recover(2, 0, &phrase()).unwrap();
+    assert_eq!(names(&mut house, 0).len(), 3);
+}

@@ -113,3 +113,21 @@ fn an_index_of_another_layout_does_not_open() {
         assert!(open(folder.path(), SETTINGS).is_err());
     }
 }
+
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path(), SETTINGS).unwrap());
+    crate::regular::tests::put_fifo(&folder.path().join("conf"));
+    assert!(open(folder.path(), SETTINGS).is_err());
+}
+
+#[test]
+fn an_engine_that_does_not_come_back_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (index, _) = open(folder.path(), SETTINGS).unwrap();
+    assert!(index.get(b"a").is_ok());
+    super::super::silent(&index);
+    assert!(index.get(b"a").is_err());
+    assert!(open(folder.path(), SETTINGS).is_err(), "another one would wait too");
+}
