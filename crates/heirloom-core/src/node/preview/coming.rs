@@ -26,9 +26,8 @@ impl Node {
         let present: BTreeSet<DeviceId> = self.replication.peers_ready().collect();
         let is_present = |device| present.contains(&device);
         let is_promised = |log: &LogId| self.replication.held_by(*log, &is_present) > held(log);
-        let comes = present.is_empty()
-            || here != preview.rest.0
-            || preview.goal.keys().any(|log| is_promised(log));
+        let comes =
+            present.is_empty() || here != preview.rest.0 || preview.goal.keys().any(is_promised);
         if comes {
             preview.rest = (here, now.mono_ms);
             return false;
