@@ -39,7 +39,12 @@ limits! {
     CHUNK_BYTES_MAX = 1024 * 1024, "Plaintext of one chunk.";
     ENTRY_CHUNKS_MAX = 64, "Chunks that one entry may name.";
     HELLO_ANSWER_BYTES_MAX = 60 * 1024, "Operations that tell a device that it is out: they fit the frame of an answer.";
-    ROSTER_OPS_MAX = 4_096, "Operations of one account's roster.";
+    ROSTER_OPS_MAX = 4_096, "Operations of one account's roster by those who are in; revocations and the root key have twice that.";
+    ROSTER_ALL_OPS_MAX = 16_384, "All operations of one account's roster, those of devices that are out among them.";
+    ROSTER_SHARE_OPS_MAX = 512, "Operations of one device beside those that let others in and take others out; more are taken only where somebody else builds on them.";
+    ROSTER_SHARE_BYTES_MAX = 2 * 1024 * 1024, "Their bytes.";
+    ROSTER_SIGNER_BYTES_MAX = 16 * 1024 * 1024, "Bytes of all operations of one device.";
+    ROSTER_HEADS_SAID_MAX = 1_024, "Heads of the roster that a hello names: they fit its frame beside a full vector.";
     ROSTER_OP_BYTES_MAX = 64 * 1024, "One signed roster operation.";
     ROSTER_PARENTS_MAX = 16, "Parents of one roster operation.";
     ENTRY_ROSTER_HEADS_MAX = 8, "Roster heads that one entry names.";
