@@ -38,7 +38,7 @@ limits! {
     JSON_DEPTH_MAX = 64, "Arrays and objects within each other: deeper text is made to exhaust a stack.";
     CHUNK_BYTES_MAX = 1024 * 1024, "Plaintext of one chunk.";
     ENTRY_CHUNKS_MAX = 64, "Chunks that one entry may name.";
-    HELLO_ANSWER_BYTES_MAX = 60 * 1024, "Operations that tell a device that it is out: they fit the frame of an answer.";
+    INTRODUCTION_BYTES = 60 * 1024, "Operations in one frame of hello, in either direction, unless one alone is larger: they fit what earlier versions read.";
     ROSTER_OPS_MAX = 4_096, "Operations of one account's roster by those who are in; revocations and the root key have twice that.";
     ROSTER_ALL_OPS_MAX = 16_384, "All operations of one account's roster, those of devices that are out among them.";
     ROSTER_SHARE_OPS_MAX = 512, "Operations of one device beside those that let others in and take others out; more are taken only where somebody else builds on them.";
@@ -51,12 +51,14 @@ limits! {
     ENTRY_VECTOR_DELTA_MAX = 64, "Logs in one entry's vector delta; more simply follow in the next entry.";
     DEVICES_MAX = 64, "Devices of one account.";
     LOGS_MAX = 4_096, "Logs of one space.";
+    LOGS_OF_DEVICE_MAX = 256, "Logs of one device that are taken in, beside those that a revocation names: an honest one begins one per restore, copy or damage.";
     LOG_ENTRIES_MAX = 1 << 40, "Entries of one log: nobody writes so many, so who names a later one breaks the rules.";
     HOLES_MAX = 16, "Ranges of missing entries that a hello may name.";
     WANTS_MAX = 256, "Requests of one conversation to send a part of a log again; more are an offence.";
     WANTS_SENT_MAX = 128, "Requests of one conversation to send a part of a log again after which a device begins it anew itself: the other side may count some that a lost one had made.";
     FRAME_BYTES_MAX = 512 * 1024, "One frame of the sync protocol, checked before allocation.";
-    STRANGER_BYTES_MAX = 64 * 1024, "Everything a stranger may send on one connection.";
+    STRANGER_BYTES_MAX = 1024 * 1024, "Everything a stranger may send on one connection: a member that is not known yet shows up to so much of the roster.";
+
     STRANGERS_MAX = 4, "Connections of strangers at one time.";
     STRANGER_MS_MAX = 10_000, "Life of a stranger's connection.";
     PAIRING_MS_MAX = 300_000, "Life of an invite unless it was given another.";

@@ -17,12 +17,12 @@ mod show;
 mod state;
 mod waiting;
 
+#[cfg(test)]
+pub(crate) use author::compose;
 pub use author::{
     NewDevice, ResetPlan, Signer, accept, add_device, epoch, genesis, rename, revoke, root_reset,
     set_capabilities,
 };
-#[cfg(test)]
-pub(crate) use author::compose;
 pub use state::{Epoch, Member, RosterState, WriteVerdict};
 
 use crate::signed::{self, SignatureError, Signed, Verified};

@@ -130,6 +130,7 @@ impl LocalNode {
             | Effect::SetPairing { .. }
             | Effect::PairingSend { .. }
             | Effect::HelloReply { .. }
+            | Effect::Introduce { .. }
             | Effect::Disconnect { .. }
             | Effect::Reply { .. } => Ok(None),
         }

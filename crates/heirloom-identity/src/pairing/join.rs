@@ -1,8 +1,8 @@
 //! The new device's side of a pairing by invite.
 
 use super::message::{
-    GrantMessage, JoinChallenge, JoinHello, Message, Parts, Prover, Transcript, VERSIONS, common_version,
-    role_in,
+    GrantMessage, JoinChallenge, JoinHello, Message, Parts, Prover, Transcript, VERSIONS,
+    common_version, role_in,
 };
 use super::{Grant, PairingError, Step};
 use crate::invite::Code;

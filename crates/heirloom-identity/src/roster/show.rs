@@ -113,7 +113,9 @@ impl Roster {
         while fullest.len() < count && !in_turn.is_empty() {
             let gain = |place: usize| {
                 let past = &self.graph.vertex(place).past;
-                past.iter().filter(|one| !covered.contains(*one) && author(*one) != author(place)).count()
+                past.iter()
+                    .filter(|one| !covered.contains(*one) && author(*one) != author(place))
+                    .count()
             };
             let gains: Vec<usize> = in_turn.iter().map(|(_, place)| gain(*place)).collect();
             let most = gains.iter().copied().max().unwrap_or(0);

@@ -16,7 +16,11 @@ pub(super) enum Shape {
 }
 
 /// Device 3 of three signs so many operations.
-pub(super) fn flood(count: usize, shape: Shape, body: &dyn Fn(usize) -> OpBody) -> (Household, Vec<Vec<u8>>) {
+pub(super) fn flood(
+    count: usize,
+    shape: Shape,
+    body: &dyn Fn(usize) -> OpBody,
+) -> (Household, Vec<Vec<u8>>) {
     let house = Household::of(3);
     let signer = keys(3);
     let mut ends = [house.roster.heads(), house.roster.heads()];
