@@ -19,6 +19,7 @@ mod edits;
 mod folders;
 mod hostile;
 mod household;
+mod introductions;
 mod landed;
 mod life;
 mod occurrences;
