@@ -17,7 +17,7 @@ pub(super) struct Device {
     pub(super) name: String,
     pub(super) keys: DeviceKeys,
     pub(super) storage: MemoryStorage,
-    node: Option<Node>,
+    pub(super) node: Option<Node>,
     boots: u8,
     pub(super) events: Vec<Event>,
     pub(super) dials: Vec<(DeviceId, Vec<String>)>,

@@ -1,11 +1,10 @@
 //! Devices that know less than one frame apart of who belongs to the account.
 
 use super::household::House;
-use super::*;
 use crate::input::{HelloId, Input};
-use heirloom_base::{Decode, DeviceId, LogId, limits};
+use heirloom_base::{Decode, DeviceId, Encode, LogId, limits};
 use heirloom_identity::roster::{self, NewDevice};
-use heirloom_identity::{Capabilities, DeviceKeys, Keyring, Signer};
+use heirloom_identity::{Capabilities, DeviceKeys, Keyring, Role, Signer};
 use heirloom_sync::Message;
 use std::collections::BTreeMap;
 
