@@ -56,15 +56,20 @@ impl Node {
     #[must_use]
     pub fn presentation(&self, device: DeviceId) -> Vec<u8> {
         let roster = &self.membership.roster;
-        let known = self.membership.introduced.get(&device);
-        let lacking = known.map(|known| roster.ops_beyond(known)).unwrap_or_default();
-        let mut ops = if lacking.is_empty() { roster.ops_beyond(&[]) } else { lacking };
-        if encoded(&ops) > limits::INTRODUCTION_BYTES {
-            ops = match known {
-                Some(_) => beginning(ops),
-                None => roster.newest_ops(limits::INTRODUCTION_BYTES, BLOCK_HEAD_BYTES),
-            };
-        }
+        let known = self.membership.introduced.get(&device).cloned().unwrap_or_default();
+        let lacking = if known.is_empty() { Vec::new() } else { roster.ops_beyond(&known) };
+        let ops = if lacking.is_empty() {
+            let all = roster.ops_beyond(&[]);
+            match encoded(&all) <= limits::INTRODUCTION_BYTES {
+                true => all,
+                false => roster.newest_ops(limits::INTRODUCTION_BYTES, BLOCK_HEAD_BYTES),
+            }
+        } else {
+            // By some of what it knows it sees what it need not tell.
+            let shared = known.iter().filter_map(|id| roster.bytes(id)).map(<[u8]>::to_vec);
+            let shared = shared.filter(|op| op.len() <= SHARED_OP_BYTES_MAX).take(SHARED_OPS_MAX);
+            beginning(shared.chain(lacking).collect())
+        };
         Message::Roster(ops).to_bytes()
     }
 
@@ -272,6 +277,11 @@ impl Node {
 
 /// What stands before each operation of a message.
 const BLOCK_HEAD_BYTES: usize = 4;
+
+/// Operations that both sides know by which one shows where it stands.
+const SHARED_OPS_MAX: usize = 16;
+/// The largest one of these.
+const SHARED_OP_BYTES_MAX: usize = 1_024;
 
 /// Returns the size of operations in a message.
 fn encoded(ops: &[Vec<u8>]) -> usize {
