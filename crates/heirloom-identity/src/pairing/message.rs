@@ -204,17 +204,13 @@ impl Encode for Message {
                 writer.u8(9);
                 writer.array(signature);
             }
-            Self::RootRoster { ops } => {
-                writer.u8(10);
+            Self::RootRoster { ops } | Self::RosterPart { ops } => {
+                writer.u8(if matches!(self, Self::RosterPart { .. }) { 12 } else { 10 });
                 encode_ops(writer, ops);
             }
             Self::RootSubmit { op } => {
                 writer.u8(11);
                 writer.bytes(op);
-            }
-            Self::RosterPart { ops } => {
-                writer.u8(12);
-                encode_ops(writer, ops);
             }
         }
     }

@@ -43,9 +43,9 @@ fn logs_of(peer: &Peer, device: DeviceId) -> usize {
 }
 
 fn named(peer: &Peer) -> BTreeSet<DeviceId> {
-    let offences = peer.seen.iter().filter_map(|output| match output {
-        Output::Offence(device, _) => Some(*device),
-        _ => None,
+    let offences = peer.seen.iter().filter_map(|output| {
+        let Output::Offence(device, _) = output else { return None };
+        Some(*device)
     });
     offences.collect()
 }
