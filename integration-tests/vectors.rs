@@ -259,17 +259,18 @@ impl Inviter {
             self.say("newcomer", &frame);
             let replies = match responder.handle(&frame, &mut self.invite, &self.roster, 0) {
                 Response::Send(bytes) | Response::Refuse(bytes) => vec![bytes],
+                Response::SendAll(frames) => frames,
                 Response::SendThenGrant(bytes, granting) => {
                     let ring = Keyring::open(&self.roster, &self.keys).unwrap();
                     let signer = Signer::Device(&self.keys);
                     let new = granting.new_device();
                     let op = roster::add_device(&self.roster, &ring, signer, &new, &[7; 32]);
                     self.roster.insert(&op).unwrap();
-                    vec![bytes, self.grant(&responder)]
+                    std::iter::once(bytes).chain(self.grant(&responder)).collect()
                 }
                 Response::Submitted(op) => {
                     self.roster.insert(&op).unwrap();
-                    vec![self.grant(&responder)]
+                    self.grant(&responder)
                 }
             };
             for reply in replies {
@@ -288,7 +289,7 @@ impl Inviter {
         self.said.push(json!({ "from": who, "frame": to_hex(frame) }));
     }
 
-    fn grant(&self, responder: &Responder) -> Vec<u8> {
+    fn grant(&self, responder: &Responder) -> Vec<Vec<u8>> {
         let addresses = vec![(self.keys.id(), vec!["/ip4/192.168.1.2/tcp/47470".to_owned()])];
         responder.grant(self.roster.ops_beyond(&[]), addresses)
     }

@@ -222,6 +222,12 @@ pub enum Effect {
         /// The answer.
         bytes: Vec<u8>,
     },
+    /// Show a connected device [`Node::presentation`](crate::Node::presentation) again: it
+    /// has said what it lacks.
+    Introduce {
+        /// The device.
+        device: DeviceId,
+    },
     /// Close every connection with a device.
     Disconnect {
         /// The device.

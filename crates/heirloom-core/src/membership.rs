@@ -4,7 +4,7 @@ use crate::command::Failure;
 use crate::failure;
 use crate::input::PairingId;
 use crate::journal::Desk;
-use heirloom_base::{AccountId, DeviceId, EpochId, Now, OpId, SpaceId};
+use heirloom_base::{AccountId, DeviceId, EpochId, LogId, Now, OpId, SpaceId, limits};
 use heirloom_identity::{
     Capabilities, DeviceKeys, Inserted, Invite, InviteState, Keyring, Responder, Response, Role,
     Roster, RosterError, Signer, roster,
@@ -28,6 +28,8 @@ pub(crate) struct Membership {
     pub(crate) conversations: BTreeMap<PairingId, Responder>,
     /// Content keys that this device handed on since its start.
     pub(crate) handed_on: BTreeSet<EpochId>,
+    /// What devices know of the roster that do not know this one yet.
+    pub(crate) introduced: BTreeMap<DeviceId, Vec<OpId>>,
     known: BTreeSet<DeviceId>,
     routes: BTreeMap<DeviceId, Vec<String>>,
     pairing_open: bool,
@@ -42,6 +44,7 @@ impl Membership {
             invites: Vec::new(),
             conversations: BTreeMap::new(),
             handed_on: BTreeSet::new(),
+            introduced: BTreeMap::new(),
             known: BTreeSet::new(),
             routes: BTreeMap::new(),
             pairing_open: false,
@@ -51,12 +54,39 @@ impl Membership {
     /// Takes in a roster operation; returns the operations that count as new,
     /// parents first: the given one and those that waited for it.
     pub(crate) fn insert(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, RosterError> {
-        Ok(match self.roster.insert(bytes)? {
+        let inserted = self.roster.insert(bytes)?;
+        Ok(self.bytes_of(&inserted))
+    }
+
+    /// Takes in what a stranger shows: only what builds on what is here, so that
+    /// nobody fills what waits.
+    pub(crate) fn insert_shown(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, RosterError> {
+        if self.roster.is_ready(bytes) { self.insert(bytes) } else { Ok(Vec::new()) }
+    }
+
+    fn bytes_of(&self, inserted: &Inserted) -> Vec<Vec<u8>> {
+        match inserted {
             Inserted::New(ops) => {
                 ops.iter().filter_map(|id| self.roster.bytes(id)).map(<[u8]>::to_vec).collect()
             }
             Inserted::Known | Inserted::Waiting { .. } => Vec::new(),
-        })
+        }
+    }
+
+    /// Returns the heads of the roster that are told to others.
+    pub(crate) fn heads_said(&self) -> Vec<OpId> {
+        let mut heads = self.roster.last_of(&self.roster.heads());
+        heads.truncate(limits::ROSTER_HEADS_SAID_MAX);
+        heads.sort_unstable();
+        heads
+    }
+
+    /// Returns the logs of which the removal of a device says what counts.
+    pub(crate) fn logs_cut(&self) -> BTreeSet<LogId> {
+        let devices = self.roster.state().devices.values();
+        let out = devices.filter(|member| member.revoked);
+        let cuts = out.flat_map(|member| member.cuts.iter());
+        cuts.filter(|(_, seq)| **seq > 0).map(|(log, _)| *log).collect()
     }
 
     /// Returns how many operations of the roster a device has signed.
@@ -134,6 +164,9 @@ impl Membership {
     /// Returns the operations that took a device out, and what they build on.
     pub(crate) fn removal_of(&self, device: DeviceId) -> Vec<Vec<u8>> {
         match self.roster.state().devices.get(&device) {
+            Some(member) if member.revoked_by.is_empty() => {
+                self.roster.ops_within(&self.roster.heads())
+            }
             Some(member) => self.roster.ops_within(&member.revoked_by),
             None => Vec::new(),
         }

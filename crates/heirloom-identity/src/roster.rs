@@ -12,8 +12,13 @@ mod bits;
 mod graph;
 mod judge;
 pub mod op;
+mod room;
+mod show;
 mod state;
+mod waiting;
 
+#[cfg(test)]
+pub(crate) use author::compose;
 pub use author::{
     NewDevice, ResetPlan, Signer, accept, add_device, epoch, genesis, rename, revoke, root_reset,
     set_capabilities,
@@ -27,13 +32,10 @@ use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{AccountId, DecodeError, DeviceId, EpochId, LogId, OpId, limits};
 use judge::{Right, Standing, View, judge, right};
 use op::{Author, EpochKeys, Op, OpBody};
-use std::collections::{BTreeMap, BTreeSet};
+use room::Room;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
-
-/// Operations that may wait for their parents.
-const WAITING_MAX: usize = limits::ROSTER_OPS_MAX;
-/// Bytes of operations that may wait for their parents.
-const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+use waiting::Waiting;
 
 /// Why an operation is refused, here and by everybody else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,9 +79,9 @@ pub enum RosterError {
     /// The roster is full; revocations and the root key still have room.
     #[error("the roster is full")]
     Full,
-    /// Too many operations wait for others.
-    #[error("too many operations wait for others that never came")]
-    WaitingFull,
+    /// Its author signed more than its share, and nobody else builds on it.
+    #[error("device {0:?} has signed more of the roster than its share")]
+    Share(DeviceId),
 }
 
 /// What became of an operation.
@@ -101,10 +103,8 @@ pub enum Inserted {
 pub struct Roster {
     account: AccountId,
     graph: Graph,
-    waiting: BTreeMap<OpId, (usize, Signed<Op>)>,
-    waiting_bytes: usize,
-    /// For each operation that is not here, those that wait for it.
-    awaited: BTreeMap<OpId, BTreeSet<OpId>>,
+    waiting: Waiting,
+    room: Room,
     standing: Standing,
     /// Made when it is first asked for after a change.
     state: OnceLock<RosterState>,
@@ -117,9 +117,8 @@ impl Roster {
         Self {
             account,
             graph: Graph::default(),
-            waiting: BTreeMap::new(),
-            waiting_bytes: 0,
-            awaited: BTreeMap::new(),
+            waiting: Waiting::default(),
+            room: Room::default(),
             standing: Standing::default(),
             state: OnceLock::new(),
         }
@@ -134,26 +133,51 @@ impl Roster {
     /// Takes in a signed operation.
     ///
     /// # Errors
-    /// [`RosterError`]; nothing changed then, and the same bytes are refused
-    /// wherever the same parents are known.
+    /// [`RosterError`]; nothing changed then. But for [`RosterError::Full`] and
+    /// [`RosterError::Share`] the same bytes are refused wherever the same
+    /// parents are known.
     pub fn insert(&mut self, bytes: &[u8]) -> Result<Inserted, RosterError> {
-        if bytes.len() > limits::ROSTER_OP_BYTES_MAX {
-            return Err(RosterError::TooLong(bytes.len()));
-        }
-        let signed = Signed::<Op>::parse(bytes)?;
+        let signed = parse(bytes)?;
         let id = signed.id();
         if self.contains(&id) {
             return Ok(Inserted::Known);
         }
-        let parents = signed.unverified().parents.iter();
-        let missing: Vec<OpId> = parents.filter(|id| !self.contains(id)).copied().collect();
+        let missing = self.missing(signed.unverified());
         if !missing.is_empty() {
-            self.hold(id, bytes.len(), signed, &missing)?;
-            return Ok(Inserted::Waiting { missing });
+            let is_built_on = self.waiting.is_needed(&id) || self.vouches(&signed, bytes);
+            self.waiting.hold(id, bytes.len(), signed, &missing);
+            let admitted = if is_built_on { self.admit_needed(missing.clone()) } else { vec![] };
+            return Ok(match admitted.is_empty() {
+                true => Inserted::Waiting { missing },
+                false => Inserted::New(admitted),
+            });
+        }
+        if let Some(device) = self.beyond_share(&id, signed.unverified(), bytes.len()) {
+            self.waiting.hold(id, bytes.len(), signed, &[]);
+            return Err(RosterError::Share(device));
         }
         let mut admitted = vec![self.admit(signed)?];
         self.admit_waiting(&mut admitted);
         Ok(Inserted::New(admitted))
+    }
+
+    /// Takes in an operation that was taken in before, whatever there is room
+    /// for by now.
+    ///
+    /// # Errors
+    /// As [`Roster::insert`].
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<Inserted, RosterError> {
+        let id = parse(bytes)?.id();
+        if !self.contains(&id) {
+            self.waiting.need(id);
+        }
+        self.insert(bytes)
+    }
+
+    /// Returns whether everything that an operation builds on is here.
+    #[must_use]
+    pub fn is_ready(&self, bytes: &[u8]) -> bool {
+        parse(bytes).is_ok_and(|signed| self.missing(signed.unverified()).is_empty())
     }
 
     /// Returns the operations on which no other builds yet.
@@ -201,26 +225,6 @@ impl Roster {
         vertices.into_iter().map(|vertex| (vertex.id, vertex.op.bytes())).collect()
     }
 
-    /// Returns the signed bytes of every operation that who knows `heads` does
-    /// not know by that, parents first; unknown heads say nothing.
-    #[must_use]
-    pub fn ops_beyond(&self, heads: &[OpId]) -> Vec<Vec<u8>> {
-        let known = self.graph.closure(heads);
-        let beyond = |id: &OpId| self.graph.place(id).is_some_and(|place| !known.contains(place));
-        let ops = self.ops().into_iter().filter(|(id, _)| beyond(id));
-        ops.map(|(_, bytes)| bytes.to_vec()).collect()
-    }
-
-    /// Returns the signed bytes of operations and of all that they build on,
-    /// parents first; unknown ones say nothing.
-    #[must_use]
-    pub fn ops_within(&self, heads: &[OpId]) -> Vec<Vec<u8>> {
-        let wanted = self.graph.closure(heads);
-        let within = |id: &OpId| self.graph.place(id).is_some_and(|place| wanted.contains(place));
-        let ops = self.ops().into_iter().filter(|(id, _)| within(id));
-        ops.map(|(_, bytes)| bytes.to_vec()).collect()
-    }
-
     /// Returns whether the author of one of `heads` knew `earlier`.
     #[must_use]
     pub fn is_within(&self, earlier: &OpId, heads: &[OpId]) -> bool {
@@ -265,25 +269,53 @@ impl Roster {
         epochs.filter_map(|vertex| Some((EpochId(vertex.id.0), vertex.body().epoch()?))).collect()
     }
 
-    fn hold(
-        &mut self,
-        id: OpId,
-        size: usize,
-        signed: Signed<Op>,
-        missing: &[OpId],
-    ) -> Result<(), RosterError> {
-        if self.waiting.contains_key(&id) {
-            return Ok(());
+    /// Returns the parents of an operation that are not here.
+    fn missing(&self, op: &Op) -> Vec<OpId> {
+        op.parents.iter().filter(|id| !self.contains(id)).copied().collect()
+    }
+
+    /// Returns the device that signs more than its share with an operation on
+    /// which nobody else builds.
+    fn beyond_share(&self, id: &OpId, op: &Op, bytes: usize) -> Option<DeviceId> {
+        let device = self.room.beyond_share(op, bytes)?;
+        (!self.waiting.is_needed(id)).then_some(device)
+    }
+
+    /// Returns whether an operation, whose parents are not all here, is by
+    /// somebody who is in and keeps to the share: what it builds on is needed.
+    fn vouches(&self, signed: &Signed<Op>, bytes: &[u8]) -> bool {
+        let op = signed.unverified();
+        let key = match op.author {
+            Author::Root => self.genesis_root(),
+            Author::Device(device) => self.is_in(&device).then_some(device.0),
+        };
+        let Some(key) = key else { return false };
+        self.room.beyond_share(op, bytes.len()).is_none()
+            && signed.clone().verify(signed::ROSTER_OP, self.account, &key).is_ok()
+    }
+
+    /// Admits of these operations, and of those that they build on, what is
+    /// here and was set aside because it was more than its signer's share.
+    fn admit_needed(&mut self, mut needed: Vec<OpId>) -> Vec<OpId> {
+        let mut ready = Vec::new();
+        while let Some(id) = needed.pop() {
+            if self.contains(&id) || !self.waiting.need(id) {
+                continue;
+            }
+            let Some(op) = self.waiting.op(&id) else { continue };
+            let missing = self.missing(op);
+            if missing.is_empty() {
+                ready.push(id);
+            }
+            needed.extend(missing);
         }
-        if self.waiting.len() >= WAITING_MAX || self.waiting_bytes + size > WAITING_BYTES_MAX {
-            return Err(RosterError::WaitingFull);
+        let mut admitted = Vec::new();
+        for id in ready {
+            let signed = self.waiting.take(&id);
+            admitted.extend(signed.and_then(|signed| self.admit(signed).ok()));
         }
-        self.waiting_bytes += size;
-        self.waiting.insert(id, (size, signed));
-        for parent in missing {
-            self.awaited.entry(*parent).or_default().insert(id);
-        }
-        Ok(())
+        self.admit_waiting(&mut admitted);
+        admitted
     }
 
     /// Admits what waited only for operations that are here now: what was just
@@ -291,15 +323,14 @@ impl Roster {
     fn admit_waiting(&mut self, admitted: &mut Vec<OpId>) {
         let mut arrived = admitted.clone();
         while let Some(parent) = arrived.pop() {
-            for id in self.awaited.remove(&parent).unwrap_or_default() {
-                let is_ready = |op: &Signed<Op>| {
-                    op.unverified().parents.iter().all(|parent| self.contains(parent))
-                };
-                if !self.waiting.get(&id).is_some_and(|(_, op)| is_ready(op)) {
+            for id in self.waiting.for_parent(&parent) {
+                let is_ready = self.waiting.op(&id).is_some_and(|op| {
+                    let size = self.waiting.size(&id);
+                    self.missing(op).is_empty() && self.beyond_share(&id, op, size).is_none()
+                });
+                let Some(signed) = is_ready.then(|| self.waiting.take(&id)).flatten() else {
                     continue;
-                }
-                let Some((size, signed)) = self.waiting.remove(&id) else { continue };
-                self.waiting_bytes -= size;
+                };
                 // One that is refused now is refused by everybody.
                 if let Ok(id) = self.admit(signed) {
                     arrived.push(id);
@@ -310,14 +341,16 @@ impl Roster {
     }
 
     fn admit(&mut self, signed: Signed<Op>) -> Result<OpId, RosterError> {
-        self.check_room(signed.unverified())?;
+        self.check_room(&signed)?;
         let verified = self.verify(signed)?;
         let op = verified.value();
         if !matches!(op.body, OpBody::Genesis(_)) {
             self.check_generation(op)?;
             self.check_author(op)?;
         }
+        self.room.note(op, verified.bytes().len());
         let id = self.graph.push(verified);
+        self.waiting.came(&id);
         self.standing.extend(&self.graph, self.graph.len() - 1);
         self.state = OnceLock::new();
         Ok(id)
@@ -338,11 +371,16 @@ impl Roster {
         self.check_body(op, view, &past)
     }
 
-    /// Keeps room for what ends an attack when a device fills the roster.
-    fn check_room(&self, op: &Op) -> Result<(), RosterError> {
-        let urgent = op.author == Author::Root || matches!(op.body, OpBody::Revoke(_));
-        let limit = limits::ROSTER_OPS_MAX * if urgent { 2 } else { 1 };
-        if self.graph.len() >= limit { Err(RosterError::Full) } else { Ok(()) }
+    fn is_in(&self, device: &DeviceId) -> bool {
+        self.standing.devices.get(device).is_some_and(|member| !member.revoked)
+    }
+
+    fn check_room(&self, signed: &Signed<Op>) -> Result<(), RosterError> {
+        let is_needed = self.waiting.is_needed(&signed.id()) && !self.room.is_overfull();
+        if is_needed {
+            return Ok(());
+        }
+        self.room.check(signed.unverified(), &|device| self.is_in(device))
     }
 
     fn verify(&self, signed: Signed<Op>) -> Result<Verified<Op>, RosterError> {
@@ -444,6 +482,13 @@ impl Roster {
             None => Ok(()),
         }
     }
+}
+
+fn parse(bytes: &[u8]) -> Result<Signed<Op>, RosterError> {
+    if bytes.len() > limits::ROSTER_OP_BYTES_MAX {
+        return Err(RosterError::TooLong(bytes.len()));
+    }
+    Ok(Signed::<Op>::parse(bytes)?)
 }
 
 fn check_entitled(op: &Op, view: View<'_>) -> Result<(), RosterError> {

@@ -20,8 +20,8 @@ pub const COMMANDS_MAX: usize = 64;
 pub const PAIRING_FRAME_BYTES_MAX: usize = 16 * 1024;
 /// The grant that ends a pairing: it carries the roster.
 pub const PAIRING_GRANT_BYTES_MAX: usize = 512 * 1024;
-/// What one side of a hello presents.
-pub const HELLO_BYTES_MAX: usize = 64 * 1024;
+/// What one side of a hello presents: room for the largest operation.
+pub const HELLO_BYTES_MAX: usize = 128 * 1024;
 /// A sealed chunk: its plaintext, padding and tag.
 pub const SEALED_CHUNK_BYTES_MAX: usize = heirloom_base::limits::CHUNK_BYTES_MAX + 4_096;
 /// Encryption, framing and negotiation on top of what a stranger may send.

@@ -135,6 +135,7 @@ impl LocalNode {
             | Effect::SetPairing { .. }
             | Effect::PairingSend { .. }
             | Effect::HelloReply { .. }
+            | Effect::Introduce { .. }
             | Effect::Disconnect { .. }
             | Effect::Reply { .. } => Ok(None),
         }

@@ -111,6 +111,8 @@ pub struct Device {
     replies: BTreeMap<CommandId, Reply>,
     pairing_out: BTreeMap<PairingId, Vec<(Vec<u8>, bool)>>,
     hello_replies: BTreeMap<HelloId, Vec<u8>>,
+    /// Devices to show itself to again.
+    introductions: BTreeSet<DeviceId>,
 }
 
 /// The household and the network between its devices.
@@ -220,6 +222,7 @@ impl World {
             replies: BTreeMap::new(),
             pairing_out: BTreeMap::new(),
             hello_replies: BTreeMap::new(),
+            introductions: BTreeSet::new(),
         });
         self.devices.len() - 1
     }
@@ -472,6 +475,9 @@ impl World {
             }
             Effect::HelloReply { id, bytes } => {
                 machine.hello_replies.insert(id, bytes);
+            }
+            Effect::Introduce { device: to } => {
+                machine.introductions.insert(to);
             }
             Effect::Disconnect { device: to } => {
                 if let Some(to) = self.number(to) {

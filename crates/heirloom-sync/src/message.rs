@@ -110,6 +110,11 @@ pub enum Message {
         /// The entries, each log in order.
         entries: Vec<Vec<u8>>,
     },
+    /// What its sender knows of the roster, by some of its operations: the answer
+    /// to one that shows itself and is not known yet.
+    Knows(Vec<OpId>),
+    /// The sender takes in nothing of these logs: their devices begin too many.
+    Declined(Vec<LogId>),
     /// A message of a newer version: passed over.
     Unknown(u8),
 }
@@ -234,7 +239,8 @@ impl Encode for Message {
                 writer.u8(u8::from(*last));
                 encode_blocks(writer, entries);
             }
-            Self::Fed(logs) => writer.list(logs),
+            Self::Fed(logs) | Self::Declined(logs) => writer.list(logs),
+            Self::Knows(ops) => writer.list(ops),
             Self::Packed { urgent, entries } => {
                 writer.u8(u8::from(*urgent));
                 writer.bytes(&bundle::pack(entries));
@@ -266,6 +272,8 @@ impl Message {
             Self::Tail { .. } => 11,
             Self::Fed(_) => 12,
             Self::Packed { .. } => 13,
+            Self::Knows(_) => 14,
+            Self::Declined(_) => 15,
             Self::Unknown(tag) => *tag,
         }
     }
@@ -304,6 +312,8 @@ impl Decode for Message {
                 urgent: decode_flag(reader, "urgency")?,
                 entries: bundle::unpack(reader.bytes(limits::FRAME_BYTES_MAX)?)?,
             },
+            14 => Self::Knows(reader.list(limits::ROSTER_HEADS_SAID_MAX)?),
+            15 => Self::Declined(reader.list(limits::LOGS_MAX)?),
             tag => {
                 reader.take(reader.remaining())?;
                 Self::Unknown(tag)
@@ -342,6 +352,8 @@ mod tests {
             Message::AskTail(VersionVector::default()),
             Message::Tail { last: true, entries: vec![vec![8]] },
             Message::Fed(vec![LogId([4; 16])]),
+            Message::Knows(vec![OpId([5; 32])]),
+            Message::Declined(vec![LogId([6; 16])]),
         ]
     }
 

@@ -13,6 +13,7 @@ use heirloom_base::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod ahead;
+mod crowd;
 mod doubles;
 mod fork;
 mod pause;
@@ -112,6 +113,10 @@ pub struct Replication {
     traced: BTreeSet<LogId>,
     /// Devices whose receipts began anew since the start.
     renewed: BTreeSet<DeviceId>,
+    /// Logs that are taken in however many their devices have.
+    named: BTreeSet<LogId>,
+    /// Logs that are here and that nobody is told of.
+    untold: BTreeSet<LogId>,
     sessions: BTreeMap<DeviceId, Session>,
     ledger: Ledger,
     outputs: VecDeque<Output>,
@@ -143,6 +148,8 @@ impl Replication {
             forked: BTreeSet::new(),
             traced: BTreeSet::new(),
             renewed: BTreeSet::new(),
+            named: BTreeSet::new(),
+            untold: BTreeSet::new(),
             sessions: BTreeMap::new(),
             ledger: Ledger::default(),
             outputs: VecDeque::new(),
@@ -206,7 +213,8 @@ impl Replication {
 
     fn vector_of(&self, seq: impl Fn(&LogState) -> u64) -> VersionVector {
         let held = self.logs.iter().map(|(log, state)| (log, state, seq(state)));
-        let tips = held.filter(|(_, _, seq)| *seq > 0).map(|(log, state, seq)| {
+        let told = held.filter(|(log, _, seq)| *seq > 0 && !self.untold.contains(log));
+        let tips = told.map(|(log, state, seq)| {
             // A tip before the durable end is named by its number alone: its
             // id is not at hand and no decision needs it.
             let known = seq == state.durable;
@@ -226,6 +234,7 @@ impl Replication {
         reachable: Vec<Reachable>,
         holes: Vec<Hole>,
     ) {
+        self.settle_told();
         let mut session = Session::begun(now).promised(self.ledger.receipt(device));
         session.told_holes = holes.iter().map(|hole| hole.log).collect();
         self.sessions.insert(device, session);
@@ -339,6 +348,9 @@ impl Replication {
         if seq > limits::LOG_ENTRIES_MAX as u64 {
             return self.offence(from, "an entry that no log can have");
         }
+        if self.is_declined(from, log) {
+            return;
+        }
         let origin = header.origin.map(|origin| origin.device);
         let Some(device) = self.logs.get(&log).map(|state| state.device).or(origin) else {
             return self.want(now, from, log, 0);
@@ -369,6 +381,9 @@ impl Replication {
         if header.previous != state.staged_id && !unchained {
             // Its author signed it, so the peer is not to blame.
             return self.found_fork(log, seq);
+        }
+        if self.is_crowded(device, log) {
+            return self.decline(from, device, log);
         }
         self.stage(now, from, entry, state);
     }
@@ -508,6 +523,7 @@ impl Replication {
         session.next.insert(log, after);
         session.asked_again.insert(log);
         session.stops.remove(&log);
+        session.declines.remove(&log);
     }
 
     /// Notes that a peer asks for entries before their turn; returns whether it
@@ -653,7 +669,8 @@ impl Replication {
         let mut entries = Vec::new();
         let mut size = 0;
         for (log, state) in &self.logs {
-            if self.traced.contains(log) {
+            let is_silent = self.untold.contains(log) || session.declines.contains(log);
+            if is_silent || self.traced.contains(log) {
                 continue;
             }
             let is_present = present.contains(log) && state.device != peer;
@@ -687,9 +704,12 @@ impl Replication {
             .filter(|log| !self.is_ours(**log, &receipted))
             .map(|log| ours.seq(*log).min(receipted.seq(*log)))
             .sum();
-        let behind = ours.entries_beyond(&receipted) + diverged;
-        let ahead =
-            self.sessions.get(&peer).map_or(0, |session| session.theirs.entries_beyond(&ours));
+        let session = self.sessions.get(&peer);
+        let declines = session.map(|session| session.declines.clone()).unwrap_or_default();
+        let behind = ours.entries_beyond_but(&receipted, &declines) + diverged;
+        let ahead = session.map_or(0, |session| {
+            session.theirs.entries_beyond_but(&ours, &self.passed_over(session))
+        });
         (behind, ahead)
     }
 

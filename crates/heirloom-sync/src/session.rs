@@ -74,6 +74,10 @@ pub(crate) struct Session {
     pub(crate) stops: BTreeMap<LogId, u64>,
     /// The peer was shown checkpoints, and has given no credit since.
     pub(crate) is_shown_checkpoints: bool,
+    /// Logs of which it showed entries and of which nothing is taken in.
+    pub(crate) declined: BTreeSet<LogId>,
+    /// Logs of which it takes in nothing.
+    pub(crate) declines: BTreeSet<LogId>,
     /// It asked so often that the conversation is to begin anew.
     pub(crate) is_asked_out: bool,
 }

@@ -1,7 +1,7 @@
 //! Version vectors: how far each log is held.
 
 use heirloom_base::{Decode, DecodeError, Encode, EntryId, LogId, Reader, Writer, limits};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The end of a log as far as somebody holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +48,15 @@ impl VersionVector {
         beyond.fold(0, u64::saturating_add)
     }
 
+    /// Returns the number of entries that `self` holds and `other` lacks, but for
+    /// some logs.
+    #[must_use]
+    pub fn entries_beyond_but(&self, other: &Self, logs: &BTreeSet<LogId>) -> u64 {
+        let tips = self.tips.iter().filter(|(log, _)| !logs.contains(log));
+        let beyond = tips.map(|(log, tip)| tip.seq.saturating_sub(other.seq(*log)));
+        beyond.fold(0, u64::saturating_add)
+    }
+
     /// Returns whether `self` holds everything that `earlier` holds, as far as
     /// the ends that both tell say so.
     #[must_use]
@@ -63,8 +72,10 @@ impl VersionVector {
 
 impl Encode for VersionVector {
     fn encode(&self, writer: &mut Writer) {
-        writer.u32(u32::try_from(self.tips.len()).expect("logs are limited"));
-        for (log, tip) in &self.tips {
+        // Nobody reads more of them.
+        let told = self.tips.len().min(limits::LOGS_MAX);
+        writer.u32(u32::try_from(told).expect("logs are limited"));
+        for (log, tip) in self.tips.iter().take(told) {
             log.encode(writer);
             writer.u64(tip.seq);
             writer.array(&tip.id);
@@ -111,6 +122,19 @@ mod tests {
         assert_eq!(ours.entries_beyond(&ours), 0);
         let absurd = vector(&[(1, u64::MAX), (2, u64::MAX)]);
         assert_eq!(absurd.entries_beyond(&ours), u64::MAX);
+    }
+
+    #[test]
+    fn a_vector_of_too_many_logs_says_what_others_read() {
+        let tip = Tip { seq: 1, id: [7; 8] };
+        let log = |number: u32| {
+            LogId(heirloom_base::hash::truncate(
+                [number.to_le_bytes(); 8].concat().try_into().unwrap(),
+            ))
+        };
+        let all = VersionVector { tips: (0..5_000).map(|number| (log(number), tip)).collect() };
+        let read = VersionVector::from_bytes(&all.to_bytes()).unwrap();
+        assert_eq!(read.tips.len(), limits::LOGS_MAX);
     }
 
     #[test]

@@ -189,6 +189,8 @@ fn resigned(frame: &[u8], rng: &mut Rng) -> Vec<u8> {
         | Message::AskTail(_)
         | Message::Fed(_)
         | Message::Packed { .. }
+        | Message::Knows(_)
+        | Message::Declined(_)
         | Message::Unknown(_) => frame.to_vec(),
     }
 }

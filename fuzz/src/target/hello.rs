@@ -146,6 +146,7 @@ fn pair() -> [Vec<Vec<u8>>; 2] {
         let response = responder.handle(frame, &mut invite, &roster, 1);
         match response {
             Response::Send(bytes) | Response::Refuse(bytes) => heard.push(bytes),
+            Response::SendAll(frames) => heard.extend(frames),
             Response::SendThenGrant(bytes, granting) => {
                 heard.push(bytes);
                 let new = NewDevice { name: "five".into(), ..granting.new_device() };
@@ -154,7 +155,7 @@ fn pair() -> [Vec<Vec<u8>>; 2] {
                 let op = roster::add_device(&roster, &house.keyring, signer, &new, &[8; 32]);
                 roster.insert(&op).expect("a member lets others in");
                 let ops = roster.ops().into_iter().map(|(_, bytes)| bytes.to_vec()).collect();
-                heard.push(responder.grant(ops, vec![(keys(1).id(), vec!["/ip4/1".into()])]));
+                heard.extend(responder.grant(ops, vec![(keys(1).id(), vec!["/ip4/1".into()])]));
                 return [said, heard];
             }
             Response::Submitted(_) => break,
@@ -179,10 +180,11 @@ fn recover() -> [Vec<Vec<u8>>; 2] {
         let Some(frame) = said.last() else { break };
         match responder.handle(frame, &mut None, &roster, 1) {
             Response::Send(bytes) | Response::Refuse(bytes) => heard.push(bytes),
+            Response::SendAll(frames) => heard.extend(frames),
             Response::Submitted(op) => {
                 roster.insert(&op).expect("the root key lets in");
                 let ops = roster.ops().into_iter().map(|(_, bytes)| bytes.to_vec()).collect();
-                heard.push(responder.grant(ops, Vec::new()));
+                heard.extend(responder.grant(ops, Vec::new()));
                 return [said, heard];
             }
             Response::SendThenGrant(..) => break,

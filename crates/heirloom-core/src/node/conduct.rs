@@ -44,10 +44,14 @@ impl Node {
 
     /// Notes that somebody showed an operation that nobody takes.
     pub(super) fn roster_refused(&mut self, from: Option<DeviceId>, error: &RosterError) {
-        let of_room = matches!(error, RosterError::Full | RosterError::WaitingFull);
-        match from.filter(|_| !of_room) {
-            Some(device) => self.offence(device, "a roster operation that is refused"),
-            None => tracing::warn!(%error, "a roster operation was refused"),
+        match (error, from) {
+            (RosterError::Share(device), _) => {
+                self.offence(*device, "more of the roster than one device's share");
+            }
+            (RosterError::Full, _) | (_, None) => {
+                tracing::warn!(%error, "a roster operation was refused");
+            }
+            (_, Some(device)) => self.offence(device, "a roster operation that is refused"),
         }
     }
 

@@ -151,7 +151,8 @@ impl Node {
         self.dialer.connected(now, device);
         self.fetches.peer_up(device);
         let reachable = self.reachable_for(device);
-        let heads = self.membership.roster.heads();
+        self.membership.introduced.remove(&device);
+        let heads = self.membership.heads_said();
         let holes = self.holes(storage)?;
         self.replication.peer_up(now, device, heads, reachable, holes);
         let (device_id, name) = (device.to_string(), self.name_of(device));
@@ -276,7 +277,9 @@ impl Node {
             Message::AskTail(vector) => self.send_tail(storage, device, &vector),
             Message::Tail { last, entries } => self.receive_tail(now, device, last, entries),
             Message::Fed(logs) => self.replication.receive_fed(device, &logs),
-            Message::Packed { .. } => {} // It is read as Entries.
+            Message::Declined(logs) => self.replication.receive_declined(device, &logs),
+            // The one is an answer to a presentation, the other is read as Entries.
+            Message::Knows(_) | Message::Packed { .. } => {}
             Message::Unknown(kind) => {
                 tracing::debug!(kind, "a message of a newer version was passed over");
             }
@@ -326,7 +329,11 @@ impl Node {
     pub(super) fn receive_roster(&mut self, now: Now, from: Option<DeviceId>, ops: Vec<Vec<u8>>) {
         let mut news = Vec::new();
         for bytes in ops {
-            match self.membership.insert(&bytes) {
+            let inserted = match from {
+                Some(_) => self.membership.insert(&bytes),
+                None => self.membership.insert_shown(&bytes),
+            };
+            match inserted {
                 Ok(added) => news.extend(added),
                 Err(error) => self.roster_refused(from, &error),
             }
@@ -351,6 +358,7 @@ impl Node {
                 self.event(Event::DeviceJoined { device_id, device });
             }
         }
+        self.replication.set_named(self.membership.logs_cut());
         let members = self.membership.peers(own);
         let keepers: BTreeSet<DeviceId> =
             members.iter().filter(|member| self.membership.is_keeper(**member)).copied().collect();

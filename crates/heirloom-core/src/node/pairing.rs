@@ -5,9 +5,11 @@ use super::{Node, Refusal, Then};
 use crate::command::{Answer, Failure};
 use crate::failure;
 use crate::input::{Effect, HelloId, PairingId};
-use heirloom_base::{Decode, DeviceId, Encode, Now, limits};
-use heirloom_identity::{Granting, Invite, InvitePlan, Response, Role, Signer, roster};
+use crate::membership::Membership;
+use heirloom_base::{Decode, DeviceId, Encode, Now, OpId, limits};
+use heirloom_identity::{Granting, Invite, InvitePlan, Response, Role, Roster, Signer, roster};
 use heirloom_sync::Message;
+use std::collections::BTreeSet;
 
 impl Node {
     pub(super) fn invite(
@@ -48,10 +50,26 @@ impl Node {
         Ok(answer)
     }
 
-    /// Returns what this device shows to a member that does not know it yet.
+    /// Returns what this device shows to a member that does not know it yet:
+    /// everything, if that fits; else the newest operations, and what that
+    /// member lacks once it has said what it knows.
     #[must_use]
-    pub fn presentation(&self) -> Vec<u8> {
-        let ops = self.membership.roster.ops_beyond(&[]);
+    pub fn presentation(&self, device: DeviceId) -> Vec<u8> {
+        let roster = &self.membership.roster;
+        let known = self.membership.introduced.get(&device).cloned().unwrap_or_default();
+        let lacking = if known.is_empty() { Vec::new() } else { roster.ops_beyond(&known) };
+        let ops = if lacking.is_empty() {
+            let all = roster.ops_beyond(&[]);
+            match encoded(&all) <= limits::INTRODUCTION_BYTES {
+                true => all,
+                false => roster.newest_ops(limits::INTRODUCTION_BYTES, BLOCK_HEAD_BYTES),
+            }
+        } else {
+            // By some of what it knows it sees what it need not tell.
+            let shared = known.iter().filter_map(|id| roster.bytes(id)).map(<[u8]>::to_vec);
+            let shared = shared.filter(|op| op.len() <= SHARED_OP_BYTES_MAX).take(SHARED_OPS_MAX);
+            beginning(shared.chain(lacking).collect())
+        };
         Message::Roster(ops).to_bytes()
     }
 
@@ -65,31 +83,74 @@ impl Node {
     ) {
         let mut shown = Vec::new();
         if let Ok(Message::Roster(ops)) = Message::from_bytes(bytes) {
-            shown.clone_from(&ops);
+            shown = ops.iter().map(|op| Roster::id_of(op)).collect();
             self.receive_roster(now, None, ops);
         }
         let known = self.membership.is_peer(device);
         let mut answer = vec![u8::from(known)];
         if !known {
-            let news = self.membership.removal_of(device).into_iter();
-            let news: Vec<Vec<u8>> = news.filter(|op| !shown.contains(op)).collect();
-            let told = Message::Roster(news.clone()).to_bytes();
-            if !news.is_empty() && told.len() < limits::HELLO_ANSWER_BYTES_MAX {
-                answer.extend(told);
-            }
+            answer.extend(self.answer_to(device, &shown));
         }
         self.effect(Effect::HelloReply { id, bytes: answer });
     }
 
+    /// Returns what a device is told that is no member by what is known here:
+    /// what took it out, else what is known here, so that it can show the rest.
+    fn answer_to(&self, device: DeviceId, shown: &[OpId]) -> Vec<u8> {
+        let roster = &self.membership.roster;
+        let beyond = roster.ops_beyond(&roster.last_of(shown));
+        let beyond: BTreeSet<OpId> = beyond.iter().map(|op| Roster::id_of(op)).collect();
+        let removal = self.membership.removal_of(device).into_iter();
+        let news: Vec<Vec<u8>> = removal.filter(|op| beyond.contains(&Roster::id_of(op))).collect();
+        if !news.is_empty() && self.membership.is_out(device) {
+            return Message::Roster(beginning(news)).to_bytes();
+        }
+        match roster.known_for(shown) {
+            known if known.is_empty() => Vec::new(),
+            known => Message::Knows(known).to_bytes(),
+        }
+    }
+
     /// Takes in the answer to what this device showed: who was taken out hears
-    /// of it, by operations that prove themselves.
+    /// of it, by operations that prove themselves, and who does not know enough
+    /// says what it knows.
     pub(super) fn receive_answer(&mut self, now: Now, device: DeviceId, bytes: &[u8]) {
         let known = bytes.first() == Some(&1);
         tracing::debug!(device = %device.short(), known, "introduced");
-        let told = bytes.get(1..).unwrap_or_default();
-        if let Ok(Message::Roster(ops)) = Message::from_bytes(told) {
-            self.receive_roster(now, None, ops);
+        if known {
+            self.membership.introduced.remove(&device);
+            return;
         }
+        let before = self.membership.roster.len();
+        let told = bytes.get(1..).unwrap_or_default();
+        let ids = match Message::from_bytes(told) {
+            Ok(Message::Roster(ops)) => {
+                let ids = ops.iter().map(|op| Roster::id_of(op)).collect();
+                self.receive_roster(now, None, ops);
+                ids
+            }
+            Ok(Message::Knows(ids)) => ids,
+            Ok(_) | Err(_) => Vec::new(),
+        };
+        let is_further = self.note_known(device, ids) || self.membership.roster.len() > before;
+        if is_further && self.membership.is_peer(device) && !self.is_out() {
+            self.effect(Effect::Introduce { device });
+        }
+    }
+
+    /// Notes what a device knows of the roster; returns whether it is more than
+    /// was known of it.
+    fn note_known(&mut self, device: DeviceId, ids: Vec<OpId>) -> bool {
+        let Membership { introduced, roster, .. } = &mut self.membership;
+        let noted = introduced.entry(device).or_default();
+        let before = roster.count_within(noted);
+        let all: Vec<OpId> = noted.iter().copied().chain(ids).collect();
+        *noted = roster.last_of(&all);
+        let now = roster.count_within(noted);
+        if now == 0 {
+            introduced.remove(&device);
+        }
+        now > before
     }
 
     pub(super) fn receive_pairing(
@@ -111,6 +172,7 @@ impl Node {
     fn respond(&mut self, now: Now, id: PairingId, response: Response) {
         match response {
             Response::Send(bytes) => self.effect(Effect::PairingSend { id, bytes, last: false }),
+            Response::SendAll(frames) => self.send_frames(id, frames, false),
             Response::Refuse(bytes) => {
                 self.membership.close(id);
                 self.effect(Effect::PairingSend { id, bytes, last: true });
@@ -130,6 +192,14 @@ impl Node {
     fn grant(&mut self, now: Now, id: PairingId, granting: &Granting) {
         if self.is_in(granting) {
             return self.end_pairing(id);
+        }
+        if let Some(responder) = self.membership.conversations.get(&id) {
+            // Nobody is let in who could not be told.
+            let ops = self.membership.roster.ops_beyond(&[]);
+            if let Err(bytes) = responder.check_grant(ops, self.addresses_granted()) {
+                self.membership.close(id);
+                return self.effect(Effect::PairingSend { id, bytes, last: true });
+            }
         }
         let seed = self.random.bytes();
         let Some(keyring) = self.membership.keyring.as_ref() else {
@@ -172,10 +242,23 @@ impl Node {
     fn end_pairing(&mut self, id: PairingId) {
         let Some(responder) = self.membership.conversations.remove(&id) else { return };
         let ops = self.membership.roster.ops_beyond(&[]);
+        let frames = responder.grant(ops, self.addresses_granted());
+        self.send_frames(id, frames, true);
+    }
+
+    fn addresses_granted(&self) -> Vec<(DeviceId, Vec<String>)> {
         let mut addresses = vec![(self.device(), self.listening.clone())];
         addresses.extend(self.dialer.known().map(|(device, known)| (device, known.to_vec())));
-        let bytes = responder.grant(ops, addresses);
-        self.effect(Effect::PairingSend { id, bytes, last: true });
+        addresses
+    }
+
+    /// Sends frames of one turn; the last of them may end the conversation.
+    fn send_frames(&mut self, id: PairingId, frames: Vec<Vec<u8>>, ends: bool) {
+        let count = frames.len();
+        for (number, bytes) in frames.into_iter().enumerate() {
+            let last = ends && number + 1 == count;
+            self.effect(Effect::PairingSend { id, bytes, last });
+        }
     }
 
     /// Gives this admin device another role, as `up --keeper` asks.
@@ -202,6 +285,32 @@ impl Node {
             Err(Refusal::Storage(error)) => Err(failure::storage(&error)),
         }
     }
+}
+
+/// What stands before each operation of a message.
+const BLOCK_HEAD_BYTES: usize = 4;
+
+/// Operations that both sides know by which one shows where it stands.
+const SHARED_OPS_MAX: usize = 16;
+/// The largest one of these.
+const SHARED_OP_BYTES_MAX: usize = 1_024;
+
+/// Returns the size of operations in a message.
+fn encoded(ops: &[Vec<u8>]) -> usize {
+    ops.iter().map(|op| op.len() + BLOCK_HEAD_BYTES).sum()
+}
+
+/// Returns the first operations that fit one frame of hello, or one that is
+/// larger than that.
+fn beginning(mut ops: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut size = 0;
+    let fits = |op: &&Vec<u8>| {
+        size += op.len() + BLOCK_HEAD_BYTES;
+        size <= limits::INTRODUCTION_BYTES
+    };
+    let count = ops.iter().take_while(fits).count().max(1);
+    ops.truncate(count);
+    ops
 }
 
 /// Leaves out the addresses that mean this host alone, unless there are no others.

@@ -51,7 +51,7 @@ impl Node {
                 .filter(|entry| entry.header().space == self.space)
                 .map(|entry| PendingFrame::Entry(Box::new(entry))),
             FRAME_ROSTER => {
-                let known = self.membership.insert(&frame.payload).is_ok();
+                let known = self.membership.roster.restore(&frame.payload).is_ok();
                 self.membership_changed(now);
                 known.then_some(PendingFrame::RosterOp(frame.payload))
             }

@@ -20,6 +20,7 @@ mod edits;
 mod folders;
 mod hostile;
 mod household;
+mod introductions;
 mod landed;
 mod life;
 mod occurrences;

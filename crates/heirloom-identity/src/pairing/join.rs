@@ -1,8 +1,8 @@
 //! The new device's side of a pairing by invite.
 
 use super::message::{
-    GrantMessage, JoinChallenge, JoinHello, Message, Prover, Transcript, VERSIONS, common_version,
-    role_in,
+    GrantMessage, JoinChallenge, JoinHello, Message, Parts, Prover, Transcript, VERSIONS,
+    common_version, role_in,
 };
 use super::{Grant, PairingError, Step};
 use crate::invite::Code;
@@ -18,6 +18,7 @@ pub struct Joiner {
     keys: DeviceKeys,
     peer: DeviceId,
     hello: Vec<u8>,
+    parts: Parts,
     stage: Stage,
 }
 
@@ -49,7 +50,8 @@ impl Joiner {
         })
         .to_bytes();
         let stage = Stage::AwaitChallenge;
-        (Self { code, keys, peer, hello: hello.clone(), stage }, hello)
+        let parts = Parts::default();
+        (Self { code, keys, peer, hello: hello.clone(), parts, stage }, hello)
     }
 
     /// Takes in a frame. An empty one means that the other side closed.
@@ -78,7 +80,13 @@ impl Joiner {
                 self.stage = Stage::AwaitGrant { account };
                 Ok(Step::Wait)
             }
-            (Stage::AwaitGrant { account }, Message::Grant(grant)) => {
+            (Stage::AwaitGrant { account }, Message::RosterPart { ops }) => {
+                self.parts.add(ops)?;
+                self.stage = Stage::AwaitGrant { account };
+                Ok(Step::Wait)
+            }
+            (Stage::AwaitGrant { account }, Message::Grant(mut grant)) => {
+                grant.ops = self.parts.end(grant.ops);
                 let grant = believe(account, grant, &self.keys)?;
                 Ok(Step::Done(Box::new(grant)))
             }
@@ -122,7 +130,7 @@ pub(crate) fn believe(
 ) -> Result<Grant, PairingError> {
     let mut roster = Roster::new(account);
     for op in &message.ops {
-        roster.insert(op)?;
+        roster.restore(op)?;
     }
     let state = roster.state();
     let role = role_in(state, keys.id()).ok_or(PairingError::NotGranted)?;

@@ -11,7 +11,13 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 /// The versions that this program speaks, first and last.
-pub(crate) const VERSIONS: (u8, u8) = (1, 1);
+pub(crate) const VERSIONS: (u8, u8) = (1, 2);
+/// The version from which on a roster may come in several frames.
+pub(crate) const PARTS_FROM: u8 = 2;
+/// Bytes of operations in one of these frames.
+const PART_BYTES: usize = GRANT_BYTES_MAX - limits::ROSTER_OP_BYTES_MAX - 1_024;
+/// Bytes of operations that a newcomer takes in all.
+const ROSTER_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Devices whose addresses a grant carries, and addresses of each.
 const ROUTES_MAX: usize = limits::DEVICES_MAX;
@@ -31,6 +37,7 @@ pub(crate) enum Message {
     RootProof { signature: [u8; 64] },
     RootRoster { ops: Vec<Vec<u8>> },
     RootSubmit { op: Vec<u8> },
+    RosterPart { ops: Vec<Vec<u8>> },
 }
 
 /// The newcomer's first frame.
@@ -133,7 +140,7 @@ impl Message {
     /// Reads a frame, refusing one that is longer than its kind may be.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
         let limit = match bytes.first() {
-            Some(5 | 10) => GRANT_BYTES_MAX,
+            Some(5 | 10 | 12) => GRANT_BYTES_MAX,
             Some(11) => limits::ROSTER_OP_BYTES_MAX + 16,
             Some(_) | None => FRAME_BYTES_MAX,
         };
@@ -197,8 +204,8 @@ impl Encode for Message {
                 writer.u8(9);
                 writer.array(signature);
             }
-            Self::RootRoster { ops } => {
-                writer.u8(10);
+            Self::RootRoster { ops } | Self::RosterPart { ops } => {
+                writer.u8(if matches!(self, Self::RosterPart { .. }) { 12 } else { 10 });
                 encode_ops(writer, ops);
             }
             Self::RootSubmit { op } => {
@@ -244,8 +251,66 @@ impl Decode for Message {
             9 => Self::RootProof { signature: reader.array()? },
             10 => Self::RootRoster { ops: decode_ops(reader)? },
             11 => Self::RootSubmit { op: reader.bytes(limits::ROSTER_OP_BYTES_MAX)?.to_vec() },
+            12 => Self::RosterPart { ops: decode_ops(reader)? },
             value => return Err(DecodeError::Unknown { what: "message", value: value.into() }),
         })
+    }
+}
+
+/// Returns the frames of a message that carries a roster: one, or its parts and
+/// then the message with what is left. Nothing if that version cannot say it.
+pub(crate) fn frames(
+    version: u8,
+    ops: Vec<Vec<u8>>,
+    message: impl Fn(Vec<Vec<u8>>) -> Message,
+) -> Option<Vec<Vec<u8>>> {
+    let whole = message(ops.clone()).to_bytes();
+    if whole.len() <= GRANT_BYTES_MAX {
+        return Some(vec![whole]);
+    }
+    if version < PARTS_FROM {
+        return None;
+    }
+    let (mut frames, mut part, mut size) = (Vec::new(), Vec::new(), 0);
+    for op in ops {
+        if size + op.len() + 4 > PART_BYTES {
+            frames.push(Message::RosterPart { ops: std::mem::take(&mut part) }.to_bytes());
+            size = 0;
+        }
+        size += op.len() + 4;
+        part.push(op);
+    }
+    frames.push(Message::RosterPart { ops: part }.to_bytes());
+    let last = message(Vec::new()).to_bytes();
+    frames.push(last);
+    frames.last().is_some_and(|last| last.len() <= GRANT_BYTES_MAX).then_some(frames)
+}
+
+/// The parts of a roster that came before the frame that ends it.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    ops: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Parts {
+    /// Takes in one part.
+    pub(crate) fn add(&mut self, ops: Vec<Vec<u8>>) -> Result<(), DecodeError> {
+        self.bytes += ops.iter().map(Vec::len).sum::<usize>();
+        self.ops.extend(ops);
+        let (length, limit) = (self.ops.len(), limits::ROSTER_ALL_OPS_MAX);
+        if length > limit {
+            return Err(DecodeError::TooLong { length, limit });
+        }
+        let (length, limit) = (self.bytes, ROSTER_BYTES_MAX);
+        if length > limit { Err(DecodeError::TooLong { length, limit }) } else { Ok(()) }
+    }
+
+    /// Returns the whole roster, with what came in the last frame.
+    pub(crate) fn end(&mut self, last: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let mut ops = std::mem::take(self).ops;
+        ops.extend(last);
+        ops
     }
 }
 

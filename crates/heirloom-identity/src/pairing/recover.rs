@@ -1,7 +1,7 @@
 //! The new device's side of a recovery by the phrase.
 
 use super::join::believe;
-use super::message::{GrantMessage, Message, VERSIONS, root_statement};
+use super::message::{GrantMessage, Message, Parts, VERSIONS, root_statement};
 use super::{Grant, PairingError, Step};
 use crate::roster::{self, NewDevice, Signer};
 use crate::seal::SeededRandom;
@@ -19,6 +19,7 @@ pub struct Recoverer {
     peer: DeviceId,
     random: Zeroizing<[u8; 32]>,
     hello: Vec<u8>,
+    parts: Parts,
     stage: Stage,
 }
 
@@ -52,6 +53,7 @@ impl Recoverer {
             peer,
             random: Zeroizing::new(random),
             hello: hello.clone(),
+            parts: Parts::default(),
             stage: Stage::AwaitChallenge,
         };
         (recoverer, hello)
@@ -88,7 +90,13 @@ impl Recoverer {
                 self.stage = Stage::AwaitRoster;
                 Ok(Step::Send(Message::RootProof { signature }.to_bytes()))
             }
+            (stage @ (Stage::AwaitRoster | Stage::AwaitGrant), Message::RosterPart { ops }) => {
+                self.parts.add(ops)?;
+                self.stage = stage;
+                Ok(Step::Wait)
+            }
             (Stage::AwaitRoster, Message::RootRoster { ops }) => {
+                let ops = self.parts.end(ops);
                 if let Some(grant) = self.found_in(&ops) {
                     return Ok(Step::Done(Box::new(grant)));
                 }
@@ -96,7 +104,10 @@ impl Recoverer {
                 self.stage = Stage::AwaitGrant;
                 Ok(Step::Send(Message::RootSubmit { op }.to_bytes()))
             }
-            (Stage::AwaitGrant, Message::Grant(grant)) => self.finish(grant),
+            (Stage::AwaitGrant, Message::Grant(mut grant)) => {
+                grant.ops = self.parts.end(grant.ops);
+                self.finish(grant)
+            }
             _ => Err(PairingError::OutOfTurn),
         }
     }
@@ -113,7 +124,7 @@ impl Recoverer {
         let account = self.root.account_id();
         let mut roster = Roster::new(account);
         for op in ops {
-            roster.insert(op)?;
+            roster.restore(op)?;
         }
         let keyring = Keyring::open_with_recovery(&roster, &self.root)?;
         let new = NewDevice::of(&self.keys, account, self.role.capabilities(), &self.name);

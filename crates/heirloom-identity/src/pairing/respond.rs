@@ -1,9 +1,8 @@
 //! The side of the device that is in already, for both kinds of pairing.
 
-use super::GRANT_BYTES_MAX;
 use super::message::{
     GrantMessage, JoinChallenge, JoinHello, Message, Prover, Refusal, Transcript, VERSIONS,
-    common_version, root_statement,
+    common_version, frames, root_statement,
 };
 use crate::invite::{Invite, InviteState};
 use crate::roster::op::{Author, Op, OpBody};
@@ -18,6 +17,8 @@ use zeroize::Zeroizing;
 pub enum Response {
     /// Send this frame, then wait for the next one.
     Send(Vec<u8>),
+    /// Send these frames, then wait for the next one.
+    SendAll(Vec<Vec<u8>>),
     /// Send this frame and end the conversation.
     Refuse(Vec<u8>),
     /// Send this frame, let the new device in, and when that is durable send
@@ -64,6 +65,8 @@ pub struct Responder {
     own: DeviceId,
     peer: DeviceId,
     random: Zeroizing<[u8; 32]>,
+    /// The version of the conversation.
+    version: u8,
     stage: Stage,
 }
 
@@ -81,7 +84,7 @@ impl Responder {
     #[must_use]
     pub fn new(account: AccountId, own: DeviceId, peer: DeviceId, random: [u8; 32]) -> Self {
         let random = Zeroizing::new(random);
-        Self { account, own, peer, random, stage: Stage::AwaitHello }
+        Self { account, own, peer, random, version: VERSIONS.0, stage: Stage::AwaitHello }
     }
 
     /// Takes in a frame.
@@ -98,12 +101,39 @@ impl Responder {
         })
     }
 
-    /// Returns the last frame: the roster, which lets the new device in by now,
-    /// and where the others can be reached. A roster too large for one frame is
-    /// refused.
+    /// Returns the last frames: the roster, which lets the new device in by now,
+    /// and where the others can be reached. A roster too large for what the
+    /// newcomer reads is refused.
     #[must_use]
-    pub fn grant(&self, ops: Vec<Vec<u8>>, addresses: Vec<(DeviceId, Vec<String>)>) -> Vec<u8> {
-        bounded(&Message::Grant(GrantMessage::bounded(ops, addresses)))
+    pub fn grant(
+        &self,
+        ops: Vec<Vec<u8>>,
+        addresses: Vec<(DeviceId, Vec<String>)>,
+    ) -> Vec<Vec<u8>> {
+        self.granted(ops, addresses).unwrap_or_else(|| vec![unable()])
+    }
+
+    /// Returns whether the newcomer will be able to read a grant, with the
+    /// operation that lets it in still to come; else the frame that says so.
+    ///
+    /// # Errors
+    /// With that frame: nobody is to be let in who does not hear of it.
+    pub fn check_grant(
+        &self,
+        mut ops: Vec<Vec<u8>>,
+        addresses: Vec<(DeviceId, Vec<String>)>,
+    ) -> Result<(), Vec<u8>> {
+        ops.push(vec![0; NEW_OP_BYTES]);
+        self.granted(ops, addresses).map(drop).ok_or_else(unable)
+    }
+
+    fn granted(
+        &self,
+        ops: Vec<Vec<u8>>,
+        addresses: Vec<(DeviceId, Vec<String>)>,
+    ) -> Option<Vec<Vec<u8>>> {
+        let message = |ops| Message::Grant(GrantMessage::bounded(ops, addresses.clone()));
+        frames(self.version, ops, message)
     }
 
     fn advance(
@@ -148,6 +178,7 @@ impl Responder {
 
     fn challenge(&mut self, hello: JoinHello, bytes: &[u8]) -> Result<Response, Refusal> {
         let version = common_version(VERSIONS, hello.versions).ok_or(Refusal::Version)?;
+        self.version = version;
         let nonce = SeededRandom::new(&self.random, "pair-challenge").bytes();
         let (versions, account) = (VERSIONS, self.account);
         let challenge = JoinChallenge { versions, version, account, nonce };
@@ -196,6 +227,7 @@ impl Responder {
             return Err(Refusal::NotThisAccount);
         }
         let version = common_version(VERSIONS, versions).ok_or(Refusal::Version)?;
+        self.version = version;
         let nonce = SeededRandom::new(&self.random, "pair-root-challenge").bytes();
         let challenge = Message::RootChallenge { version, nonce }.to_bytes();
         let reply = challenge.clone();
@@ -214,8 +246,11 @@ impl Responder {
         let statement = root_statement(self.peer, self.own, hello, challenge);
         signed::verify(signed::ROOT_PROOF, self.account, &root, &statement, signature)
             .map_err(|_| Refusal::NotThisAccount)?;
+        let ops = roster.ops_beyond(&[]);
+        let frames = frames(self.version, ops, |ops| Message::RootRoster { ops });
+        let frames = frames.ok_or(Refusal::Unable)?;
         self.stage = Stage::AwaitSubmission;
-        Ok(Response::Send(bounded(&Message::RootRoster { ops: roster.ops_beyond(&[]) })))
+        Ok(Response::SendAll(frames))
     }
 
     /// Passes on only what the root key signed and what lets this peer in.
@@ -246,11 +281,9 @@ fn usable(
     }
 }
 
-fn bounded(message: &Message) -> Vec<u8> {
-    let bytes = message.to_bytes();
-    if bytes.len() <= GRANT_BYTES_MAX {
-        bytes
-    } else {
-        Message::Refused(Refusal::Unable).to_bytes()
-    }
+/// Room for the operation that lets a device in, when the rest is measured.
+const NEW_OP_BYTES: usize = 16 * 1024;
+
+fn unable() -> Vec<u8> {
+    Message::Refused(Refusal::Unable).to_bytes()
 }

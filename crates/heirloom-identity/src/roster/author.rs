@@ -225,7 +225,33 @@ pub fn root_reset(
         .map(|(device, member)| (*device, member.encryption_public))
         .collect();
     let (epoch, _) = make_epoch(roster, keyring, &readers, &source.bytes());
-    compose(roster, Signer::Root(root), OpBody::RootReset(RootReset { members, revoked, epoch }))
+    let mut reset = RootReset { members, revoked: BTreeMap::new(), epoch };
+    let room = limits::ROSTER_OP_BYTES_MAX - RESET_HEAD_BYTES;
+    reset.revoked = those_who_wrote_most(revoked, room.saturating_sub(reset.to_bytes().len()));
+    compose(roster, Signer::Root(root), OpBody::RootReset(reset))
+}
+
+/// Room for what stands around the body of a reset.
+const RESET_HEAD_BYTES: usize = 1_024;
+
+/// Returns of devices that are out those that fit into so many bytes, those
+/// that wrote the most first: who is not listed is out as well, and only its
+/// entries do not count.
+fn those_who_wrote_most(
+    revoked: BTreeMap<DeviceId, BTreeMap<LogId, u64>>,
+    bytes_max: usize,
+) -> BTreeMap<DeviceId, BTreeMap<LogId, u64>> {
+    let mut revoked: Vec<_> = revoked.into_iter().collect();
+    let written = |cuts: &BTreeMap<LogId, u64>| cuts.values().copied().fold(0, u64::saturating_add);
+    revoked.sort_by_key(|(device, cuts)| (std::cmp::Reverse(written(cuts)), *device));
+    let mut room = bytes_max;
+    revoked.retain(|(_, cuts)| {
+        let size = 32 + 4 + cuts.len() * (16 + 8);
+        let fits = size <= room;
+        room -= if fits { size } else { 0 };
+        fits
+    });
+    revoked.into_iter().collect()
 }
 
 fn take(roster: &mut Roster, bytes: &[u8]) {
@@ -260,12 +286,13 @@ pub(crate) fn sign(account: AccountId, signer: Signer<'_>, op: &Op) -> Vec<u8> {
     bytes
 }
 
-/// Returns the heads; if there are too many, those of the highest generation
-/// and depth.
+/// Returns the heads; if there are too many, those that bring the most of what
+/// others signed, so that nobody who signs many can keep out anything else.
 fn parents(roster: &Roster) -> Vec<OpId> {
     let mut heads = roster.heads();
-    heads.sort_by_key(|id| std::cmp::Reverse(roster.rank(id)));
-    heads.truncate(limits::ROSTER_PARENTS_MAX);
+    if heads.len() > limits::ROSTER_PARENTS_MAX {
+        heads = roster.fullest_heads(limits::ROSTER_PARENTS_MAX);
+    }
     heads.sort_unstable();
     heads
 }

@@ -6,6 +6,7 @@ use heirloom_base::{DeviceId, LogId};
 mod conflicts;
 mod flood;
 mod orders;
+mod share;
 
 const READ: Capabilities = Capabilities::READ;
 const WRITE: Capabilities = Capabilities::WRITE;
@@ -310,7 +311,7 @@ fn an_operation_waits_for_its_parents() {
     let Ok(Inserted::New(ids)) = roster.insert(&ops[0]) else { panic!("nothing came in") };
     assert_eq!(ids, household.roster.ops().iter().map(|(id, _)| *id).collect::<Vec<_>>());
     assert_eq!(roster.state(), household.roster.state());
-    assert_eq!(roster.waiting_bytes, 0);
+    assert!(roster.waiting.is_empty());
 }
 
 #[test]
@@ -326,14 +327,12 @@ fn what_waits_is_limited() {
         };
         author::sign(account, Signer::Device(&keys(1)), &op)
     };
-    let mut refused = None;
     for number in 0..=255 {
-        if let Err(error) = roster.insert(&policy(number)) {
-            refused = Some(error);
-        }
+        assert!(matches!(roster.insert(&policy(number)), Ok(Inserted::Waiting { .. })));
+        assert!(roster.waiting.bytes() <= 4 * 1024 * 1024, "the oldest give way");
     }
-    assert_eq!(refused, Some(RosterError::WaitingFull));
-    assert!(roster.waiting_bytes <= WAITING_BYTES_MAX);
+    let newest = Signed::<Op>::parse(&policy(255)).unwrap().id();
+    assert!(roster.waiting.op(&newest).is_some());
 }
 
 #[test]
@@ -430,10 +429,13 @@ fn a_full_roster_still_takes_revocations_and_the_root_key() {
         // Past the judgement, which is not the point here and takes its time.
         let bytes = policy(household.roster.heads());
         let verified = household.roster.verify(Signed::parse(&bytes).unwrap()).unwrap();
+        household.roster.room.note(verified.value(), bytes.len());
         household.roster.graph.push(verified);
     }
     let op = policy(household.roster.heads());
-    assert_eq!(household.roster.insert(&op), Err(RosterError::Full));
+    assert_eq!(household.roster.insert(&op), Err(RosterError::Share(device.id())));
+    let body = OpBody::AddDevice(plain_add(&household, 3, READ));
+    assert_eq!(household.attempt(1, body), Err(RosterError::Full));
     household.attempt(1, plain_revoke(2)).unwrap();
     assert_eq!(household.members(), [1]);
     household.reset(&[1, 2]);

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 /// Conversations at one time: as many as strangers, and a few of members.
 const CONVERSATIONS_MAX: usize = limits::STRANGERS_MAX * 2;
-/// Frames of the node that wait for the stream.
-const FRAMES_MAX: usize = 8;
+/// Frames of the node that wait for the stream: a roster may come in many.
+const FRAMES_MAX: usize = 512;
 
 /// A frame for the other side.
 #[derive(Debug)]

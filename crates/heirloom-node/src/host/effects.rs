@@ -42,6 +42,7 @@ impl Host {
                     tracing::debug!("a stranger did not wait for the answer");
                 }
             }
+            Effect::Introduce { device } => self.introduce(device),
             Effect::Disconnect { device } => {
                 self.outbox.forget(device);
                 self.orders.give(Order::Disconnect(device));
@@ -139,7 +140,8 @@ impl Host {
 
     /// Shows a member that does not talk to this device that it belongs here.
     pub(super) fn introduce(&self, device: DeviceId) {
-        let (network, presentation) = (self.network.clone(), self.engine.node().presentation());
+        let (network, presentation) =
+            (self.network.clone(), self.engine.node().presentation(device));
         let (arrivals, opening) = (self.arrivals.clone(), self.opening);
         tokio::spawn(async move {
             let bytes = match network.open_hello(device, presentation).await {

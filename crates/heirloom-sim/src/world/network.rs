@@ -4,7 +4,6 @@ use super::{Happening, World};
 use crate::faults::Fault;
 use crate::hostile::{Malice, Ruse};
 use heirloom_base::{ChunkId, DeviceId, limits};
-use heirloom_core::Node;
 use heirloom_core::input::{EffectId, HelloId, Input};
 use heirloom_core::storage::Storage as _;
 
@@ -12,6 +11,9 @@ use heirloom_core::storage::Storage as _;
 const TRANSFER_LOSSES: u64 = 5;
 /// A message that takes so long is late.
 const LATE_MS: u64 = 200;
+
+/// Presentations of one connection.
+const INTRODUCTIONS_MAX: usize = 256;
 
 impl World {
     /// Cuts or heals the way from one device to another; a stream needs both ways.
@@ -170,15 +172,15 @@ impl World {
             }
             return;
         }
-        if !other.members.contains(&first) {
-            // The dialler shows the other side that it belongs here.
-            let shown = one.node.as_ref().map(Node::presentation).unwrap_or_default();
-            self.ticket += 1;
-            let id = HelloId(self.ticket);
-            self.input(to, Input::Hello { id, device: first, bytes: shown });
-            let answer = self.devices.get_mut(to).and_then(|one| one.hello_replies.remove(&id));
-            if let Some(bytes) = answer {
-                self.input(from, Input::HelloAnswer { device: second, bytes });
+        // The dialler shows the other side that it belongs here.
+        for _ in 0..INTRODUCTIONS_MAX {
+            if self.devices.get(to).is_none_or(|other| other.members.contains(&first)) {
+                break;
+            }
+            self.introduce(from, to);
+            let machine = self.devices.get_mut(from);
+            if !machine.is_some_and(|machine| machine.introductions.remove(&second)) {
+                break;
             }
         }
         let accepted = self.devices.get(to).is_some_and(|other| other.members.contains(&first));
@@ -189,6 +191,21 @@ impl World {
         self.links.insert(pair(from, to), boots);
         self.input(from, Input::PeerUp { device: second });
         self.input(to, Input::PeerUp { device: first });
+    }
+
+    fn introduce(&mut self, from: usize, to: usize) {
+        let (Some(one), Some(other)) = (self.devices.get(from), self.devices.get(to)) else {
+            return;
+        };
+        let (first, second) = (one.keys.id(), other.keys.id());
+        let shown = one.node.as_ref().map(|node| node.presentation(second)).unwrap_or_default();
+        self.ticket += 1;
+        let id = HelloId(self.ticket);
+        self.input(to, Input::Hello { id, device: first, bytes: shown });
+        let answer = self.devices.get_mut(to).and_then(|one| one.hello_replies.remove(&id));
+        if let Some(bytes) = answer {
+            self.input(from, Input::HelloAnswer { device: second, bytes });
+        }
     }
 
     pub(super) fn boot_of(&self, device: usize) -> u64 {

@@ -83,7 +83,11 @@ impl Replication {
         let session = self.sessions.get(&device).filter(|session| session.ready)?;
         let withdrawn = session.promised.entries_beyond(&session.theirs);
         // What is not taken in is not withheld.
-        let undelivered = if self.is_paused() { 0 } else { self.undelivered(&session.theirs) };
+        let undelivered = if self.is_paused() {
+            0
+        } else {
+            self.undelivered(&session.theirs, &self.passed_over(session))
+        };
         let Session { told_others_since_ms, delivered_ms, .. } = *session;
         let falls_short = withdrawn > 0 || undelivered > 0 || told_others_since_ms.is_some();
         let shortfall = Shortfall { withdrawn, told_others_since_ms, undelivered, delivered_ms };
@@ -105,12 +109,12 @@ impl Replication {
 
     /// Counts the entries that somebody claims to hold and that are not here.
     /// Of a log with two ends the other one is not asked for.
-    fn undelivered(&self, theirs: &VersionVector) -> u64 {
+    fn undelivered(&self, theirs: &VersionVector, but: &BTreeSet<LogId>) -> u64 {
         let held = |log: LogId| self.logs.get(&log).map_or(0, |state| state.durable);
         let beyond = theirs
             .tips
             .iter()
-            .filter(|(log, _)| !self.forked.contains(log))
+            .filter(|(log, _)| !self.forked.contains(log) && !but.contains(log))
             .map(|(log, tip)| tip.seq.saturating_sub(held(*log)));
         beyond.fold(0, u64::saturating_add)
     }
@@ -125,12 +129,13 @@ impl Replication {
             session.ready && (self.is_paused() || session.delivered_ms >= since_ms)
         };
         for session in self.sessions.values().filter(is_believed) {
-            for (log, tip) in &session.theirs.tips {
+            let told = session.theirs.tips.iter();
+            for (log, tip) in told.filter(|(log, _)| !session.declined.contains(log)) {
                 let end = all.tips.entry(*log).or_insert(*tip);
                 *end = (*end).max(*tip);
             }
         }
-        self.undelivered(&all)
+        self.undelivered(&all, &BTreeSet::new())
     }
 
     /// Puts a kept contradiction back into the ledger, at start, if it is one.

@@ -1,4 +1,5 @@
 mod aheads;
+mod crowds;
 mod holes;
 mod pauses;
 mod relays;
@@ -153,7 +154,9 @@ impl Peer {
             }
             Message::AskReceipt => self.replication.receive_ask(from),
             Message::Fed(logs) => self.replication.receive_fed(from, &logs),
-            Message::Roster(_)
+            Message::Declined(logs) => self.replication.receive_declined(from, &logs),
+            Message::Knows(_)
+            | Message::Roster(_)
             | Message::Reachable(_)
             | Message::Checkpoints(_)
             | Message::AskTail(_)

@@ -217,7 +217,7 @@ fn a_member_that_is_not_known_yet_proves_itself_by_the_roster() {
     let mut third = House::founded(&["phone", "desk", "third"]);
     // The same account elsewhere let a third device in.
     third.join(2, 0, Role::Member).unwrap();
-    let (device, bytes) = (third.id(2), third.node(2).presentation());
+    let (device, bytes) = (third.id(2), third.node(2).presentation(house.id(0)));
     house.input(0, Input::Hello { id: HelloId(1), device, bytes });
     assert_eq!(house.devices[0].hellos.pop(), Some(vec![1]));
     assert!(house.node(1).membership.is_peer(device), "the others hear of it");

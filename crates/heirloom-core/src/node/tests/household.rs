@@ -17,12 +17,13 @@ pub(super) struct Device {
     pub(super) name: String,
     pub(super) keys: DeviceKeys,
     pub(super) storage: MemoryStorage,
-    node: Option<Node>,
+    pub(super) node: Option<Node>,
     boots: u8,
     pub(super) events: Vec<Event>,
     pub(super) dials: Vec<(DeviceId, Vec<String>)>,
     pub(super) disconnects: Vec<DeviceId>,
     pub(super) hellos: Vec<Vec<u8>>,
+    pub(super) introductions: Vec<DeviceId>,
     /// Lost chunks of which nobody speaks any more.
     pub(super) forgotten: BTreeSet<ChunkId>,
     pairing: VecDeque<Vec<u8>>,
@@ -70,6 +71,7 @@ impl House {
             dials: Vec::new(),
             disconnects: Vec::new(),
             hellos: Vec::new(),
+            introductions: Vec::new(),
             forgotten: BTreeSet::new(),
             pairing: VecDeque::new(),
             replies: BTreeMap::new(),
@@ -262,6 +264,7 @@ impl House {
                 let input = Input::Fetched { id, chunks: arrived, lacked, wrong: Vec::new() };
                 self.inputs.push_back((device, input));
             }
+            Effect::Introduce { device } => machine.introductions.push(device),
             Effect::Dial { device, addresses, .. } => machine.dials.push((device, addresses)),
             Effect::SetMembers { .. } | Effect::SetPairing { .. } => {}
             Effect::ForgetLost { chunks } => machine.forgotten.extend(chunks),
@@ -298,7 +301,7 @@ impl House {
     pub(super) fn connect(&mut self, one: usize, other: usize) {
         let (first, second) = (self.id(one), self.id(other));
         self.ticket += 1;
-        let (id, bytes) = (HelloId(self.ticket), self.node(one).presentation());
+        let (id, bytes) = (HelloId(self.ticket), self.node(one).presentation(second));
         self.input(other, Input::Hello { id, device: first, bytes });
         self.links.insert((one.min(other), one.max(other)));
         self.inputs.push_back((one, Input::PeerUp { device: second }));

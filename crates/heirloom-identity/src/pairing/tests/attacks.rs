@@ -91,7 +91,7 @@ fn an_inviter_who_does_not_know_the_code_is_not_believed() {
     // After a failure nothing is believed any more.
     let (mut joiner, _) = super::joiner(code, &new, house.keys.id());
     let grant = house.grant(&house.responder(new.id()));
-    assert_eq!(joiner.handle(&grant), Step::Failed(PairingError::OutOfTurn));
+    assert_eq!(joiner.handle(&grant[0]), Step::Failed(PairingError::OutOfTurn));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_grant_without_this_device_or_with_a_broken_roster_is_not_believed() {
             let end = ops[1].len() - 1;
             ops[1][end] ^= 1;
         }
-        let step = joiner.handle(&responder.grant(ops, Vec::new()));
+        let step = joiner.handle(&responder.grant(ops, Vec::new())[0]);
         if broken {
             assert!(matches!(step, Step::Failed(PairingError::Roster(_))));
         } else {
@@ -172,11 +172,38 @@ fn frames_out_of_turn_or_too_long_end_the_conversation() {
 }
 
 #[test]
-fn a_roster_too_large_for_one_frame_is_refused_and_not_cut() {
+fn a_roster_too_large_for_what_the_newcomer_reads_is_refused_before_it_is_let_in() {
     let house = House::new(9);
+    let responder = house.responder(keys(2).id());
+    let unable = Message::Refused(Refusal::Unable).to_bytes();
     let ops = vec![vec![0; 60_000]; 10];
-    let bytes = house.responder(keys(2).id()).grant(ops, Vec::new());
-    assert_eq!(bytes, Message::Refused(Refusal::Unable).to_bytes());
+    assert_eq!(responder.grant(ops.clone(), Vec::new()), std::slice::from_ref(&unable));
+    assert_eq!(responder.check_grant(ops, Vec::new()), Err(unable));
+    assert_eq!(responder.check_grant(vec![vec![0; 60_000]; 8], Vec::new()), Ok(()));
+}
+
+#[test]
+fn a_roster_of_many_frames_lets_in_by_invite_and_by_phrase() {
+    let mut house = House::new(9);
+    let (signer, mut ops) = (Signer::Device(&house.keys.clone()), 0);
+    while house.roster.ops_beyond(&[]).concat().len() < 3 * GRANT_BYTES_MAX {
+        let body = crate::roster::op::OpBody::Policy(vec![7; 16_000]);
+        let op = crate::roster::compose(&house.roster, signer, body);
+        house.roster.restore(&op).unwrap();
+        ops += 1;
+    }
+    let (_, words) = house.invite(Role::Member);
+    let grant = house.pair(&words, &keys(2)).unwrap();
+    assert!(grant.ops.len() > ops);
+    let grant = house.recover(root(9), &keys(3)).unwrap();
+    assert_eq!(rebuilt(&grant).state(), house.roster.state());
+}
+
+#[test]
+fn parts_without_end_are_not_believed() {
+    let mut parts = crate::pairing::message::Parts::default();
+    let refused = (0..10_000).any(|_| parts.add(vec![vec![0; 65_536]; 7]).is_err());
+    assert!(refused);
 }
 
 /// Plays a recovery up to the roster; returns the responder and its roster frame.
@@ -195,7 +222,7 @@ fn proven(house: &mut House, peer: &DeviceKeys, root: RootKeys) -> (Responder, R
 fn the_roster_is_shown_only_to_who_proves_the_root_key_itself() {
     let mut house = House::new(9);
     let (_, response) = proven(&mut house, &keys(3), root(9));
-    assert!(matches!(response, Response::Send(_)));
+    assert!(matches!(response, Response::SendAll(_)));
     // A device in the middle that passes on another's proof sees nothing.
     let (_, response) = proven(&mut house, &keys(66), root(9));
     let refused = Message::Refused(Refusal::NotThisAccount).to_bytes();

@@ -34,6 +34,8 @@ fn entries_sent(messages: &[Message]) -> usize {
         | Message::Tail { .. }
         | Message::Fed(_)
         | Message::Reachable(_)
+        | Message::Knows(_)
+        | Message::Declined(_)
         | Message::Unknown(_) => 0,
     };
     messages.iter().map(count).sum()

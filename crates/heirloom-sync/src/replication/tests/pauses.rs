@@ -147,6 +147,8 @@ fn after_a_refused_write_nothing_is_taken_in_for_a_while_and_then_all_of_it() {
         | Message::Tail { .. }
         | Message::Fed(_)
         | Message::Reachable(_)
+        | Message::Knows(_)
+        | Message::Declined(_)
         | Message::Unknown(_) => None,
     };
     let sent: usize = messages.iter().filter_map(count).sum();
