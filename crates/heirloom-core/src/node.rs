@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod again;
 mod agenda;
 mod arrears;
+mod breaches;
 mod checkpoints;
 mod conduct;
 mod damage;
@@ -254,6 +255,7 @@ impl Node {
         storage: &mut dyn Storage,
         input: Input,
     ) -> Result<(), StorageError> {
+        self.conduct.now = now;
         self.settle_landed(now, storage)?;
         self.owes_turn = true;
         let is_conversation =
@@ -354,6 +356,7 @@ impl Node {
             self.membership.poll_timeout(),
             self.fetches.poll_timeout(),
             self.start_again_ms,
+            self.conduct.poll_timeout(),
             if self.is_showing() { None } else { self.arrears.poll_timeout() },
             self.checkpoints.poll_timeout(),
             self.preview.as_ref().and_then(Preview::poll_timeout),

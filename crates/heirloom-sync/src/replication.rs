@@ -11,13 +11,17 @@ use heirloom_base::{
     AccountId, ChunkId, DeviceId, EntryId, Incarnation, LogId, Now, OpId, SpaceId, limits,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use words::{Finding, Words};
 
 mod ahead;
 mod doubles;
+pub(crate) mod floods;
+mod forks;
 mod pause;
 mod receipts;
 pub(crate) mod relay;
 mod way;
+pub(crate) mod words;
 
 /// How far one log is held here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +81,11 @@ pub enum Output {
     /// A peer holds entries of this device's own log that are not here: the
     /// folder was rolled back, so the log must not be continued.
     RolledBack(LogId),
-    /// Two entries of this device's log share one sequence number.
+    /// Two entries of a log share one sequence number.
     Forked(LogId, u64),
+    /// A peer showed the last entry that it holds of a log of which more is here:
+    /// [`Replication::compare_end`] follows with the one that stands in its place.
+    Compare(Box<Entry>),
     /// A peer broke the rules.
     Offence(DeviceId, &'static str),
     /// A peer does not answer any more: the conversation must begin anew.
@@ -90,6 +97,10 @@ pub enum Output {
     Receipt(DeviceId, Vec<u8>),
     /// A device has signed what cannot be true: keep the proof.
     Contradiction(DeviceId, Contradiction),
+    /// A device's own words say so, without a proof to show others.
+    Found(DeviceId, Finding),
+    /// A peer's hello is of versions that are not spoken here: older ones, or newer.
+    OtherVersion(DeviceId, bool),
 }
 
 /// The replication of one space on one device.
@@ -106,6 +117,10 @@ pub struct Replication {
     forked: BTreeSet<LogId>,
     sessions: BTreeMap<DeviceId, Session>,
     ledger: Ledger,
+    /// What each device said of itself, beside its newest receipt.
+    words: BTreeMap<DeviceId, Words>,
+    /// Counts conversations and receipts, to tell what was before what.
+    moment: u64,
     outputs: VecDeque<Output>,
     urgent: bool,
     unreceipted: usize,
@@ -135,6 +150,8 @@ impl Replication {
             forked: BTreeSet::new(),
             sessions: BTreeMap::new(),
             ledger: Ledger::default(),
+            words: BTreeMap::new(),
+            moment: 0,
             outputs: VecDeque::new(),
             urgent: false,
             unreceipted: 0,
@@ -217,6 +234,8 @@ impl Replication {
         holes: Vec<Hole>,
     ) {
         let mut session = Session::begun(now).promised(self.ledger.receipt(device));
+        session.known = self.ledger.receipt(device).cloned();
+        (session.sure, session.moment) = self.begin_words(now, device);
         session.told_holes = holes.iter().map(|hole| hole.log).collect();
         self.sessions.insert(device, session);
         let hello = Hello {
@@ -251,6 +270,7 @@ impl Replication {
         self.sessions.get(&device).map(|session| Conversation {
             awaited_since_ms: session.awaited_since_ms,
             sent_ms: session.sent_ms,
+            refuses_since_ms: session.refuses_since_ms(),
         })
     }
 
@@ -261,15 +281,19 @@ impl Replication {
 
     /// Takes in a peer's hello; the roster in it is the caller's.
     pub fn receive_hello(&mut self, now: Now, device: DeviceId, hello: &Hello) {
-        if hello.space != self.space || hello.versions.0 > VERSIONS.1 {
-            self.outputs.push_back(Output::Offence(device, "hello of another space or version"));
-            return;
+        if hello.space != self.space {
+            return self.offence(device, "a hello of another space");
+        }
+        if let Some(is_newer) = other_version(hello.versions) {
+            return self.outputs.push_back(Output::OtherVersion(device, is_newer));
         }
         if hello.vector.is_absurd() {
             return self.offence(device, "a hello with entries that no log can have");
         }
         let Some(session) = self.sessions.get_mut(&device) else { return };
         session.greet(now, hello);
+        self.show_ends(device, &hello.vector);
+        self.greet_words(device, &hello.vector);
         let receipts: Vec<Vec<u8>> = self
             .ledger
             .signed()
@@ -294,6 +318,9 @@ impl Replication {
         entries: Vec<Vec<u8>>,
         known: &dyn Fn(DeviceId) -> bool,
     ) {
+        if self.is_beyond_credit(from) {
+            return self.offence(from, "entries beyond what it was given credit for");
+        }
         if self.drops(from, &entries) {
             return;
         }
@@ -374,18 +401,6 @@ impl Replication {
         self.outputs.push_back(Output::Store { entry: Box::new(entry), from });
     }
 
-    /// Notes that a log has another end than the one held here: what others
-    /// hold of it does not count for ours, and an own one is not continued.
-    fn found_fork(&mut self, log: LogId, seq: u64) {
-        if self.forked.insert(log) {
-            self.outputs.push_back(Output::Forked(log, seq));
-        }
-        if self.own_log == Some(log) {
-            self.own_log = None;
-            self.outputs.push_back(Output::RolledBack(log));
-        }
-    }
-
     /// Returns the devices that hold `log` up to `seq` as it is held here.
     #[must_use]
     pub fn holders(&self, log: LogId, seq: u64) -> Vec<DeviceId> {
@@ -415,18 +430,6 @@ impl Replication {
         let differs = is_known && tip.seq == ours.seq && tip.id != ours.id;
         let is_beyond = state.device == self.device && tip.seq > state.durable;
         !(self.forked.contains(&log) || differs || is_beyond)
-    }
-
-    fn receive_again(&mut self, now: Now, from: DeviceId, entry: &Entry, state: &LogState) {
-        let header = entry.header();
-        if let Some(session) = self.sessions.get_mut(&from) {
-            session.shown_again(now, header.log, header.seq);
-        }
-        self.tell_fed(now, from, header.log, state.device);
-        let differs = header.seq == state.staged && entry.id() != state.staged_id;
-        if differs && entry.verify(self.account, state.device).is_ok() {
-            self.found_fork(header.log, header.seq);
-        }
     }
 
     fn want(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
@@ -469,12 +472,13 @@ impl Replication {
     }
 
     /// Takes in a request to send a log again.
-    pub fn receive_want(&mut self, from: DeviceId, log: LogId, after: u64) {
+    pub fn receive_want(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
         let Some(session) = self.sessions.get_mut(&from) else { return };
         session.wants = session.wants.saturating_add(1);
         if session.wants > limits::WANTS_MAX {
             return self.offence(from, "the same logs asked for again and again");
         }
+        session.wants_again(now, log, after);
         session.next.insert(log, after);
         session.asked_again.insert(log);
         session.stops.remove(&log);
@@ -583,6 +587,7 @@ impl Replication {
             .chain(self.paused_until_ms)
             .chain(self.sessions.values().filter_map(|session| session.held_until_ms))
             .chain(self.sessions.values().flat_map(Session::relays_ms))
+            .chain(self.sessions.values().filter_map(Session::receipts_ms))
             .min()
     }
 
@@ -629,7 +634,7 @@ impl Replication {
                 let seq = session.next(*log) + 1;
                 let Some(bytes) = read(*log, seq) else { break };
                 let length = bytes.len() as u64;
-                let full = size > 0 && size + bytes.len() > limits::ENTRY_BYTES_MAX;
+                let full = size > 0 && size + bytes.len() > session.message_bytes;
                 if full || !session.has_credit(length) {
                     return (!entries.is_empty()).then_some(entries);
                 }
@@ -645,8 +650,13 @@ impl Replication {
     /// claims to hold that are not durable here.
     #[must_use]
     pub fn distance(&self, peer: DeviceId) -> (u64, u64) {
-        let ours = self.vector();
-        let receipted = self.ledger.receipt(peer).map(|receipt| receipt.vector.clone());
+        // Of a log with two ends nobody gets the other one.
+        let one_end = |mut vector: VersionVector| {
+            vector.tips.retain(|log, _| !self.forked.contains(log));
+            vector
+        };
+        let ours = one_end(self.vector());
+        let receipted = self.ledger.receipt(peer).map(|receipt| one_end(receipt.vector.clone()));
         let receipted = receipted.unwrap_or_default();
         let diverged: u64 = receipted
             .tips
@@ -655,8 +665,8 @@ impl Replication {
             .map(|log| ours.seq(*log).min(receipted.seq(*log)))
             .sum();
         let behind = ours.entries_beyond(&receipted) + diverged;
-        let ahead =
-            self.sessions.get(&peer).map_or(0, |session| session.theirs.entries_beyond(&ours));
+        let theirs = self.sessions.get(&peer).map(|session| one_end(session.theirs.clone()));
+        let ahead = theirs.map_or(0, |theirs| theirs.entries_beyond(&ours));
         (behind, ahead)
     }
 
@@ -681,6 +691,14 @@ impl Replication {
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
+}
+
+/// Returns whether the versions that a peer speaks are all newer than ours, or
+/// older; nothing where they meet.
+#[must_use]
+pub fn other_version((lowest, highest): (u16, u16)) -> Option<bool> {
+    let is_newer = lowest > VERSIONS.1;
+    (is_newer || highest < VERSIONS.0).then_some(is_newer)
 }
 
 /// Returns the message that brings entries to a peer.
