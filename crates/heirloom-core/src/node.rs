@@ -326,6 +326,10 @@ impl Node {
                 self.learn(now, device, &addresses, Source::Itself);
                 Ok(())
             }
+            Input::Coming { device } => {
+                self.replication.coming(now, device);
+                Ok(())
+            }
             Input::Way { device, relayed, addresses } => {
                 self.learn(now, device, &addresses, Source::Itself);
                 self.dialer.rerouted(now, device, relayed);

@@ -4,7 +4,7 @@ use crate::bundle;
 use crate::entry::Entry;
 use crate::ledger::{Contradiction, Ledger};
 use crate::message::{Hello, Hole, Message, Reachable, VERSIONS};
-use crate::session::{Conversation, Session};
+use crate::session::{COMING_MS, Conversation, Session};
 use crate::vector::{Tip, VersionVector};
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{
@@ -250,6 +250,13 @@ impl Replication {
         self.send(device, Message::Hello(hello));
     }
 
+    /// Notes that a long message of a peer is on its way.
+    pub fn coming(&mut self, now: Now, device: DeviceId) {
+        if let Some(session) = self.sessions.get_mut(&device) {
+            session.coming(now);
+        }
+    }
+
     /// Ends a conversation.
     pub fn peer_down(&mut self, device: DeviceId) {
         self.sessions.remove(&device);
@@ -395,6 +402,7 @@ impl Replication {
             session.wanted.remove(&log);
             session.progressed(now);
             session.delivered_ms = now.mono_ms;
+            session.coming_until_ms = now.mono_ms.saturating_add(COMING_MS);
             session.news += 1;
             session.news_ms = now.mono_ms;
         }

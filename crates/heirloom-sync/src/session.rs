@@ -64,6 +64,8 @@ pub(crate) struct Session {
     /// When the peer last sent an entry that was news or that it had not sent
     /// yet, or the conversation began.
     pub(crate) delivered_ms: u64,
+    /// Until when bytes that come are taken for entries on their way.
+    pub(crate) coming_until_ms: u64,
     /// Logs that the peer asked for again: what it said of them before is not
     /// what it holds.
     pub(crate) asked_again: BTreeSet<LogId>,
@@ -138,6 +140,8 @@ pub(crate) struct Again {
 /// limit to grow, and after which it shrinks.
 const SOON_MS: u64 = 1_000;
 const LATE_MS: u64 = 4_000;
+/// Time after the last entry that was news in which other bytes count for one.
+pub(crate) const COMING_MS: u64 = 10 * 60_000;
 
 impl Session {
     /// Returns a conversation in which nothing was said: the hello is awaited.
@@ -187,6 +191,7 @@ impl Session {
         if !self.ready {
             self.progressed(now);
             self.delivered_ms = now.mono_ms;
+            self.coming_until_ms = now.mono_ms.saturating_add(COMING_MS);
         }
         self.ready = true;
         self.unpacks = hello.versions.1 >= PACKS_FROM;
@@ -240,6 +245,14 @@ impl Session {
             self.message_bytes = (self.message_bytes * 2).min(limits::ENTRY_BYTES_MAX);
         } else if took_ms > LATE_MS {
             self.message_bytes = (self.message_bytes / 2).max(limits::MESSAGE_LEAST_BYTES);
+        }
+    }
+
+    /// Notes that bytes of a frame came: an entry may take long. Who sends bytes and
+    /// no entries is not believed for ever.
+    pub(crate) fn coming(&mut self, now: Now) {
+        if now.mono_ms < self.coming_until_ms {
+            self.delivered_ms = now.mono_ms;
         }
     }
 

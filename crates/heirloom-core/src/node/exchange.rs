@@ -504,6 +504,7 @@ fn speaker(input: &Input) -> Option<DeviceId> {
         | Input::NetworkChanged { .. }
         | Input::Seen { .. }
         | Input::Reached { .. }
+        | Input::Coming { .. }
         | Input::Way { .. } => None,
     }
 }

@@ -21,6 +21,7 @@ impl Replication {
             let last = self.logs.get(&log).map_or(0, |state| state.durable);
             for session in self.sessions.values_mut().filter(|_| last > 0) {
                 session.next.insert(log, last - 1);
+                session.asked_again.insert(log);
             }
         }
         if self.own_log == Some(log) {

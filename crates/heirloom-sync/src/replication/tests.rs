@@ -3,6 +3,7 @@ mod holes;
 mod pauses;
 mod relays;
 mod ways;
+mod words;
 
 use super::*;
 use crate::Receipt;
