@@ -14,6 +14,7 @@ mod births;
 mod checkpoints;
 mod claims;
 mod coming;
+mod conduct;
 mod copies;
 mod edits;
 mod folders;

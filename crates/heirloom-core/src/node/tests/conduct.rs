@@ -3,7 +3,7 @@
 use super::super::*;
 use super::household::House;
 use crate::input::Effect;
-use heirloom_base::{EntryId, Hlc, Incarnation, limits};
+use heirloom_base::{Encode as _, EntryId, Hlc, Incarnation, limits};
 use heirloom_sync::entry::kind;
 use heirloom_sync::{
     Body, EntryPlan, Header, Hello, Message, Origin, Part, Receipt, Tip, VersionVector,
