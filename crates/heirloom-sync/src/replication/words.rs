@@ -113,7 +113,7 @@ impl Words {
         let mut found = Vec::new();
         match self.fell {
             Some(Fall { entries, same_store: Some(true) }) => {
-                found.push(Finding::TookBack(entries))
+                found.push(Finding::TookBack(entries));
             }
             Some(Fall { entries, same_store: None }) => found.push(Finding::Lacks(entries)),
             Some(Fall { same_store: Some(false), .. }) | None => {}

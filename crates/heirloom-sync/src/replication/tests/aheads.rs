@@ -19,10 +19,9 @@ fn level() -> (Peer, Peer, Entry) {
 fn sent(author: &mut Peer) -> Vec<Message> {
     let outputs = std::iter::from_fn(|| author.replication.poll_output());
     outputs
-        .filter_map(|output| match output {
-            Output::Send(_, message) => Some(message),
-            _ => None,
-        })
+        .filter_map(
+            |output| if let Output::Send(_, message) = output { Some(message) } else { None },
+        )
         .collect()
 }
 

@@ -293,14 +293,12 @@ fn two_ends_of_a_log_are_found_by_both_who_hold_one_and_keep_nobody_from_being_l
         run(&mut peers, at(now));
         for index in 0..2 {
             let entries: BTreeMap<_, _> = peers[index].entries.clone();
-            let compared: Vec<Entry> = peers[index]
-                .seen
-                .iter()
-                .filter_map(|output| match output {
-                    Output::Compare(entry) => Some((**entry).clone()),
-                    _ => None,
-                })
-                .collect();
+            let mut compared: Vec<Entry> = Vec::new();
+            for output in &peers[index].seen {
+                if let Output::Compare(entry) = output {
+                    compared.push((**entry).clone());
+                }
+            }
             for entry in compared {
                 let held = entries.get(&(log, entry.header().seq)).cloned().unwrap();
                 peers[index].replication.compare_end(&entry, Entry::parse(held).unwrap().id());
