@@ -302,8 +302,7 @@ impl Session {
     }
 
     /// Notes that the peer sent an entry that was here already.
-    pub(crate) fn shown_again(&mut self, now: Now, log: LogId, seq: u64) {
-        self.shown(log, seq);
+    pub(crate) fn sent_again(&mut self, now: Now, log: LogId, seq: u64) {
         let sent = self.sent_again.entry(log).or_default();
         if seq > *sent {
             *sent = seq;

@@ -18,7 +18,7 @@ impl Replication {
         if self.forked.insert(log) {
             self.outputs.push_back(Output::Forked(log, seq));
             // Those who hold the other end see ours by its last entry.
-            let last = self.logs.get(&log).map_or(0, |state| state.durable);
+            let last = self.logs.get(&log).map_or(0, |state| state.staged);
             for session in self.sessions.values_mut().filter(|_| last > 0) {
                 session.next.insert(log, last - 1);
                 session.asked_again.insert(log);
@@ -56,7 +56,11 @@ impl Replication {
         let mut is_their_end = false;
         if let Some(session) = self.sessions.get_mut(&from) {
             is_their_end = session.theirs.seq(log) == seq && session.compared.insert(log);
-            session.shown_again(now, log, seq);
+            session.sent_again(now, log, seq);
+            // The other end of a log is not ours, of which it is to see the last entry.
+            if !self.forked.contains(&log) {
+                session.shown(log, seq);
+            }
         }
         self.tell_fed(now, from, log, state.device);
         if seq == state.staged {

@@ -309,3 +309,25 @@ fn two_ends_of_a_log_are_found_by_both_who_hold_one_and_keep_nobody_from_being_l
         }
     }
 }
+
+#[test]
+fn two_ends_that_cross_on_their_way_are_found_by_both() {
+    let (mut one, mut other, author) = (Peer::new(1), Peer::new(2), Peer::new(3));
+    connect(&mut one, &mut other);
+    let mut peers = [one, other];
+    run(&mut peers, at(0));
+    let ends = [1, 2].map(|change| author.entry_of(1, EntryId([0; 32]), vec![change; 9]));
+    let message =
+        |end: &Entry| Message::Entries { urgent: false, entries: vec![end.bytes().to_vec()] };
+    let ids = [peers[0].id(), peers[1].id()];
+    // The second hears the other end before its own one is durable.
+    peers[0].replication.peer_up(at(1), author.id(), Vec::new(), Vec::new(), Vec::new());
+    peers[0].receive(at(1), author.id(), &message(&ends[0]));
+    peers[1].replication.peer_up(at(1), author.id(), Vec::new(), Vec::new(), Vec::new());
+    peers[1].receive(at(1), author.id(), &message(&ends[1]));
+    peers[1].receive(at(1), ids[0], &message(&ends[0]));
+    run(&mut peers, at(2));
+    for (index, peer) in peers.iter().enumerate() {
+        assert!(peer.replication.is_forked(author.log), "device {index}");
+    }
+}
