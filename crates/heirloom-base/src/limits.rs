@@ -67,6 +67,14 @@ limits! {
     CREDIT_ENTRIES = 256, "Entries that may travel unacknowledged to one peer.";
     RECEIPT_ENTRIES_MAX = 64, "Entries after which a receipt is due at the latest.";
     RECEIPT_DELAY_MS_MAX = 1_000, "Time after which a receipt is due at the latest.";
+    RECEIPTS_AT_ONCE_MAX = 256, "Receipts of one peer that are taken in at once.";
+    RECEIPT_MS = 4, "Time after which one more is taken in; of those beyond the last of each device waits.";
+    MESSAGE_FIRST_BYTES = 128 * 1024, "Bytes of entries in the first message of a conversation; more where it is acknowledged soon.";
+    MESSAGE_LEAST_BYTES = 16 * 1024, "Bytes of entries in one message on the slowest link.";
+    BREACHES_MAX = 8, "Breaches of the rules by one device, without a minute between them, that end a conversation and begin a pause.";
+    BREACH_PAUSE_MS = 5_000, "First pause in which a device that broke the rules so often is not listened to; each further one is twice as long.";
+    BREACH_PAUSE_MS_MAX = 300_000, "Longest such pause.";
+    COMPLAINTS_AT_ONCE_MAX = 10, "Lines of the log about one device at once; then one a second, with a count of what was left out.";
     REFUSED_PAUSE_MS = 10_000, "Pause in which nothing is taken in after the disk refused a write.";
     DOUBLES_PAUSE_MS = 2_000, "Time for which credit is kept back for what another peer had brought.";
     RELAY_PAUSE_MS = 1_500, "Time after which a peer is sent what its author seems to send it: longer than a receipt takes.";

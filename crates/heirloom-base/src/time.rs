@@ -3,7 +3,7 @@
 use crate::codec::{Decode, DecodeError, Encode, Reader, Writer};
 
 /// The time at which an input is handled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Now {
     /// Milliseconds since 1970 by this device's clock, which may be wrong.
     pub wall_ms: u64,

@@ -168,10 +168,32 @@ pub(crate) async fn sync<W: Write>(
         let bytes = count::of(*bytes, "byte", "bytes");
         screen.line(format_args!("{device} is behind: {entries}, {bytes}."))?;
     }
+    if screen.form() == Form::Human && !behind.is_empty() {
+        tell_stalls(&mut client, &behind, screen).await?;
+    }
     match sync_failure(&level, &behind) {
         Some(failure) => Err(failure.into()),
         None => screen.next("status"),
     }
+}
+
+/// Says why devices are behind, where that is known.
+async fn tell_stalls<W: Write>(
+    client: &mut Client,
+    behind: &[BehindRow],
+    screen: &mut Screen<W>,
+) -> Result<(), Trouble> {
+    let Answer::Status(status) = client.request(Command::Status).await.map_err(Failure::from)?
+    else {
+        return Ok(());
+    };
+    let is_behind = |device: &str| behind.iter().any(|row| row.device_id == device);
+    for stall in &status.stalls {
+        if stall.device_id.as_deref().is_some_and(is_behind) {
+            screen.line(&stall.text)?;
+        }
+    }
+    Ok(())
 }
 
 async fn known_devices(client: &mut Client) -> Result<Vec<DeviceRow>, Trouble> {

@@ -11,6 +11,7 @@ use heirloom_base::count;
 use heirloom_core::command::{Event, Failure};
 use heirloom_node::{Ready, UpEvent, UpOptions};
 use serde_json::json;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,8 +30,7 @@ const IDS_SHOWN_MAX: usize = 5;
 /// Where there is no journal.
 pub(crate) fn log(verbose: u8, form: LogForm) -> Result<(), Failure> {
     heirloom_core::silence_caught_panics();
-    let filter = EnvFilter::try_from_env("HEIRLOOM_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(log_directives(verbose)));
+    let filter = filter(std::env::var_os("HEIRLOOM_LOG"), log_directives(verbose));
     let printed = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
@@ -47,6 +47,18 @@ pub(crate) fn log(verbose: u8, form: LogForm) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Returns what is logged; where the wish cannot be read it says so, and goes on
+/// without it.
+fn filter(wish: Option<OsString>, usual: &str) -> EnvFilter {
+    let Some(wish) = wish.filter(|wish| !wish.is_empty()) else { return EnvFilter::new(usual) };
+    let read = wish.to_str().and_then(|wish| EnvFilter::try_new(wish).ok());
+    read.unwrap_or_else(|| {
+        let shown = screen::quoted(&wish.to_string_lossy());
+        screen::remark(format_args!("HEIRLOOM_LOG is passed over: {shown} is not a filter."));
+        EnvFilter::new(usual)
+    })
 }
 
 /// Returns the form of the log that a command line asks for.
@@ -237,6 +249,15 @@ pub(crate) async fn watch(home: &Path, screen: &mut Screen) -> Result<(), Troubl
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_that_cannot_be_read_leaves_the_usual_one() {
+        let of = |wish: &str| filter(Some(wish.into()), "heirloom=warn").to_string();
+        assert_eq!(of("heirloom=debug"), "heirloom=debug");
+        for wish in ["heirloom=loud", "=,=", ""] {
+            assert_eq!(of(wish), "heirloom=warn", "{wish:?}");
+        }
+    }
 
     #[test]
     fn more_v_means_more_log_and_all_directives_are_valid() {

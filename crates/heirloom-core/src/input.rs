@@ -138,6 +138,11 @@ pub enum Input {
         /// Multiaddresses.
         addresses: Vec<String>,
     },
+    /// A long frame of a peer is on its way.
+    Coming {
+        /// The peer.
+        device: DeviceId,
+    },
     /// The way by which a device is connected; comes before [`Input::PeerUp`],
     /// when it changes, and when what was relayed has ended.
     Way {

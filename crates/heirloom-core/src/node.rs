@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod again;
 mod agenda;
 mod arrears;
+mod breaches;
 mod checkpoints;
 mod conduct;
 mod damage;
@@ -259,6 +260,7 @@ impl Node {
         storage: &mut dyn Storage,
         input: Input,
     ) -> Result<(), StorageError> {
+        self.conduct.now = now;
         self.settle_landed(now, storage)?;
         self.owes_turn = true;
         let is_conversation =
@@ -303,14 +305,7 @@ impl Node {
                 self.membership.close(id);
                 Ok(())
             }
-            Input::Appended { id, result } => {
-                let is_durable = result.is_ok();
-                self.appended(now, id, result);
-                match self.giving_back.remove(&id) {
-                    Some(chunks) if is_durable => self.given_back(now, storage, id, &chunks),
-                    Some(_) | None => Ok(()),
-                }
-            }
+            Input::Appended { id, result } => self.appended(now, storage, id, result),
             Input::Fetched { id, chunks, lacked, wrong } => {
                 self.judge_fetch(id, &chunks, &lacked, &wrong);
                 self.fetched(now, storage, id, &chunks)
@@ -331,6 +326,10 @@ impl Node {
             }
             Input::Reached { device, addresses } => {
                 self.learn(now, device, &addresses, Source::Itself);
+                Ok(())
+            }
+            Input::Coming { device } => {
+                self.replication.coming(now, device);
                 Ok(())
             }
             Input::Way { device, relayed, addresses } => {
@@ -363,6 +362,7 @@ impl Node {
             self.membership.poll_timeout(),
             self.fetches.poll_timeout(),
             self.start_again_ms,
+            self.conduct.poll_timeout(),
             if self.is_showing() { None } else { self.arrears.poll_timeout() },
             self.checkpoints.poll_timeout(),
             self.preview.as_ref().and_then(Preview::poll_timeout),
@@ -488,11 +488,22 @@ impl Node {
         EffectId(self.next_effect)
     }
 
-    fn appended(&mut self, now: Now, id: EffectId, result: Result<Vec<Lsn>, AppendError>) {
-        let Some(append) = self.appends.remove(&id) else { return };
-        match result {
-            Ok(lsns) => self.land(now, append, lsns),
-            Err(error) => self.append_failed(now, append, &error),
+    fn appended(
+        &mut self,
+        now: Now,
+        storage: &mut dyn Storage,
+        id: EffectId,
+        result: Result<Vec<Lsn>, AppendError>,
+    ) -> Result<(), StorageError> {
+        let is_durable = result.is_ok();
+        match (self.appends.remove(&id), result) {
+            (Some(append), Ok(lsns)) => self.land(now, append, lsns),
+            (Some(append), Err(error)) => self.append_failed(now, append, &error),
+            (None, _) => {}
+        }
+        match self.giving_back.remove(&id) {
+            Some(chunks) if is_durable => self.given_back(now, storage, id, &chunks),
+            Some(_) | None => Ok(()),
         }
     }
 }

@@ -28,7 +28,8 @@ pub struct PeerCounters {
 pub struct Counters {
     /// Open connections with everybody.
     pub connections: usize,
-    /// Strangers whose connection was refused because enough of them were here.
+    /// Strangers whose connection was refused because enough of them were here, or
+    /// ended before they had proven a key.
     pub strangers_refused: u64,
     /// Streams that were dropped because nobody could take them.
     pub streams_dropped: u64,

@@ -62,6 +62,12 @@ pub enum NetworkEvent {
         /// The frame, never empty.
         bytes: Vec<u8>,
     },
+    /// A long frame of a member is on its way: told at most once a second, and only
+    /// where bytes of it have come.
+    Coming {
+        /// The member.
+        device: DeviceId,
+    },
     /// The sync stream with a member is gone, and with it what was queued.
     SyncDown {
         /// The member.

@@ -28,13 +28,14 @@ pub(crate) struct Porch<O> {
     inner: Boxed<O>,
     places: Places,
     pace: Pace,
-    displaced: Arc<AtomicU64>,
+    refused: Arc<AtomicU64>,
 }
 
 impl<O> Porch<O> {
-    /// Puts a porch before a transport; counts who had to give way.
-    pub(crate) fn new(inner: Boxed<O>, displaced: Arc<AtomicU64>) -> Self {
-        Self { inner, places: Places::default(), pace: Pace::default(), displaced }
+    /// Puts a porch before a transport; counts who proved no key: who had to give
+    /// way, spoke something else, or was silent or gone too soon.
+    pub(crate) fn new(inner: Boxed<O>, refused: Arc<AtomicU64>) -> Self {
+        Self { inner, places: Places::default(), pace: Pace::default(), refused }
     }
 }
 
@@ -75,9 +76,10 @@ impl<O: Send + 'static> Transport for Porch<O> {
             TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr } => {
                 self.pace.taken(Instant::now());
                 let origin = Origin::of(&send_back_addr);
-                let (place, registration, displaced) = self.places.take(origin);
-                self.displaced.fetch_add(u64::from(displaced), Ordering::Relaxed);
-                let upgrade: Self::ListenerUpgrade = Box::pin(place.hold(registration, upgrade));
+                let (place, registration, _) = self.places.take(origin);
+                let unproven = Unproven(Some(self.refused.clone()));
+                let upgrade = unproven.watch(place.hold(registration, upgrade));
+                let upgrade: Self::ListenerUpgrade = Box::pin(upgrade);
                 TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr }
             }
             event => event.map_upgrade(|upgrade| Box::pin(upgrade) as Self::ListenerUpgrade),
@@ -172,6 +174,25 @@ impl Place {
     ) -> io::Result<O> {
         let given_way = |_| io::Error::new(io::ErrorKind::ConnectionAborted, "it gave way");
         Abortable::new(upgrade, registration).await.map_err(given_way)?
+    }
+}
+
+/// Counts a connection that ends before a key was proven.
+struct Unproven(Option<Arc<AtomicU64>>);
+
+impl Unproven {
+    async fn watch<O>(mut self, handshake: impl Future<Output = io::Result<O>>) -> io::Result<O> {
+        let proven = handshake.await?;
+        self.0 = None;
+        Ok(proven)
+    }
+}
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        if let Some(refused) = &self.0 {
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

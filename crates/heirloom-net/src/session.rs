@@ -15,7 +15,7 @@ use crate::link::{Link, Queued};
 use crate::meter::Pulse;
 use crate::opened::{LiveStream, Opened};
 use futures::io::{BufReader, BufWriter, ReadHalf, WriteHalf};
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use heirloom_base::DeviceId;
 use heirloom_base::limits::FRAME_BYTES_MAX;
 use std::future::pending;
@@ -36,6 +36,10 @@ const SIGNS_MAX: usize = 2;
 const LIVELY: u32 = 3;
 /// Bytes gathered before the stream is asked to take them.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How often, and after how many bytes, the host is told that a frame is coming.
+const COMING_EVERY: Duration = Duration::from_secs(1);
+const COMING_BYTES: usize = 1024;
 
 /// How a session is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,12 +97,13 @@ impl Session {
     /// Reads and writes at the same time. Ends `incoming` when it returns.
     async fn talk(self, frames: mpsc::Receiver<Queued>, incoming: Link) -> End {
         let (signs, waiting) = mpsc::channel(SIGNS_MAX);
+        let coming = Coming { device: self.device, deliveries: self.deliveries.clone() };
         let Opened { stream, tally, pulse, slot: _slot } = self.opened;
         let (answer, answers) = watch::channel(0);
         let (reader, writer) = stream.split();
         let mut stop = self.stop.clone();
         tokio::select! {
-            end = read(reader, &tally, &incoming, &signs, &answer) => end,
+            end = read(reader, &tally, &incoming, &coming, (&signs, &answer)) => end,
             end = write(writer, &tally, frames, waiting, self.stop.clone()) => end,
             end = watch_life(&pulse, self.opener, self.timing, &signs) => end,
             end = doubt_life(&pulse, self.life, self.timing, &signs, answers) => end,
@@ -136,12 +141,45 @@ async fn deliver(
     }
 }
 
+/// Tells the host now and then that a frame is on its way, which on a slow link
+/// takes long.
+struct Coming {
+    device: DeviceId,
+    deliveries: mpsc::Sender<Delivery>,
+}
+
+impl Coming {
+    /// Reads all of `bytes`.
+    async fn read(
+        &self,
+        reader: &mut (impl AsyncRead + Unpin),
+        bytes: &mut [u8],
+    ) -> io::Result<()> {
+        let (mut filled, mut told, mut told_at) = (0, 0, Instant::now());
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match reader.read(rest).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => filled += read,
+            }
+            if filled - told >= COMING_BYTES && told_at.elapsed() >= COMING_EVERY {
+                (told, told_at) = (filled, Instant::now());
+                let coming = NetworkEvent::Coming { device: self.device };
+                // A host that has not looked yet need not be told again.
+                if self.deliveries.try_send(Delivery::Event(coming)).is_err() {
+                    tracing::trace!("the host is busy");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 async fn read(
     reader: ReadHalf<LiveStream>,
     tally: &Tally,
     incoming: &Link,
-    signs: &mpsc::Sender<u8>,
-    answer: &watch::Sender<u64>,
+    coming: &Coming,
+    (signs, answer): (&mpsc::Sender<u8>, &watch::Sender<u64>),
 ) -> End {
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
     loop {
@@ -153,7 +191,7 @@ async fn read(
             return End::Broken;
         }
         let mut bytes = vec![0; length.max(1)];
-        if reader.read_exact(&mut bytes).await.is_err() {
+        if coming.read(&mut reader, &mut bytes).await.is_err() {
             return End::Over;
         }
         tally.received(LENGTH_SIZE + bytes.len());

@@ -28,6 +28,7 @@ pub use entry::{Body, Entry, EntryError, EntryPlan, Header, Origin, Part};
 pub use ledger::{Contradiction, Ledger};
 pub use message::{Hello, Message};
 pub use receipt::{Receipt, ReceiptError};
-pub use replication::{LogState, Output, Replication};
+pub use replication::words::Finding;
+pub use replication::{LogState, Output, Replication, other_version};
 pub use session::{Conversation, Shortfall};
 pub use vector::{Tip, VersionVector};

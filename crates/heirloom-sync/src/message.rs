@@ -11,6 +11,8 @@ pub const VERSIONS: (u16, u16) = (1, 2);
 /// The version from which on small entries may travel packed.
 pub(crate) const PACKS_FROM: u16 = 2;
 
+/// The tag of a hello.
+const HELLO: u8 = 1;
 const ADDRESS_BYTES_MAX: usize = 256;
 const ADDRESSES_MAX: usize = 32;
 const ENTRIES_PER_MESSAGE_MAX: usize = limits::CREDIT_ENTRIES;
@@ -213,6 +215,16 @@ fn decode_flag(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, Deco
     }
 }
 
+impl Message {
+    /// Returns the versions that a hello names, also one that cannot be read
+    /// further.
+    #[must_use]
+    pub fn hello_versions(bytes: &[u8]) -> Option<(u16, u16)> {
+        let [HELLO, a, b, c, d, ..] = bytes else { return None };
+        Some((u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d])))
+    }
+}
+
 impl Encode for Message {
     fn encode(&self, writer: &mut Writer) {
         writer.u8(self.tag());
@@ -259,7 +271,7 @@ impl Message {
 
     fn tag(&self) -> u8 {
         match self {
-            Self::Hello(_) => 1,
+            Self::Hello(_) => HELLO,
             Self::Roster(_) => 2,
             Self::Entries { .. } => 3,
             Self::Credit { .. } => 4,
@@ -282,7 +294,7 @@ impl Message {
 impl Decode for Message {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match reader.u8()? {
-            1 => Self::Hello(Hello::decode(reader)?),
+            HELLO => Self::Hello(Hello::decode(reader)?),
             2 => Self::Roster(decode_blocks(
                 reader,
                 limits::ROSTER_OPS_MAX,

@@ -4,22 +4,26 @@ use crate::bundle;
 use crate::entry::Entry;
 use crate::ledger::{Contradiction, Ledger};
 use crate::message::{Hello, Hole, Message, Reachable, VERSIONS};
-use crate::session::{Conversation, Session};
+use crate::session::{COMING_MS, Conversation, Session};
 use crate::vector::{Tip, VersionVector};
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{
     AccountId, ChunkId, DeviceId, EntryId, Incarnation, LogId, Now, OpId, SpaceId, limits,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use words::{Finding, Words};
 
 mod ahead;
 mod crowd;
 mod doubles;
-mod fork;
+pub(crate) mod floods;
+mod forks;
 mod pause;
 mod receipts;
 pub(crate) mod relay;
+mod trace;
 mod way;
+pub(crate) mod words;
 
 /// How far one log is held here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,11 +83,14 @@ pub enum Output {
     /// A peer holds entries of this device's own log that are not here: the
     /// folder was rolled back, so the log must not be continued.
     RolledBack(LogId),
-    /// Two entries of this device's log share one sequence number.
+    /// Two entries of a log share one sequence number.
     Forked(LogId, u64),
     /// An entry of the other end of a log of this device, signed by it: see
     /// [`Replication::trace`].
     OtherEnd(Box<Entry>),
+    /// A peer showed the last entry that it holds of a log of which more is here:
+    /// [`Replication::compare_end`] follows with the one that stands in its place.
+    Compare(Box<Entry>),
     /// A peer broke the rules.
     Offence(DeviceId, &'static str),
     /// A peer does not answer any more: the conversation must begin anew.
@@ -95,6 +102,10 @@ pub enum Output {
     Receipt(DeviceId, Vec<u8>),
     /// A device has signed what cannot be true: keep the proof.
     Contradiction(DeviceId, Contradiction),
+    /// A device's own words say so, without a proof to show others.
+    Found(DeviceId, Finding),
+    /// A peer's hello is of versions that are not spoken here: older ones, or newer.
+    OtherVersion(DeviceId, bool),
 }
 
 /// The replication of one space on one device.
@@ -119,6 +130,10 @@ pub struct Replication {
     untold: BTreeSet<LogId>,
     sessions: BTreeMap<DeviceId, Session>,
     ledger: Ledger,
+    /// What each device said of itself, beside its newest receipt.
+    words: BTreeMap<DeviceId, Words>,
+    /// Counts conversations and receipts, to tell what was before what.
+    moment: u64,
     outputs: VecDeque<Output>,
     urgent: bool,
     unreceipted: usize,
@@ -152,6 +167,8 @@ impl Replication {
             untold: BTreeSet::new(),
             sessions: BTreeMap::new(),
             ledger: Ledger::default(),
+            words: BTreeMap::new(),
+            moment: 0,
             outputs: VecDeque::new(),
             urgent: false,
             unreceipted: 0,
@@ -236,6 +253,8 @@ impl Replication {
     ) {
         self.settle_told();
         let mut session = Session::begun(now).promised(self.ledger.receipt(device));
+        session.known = self.ledger.receipt(device).cloned();
+        (session.sure, session.moment) = self.begin_words(now, device);
         session.told_holes = holes.iter().map(|hole| hole.log).collect();
         self.sessions.insert(device, session);
         let hello = Hello {
@@ -248,6 +267,13 @@ impl Replication {
             reachable,
         };
         self.send(device, Message::Hello(hello));
+    }
+
+    /// Notes that a long message of a peer is on its way.
+    pub fn coming(&mut self, now: Now, device: DeviceId) {
+        if let Some(session) = self.sessions.get_mut(&device) {
+            session.coming(now);
+        }
     }
 
     /// Ends a conversation.
@@ -271,6 +297,7 @@ impl Replication {
         self.sessions.get(&device).map(|session| Conversation {
             awaited_since_ms: session.awaited_since_ms,
             sent_ms: session.sent_ms,
+            refuses_since_ms: session.refuses_since_ms(),
         })
     }
 
@@ -281,9 +308,11 @@ impl Replication {
 
     /// Takes in a peer's hello; the roster in it is the caller's.
     pub fn receive_hello(&mut self, now: Now, device: DeviceId, hello: &Hello) {
-        if hello.space != self.space || hello.versions.0 > VERSIONS.1 {
-            self.outputs.push_back(Output::Offence(device, "hello of another space or version"));
-            return;
+        if hello.space != self.space {
+            return self.offence(device, "a hello of another space");
+        }
+        if let Some(is_newer) = other_version(hello.versions) {
+            return self.outputs.push_back(Output::OtherVersion(device, is_newer));
         }
         if hello.vector.is_absurd() {
             return self.offence(device, "a hello with entries that no log can have");
@@ -291,6 +320,8 @@ impl Replication {
         self.agree(device, &hello.vector);
         let Some(session) = self.sessions.get_mut(&device) else { return };
         session.greet(now, hello);
+        self.show_ends(device, &hello.vector);
+        self.greet_words(device, &hello.vector);
         let receipts: Vec<Vec<u8>> = self
             .ledger
             .signed()
@@ -315,6 +346,9 @@ impl Replication {
         entries: Vec<Vec<u8>>,
         known: &dyn Fn(DeviceId) -> bool,
     ) {
+        if self.is_beyond_credit(from) {
+            return self.offence(from, "entries beyond what it was given credit for");
+        }
         if self.drops(from, &entries) {
             return;
         }
@@ -402,22 +436,11 @@ impl Replication {
             session.wanted.remove(&log);
             session.progressed(now);
             session.delivered_ms = now.mono_ms;
+            session.coming_until_ms = now.mono_ms.saturating_add(COMING_MS);
             session.news += 1;
             session.news_ms = now.mono_ms;
         }
         self.outputs.push_back(Output::Store { entry: Box::new(entry), from });
-    }
-
-    /// Notes that a log has another end than the one held here: what others
-    /// hold of it does not count for ours, and an own one is not continued.
-    fn found_fork(&mut self, log: LogId, seq: u64) {
-        if self.forked.insert(log) {
-            self.outputs.push_back(Output::Forked(log, seq));
-        }
-        if self.own_log == Some(log) {
-            self.own_log = None;
-            self.outputs.push_back(Output::RolledBack(log));
-        }
     }
 
     /// Returns the devices that hold `log` up to `seq` as it is held here.
@@ -462,18 +485,6 @@ impl Replication {
         !(self.forked.contains(&log) || differs || is_beyond)
     }
 
-    fn receive_again(&mut self, now: Now, from: DeviceId, entry: &Entry, state: &LogState) {
-        let header = entry.header();
-        if let Some(session) = self.sessions.get_mut(&from) {
-            session.shown_again(now, header.log, header.seq);
-        }
-        self.tell_fed(now, from, header.log, state.device);
-        let differs = header.seq == state.staged && entry.id() != state.staged_id;
-        if differs && entry.verify(self.account, state.device).is_ok() {
-            self.found_fork(header.log, header.seq);
-        }
-    }
-
     fn want(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
         let Some(session) = self.sessions.get_mut(&from) else { return };
         session.awaited_since_ms.get_or_insert(now.mono_ms);
@@ -514,12 +525,13 @@ impl Replication {
     }
 
     /// Takes in a request to send a log again.
-    pub fn receive_want(&mut self, from: DeviceId, log: LogId, after: u64) {
+    pub fn receive_want(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
         let Some(session) = self.sessions.get_mut(&from) else { return };
         session.wants = session.wants.saturating_add(1);
         if session.wants > limits::WANTS_MAX {
             return self.offence(from, "the same logs asked for again and again");
         }
+        session.wants_again(now, log, after);
         session.next.insert(log, after);
         session.asked_again.insert(log);
         session.stops.remove(&log);
@@ -629,6 +641,7 @@ impl Replication {
             .chain(self.paused_until_ms)
             .chain(self.sessions.values().filter_map(|session| session.held_until_ms))
             .chain(self.sessions.values().flat_map(Session::relays_ms))
+            .chain(self.sessions.values().filter_map(Session::receipts_ms))
             .min()
     }
 
@@ -679,7 +692,7 @@ impl Replication {
                 let seq = session.next(*log) + 1;
                 let Some(bytes) = read(*log, seq) else { break };
                 let length = bytes.len() as u64;
-                let full = size > 0 && size + bytes.len() > limits::ENTRY_BYTES_MAX;
+                let full = size > 0 && size + bytes.len() > session.message_bytes;
                 if full || !session.has_credit(length) {
                     return (!entries.is_empty()).then_some(entries);
                 }
@@ -695,8 +708,13 @@ impl Replication {
     /// claims to hold that are not durable here.
     #[must_use]
     pub fn distance(&self, peer: DeviceId) -> (u64, u64) {
-        let ours = self.vector();
-        let receipted = self.ledger.receipt(peer).map(|receipt| receipt.vector.clone());
+        // Of a log with two ends nobody gets the other one.
+        let one_end = |mut vector: VersionVector| {
+            vector.tips.retain(|log, _| !self.forked.contains(log));
+            vector
+        };
+        let ours = one_end(self.vector());
+        let receipted = self.ledger.receipt(peer).map(|receipt| one_end(receipt.vector.clone()));
         let receipted = receipted.unwrap_or_default();
         let diverged: u64 = receipted
             .tips
@@ -708,7 +726,8 @@ impl Replication {
         let declines = session.map(|session| session.declines.clone()).unwrap_or_default();
         let behind = ours.entries_beyond_but(&receipted, &declines) + diverged;
         let ahead = session.map_or(0, |session| {
-            session.theirs.entries_beyond_but(&ours, &self.passed_over(session))
+            let theirs = one_end(session.theirs.clone());
+            theirs.entries_beyond_but(&ours, &self.passed_over(session))
         });
         (behind, ahead)
     }
@@ -734,6 +753,14 @@ impl Replication {
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
+}
+
+/// Returns whether the versions that a peer speaks are all newer than ours, or
+/// older; nothing where they meet.
+#[must_use]
+pub fn other_version((lowest, highest): (u16, u16)) -> Option<bool> {
+    let is_newer = lowest > VERSIONS.1;
+    (is_newer || highest < VERSIONS.0).then_some(is_newer)
 }
 
 /// Returns the message that brings entries to a peer.

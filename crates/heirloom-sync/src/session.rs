@@ -2,9 +2,10 @@
 
 use crate::message::{Hello, Message, PACKS_FROM};
 use crate::receipt::Receipt;
+use crate::replication::floods::Allowance;
 use crate::replication::relay::Kept;
 use crate::vector::VersionVector;
-use heirloom_base::{Incarnation, LogId, Now, limits};
+use heirloom_base::{DeviceId, Incarnation, LogId, Now, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of one sync stream.
@@ -38,11 +39,33 @@ pub(crate) struct Session {
     pub(crate) promised: VersionVector,
     /// The life of the peer's store in which it did.
     pub(crate) generation: Option<Incarnation>,
+    /// Its newest receipt when the conversation began, and the newest that it
+    /// surely signed before.
+    pub(crate) known: Option<Receipt>,
+    pub(crate) sure: Option<Receipt>,
+    /// When the conversation began, as [`words`](crate::replication::words) counts.
+    pub(crate) moment: u64,
+    /// Logs of which its last entry was compared with ours.
+    pub(crate) compared: BTreeSet<LogId>,
+    /// Receipts that are taken in, and those that wait.
+    pub(crate) allowance: Allowance,
+    pub(crate) receipts_waiting: BTreeMap<DeviceId, Vec<u8>>,
+    /// Bytes of entries in one message: fewer where the link is slow, so that what
+    /// travels is heard of.
+    pub(crate) message_bytes: usize,
+    /// When the last credit came, or entries were sent to which none is owed.
+    pub(crate) paced_ms: u64,
+    /// Where the peer asked for a log again, how often and since when.
+    pub(crate) wants_of: BTreeMap<LogId, Again>,
+    /// The life of the store that its receipts of this conversation name.
+    pub(crate) life: Option<Incarnation>,
     /// Since when others know a receipt of the peer that it has not shown here.
     pub(crate) told_others_since_ms: Option<u64>,
     /// When the peer last sent an entry that was news or that it had not sent
     /// yet, or the conversation began.
     pub(crate) delivered_ms: u64,
+    /// Until when bytes that come are taken for entries on their way.
+    pub(crate) coming_until_ms: u64,
     /// Logs that the peer asked for again: what it said of them before is not
     /// what it holds.
     pub(crate) asked_again: BTreeSet<LogId>,
@@ -104,12 +127,34 @@ pub struct Conversation {
     pub awaited_since_ms: Option<u64>,
     /// When the last entry was sent.
     pub sent_ms: Option<u64>,
+    /// Since when the peer asks for the same entries again and again: it takes
+    /// nothing in.
+    pub refuses_since_ms: Option<u64>,
 }
+
+/// How often a peer asked for a log behind the same entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Again {
+    after: u64,
+    times: u32,
+    since_ms: u64,
+}
+
+/// Time within which a message that fills the limit is to be acknowledged for the
+/// limit to grow, and after which it shrinks.
+const SOON_MS: u64 = 1_000;
+const LATE_MS: u64 = 4_000;
+/// Time after the last entry that was news in which other bytes count for one.
+pub(crate) const COMING_MS: u64 = 10 * 60_000;
 
 impl Session {
     /// Returns a conversation in which nothing was said: the hello is awaited.
     pub(crate) fn begun(now: Now) -> Self {
-        Self { awaited_since_ms: Some(now.mono_ms), ..Self::default() }
+        Self {
+            awaited_since_ms: Some(now.mono_ms),
+            message_bytes: limits::MESSAGE_FIRST_BYTES,
+            ..Self::default()
+        }
     }
 
     /// Remembers what the peer had acknowledged.
@@ -150,6 +195,7 @@ impl Session {
         if !self.ready {
             self.progressed(now);
             self.delivered_ms = now.mono_ms;
+            self.coming_until_ms = now.mono_ms.saturating_add(COMING_MS);
         }
         self.ready = true;
         self.unpacks = hello.versions.1 >= PACKS_FROM;
@@ -173,6 +219,9 @@ impl Session {
     /// Counts an entry that travels.
     pub(crate) fn spend(&mut self, now: Now, log: LogId, seq: u64, bytes: u64) {
         self.awaited_since_ms.get_or_insert(now.mono_ms);
+        if self.entries_unacknowledged == 0 {
+            self.paced_ms = now.mono_ms;
+        }
         self.sent_ms = Some(now.mono_ms);
         self.entries_unacknowledged += 1;
         self.bytes_unacknowledged += bytes;
@@ -182,12 +231,52 @@ impl Session {
     /// Counts credit that came back.
     pub(crate) fn credit(&mut self, now: Now, entries: u32, bytes: u64) {
         self.is_shown_checkpoints = false;
+        self.pace(now, bytes);
         self.entries_unacknowledged = self.entries_unacknowledged.saturating_sub(entries);
         self.bytes_unacknowledged = self.bytes_unacknowledged.saturating_sub(bytes);
         if self.entries_unacknowledged == 0 {
             self.bytes_unacknowledged = 0;
         }
         self.progressed(now);
+    }
+
+    /// Lets messages grow where they arrive soon, and shrink where they do not.
+    fn pace(&mut self, now: Now, bytes: u64) {
+        let took_ms = now.mono_ms.saturating_sub(self.paced_ms);
+        self.paced_ms = now.mono_ms;
+        let is_full = bytes.saturating_mul(2) >= self.message_bytes as u64;
+        if is_full && took_ms < SOON_MS {
+            self.message_bytes = (self.message_bytes * 2).min(limits::ENTRY_BYTES_MAX);
+        } else if took_ms > LATE_MS {
+            self.message_bytes = (self.message_bytes / 2).max(limits::MESSAGE_LEAST_BYTES);
+        }
+    }
+
+    /// Notes that bytes of a frame came: an entry may take long. Who sends bytes and
+    /// no entries is not believed for ever.
+    pub(crate) fn coming(&mut self, now: Now) {
+        if now.mono_ms < self.coming_until_ms {
+            self.delivered_ms = now.mono_ms;
+        }
+    }
+
+    /// Notes that the peer asks for a log again.
+    pub(crate) fn wants_again(&mut self, now: Now, log: LogId, after: u64) {
+        let first = Again { after, times: 0, since_ms: now.mono_ms };
+        let again = self.wants_of.entry(log).or_insert(first);
+        if again.after != after {
+            *again = first;
+        }
+        again.times = again.times.saturating_add(1);
+    }
+
+    /// Returns since when the peer asks for the same again and again.
+    pub(crate) fn refuses_since_ms(&self) -> Option<u64> {
+        let again = self
+            .wants_of
+            .iter()
+            .filter(|(log, again)| again.times > 1 && self.theirs.seq(**log) <= again.after);
+        again.map(|(_, again)| again.since_ms).min()
     }
 
     /// Notes that the peer answered: the wait for the rest begins anew.
@@ -217,8 +306,7 @@ impl Session {
     }
 
     /// Notes that the peer sent an entry that was here already.
-    pub(crate) fn shown_again(&mut self, now: Now, log: LogId, seq: u64) {
-        self.shown(log, seq);
+    pub(crate) fn sent_again(&mut self, now: Now, log: LogId, seq: u64) {
         let sent = self.sent_again.entry(log).or_default();
         if seq > *sent {
             *sent = seq;

@@ -2,14 +2,15 @@
 //! word about what it holds.
 
 use super::Node;
+use super::breaches::Breaches;
 use crate::command::{DeviceRow, Problem};
 use crate::input::EffectId;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::{View, damaged};
-use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, count, limits};
+use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, count, limits, time};
 use heirloom_identity::RosterError;
-use heirloom_sync::{Contradiction, Shortfall};
+use heirloom_sync::{Contradiction, Finding, Shortfall};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Time for which what travels may look as if somebody did not keep its word.
@@ -26,6 +27,13 @@ pub(crate) struct Conduct {
     lacked: BTreeMap<DeviceId, BTreeSet<ChunkId>>,
     /// Logs with two ends.
     forked: BTreeSet<LogId>,
+    /// Devices that speak other versions, and whether these are newer ones.
+    versions: BTreeMap<DeviceId, bool>,
+    /// The date of the last entry of devices whose clock is ahead.
+    pub(super) ahead: BTreeMap<DeviceId, u64>,
+    pub(super) breaches: Breaches,
+    /// The time of what is taken in.
+    pub(super) now: Now,
 }
 
 impl Conduct {
@@ -33,13 +41,48 @@ impl Conduct {
     pub(crate) fn offences(&self, device: DeviceId) -> u64 {
         self.offences.get(&device).copied().unwrap_or_default()
     }
+
+    /// Marks a log that was found to have two ends, at start.
+    pub(super) fn load_forked(&mut self, log: LogId) {
+        self.forked.insert(log);
+    }
+
+    /// Returns whether a device is not listened to for now.
+    pub(super) fn is_paused(&self, device: DeviceId) -> bool {
+        self.breaches.is_paused(device)
+    }
+
+    /// Returns when a pause ends.
+    pub(super) fn poll_timeout(&self) -> Option<u64> {
+        self.breaches.poll_timeout()
+    }
 }
 
 impl Node {
     pub(super) fn offence(&mut self, device: DeviceId, what: &str) {
         let count = self.conduct.offences.entry(device).or_default();
         *count = count.saturating_add(1);
-        tracing::warn!(device = %device.short(), what, "a peer broke the rules");
+        if let Some(left_out) = self.conduct.breaches.complain(self.conduct.now, device) {
+            tracing::warn!(device = %device.short(), what, left_out, "a peer broke the rules");
+        }
+    }
+
+    /// Notes that a device speaks versions of the protocol that this one does not.
+    pub(super) fn other_version(&mut self, device: DeviceId, is_newer: bool) {
+        if self.conduct.versions.insert(device, is_newer) != Some(is_newer) {
+            tracing::warn!(device = %device.short(), is_newer, "a peer speaks another version");
+            let text = version_text(&self.named(device));
+            self.warn("other-version", &text);
+        }
+    }
+
+    /// Says what a device's own words show.
+    pub(super) fn found(&mut self, device: DeviceId, finding: Finding) {
+        let (code, text) = finding_text(&self.named(device), finding);
+        if let Some(left_out) = self.conduct.breaches.complain(self.conduct.now, device) {
+            tracing::warn!(device = %device.short(), ?finding, left_out, "a peer lacks what it had");
+        }
+        self.warn(code, &text);
     }
 
     /// Notes that somebody showed an operation that nobody takes.
@@ -55,15 +98,30 @@ impl Node {
         }
     }
 
-    pub(super) fn forked(&mut self, log: LogId, seq: u64) {
-        tracing::warn!(log = %log.short(), seq, "two entries share one place in a log");
+    /// Keeps that a log has two ends: its author signed both.
+    pub(super) fn forked(
+        &mut self,
+        storage: &mut dyn Storage,
+        log: LogId,
+        seq: u64,
+    ) -> Result<(), StorageError> {
+        let author = self.device_of(log).filter(|author| *author != self.device());
+        if let Some(author) = author {
+            self.offence(author, "two entries in one place of a log");
+        } else {
+            tracing::warn!(log = %log.short(), seq, "two entries share one place in a log");
+        }
         self.conduct.forked.insert(log);
+        let mut view = View::new(storage);
+        view.put_bytes(rows::key(table::FORKED, &[&log.0]), seq.to_be_bytes().to_vec());
+        view.commit(None)?;
         let name = self.device_of(log).map_or_else(|| log.short(), |device| self.named(device));
         let text = format!(
             "A log of {name} has two different ends: its folder was copied or put back, or it \
              tells devices different things."
         );
         self.warn("forked", &text);
+        Ok(())
     }
 
     /// Keeps the proof that a device does not keep its word.
@@ -131,11 +189,20 @@ impl Node {
         };
         let distrust = "Do not count on its copies: look at its disk, or take it out with \
                         `heirloom devices revoke`.";
-        if self.replication.ledger().has_contradicted_itself(device) {
+        let findings = self.replication.findings(device);
+        let lost = findings.iter().any(|finding| matches!(finding, Finding::TookBack(_)));
+        for (code, text) in findings.iter().map(|finding| finding_text(&name, *finding)) {
+            report(code, text, distrust);
+        }
+        if self.replication.ledger().has_contradicted_itself(device) && !lost {
             report("took-back", contradiction_text(&name), distrust);
         }
+        self.strangeness(now, device, &mut report);
         let shortfall = self.replication.shortfall(device);
         for (code, text) in shortfall.iter().flat_map(|short| shortfall_texts(now, &name, short)) {
+            if code == "holds-less" && !findings.is_empty() {
+                continue;
+            }
             report(code, text, distrust);
         }
         let lacked = self.conduct.lacked.get(&device).map_or(0, BTreeSet::len);
@@ -160,10 +227,80 @@ impl Node {
         }
     }
 
+    /// Reports a clock that is ahead, and versions that do not meet ours.
+    fn strangeness(&self, now: Now, device: DeviceId, report: &mut dyn FnMut(&str, String, &str)) {
+        let name = self.named(device);
+        if let Some(is_newer) = self.conduct.versions.get(&device) {
+            let fix = match is_newer {
+                true => "Update heirloom on this device.".to_owned(),
+                false => format!("Update heirloom on {}.", self.name_of(device)),
+            };
+            report("other-version", version_text(&name), &fix);
+        }
+        let ahead = self.conduct.ahead.get(&device).filter(|dated| **dated > now.wall_ms);
+        if let Some(dated) = ahead {
+            let dated = time::rfc3339(*dated);
+            let text = format!("The clock of {name} is ahead: what it writes is dated {dated}.");
+            let fix = "Check the clock there, and here. Nothing is lost, but of two edits made \
+                       apart that device's are shown.";
+            report("clock-ahead", text, fix);
+        }
+    }
+
     /// Returns a device as a sentence names it.
     fn named(&self, device: DeviceId) -> String {
         let word = if self.membership.is_keeper(device) { "Keeper" } else { "Device" };
         format!("{word} {} ({})", self.name_of(device), device.short())
+    }
+}
+
+fn version_text(name: &str) -> String {
+    format!("{name} speaks another version of the protocol: nothing travels between the two.")
+}
+
+/// Returns the code and the sentence of what a device's own words show.
+fn finding_text(name: &str, finding: Finding) -> (&'static str, String) {
+    let entries = |count| count::of(count, "entry", "entries");
+    match finding {
+        Finding::TookBack(0) => (
+            "took-back",
+            format!(
+                "{name} went back to an earlier state, and goes on as if nothing had happened."
+            ),
+        ),
+        Finding::TookBack(count) => (
+            "took-back",
+            format!(
+                "{name} came back without {} that it had acknowledged: it went back to an \
+                 earlier state, or does not keep its word.",
+                entries(count)
+            ),
+        ),
+        Finding::Lacks(count) => {
+            ("holds-less", format!("{name} lacks {} that it had acknowledged.", entries(count)))
+        }
+        Finding::BeganAnew(count) => (
+            "began-anew",
+            format!(
+                "The store of {name} began anew: it lacks {} that it had acknowledged.",
+                entries(count)
+            ),
+        ),
+        Finding::ShowsOthers(count) => (
+            "began-anew",
+            format!(
+                "{name} has shown another device a store that lacks {} that it acknowledged \
+                 here: one of the two began anew, or it tells devices different things.",
+                entries(count)
+            ),
+        ),
+        Finding::Alternates => (
+            "took-back",
+            format!(
+                "{name} runs twice, or tells devices different things: its receipts are of \
+                     two stores in turns."
+            ),
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Conversations with members: messages in, messages out.
 
-use super::settle::read_entry;
+use super::settle::{entry_at, read_entry};
 use super::{Node, PendingFrame, Then};
 use crate::command::{Event, Failure};
 use crate::dialer::{Dial, Source};
@@ -15,7 +15,7 @@ use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{Decode, DeviceId, Encode, Now, limits};
 use heirloom_identity::{Signer, roster};
 use heirloom_sync::message::Reachable;
-use heirloom_sync::{Hello, Message, Output};
+use heirloom_sync::{Hello, Message, Output, other_version};
 use std::collections::BTreeSet;
 
 /// Pause between two reports of progress.
@@ -27,6 +27,7 @@ impl Node {
     /// Does everything that follows from what happened.
     pub(super) fn turn(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
         self.owes_turn = false;
+        self.conduct.now = now;
         self.settle_landed(now, storage)?;
         if self.started && !self.is_writing_again {
             for input in std::mem::take(&mut self.deferred) {
@@ -46,6 +47,9 @@ impl Node {
         }
         self.write_again_in_time(now, storage)?;
         self.checkpoint_in_time(now, storage)?;
+        let roster = &self.membership.roster;
+        self.replication.receive_waiting(now, &|device| roster.state().is_member(device));
+        self.end_pauses(now);
         self.replication.find_stalls(now);
         self.replication.resume(now);
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
@@ -85,17 +89,26 @@ impl Node {
                     self.effect(Effect::Send { device, bytes: message.to_bytes() });
                 }
                 Output::Store { entry, from } => {
+                    self.look_at_clock(&entry);
                     self.sources.insert(from);
                     self.arrived.push(PendingFrame::Entry(entry));
                 }
                 Output::RolledBack(log) => self.rolled_back(log),
                 Output::Forked(log, seq) => {
                     if !self.find_other_end(now, storage, (log, seq)) {
-                        self.forked(log, seq);
+                        self.forked(storage, log, seq)?;
+                    }
+                }
+                Output::Compare(entry) => {
+                    let (log, seq) = (entry.header().log, entry.header().seq);
+                    if let Some(held) = entry_at(storage, log, seq) {
+                        self.replication.compare_end(&entry, held.id());
                     }
                 }
                 Output::OtherEnd(entry) => self.receive_other_end(now, storage, &entry)?,
-                Output::Offence(device, what) => self.offence(device, what),
+                Output::Offence(device, what) => self.breach(device, what),
+                Output::OtherVersion(device, is_newer) => self.other_version(device, is_newer),
+                Output::Found(device, finding) => self.found(device, finding),
                 Output::Stalled(device) => {
                     tracing::warn!(device = %device.short(), "a peer does not answer");
                     self.effect(Effect::Disconnect { device });
@@ -144,7 +157,7 @@ impl Node {
         storage: &mut dyn Storage,
         device: DeviceId,
     ) -> Result<(), StorageError> {
-        if !self.membership.is_peer(device) {
+        if !self.membership.is_peer(device) || self.conduct.is_paused(device) {
             self.effect(Effect::Disconnect { device });
             return Ok(());
         }
@@ -242,7 +255,10 @@ impl Node {
         bytes: &[u8],
     ) -> Result<(), StorageError> {
         let Ok(message) = Message::from_bytes(bytes) else {
-            self.offence(device, "a message that is not well formed");
+            match Message::hello_versions(bytes).and_then(other_version) {
+                Some(is_newer) => self.other_version(device, is_newer),
+                None => self.breach(device, "a message that is not well formed"),
+            }
             self.effect(Effect::Disconnect { device });
             return Ok(());
         };
@@ -263,7 +279,7 @@ impl Node {
             Message::Credit { entries, bytes } => {
                 self.replication.receive_credit(now, device, entries, bytes);
             }
-            Message::Want { log, after } => self.replication.receive_want(device, log, after),
+            Message::Want { log, after } => self.replication.receive_want(now, device, log, after),
             Message::Receipts(receipts) => {
                 let state = self.membership.roster.state();
                 let member = |device| state.is_member(device);
@@ -362,7 +378,7 @@ impl Node {
         let members = self.membership.peers(own);
         let keepers: BTreeSet<DeviceId> =
             members.iter().filter(|member| self.membership.is_keeper(**member)).copied().collect();
-        self.dialer.set_members(&members, keepers.clone());
+        self.dialer.set_members(&members, keepers);
         for (device, addresses) in self.membership.routes() {
             self.dialer.learn(now, device, &addresses, Source::Itself);
         }
@@ -375,9 +391,20 @@ impl Node {
         for device in gone {
             self.effect(Effect::Disconnect { device });
         }
-        self.effect(Effect::SetMembers { devices: members, keepers });
+        self.say_members();
         self.checkpoints.reconsider(now, self.config.checkpoint_quiet_ms);
         self.tell_out();
+    }
+
+    /// Says who may talk to this device: the members, but for those that are not
+    /// listened to for now.
+    pub(super) fn say_members(&mut self) {
+        let members = self.membership.peers(self.device()).into_iter();
+        let devices: BTreeSet<DeviceId> =
+            members.filter(|member| !self.conduct.is_paused(*member)).collect();
+        let keepers: BTreeSet<DeviceId> =
+            devices.iter().filter(|member| self.membership.is_keeper(**member)).copied().collect();
+        self.effect(Effect::SetMembers { devices, keepers });
     }
 
     /// Tells whoever watches that this device was taken out: at each start,
@@ -432,6 +459,9 @@ impl Node {
             return;
         }
         for Dial { device, addresses, keepers } in self.dialer.due(now, &mut self.random) {
+            if self.conduct.is_paused(device) {
+                continue;
+            }
             self.effect(Effect::Dial { device, addresses, keepers });
         }
     }
@@ -494,6 +524,7 @@ fn speaker(input: &Input) -> Option<DeviceId> {
         | Input::NetworkChanged { .. }
         | Input::Seen { .. }
         | Input::Reached { .. }
+        | Input::Coming { .. }
         | Input::Way { .. } => None,
     }
 }

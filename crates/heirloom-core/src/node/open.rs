@@ -191,6 +191,13 @@ impl Node {
         for (_, bytes) in all_rows(storage, &[table::RECEIPT])? {
             self.replication.load_receipt(bytes);
         }
+        for (key, _) in all_rows(storage, &[table::FORKED])? {
+            let log = key.get(1..).and_then(<[u8]>::first_chunk::<16>);
+            if let Some(log) = log.copied().map(LogId) {
+                self.replication.load_forked(log);
+                self.conduct.load_forked(log);
+            }
+        }
         for (_, bytes) in all_rows(storage, &[table::CONTRADICTION])? {
             self.replication.load_contradiction(super::conduct::proof_from(&bytes)?);
         }

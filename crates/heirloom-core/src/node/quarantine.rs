@@ -117,7 +117,11 @@ impl Node {
         while let Some([first, rest @ ..]) = entries.next() {
             let row = self.aside_row(storage, first.clone())?;
             let short = first.record.map_or_else(String::new, |record| record.short());
-            tracing::warn!(device = row.device_id, record = short, "an entry was kept aside");
+            let author = self.device_of(first.log).unwrap_or_else(|| self.device());
+            if let Some(left_out) = self.conduct.breaches.complain(self.conduct.now, author) {
+                let device = row.device_id.clone();
+                tracing::warn!(device, record = short, left_out, "an entry was kept aside");
+            }
             let what = match (&row.title, &row.record) {
                 (Some(title), _) if !title.is_empty() => format!("A change of {title:?} ({short})"),
                 (_, Some(_)) => format!("A change of record {short}"),

@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Copies on other devices that make a record safe, where there are so many devices.
 const SAFE_COPIES: usize = 2;
 
+/// Hex digits that an id is shortened to at the most.
+const PREFIX_MIN: usize = 4;
+
 impl Node {
     pub(super) fn status(&self, now: Now, storage: &dyn Storage) -> Result<Answer, Refusal> {
         let devices = self.device_rows(storage)?;
@@ -196,7 +199,7 @@ impl Node {
         let devices = self.membership.roster.state().devices.keys().copied();
         let matches: Vec<DeviceId> = devices
             .filter(|device| {
-                let by_id = !wanted.is_empty() && device.to_string().starts_with(wanted);
+                let by_id = wanted.len() >= PREFIX_MIN && device.to_string().starts_with(wanted);
                 by_id || self.membership.name(*device).as_deref() == Some(wanted)
             })
             .collect();

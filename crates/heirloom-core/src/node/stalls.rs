@@ -132,6 +132,10 @@ impl Node {
             let text = format!("{name} is not connected and lacks {count} of our changes.");
             return stall("offline", row.last_seen.clone(), text);
         };
+        if let Some(refuses) = conversation.refuses_since_ms.filter(|since| is_long(*since)) {
+            let text = format!("{name} is connected and takes nothing in: its disk may be full.");
+            return stall("refuses", since(refuses), text);
+        }
         if let Some(awaited) = conversation.awaited_since_ms.filter(|since| is_long(*since)) {
             let text = format!("{name} is connected and has not answered.");
             return stall("silent", since(awaited), text);

@@ -15,6 +15,7 @@ mod births;
 mod checkpoints;
 mod claims;
 mod coming;
+mod conduct;
 mod copies;
 mod edits;
 mod folders;

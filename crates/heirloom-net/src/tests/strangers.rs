@@ -3,6 +3,7 @@ use crate::OpenError;
 use crate::limits::HANDSHAKES_MAX;
 use crate::protocol::Protocol;
 use heirloom_base::limits::STRANGERS_MAX;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 fn impatient() -> Timing {
@@ -164,4 +165,19 @@ async fn a_member_comes_in_while_silent_strangers_hold_every_place() {
     house.sync_up().await;
     member.sync_up().await;
     drop(silent);
+}
+
+#[tokio::test]
+async fn who_speaks_something_else_or_is_gone_at_once_is_counted() {
+    let house = Node::start(1).await;
+    let port = house.network.port().unwrap();
+    let mut garbage = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    garbage.write_all(&[0xff; 200]).await.unwrap();
+    drop(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    let counted = async {
+        while house.network.counters().strangers_refused < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("both are counted", counted).await;
 }

@@ -61,6 +61,7 @@ impl Host {
                 Some(Input::PeerDown { device })
             }
             NetworkEvent::Frame { device, bytes } => Some(Input::Frame { device, bytes }),
+            NetworkEvent::Coming { device } => Some(Input::Coming { device }),
             NetworkEvent::Hello { device, bytes, reply } => self.greeted(device, bytes, reply),
             NetworkEvent::Pairing { device, stream } => {
                 self.begin_conversation(device, stream);

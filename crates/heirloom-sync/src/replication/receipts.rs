@@ -12,8 +12,8 @@ use heirloom_identity::DeviceKeys;
 use std::collections::BTreeSet;
 
 impl Replication {
-    /// Takes in receipts; `member` says whether a device counts.
-    pub fn receive_receipts(
+    /// Reads receipts; `member` says whether a device counts.
+    pub(super) fn read_receipts(
         &mut self,
         now: Now,
         from: DeviceId,
@@ -47,6 +47,14 @@ impl Replication {
             self.outputs.push_back(Output::Contradiction(holder, found));
         }
         self.agree(holder, &receipt.vector);
+        let begins_again = self.weigh_words(now, from, &receipt);
+        if self.is_outlived(&receipt, from) {
+            return;
+        }
+        if begins_again {
+            // What it says now replaces what it said.
+            self.ledger.forget(holder);
+        }
         let known = self.ledger.receipt(holder);
         let is_newest = known.is_none_or(|known| !receipt.is_older_than(known));
         let generation = receipt.generation;
@@ -152,6 +160,7 @@ impl Replication {
     pub fn load_receipt(&mut self, bytes: Vec<u8>) {
         if let Ok(receipt) = Receipt::verify(self.account, &bytes) {
             let device = receipt.device;
+            self.load_words(&receipt);
             self.ledger.record(receipt, bytes, device);
         }
     }
@@ -159,6 +168,7 @@ impl Replication {
     /// Drops the receipt of a device that was taken out.
     pub fn forget_receipts(&mut self, device: DeviceId) {
         self.ledger.forget(device);
+        self.words.remove(&device);
     }
 
     /// Takes in a peer's request for a receipt. One that would say nothing new

@@ -4,6 +4,7 @@ mod holes;
 mod pauses;
 mod relays;
 mod ways;
+mod words;
 
 use super::*;
 use crate::Receipt;
@@ -112,6 +113,7 @@ impl Peer {
         loop {
             let entries = &self.entries;
             self.replication.release_credit(now);
+            self.replication.receive_waiting(now, &|_| true);
             self.replication.pump(now, &mut |log, seq| entries.get(&(log, seq)).cloned());
             self.replication.send_receipt(now, &self.keys);
             let mut stored = Vec::new();
@@ -148,7 +150,7 @@ impl Peer {
             Message::Credit { entries, bytes } => {
                 self.replication.receive_credit(now, from, entries, bytes);
             }
-            Message::Want { log, after } => self.replication.receive_want(from, log, after),
+            Message::Want { log, after } => self.replication.receive_want(now, from, log, after),
             Message::Receipts(receipts) => {
                 self.replication.receive_receipts(now, from, receipts, &|_| true);
             }
