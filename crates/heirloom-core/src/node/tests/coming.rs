@@ -136,3 +136,33 @@ fn of_two_edits_behind_a_checkpoint_that_know_nothing_of_each_other_the_later_is
         assert_eq!(house.digest(new), house.digest(0));
     }
 }
+
+#[test]
+fn what_a_checkpoint_shows_goes_where_nobody_who_is_there_has_its_entries() {
+    let mut house = House::founded(&["phone", "desk", "late", "new"]);
+    house.checkpoint_from = 10;
+    house.boot(0);
+    for device in [1, 2] {
+        house.join(device, 0, Role::Member).unwrap();
+    }
+    house.connect(1, 0);
+    for title in titles() {
+        house.add(0, "notes", &[&format!("title={title}")]);
+    }
+    house.pass(10_000);
+    let new = join_without_entries(&mut house);
+    assert_eq!(shown(&mut house, new), titles());
+    for other in [0, 1, 2] {
+        house.cut(new, other);
+    }
+    house.pass(2 * heirloom_base::limits::PREVIEW_REST_MS as u64);
+    assert!(house.node(new).shows_preview(), "alone it goes on showing it");
+    house.connect(new, 2);
+    house.pass(heirloom_base::limits::PREVIEW_REST_MS as u64 - 20_000);
+    assert!(house.node(new).shows_preview());
+    house.pass(60_000);
+    assert!(!house.node(new).shows_preview());
+    assert_eq!(shown(&mut house, new), Vec::<String>::new());
+    stream(&mut house, new);
+    assert_eq!(house.digest(new), house.digest(0));
+}
