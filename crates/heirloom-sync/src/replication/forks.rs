@@ -23,6 +23,9 @@ impl Replication {
                 session.next.insert(log, last - 1);
                 session.asked_again.insert(log);
             }
+        } else if self.logs.get(&log).is_some_and(|state| state.device == self.device) {
+            // The conversation in which its other end was looked for broke off.
+            self.outputs.push_back(Output::Forked(log, seq));
         }
         if self.own_log == Some(log) {
             self.own_log = None;
