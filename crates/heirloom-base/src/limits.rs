@@ -102,7 +102,6 @@ limits! {
     PACKS_MAX = 60, "Packs of one checkpoint: an entry names their chunks.";
     PACK_BYTES_MAX = 8 * 1024 * 1024, "Changes of one pack; records beyond are named without them.";
     PACK_RECORD_BYTES_MAX = 64 * 1024, "Changes of one record in a pack; one with more is named without them.";
-    ENDS_CHANGED_MAX = 4, "How often a device takes another end of one log while it runs, as the author says.";
     PREVIEW_REST_MS = 300_000, "Milliseconds for which a checkpoint is shown whose entries nobody who is connected says to hold.";
     TAIL_BYTES_MAX = 2 * 1024 * 1024, "Entries behind a checkpoint that are shown before their turn.";
     PACKS_UNREAD_MAX = 8, "Packs of one checkpoint that had come and could not be read, after which it is not shown any more.";

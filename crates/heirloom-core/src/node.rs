@@ -148,8 +148,6 @@ pub struct Node {
     is_writing_again: bool,
     /// Whether it may show now what is lost for good: see [`Node::write_again`].
     owes_look_for_lost: bool,
-    /// How often another end of a log was taken since the start.
-    ends_changed: BTreeMap<LogId, usize>,
     /// Frames that must precede the next append.
     pub(crate) prelude: Vec<PendingFrame>,
     /// Entries that arrived and are to be stored together.

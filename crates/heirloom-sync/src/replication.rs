@@ -122,8 +122,6 @@ pub struct Replication {
     forked: BTreeSet<LogId>,
     /// Logs of this device whose other end is being looked for.
     traced: BTreeSet<LogId>,
-    /// Devices whose receipts began anew since the start.
-    renewed: BTreeSet<DeviceId>,
     /// Logs that are taken in however many their devices have.
     named: BTreeSet<LogId>,
     /// Logs that are here and that nobody is told of.
@@ -162,7 +160,6 @@ impl Replication {
             own_log: None,
             forked: BTreeSet::new(),
             traced: BTreeSet::new(),
-            renewed: BTreeSet::new(),
             named: BTreeSet::new(),
             untold: BTreeSet::new(),
             sessions: BTreeMap::new(),

@@ -120,7 +120,6 @@ impl Node {
                 Output::Receipt(device, bytes) => {
                     self.owes_look_for_lost = true;
                     Self::keep_receipt(storage, device, bytes)?;
-                    self.follow_word(now, storage, device);
                 }
                 Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,
             }

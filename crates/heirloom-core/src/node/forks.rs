@@ -1,17 +1,16 @@
-//! The two ends of a log become one.
+//! The two ends of a log of this device become one.
 //!
 //! A file system that was rolled back as a whole continues a log that others
 //! hold further already, and nothing here tells. When the first of them shows
 //! it, the author looks for the entry from which on the two ends differ, gives
 //! its own end up, writes what that held again under another log, and takes the
-//! end in that the others have. Who got the end that was given up follows the
-//! author, as its receipts say.
+//! end in that the others have.
 
 use super::Node;
 use super::again::{GivenUp, Tail};
 use super::settle::entry_at;
 use crate::storage::{Storage, StorageError};
-use heirloom_base::{DeviceId, EntryId, LogId, Now, limits};
+use heirloom_base::{DeviceId, EntryId, LogId, Now};
 use heirloom_sync::{Entry, Tip, VersionVector};
 
 impl Node {
@@ -31,56 +30,31 @@ impl Node {
         }
     }
 
-    /// Compares what a device has signed to hold of its own logs with what is held
-    /// of them here.
-    pub(super) fn follow_word(&mut self, now: Now, storage: &dyn Storage, author: DeviceId) {
-        if !self.replication.began_anew(author) {
-            return;
-        }
-        let logs = self.replication.logs().filter(|(_, state)| state.device == author);
-        let logs: Vec<LogId> = logs.map(|(log, _)| log).collect();
-        for log in logs {
-            let Some(said) = self.replication.tip_said_by(author, log) else { continue };
-            if self.differs(storage, log, said) {
-                self.find_other_end(now, storage, (log, said.seq));
-            }
-        }
-    }
-
-    /// Returns whether a peer's end of a log is the one to hold: its author follows
-    /// the others, and the others follow the author when it has given an end up.
-    /// That shows in its receipts, which begin anew then.
-    fn is_to_follow(&self, log: LogId, tip: Tip) -> bool {
-        let Some(author) = self.device_of(log) else { return false };
-        let changed = self.ends_changed.get(&log).copied().unwrap_or(0);
-        author == self.device()
-            || self.replication.began_anew(author)
-                && self.replication.tip_said_by(author, log) == Some(tip)
-                && changed < limits::ENDS_CHANGED_MAX
-    }
-
     fn differs(&self, storage: &dyn Storage, log: LogId, told: Tip) -> bool {
         self.tip_at(storage, log, told.seq).is_some_and(|ours| is_other(ours, told))
     }
 
-    /// Looks for where the two ends of a log part, with somebody who holds the one
-    /// to follow; returns whether there is somebody, or the log is of this device.
+    /// Looks for where the two ends of a log of this device part, with somebody who
+    /// holds the other one; returns whether it is one of this device.
     pub(super) fn find_other_end(
         &mut self,
         now: Now,
         storage: &dyn Storage,
         (log, seq): (LogId, u64),
     ) -> bool {
+        if self.device_of(log) != Some(self.device()) {
+            return false;
+        }
         let peers: Vec<DeviceId> = self.replication.peers_ready().collect();
         let holds = |peer: &&DeviceId| {
             let tip = self.replication.tip_shown_by(**peer, log);
-            tip.is_some_and(|tip| tip.seq >= seq && self.is_to_follow(log, tip))
+            tip.is_some_and(|tip| tip.seq >= seq)
         };
         let found = peers.iter().find(holds).copied();
         if let Some(peer) = found {
             self.trace(now, storage, peer, log);
         }
-        found.is_some() || self.device_of(log) == Some(self.device())
+        true
     }
 
     fn trace(&mut self, now: Now, storage: &dyn Storage, peer: DeviceId, log: LogId) {
@@ -115,7 +89,10 @@ impl Node {
         let follows = id_at(seq - 1) == Some(entry.header().previous);
         match id_at(seq) {
             Some(ours) if ours == entry.id() => Ok(()),
-            Some(_) if follows && seq <= held => self.change_end(now, storage, (log, seq)),
+            Some(_) if follows && seq <= held => {
+                let given_up = GivenUp::from([(log, Tail { from: seq, gone: 0 })]);
+                self.write_again_without(now, storage, given_up)
+            }
             None if follows && seq == held + 1 => {
                 // It only goes on: the two are one.
                 self.replication.rewind(now, log, (held, entry.header().previous));
@@ -123,23 +100,6 @@ impl Node {
             }
             Some(_) | None => Ok(()),
         }
-    }
-
-    /// Gives the end of a log up that is held here.
-    fn change_end(
-        &mut self,
-        now: Now,
-        storage: &mut dyn Storage,
-        (log, from): (LogId, u64),
-    ) -> Result<(), StorageError> {
-        *self.ends_changed.entry(log).or_default() += 1;
-        let given_up = GivenUp::from([(log, Tail { from, gone: 0 })]);
-        // Also of another's: what its author has written again already is no change.
-        if self.can_write() {
-            return self.write_again_without(now, storage, given_up);
-        }
-        self.append_given_up(Vec::new(), given_up, 0);
-        Ok(())
     }
 
     /// Holds a log only up to an entry from now on; returns the id of that.

@@ -104,7 +104,6 @@ impl Node {
             landed: None,
             is_writing_again: false,
             owes_look_for_lost: false,
-            ends_changed: BTreeMap::new(),
             prelude: Vec::new(),
             arrived: Vec::new(),
             owes_turn: false,

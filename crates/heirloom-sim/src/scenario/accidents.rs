@@ -100,18 +100,10 @@ impl Story {
             }
             Some((device, mut folder)) => {
                 self.report.copies += 1;
-                // Who does so as a whole leaves no trace: the log is continued.
-                let is_whole = self.hostile.is_none() && self.rng.chance(40);
-                self.world.tally.note(match is_whole {
-                    true => Fault::FileSystemRolledBack,
-                    false => Fault::FolderPutBack,
-                });
+                self.world.tally.note(Fault::FolderPutBack);
                 self.world.crash(device);
                 self.keep_what_others_hold(device);
                 self.twin.take_if(|(twin, _)| *twin == device);
-                if is_whole {
-                    self.world.stay_in_place(device, &mut folder);
-                }
                 self.swap(device, &mut folder);
             }
         }

@@ -1,12 +1,6 @@
 use super::*;
 use crate::faults::Fault;
 
-/// The conversation broke off in which the other end of a log was looked for.
-#[test]
-fn the_other_end_of_a_log_is_looked_for_again_in_the_next_conversation() {
-    assert!(play(789).copies > 0);
-}
-
 #[test]
 fn base64_is_as_others_write_it() {
     for (plain, text) in

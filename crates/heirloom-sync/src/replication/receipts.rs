@@ -58,7 +58,6 @@ impl Replication {
         let known = self.ledger.receipt(holder);
         let is_newest = known.is_none_or(|known| !receipt.is_older_than(known));
         let generation = receipt.generation;
-        let begins_anew = known.is_some_and(|known| known.generation != generation);
         if holder == from
             && let Some(session) = self.sessions.get_mut(&from)
         {
@@ -69,9 +68,6 @@ impl Replication {
                 && let Some(session) = self.sessions.get_mut(&holder)
             {
                 session.heard_of_more(now, generation);
-            }
-            if begins_anew {
-                self.renewed.insert(holder);
             }
             self.outputs.push_back(Output::Receipt(holder, bytes.clone()));
             let others = self

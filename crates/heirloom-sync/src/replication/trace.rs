@@ -61,18 +61,6 @@ impl Replication {
         session.theirs.tips.get(&log).copied()
     }
 
-    /// Returns whether the receipts of a device began anew since the start.
-    #[must_use]
-    pub fn began_anew(&self, device: DeviceId) -> bool {
-        self.renewed.contains(&device)
-    }
-
-    /// Returns up to where a device has signed last that it holds a log.
-    #[must_use]
-    pub fn tip_said_by(&self, device: DeviceId, log: LogId) -> Option<Tip> {
-        self.ledger.receipt(device)?.vector.tips.get(&log).copied()
-    }
-
     /// Takes in that the author of a log holds the end that is held here.
     pub(super) fn agree(&mut self, author: DeviceId, vector: &VersionVector) {
         let is_ours = |log: &LogId| {

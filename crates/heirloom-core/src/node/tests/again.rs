@@ -157,18 +157,3 @@ fn the_two_ends_of_a_log_that_was_rolled_back_become_one() {
         assert_eq!(house.digest(0), house.digest(2), "from the log alone");
     }
 }
-
-#[test]
-fn who_has_the_end_that_is_given_up_follows_its_author() {
-    let mut house = rolled_back(3, 2);
-    // The tablet lost everything and hears of the new end alone.
-    house.cut(1, 2);
-    house.connect(0, 2);
-    house.pass(10_000);
-    house.connect(0, 1);
-    house.pass(60_000);
-    house.connect(1, 2);
-    house.pass(60_000);
-    let digest = house.digest(0);
-    assert_eq!((house.digest(1), house.digest(2)), (digest.clone(), digest));
-}
