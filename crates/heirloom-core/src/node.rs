@@ -148,6 +148,8 @@ pub struct Node {
     is_writing_again: bool,
     /// Whether it may show now what is lost for good: see [`Node::write_again`].
     owes_look_for_lost: bool,
+    /// Whether the log says that frames of it were lost once.
+    has_lost: bool,
     /// Frames that must precede the next append.
     pub(crate) prelude: Vec<PendingFrame>,
     /// Entries that arrived and are to be stored together.

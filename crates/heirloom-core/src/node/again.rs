@@ -119,12 +119,7 @@ impl Node {
     }
 
     /// Writes down what is given up, behind the entries that stand for it.
-    pub(super) fn append_given_up(
-        &mut self,
-        entries: Vec<Entry>,
-        given_up: GivenUp,
-        records: usize,
-    ) {
+    fn append_given_up(&mut self, entries: Vec<Entry>, given_up: GivenUp, records: usize) {
         let entries = entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry)));
         // In this order: what was given up is forgotten when all of it stands again.
         let held = |log: &LogId| self.replication.log(*log).map_or(0, |state| state.durable);
@@ -140,7 +135,7 @@ impl Node {
         self.append(Vec::new(), frames, Then::WrittenAgain(records));
     }
 
-    pub(super) fn can_write(&self) -> bool {
+    fn can_write(&self) -> bool {
         self.membership.keyring.is_some()
             && self.membership.may_write(self.device())
             && self.membership.roster.state().writing_epoch().is_some()
@@ -153,7 +148,9 @@ impl Node {
         now: Now,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
-        match std::mem::take(&mut self.owes_look_for_lost) {
+        // Nearly always nothing is missing, and the index need not be asked.
+        let may_lack = self.has_lost || !self.holed.is_empty();
+        match std::mem::take(&mut self.owes_look_for_lost) && may_lack {
             true => self.write_again(now, storage),
             false => Ok(()),
         }

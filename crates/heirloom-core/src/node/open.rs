@@ -104,6 +104,7 @@ impl Node {
             landed: None,
             is_writing_again: false,
             owes_look_for_lost: false,
+            has_lost: false,
             prelude: Vec::new(),
             arrived: Vec::new(),
             owes_turn: false,
@@ -154,8 +155,8 @@ impl Node {
             | LocalState::Place(_)
             | LocalState::Ground(_)
             | LocalState::Damage(_)
-            | LocalState::Lost { .. }
             | LocalState::GivenUp { .. } => {}
+            LocalState::Lost { .. } => self.has_lost = true,
         }
     }
 
