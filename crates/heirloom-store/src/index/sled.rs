@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tables::Tables;
 
+mod patience;
 mod rows;
 mod tables;
 
@@ -132,7 +133,7 @@ fn open_db(folder: &Path, settings: Settings) -> Result<sled::Db, sled::Error> {
         .flush_every_ms(Some(settings.flush_every_ms));
     let start = Instant::now();
     loop {
-        match config.open() {
+        match patience::lent(|| open_with_threads(&config)) {
             Err(sled::Error::Io(error))
                 if error.to_string().starts_with("could not acquire lock")
                     && start.elapsed() < LOCK_WAIT =>
@@ -142,6 +143,14 @@ fn open_db(folder: &Path, settings: Settings) -> Result<sled::Db, sled::Error> {
             opened => return opened,
         }
     }
+}
+
+/// Opens sled with all the threads that it begins: those of its pool begin with
+/// the first work that they are given.
+fn open_with_threads(config: &sled::Config) -> Result<sled::Db, sled::Error> {
+    let db = config.open()?;
+    drop(db.flush_async());
+    Ok(db)
 }
 
 fn check_version(db: &sled::Db) -> Result<IndexState, Trouble> {
