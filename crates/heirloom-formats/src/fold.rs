@@ -76,7 +76,7 @@ pub(crate) fn folded(text: &str) -> String {
         // Most letters are ASCII and decompose into themselves, and no mark is
         // moved over one of them.
         let (plain, other) = rest.split_at(rest.bytes().take_while(u8::is_ascii).count());
-        plain.chars().for_each(|letter| fold(letter, &mut folded));
+        folded.extend(plain.bytes().filter_map(fold_ascii));
         let (foreign, after) =
             other.split_at(other.find(|letter: char| letter.is_ascii()).unwrap_or(other.len()));
         foreign.nfkd().for_each(|letter| fold(letter, &mut folded));
@@ -85,15 +85,25 @@ pub(crate) fn folded(text: &str) -> String {
     folded
 }
 
+/// Returns what is left of a letter of ASCII.
+fn fold_ascii(letter: u8) -> Option<char> {
+    match letter {
+        b'\'' => None,
+        b'\n' => Some('\n'),
+        _ if letter.is_ascii_graphic() => Some(char::from(letter.to_ascii_lowercase())),
+        _ => Some(' '),
+    }
+}
+
 /// Appends what is left of a decomposed letter.
 fn fold(letter: char, folded: &mut String) {
     if is_apostrophe(letter) {
         return;
     }
-    if letter == '\n' || letter.is_ascii_graphic() {
-        return folded.push(letter.to_ascii_lowercase());
+    if let Some(ascii) = u8::try_from(letter).ok().filter(u8::is_ascii) {
+        return folded.extend(fold_ascii(ascii));
     }
-    if letter.is_control() || letter == ' ' {
+    if letter.is_control() {
         return folded.push(' ');
     }
     if is_dropped(letter) {
@@ -147,7 +157,7 @@ fn is_dropped(letter: char) -> bool {
 /// Returns whether a letter is an apostrophe: `O’Brien` is looked for as it is
 /// spoken too, and which of the signs was typed says nothing.
 fn is_apostrophe(letter: char) -> bool {
-    matches!(letter, '\'' | '’' | '‘' | 'ʼ' | 'ʻ')
+    matches!(letter, '’' | '‘' | 'ʼ' | 'ʻ')
 }
 
 /// Returns what people type for a letter that has no decomposition.

@@ -78,14 +78,16 @@ impl Behind {
     }
 
     /// Adds a commit.
-    fn add(&mut self, mut batch: Batch) {
+    fn add(&mut self, batch: Batch) {
         let size = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
-        for (key, value) in &batch.writes {
-            let replaced = self.gathered.writes.get(key);
-            let before = replaced.map_or(0, |value| key.len() + size(value));
-            self.bytes = self.bytes + key.len() + size(value) - before;
+        // One by one: `BTreeMap::append` makes the whole map anew.
+        for (key, value) in batch.writes {
+            let length = key.len();
+            self.bytes += length + size(&value);
+            if let Some(replaced) = self.gathered.writes.insert(key, value) {
+                self.bytes -= length + size(&replaced);
+            }
         }
-        self.gathered.writes.append(&mut batch.writes);
         if !self.gathered.writes.is_empty() {
             self.due.get_or_insert_with(|| Instant::now() + GATHER);
         }
