@@ -10,7 +10,12 @@ use zeroize::Zeroizing;
 const SIGNATURE_KIND: &str = "entry";
 const STORED: u8 = 0;
 const ZSTD: u8 = 1;
+/// Levels of packing, of small bodies and of large ones: those are packed once and
+/// travel to every device. Levels 4 to 12 make the bodies of an import larger.
 const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL_LARGE: i32 = 13;
+/// Bytes of a body from which on it is large.
+const LARGE_BYTES_MIN: usize = 16 * 1024;
 const PADDING_BYTES_MIN: usize = 64;
 /// Bytes that sealing adds.
 const TAG_BYTES: usize = 16;
@@ -89,7 +94,8 @@ fn entry_key(epoch_key: &[u8; 32], header: &Header) -> Zeroizing<[u8; 32]> {
 /// Packs a body: a form byte, the packed length, the plain length, the packed
 /// bytes, and zeros up to a padded size.
 fn pack(plain: &[u8]) -> Vec<u8> {
-    let compressed = zstd::bulk::compress(plain, ZSTD_LEVEL).unwrap_or_default();
+    let level = if plain.len() < LARGE_BYTES_MIN { ZSTD_LEVEL } else { ZSTD_LEVEL_LARGE };
+    let compressed = zstd::bulk::compress(plain, level).unwrap_or_default();
     let smaller = !compressed.is_empty() && compressed.len() < plain.len();
     let (form, packed) = if smaller { (ZSTD, compressed.as_slice()) } else { (STORED, plain) };
     let mut writer = Writer::new();
