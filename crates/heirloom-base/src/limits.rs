@@ -92,6 +92,7 @@ limits! {
     ARREARS_MAX = 64 * 1024, "Entries whose changes are noted and not applied.";
     ARREARS_MS_MAX = 200, "Time after the last of many entries until they are applied at the latest.";
     ARREARS_AGE_MS_MAX = 1_000, "Time after the first of many entries until they are applied, however many more come.";
+    ARRIVED_BYTES = 64 * 1024, "Bytes of entries that arrived from which on they are stored, and take effect, apart from those behind them: commands are heard in between.";
     CHECKPOINT_FROM = 4_096, "Entries since the last checkpoint from which on another one is made, or a quarter of all, if that is more.";
     CHECKPOINT_QUIET_MS = 30_000, "Time without a new change before a checkpoint is made or signed: it holds one state of everything.";
     CHECKPOINT_TURNS = 20, "Times of quiet after which a device makes the checkpoint that was another one's to make.";

@@ -92,6 +92,14 @@ pub(crate) enum PendingFrame {
 }
 
 impl PendingFrame {
+    /// Returns the bytes of an entry; the others are small.
+    fn size(&self) -> usize {
+        match self {
+            Self::Entry(entry) => entry.bytes().len(),
+            Self::RosterOp(_) | Self::Local(_) => 0,
+        }
+    }
+
     fn to_frame(&self) -> Frame {
         match self {
             Self::Entry(entry) => {

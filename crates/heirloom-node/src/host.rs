@@ -173,14 +173,21 @@ enum Heard {
 }
 
 impl Queues {
-    /// Returns something that was heard already, if there is anything.
-    fn at_once(&mut self) -> Option<Heard> {
+    /// Returns something that was heard already, if there is anything: a command,
+    /// where the last was none, because a user waits for it.
+    fn at_once(&mut self, was_command: bool) -> Option<Heard> {
+        let command = |queues: &mut Self| {
+            let heard = queues.commands.try_recv().ok();
+            heard.map(|(command, reply)| Heard::Command(command, reply))
+        };
+        if !was_command && let Some(heard) = command(self) {
+            return Some(heard);
+        }
         let written = self.written.try_recv().ok().map(Heard::Written);
         let event = || self.network.try_recv().map(Heard::Network);
         let arrival = || self.arrivals.try_recv().ok().map(Heard::Arrival);
-        let command = |(command, reply)| Heard::Command(command, reply);
         let found = written.or_else(event).or_else(arrival);
-        found.or_else(|| self.commands.try_recv().ok().map(command))
+        found.or_else(|| command(self))
     }
 
     async fn next(&mut self, pause: Duration) -> Heard {
@@ -279,10 +286,12 @@ impl Host {
             if matches!(heard, Heard::NetworkEnded) {
                 return Err(failure::stopped("the network ended"));
             }
+            let mut was_command = matches!(heard, Heard::Command(..));
             self.take_in(queues, heard).await?;
             // What came together is answered together.
             for _ in 1..HEARD_MAX {
-                let Some(heard) = queues.at_once() else { break };
+                let Some(heard) = queues.at_once(was_command) else { break };
+                was_command = matches!(heard, Heard::Command(..));
                 self.take_in(queues, heard).await?;
             }
             self.tick(queues).await?;

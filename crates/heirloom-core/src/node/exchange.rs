@@ -127,9 +127,18 @@ impl Node {
         Ok(())
     }
 
-    /// Stores the entries that arrived.
+    /// Stores the entries that arrived, so many at a time that they take effect in
+    /// a moment.
     pub(super) fn store_arrived(&mut self) {
-        let frames = std::mem::take(&mut self.arrived);
+        let (mut frames, mut bytes) = (Vec::new(), 0);
+        for frame in std::mem::take(&mut self.arrived) {
+            bytes += frame.size();
+            frames.push(frame);
+            if bytes >= limits::ARRIVED_BYTES {
+                bytes = 0;
+                self.append(Vec::new(), std::mem::take(&mut frames), Then::Rest);
+            }
+        }
         if !frames.is_empty() {
             self.append(Vec::new(), frames, Then::Rest);
         }
