@@ -16,6 +16,8 @@ mod checks;
 const STEPS: u64 = 30;
 /// Time after the last accident within which everybody must be level.
 const SETTLE_MS: u64 = 600_000;
+/// Time of that in which is looked at who accuses whom.
+const WATCHED_MS: u64 = 120_000;
 /// A text that must never be readable where there is no key.
 const CANARY: &str = "canary";
 
@@ -71,6 +73,8 @@ struct Story {
     members: Vec<usize>,
     keeper: usize,
     blind: bool,
+    /// Whether disks acknowledge what they forget.
+    lying_disk: bool,
     /// A device that is not honest.
     hostile: Option<(usize, Malice)>,
     /// A copy of a member's folder, to be put back.
@@ -171,6 +175,7 @@ impl Story {
             members: vec![phone, laptop],
             keeper,
             blind,
+            lying_disk: faults.lying_disk,
             hostile,
             copy: None,
             twin: None,
@@ -205,10 +210,10 @@ impl Story {
             28 => self.decay(),
             29 => self.freeze(),
             30 => self.kill(),
-            _ => {}
+            _ => self.freeze_link(),
         }
         let pause = self.rng.below(4_000);
-        self.world.run(pause);
+        self.watch(pause);
     }
 
     fn member(&mut self) -> usize {
@@ -356,7 +361,8 @@ impl Story {
         self.world.mend_disks();
         self.restart();
         self.world.heal();
-        self.world.run(SETTLE_MS);
+        self.watch(WATCHED_MS);
+        self.world.run(SETTLE_MS - WATCHED_MS);
         if self.twin.is_some() {
             // What the other of two clones wrote comes when it is on again.
             self.clone_member();

@@ -13,8 +13,6 @@ use heirloom_identity::RosterError;
 use heirloom_sync::{Contradiction, Finding, Shortfall};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Time for which what travels may look as if somebody did not keep its word.
-const USUAL_MS: u64 = 10_000;
 /// Part of the roster that one device may fill without a word: more than a
 /// household needs in its life.
 const ROSTER_SHARE: usize = limits::ROSTER_OPS_MAX / 16;
@@ -161,6 +159,19 @@ impl Node {
         lacking.retain(|chunk| !arrived.contains(chunk));
     }
 
+    /// Returns whom this device names in its status for how it behaves, and why.
+    #[must_use]
+    pub fn accusations(&self, now: Now) -> Vec<(DeviceId, Problem)> {
+        let others = self.membership.peers(self.device()).into_iter();
+        others
+            .flat_map(|device| {
+                let mut problems = Vec::new();
+                self.problems_with(now, device, &mut problems);
+                problems.into_iter().map(move |problem| (device, problem))
+            })
+            .collect()
+    }
+
     /// Returns what is wrong with other devices, each by its name.
     pub(super) fn conduct_problems(&self, now: Now, devices: &[DeviceRow]) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -199,7 +210,7 @@ impl Node {
         }
         self.strangeness(now, device, &mut report);
         let shortfall = self.replication.shortfall(device);
-        for (code, text) in shortfall.iter().flat_map(|short| shortfall_texts(now, &name, short)) {
+        for (code, text) in shortfall.iter().flat_map(|short| shortfall_texts(&name, short)) {
             if code == "holds-less" && !findings.is_empty() {
                 continue;
             }
@@ -311,19 +322,19 @@ fn contradiction_text(name: &str) -> String {
     )
 }
 
-fn shortfall_texts(now: Now, name: &str, short: &Shortfall) -> Vec<(&'static str, String)> {
-    let is_long = |since_ms: u64| now.mono_ms >= since_ms.saturating_add(USUAL_MS);
+fn shortfall_texts(name: &str, short: &Shortfall) -> Vec<(&'static str, String)> {
+    let is_long = |talked_ms: u64| talked_ms >= limits::WORD_MS as u64;
     let mut texts = Vec::new();
-    if short.withdrawn > 0 && is_long(short.delivered_ms) {
+    if short.withdrawn > 0 && is_long(short.withdrawn_for_ms) {
         let text =
             format!("{name} holds less than it had acknowledged, by entries: {}.", short.withdrawn);
         texts.push(("holds-less", text));
     }
-    if short.told_others_since_ms.is_some_and(is_long) {
+    if short.told_others_since_ms.is_some() && is_long(short.told_others_for_ms) {
         let text = format!("{name} shows other devices receipts that it does not show this one.");
         texts.push(("tells-others-more", text));
     }
-    if short.undelivered > 0 && is_long(short.delivered_ms) {
+    if short.undelivered > 0 && is_long(short.undelivered_for_ms) {
         let text = format!(
             "{name} says that it holds entries that it does not send: {}.",
             short.undelivered

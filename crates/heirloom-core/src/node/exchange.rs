@@ -52,6 +52,7 @@ impl Node {
         self.end_pauses(now);
         self.replication.find_stalls(now);
         self.replication.resume(now);
+        self.replication.ask_silent(now);
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
         self.replication.send_receipt(now, &self.config.device);
         self.drain(now, storage)?;
@@ -253,6 +254,7 @@ impl Node {
         device: DeviceId,
         bytes: &[u8],
     ) -> Result<(), StorageError> {
+        self.replication.heard(now, device);
         let Ok(message) = Message::from_bytes(bytes) else {
             match Message::hello_versions(bytes).and_then(other_version) {
                 Some(is_newer) => self.other_version(device, is_newer),

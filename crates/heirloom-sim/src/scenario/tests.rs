@@ -76,3 +76,12 @@ fn a_disk_that_lies_about_its_syncs_is_found() {
     let finding = finding.expect("fifty stories on lying disks broke no promise");
     assert!(finding.starts_with("seed "), "no promise found it, but {finding}");
 }
+
+/// What had not come yet was taken for withheld at once where nothing had come for
+/// a while, or where the link stood still.
+#[test]
+fn honest_devices_accuse_each_other_of_nothing_at_any_moment() {
+    for seed in [29, 209, 237] {
+        assert!(play(seed).attacks.is_empty());
+    }
+}

@@ -3,6 +3,7 @@ mod crowds;
 mod holes;
 mod pauses;
 mod relays;
+mod talks;
 mod ways;
 mod words;
 
@@ -113,6 +114,7 @@ impl Peer {
         loop {
             let entries = &self.entries;
             self.replication.release_credit(now);
+            self.replication.ask_silent(now);
             self.replication.receive_waiting(now, &|_| true);
             self.replication.pump(now, &mut |log, seq| entries.get(&(log, seq)).cloned());
             self.replication.send_receipt(now, &self.keys);
@@ -142,6 +144,7 @@ impl Peer {
     }
 
     fn receive(&mut self, now: Now, from: DeviceId, message: &Message) {
+        self.replication.heard(now, from);
         match Message::from_bytes(&message.to_bytes()).unwrap() {
             Message::Hello(hello) => self.replication.receive_hello(now, from, &hello),
             Message::Entries { urgent, entries } => {
