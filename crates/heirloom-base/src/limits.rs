@@ -54,6 +54,7 @@ limits! {
     LOGS_OF_DEVICE_MAX = 256, "Logs of one device that are taken in, beside those that a revocation names: an honest one begins one per restore, copy or damage.";
     LOG_ENTRIES_MAX = 1 << 40, "Entries of one log: nobody writes so many, so who names a later one breaks the rules.";
     HOLES_MAX = 16, "Ranges of missing entries that a hello may name.";
+    HELLOS_MAX = 8, "Hellos of one conversation: one is needed; more are an offence and not read.";
     WANTS_MAX = 256, "Requests of one conversation to send a part of a log again; more are an offence.";
     WANTS_SENT_MAX = 128, "Requests of one conversation to send a part of a log again after which a device begins it anew itself: the other side may count some that a lost one had made.";
     FRAME_BYTES_MAX = 512 * 1024, "One frame of the sync protocol, checked before allocation.";

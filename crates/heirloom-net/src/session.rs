@@ -187,7 +187,7 @@ async fn read(
             return End::Over;
         };
         if length > FRAME_BYTES_MAX {
-            tracing::warn!(length, "a member sent too long a frame");
+            tracing::debug!(length, "a member sent too long a frame");
             return End::Broken;
         }
         let mut bytes = vec![0; length.max(1)];

@@ -98,6 +98,8 @@ pub(crate) struct Session {
     pub(crate) wants: usize,
     /// How often this device asked the peer for a part of a log again.
     pub(crate) asked: usize,
+    /// How often the peer said hello.
+    pub(crate) hellos: usize,
     /// How often the peer asked for entries before their turn.
     pub(crate) tails: usize,
     /// Logs of which the peer was told of a hole.

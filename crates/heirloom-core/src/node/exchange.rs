@@ -264,6 +264,7 @@ impl Node {
             return Ok(());
         };
         match message {
+            Message::Hello(_) if !self.replication.may_greet(device) => {}
             Message::Hello(hello) => {
                 self.receive_hello(now, device, &hello);
                 self.compare_own_logs(now, storage, device, &hello.vector);
@@ -526,6 +527,7 @@ fn speaker(input: &Input) -> Option<DeviceId> {
         | Input::Seen { .. }
         | Input::Reached { .. }
         | Input::Coming { .. }
+        | Input::Broke { .. }
         | Input::Way { .. } => None,
     }
 }
