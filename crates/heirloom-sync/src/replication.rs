@@ -18,6 +18,7 @@ mod crowd;
 mod doubles;
 pub(crate) mod floods;
 mod forks;
+mod lives;
 mod pause;
 mod receipts;
 pub(crate) mod relay;
@@ -103,6 +104,9 @@ pub enum Output {
     Receipt(DeviceId, Vec<u8>),
     /// A device has signed what cannot be true: keep the proof.
     Contradiction(DeviceId, Contradiction),
+    /// The lives of its store that a device has shown itself, the earliest first: keep
+    /// them.
+    Lives(DeviceId, Vec<Incarnation>),
     /// A device's own words say so, without a proof to show others.
     Found(DeviceId, Finding),
     /// A peer's hello is of versions that are not spoken here: older ones, or newer.
@@ -131,6 +135,8 @@ pub struct Replication {
     ledger: Ledger,
     /// What each device said of itself, beside its newest receipt.
     words: BTreeMap<DeviceId, Words>,
+    /// What others had seen of this device's log.
+    sights: lives::Sights,
     /// Counts conversations and receipts, to tell what was before what.
     moment: u64,
     outputs: VecDeque<Output>,
@@ -166,6 +172,7 @@ impl Replication {
             sessions: BTreeMap::new(),
             ledger: Ledger::default(),
             words: BTreeMap::new(),
+            sights: lives::Sights::default(),
             moment: 0,
             outputs: VecDeque::new(),
             urgent: false,
@@ -429,6 +436,7 @@ impl Replication {
 
     fn stage(&mut self, now: Now, from: DeviceId, entry: Entry, mut state: LogState) {
         let (log, seq) = (entry.header().log, entry.header().seq);
+        self.note_sight(&entry);
         if self.own_log == Some(log) {
             self.own_log = None;
             self.outputs.push_back(Output::RolledBack(log));

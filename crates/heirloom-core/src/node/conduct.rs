@@ -8,7 +8,9 @@ use crate::input::EffectId;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::{View, damaged};
-use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, count, limits, time};
+use heirloom_base::{
+    ChunkId, DeviceId, Incarnation, LogId, Now, Reader, Writer, count, limits, time,
+};
 use heirloom_identity::RosterError;
 use heirloom_sync::{Contradiction, Finding, Shortfall};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +141,27 @@ impl Node {
         let text = contradiction_text(&self.named(device));
         self.warn("took-back", &text);
         Ok(())
+    }
+
+    /// Keeps the lives of a device's store over a restart.
+    pub(super) fn keep_lives(
+        storage: &mut dyn Storage,
+        device: DeviceId,
+        lives: &[Incarnation],
+    ) -> Result<(), StorageError> {
+        let bytes = lives.iter().flat_map(|life| life.0).collect();
+        let mut view = View::new(storage);
+        view.put_bytes(rows::key(table::LIVES, &[&device.0]), bytes);
+        view.commit(None)
+    }
+
+    /// Puts them back.
+    pub(super) fn load_lives(&mut self, key: &[u8], bytes: &[u8]) {
+        let device = key.get(1..).and_then(<[u8]>::first_chunk::<32>).copied().map(DeviceId);
+        let lives = bytes.as_chunks::<16>().0.iter().copied().map(Incarnation);
+        if let Some(device) = device {
+            self.replication.load_lives(device, &lives.collect::<Vec<_>>());
+        }
     }
 
     /// Compares what came of a fetch with what the asked device had acknowledged.
@@ -303,6 +326,13 @@ fn finding_text(name: &str, finding: Finding) -> (&'static str, String) {
                 "{name} has shown another device a store that lacks {} that it acknowledged \
                  here: one of the two began anew, or it tells devices different things.",
                 entries(count)
+            ),
+        ),
+        Finding::BeginsAgain(count) => (
+            "took-back",
+            format!(
+                "The store of {name} began anew {count} times within a day, each time without \
+                 what it had acknowledged: its disk fails, or it does not keep its word."
             ),
         ),
         Finding::Alternates => (

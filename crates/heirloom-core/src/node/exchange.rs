@@ -122,6 +122,7 @@ impl Node {
                     self.owes_look_for_lost = true;
                     Self::keep_receipt(storage, device, bytes)?;
                 }
+                Output::Lives(device, lives) => Self::keep_lives(storage, device, &lives)?,
                 Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,
             }
         }
