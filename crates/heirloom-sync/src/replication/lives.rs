@@ -11,7 +11,7 @@ use super::{Output, Replication};
 use crate::entry::Entry;
 use crate::receipt::Receipt;
 use heirloom_base::{DeviceId, Incarnation, LogId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Entries of one log that are remembered for what their authors had seen.
 const SIGHTS_PER_LOG: usize = 32;
@@ -44,10 +44,15 @@ impl Sights {
     }
 
     /// Returns whether a receipt covers an entry whose author had seen one of this
-    /// device's beyond `seq` of `log`.
-    pub(crate) fn covers(&self, receipt: &Receipt, (log, seq): (LogId, u64)) -> bool {
+    /// device's beyond `seq` of `log`. Of a log with two ends nothing follows.
+    pub(crate) fn covers(
+        &self,
+        receipt: &Receipt,
+        (log, seq): (LogId, u64),
+        forked: &BTreeSet<LogId>,
+    ) -> bool {
         let follows = |(of, sights): (&LogId, &VecDeque<(u64, u64)>)| {
-            let covered = receipt.vector.seq(*of);
+            let covered = if forked.contains(of) { 0 } else { receipt.vector.seq(*of) };
             sights.iter().any(|(entry, seen)| *seen > seq && covered >= *entry)
         };
         self.own == Some(log) && self.of.iter().any(follows)

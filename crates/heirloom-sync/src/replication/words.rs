@@ -224,7 +224,9 @@ impl Replication {
             let covers = mark.own.is_some_and(|(log, seq)| {
                 let covered = receipt.vector.seq(log);
                 let is_own = own == Some(log) && !forked.contains(&log);
-                is_own && (covered > seq && covered <= held || sights.covers(receipt, (log, seq)))
+                is_own
+                    && (covered > seq && covered <= held
+                        || sights.covers(receipt, (log, seq), forked))
             });
             covers || begun.is_some_and(|begun| begun > mark.moment)
         };

@@ -176,9 +176,9 @@ fn restarted(phone: &Peer, keeper: &Peer, log: LogId) -> Peer {
     for (_, signed) in phone.replication.ledger().signed() {
         later.replication.load_receipt(signed.to_vec());
     }
-    let kept = phone.seen.iter().rev().find_map(|output| match output {
-        Output::Lives(device, lives) if *device == keeper.id() => Some(lives.clone()),
-        _ => None,
+    let kept = phone.seen.iter().rev().find_map(|output| {
+        let Output::Lives(device, lives) = output else { return None };
+        (*device == keeper.id()).then(|| lives.clone())
     });
     if let Some(kept) = kept {
         later.replication.load_lives(keeper.id(), &kept);
