@@ -32,6 +32,11 @@ pub const PAIRING_STREAMS_MAX: usize = 4;
 pub const INBOUND_STREAMS_MAX: usize = 128;
 /// Streams of one connection in each direction.
 pub const CONNECTION_STREAMS_MAX: usize = 256;
+/// Frames of one peer that are taken at once; then one each [`FRAME_US`], and the others wait with
+/// the peer: whoever has much to say says it in few frames, and a flood of small ones costs little.
+pub const FRAMES_AT_ONCE_MAX: u32 = 4_096;
+/// See [`FRAMES_AT_ONCE_MAX`], in microseconds.
+pub const FRAME_US: u64 = 500;
 /// Streams that the other side of a connection may open at once; then one more each [`STREAM_MS`],
 /// and beyond that the connection ends.
 pub const STREAMS_AT_ONCE_MAX: u32 = 1_024;

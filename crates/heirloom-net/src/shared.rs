@@ -10,6 +10,7 @@ use heirloom_base::limits::BLOB_STREAMS_MAX;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -56,10 +57,14 @@ impl Default for Desk {
             serving: Arc::new(Semaphore::new(BLOB_STREAMS_MAX)),
             pairing: Arc::new(Semaphore::new(limits::PAIRING_STREAMS_MAX)),
             hello: Arc::new(Semaphore::new(1)),
-            visits: Mutex::new(Pace::new(limits::VISITS_AT_ONCE_MAX, limits::VISIT_MS)),
-            talks: Mutex::new(Pace::new(limits::TALKS_AT_ONCE_MAX, limits::TALK_MS)),
+            visits: paced(limits::VISITS_AT_ONCE_MAX, limits::VISIT_MS),
+            talks: paced(limits::TALKS_AT_ONCE_MAX, limits::TALK_MS),
         }
     }
+}
+
+fn paced(at_once: u32, each_ms: u64) -> Mutex<Pace> {
+    Mutex::new(Pace::new(at_once, Duration::from_millis(each_ms)))
 }
 
 impl Desk {

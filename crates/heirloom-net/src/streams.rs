@@ -10,6 +10,7 @@ use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The other side opened more streams than anybody needs.
@@ -31,7 +32,7 @@ pub(crate) struct Paced<M> {
 
 impl<M> Paced<M> {
     pub(crate) fn new(inner: M) -> Self {
-        Self { inner, inbound: Pace::new(STREAMS_AT_ONCE_MAX, STREAM_MS) }
+        Self { inner, inbound: Pace::new(STREAMS_AT_ONCE_MAX, Duration::from_millis(STREAM_MS)) }
     }
 }
 
