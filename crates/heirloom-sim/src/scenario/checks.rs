@@ -1,6 +1,6 @@
 //! The promises, checked after the last accident.
 
-use super::{CANARY, Story, card};
+use super::{CANARY, Kind, Story, card};
 use crate::hostile::Mind;
 use heirloom_base::{RecordId, limits};
 use heirloom_core::command::{Answer, Command};
@@ -47,7 +47,7 @@ impl Story {
     fn check_accused(&mut self) {
         let report = &self.report;
         let changed = report.restores + report.copies + report.rotten + report.decayed;
-        if self.hostile.is_some() || changed > 0 || self.lying_disk {
+        if self.hostile.is_some() || changed > 0 || self.kind == Kind::LyingDisks {
             return;
         }
         for device in self.honest() {
