@@ -54,6 +54,7 @@ limits! {
     LOGS_OF_DEVICE_MAX = 256, "Logs of one device that are taken in, beside those that a revocation names: an honest one begins one per restore, copy or damage.";
     LOG_ENTRIES_MAX = 1 << 40, "Entries of one log: nobody writes so many, so who names a later one breaks the rules.";
     HOLES_MAX = 16, "Ranges of missing entries that a hello may name.";
+    HELLOS_MAX = 8, "Hellos of one conversation: one is needed; more are an offence and not read.";
     WANTS_MAX = 256, "Requests of one conversation to send a part of a log again; more are an offence.";
     WANTS_SENT_MAX = 128, "Requests of one conversation to send a part of a log again after which a device begins it anew itself: the other side may count some that a lost one had made.";
     FRAME_BYTES_MAX = 512 * 1024, "One frame of the sync protocol, checked before allocation.";
@@ -79,6 +80,8 @@ limits! {
     DOUBLES_PAUSE_MS = 2_000, "Time for which credit is kept back for what another peer had brought.";
     RELAY_PAUSE_MS = 1_500, "Time after which a peer is sent what its author seems to send it: longer than a receipt takes.";
     DEFERRED_MAX = 1_024, "Frames of members that a node keeps until its own start is durable: four windows of credit.";
+    WORD_MS = 10_000, "Time for which a peer that is heard may fall short of its word before it is named: what travels makes it so for a moment.";
+    DOUBT_PAUSE_MS = 2_500, "Time for which a peer that falls short of its word may be silent before it is asked for a receipt.";
     STALL_MS_MAX = 30_000, "Wait for any answer of a peer before its conversation begins anew.";
     BLOB_STREAMS_MAX = 4, "Transfers of chunks at one time with one peer.";
     DOCUMENTS_LOADED_MAX = 256, "Documents held loaded at one time: each costs 17.5 kB.";

@@ -143,6 +143,13 @@ pub enum Input {
         /// The peer.
         device: DeviceId,
     },
+    /// A member broke the rules of the network.
+    Broke {
+        /// The member.
+        device: DeviceId,
+        /// How, as a phrase for the log.
+        what: &'static str,
+    },
     /// The way by which a device is connected; comes before [`Input::PeerUp`],
     /// when it changes, and when what was relayed has ended.
     Way {

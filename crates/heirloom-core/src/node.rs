@@ -340,6 +340,12 @@ impl Node {
                 self.replication.coming(now, device);
                 Ok(())
             }
+            Input::Broke { device, what } => {
+                if self.membership.is_peer(device) {
+                    self.breach(device, what);
+                }
+                Ok(())
+            }
             Input::Way { device, relayed, addresses } => {
                 self.learn(now, device, &addresses, Source::Itself);
                 self.dialer.rerouted(now, device, relayed);

@@ -78,6 +78,8 @@ pub(crate) mod table {
     pub(crate) const RECEIPT: u8 = b'k';
     /// Device to two of its receipts that cannot both have been true.
     pub(crate) const CONTRADICTION: u8 = b'y';
+    /// Device to the lives of its store that it has shown, the earliest first.
+    pub(crate) const LIVES: u8 = b'L';
     /// Log that was found to have two ends, to the number at which they part.
     pub(crate) const FORKED: u8 = b'h';
     /// Log and sequence number of an entry that is a checkpoint or signs one.

@@ -68,6 +68,13 @@ pub enum NetworkEvent {
         /// The member.
         device: DeviceId,
     },
+    /// A member broke the rules of the network; what broke them is over.
+    Broke {
+        /// The member.
+        device: DeviceId,
+        /// How, as a phrase for a log.
+        what: &'static str,
+    },
     /// The sync stream with a member is gone, and with it what was queued.
     SyncDown {
         /// The member.

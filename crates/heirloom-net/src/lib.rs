@@ -35,12 +35,14 @@ mod members;
 mod meter;
 mod network;
 mod opened;
+mod pace;
 mod pairing;
 mod peer;
 mod porch;
 mod protocol;
 mod session;
 mod shared;
+mod streams;
 mod swarm;
 
 pub use blob::BlobStream;

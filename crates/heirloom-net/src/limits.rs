@@ -32,6 +32,26 @@ pub const PAIRING_STREAMS_MAX: usize = 4;
 pub const INBOUND_STREAMS_MAX: usize = 128;
 /// Streams of one connection in each direction.
 pub const CONNECTION_STREAMS_MAX: usize = 256;
+/// Frames of one peer that are taken at once; then one each [`FRAME_US`], and the others wait with
+/// the peer: whoever has much to say says it in few frames, and a flood of small ones costs little.
+pub const FRAMES_AT_ONCE_MAX: u32 = 4_096;
+/// See [`FRAMES_AT_ONCE_MAX`], in microseconds.
+pub const FRAME_US: u64 = 500;
+/// Streams that the other side of a connection may open at once; then one more each [`STREAM_MS`],
+/// and beyond that the connection ends.
+pub const STREAMS_AT_ONCE_MAX: u32 = 1_024;
+/// See [`STREAMS_AT_ONCE_MAX`], in milliseconds.
+pub const STREAM_MS: u64 = 5;
+/// Connections that a member may open at once; then one more each [`VISIT_MS`]. One more is refused,
+/// and breaks the rules.
+pub const VISITS_AT_ONCE_MAX: u32 = 64;
+/// See [`VISITS_AT_ONCE_MAX`], in milliseconds.
+pub const VISIT_MS: u64 = 1_000;
+/// Sync streams that a member may open at once; then one more each [`TALK_MS`]. One more ends the
+/// connection, and breaks the rules.
+pub const TALKS_AT_ONCE_MAX: u32 = 64;
+/// See [`TALKS_AT_ONCE_MAX`], in milliseconds.
+pub const TALK_MS: u64 = 1_000;
 /// Inbound connections that have not proven a key yet; the oldest of the address with the most
 /// gives way to another one.
 pub const HANDSHAKES_MAX: usize = 64;

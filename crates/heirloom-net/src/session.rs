@@ -11,9 +11,11 @@ use crate::config::Timing;
 use crate::counters::Tally;
 use crate::event::{Delivery, NetworkEvent};
 use crate::framed::{self, LENGTH_SIZE};
+use crate::limits::{FRAME_US, FRAMES_AT_ONCE_MAX};
 use crate::link::{Link, Queued};
 use crate::meter::Pulse;
 use crate::opened::{LiveStream, Opened};
+use crate::pace::Pace;
 use futures::io::{BufReader, BufWriter, ReadHalf, WriteHalf};
 use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use heirloom_base::DeviceId;
@@ -182,12 +184,14 @@ async fn read(
     (signs, answer): (&mpsc::Sender<u8>, &watch::Sender<u64>),
 ) -> End {
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
+    let mut pace = Pace::new(FRAMES_AT_ONCE_MAX, Duration::from_micros(FRAME_US));
     loop {
+        pace.wait().await;
         let Ok(Some(length)) = framed::read_length(&mut reader).await else {
             return End::Over;
         };
         if length > FRAME_BYTES_MAX {
-            tracing::warn!(length, "a member sent too long a frame");
+            tracing::debug!(length, "a member sent too long a frame");
             return End::Broken;
         }
         let mut bytes = vec![0; length.max(1)];

@@ -3,13 +3,16 @@
 use crate::counters::{Counters, PeerCounters, Tally};
 use crate::limits;
 use crate::link::Links;
+use crate::pace::Pace;
 use crate::protocol::Protocol;
 use heirloom_base::DeviceId;
 use heirloom_base::limits::BLOB_STREAMS_MAX;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 /// What the swarm's task and the callers' handles look at together.
 #[derive(Debug, Default)]
@@ -38,6 +41,10 @@ pub(crate) struct Desk {
     pub(crate) pairing: Arc<Semaphore>,
     /// Hellos that the other side opened.
     pub(crate) hello: Arc<Semaphore>,
+    /// Connections that the other side opened.
+    pub(crate) visits: Mutex<Pace>,
+    /// Sync streams that the other side opened.
+    pub(crate) talks: Mutex<Pace>,
 }
 
 impl Default for Desk {
@@ -50,11 +57,27 @@ impl Default for Desk {
             serving: Arc::new(Semaphore::new(BLOB_STREAMS_MAX)),
             pairing: Arc::new(Semaphore::new(limits::PAIRING_STREAMS_MAX)),
             hello: Arc::new(Semaphore::new(1)),
+            visits: paced(limits::VISITS_AT_ONCE_MAX, limits::VISIT_MS),
+            talks: paced(limits::TALKS_AT_ONCE_MAX, limits::TALK_MS),
         }
     }
 }
 
+fn paced(at_once: u32, each_ms: u64) -> Mutex<Pace> {
+    Mutex::new(Pace::new(at_once, Duration::from_millis(each_ms)))
+}
+
 impl Desk {
+    /// Counts a connection that the other side opened; returns whether it may.
+    pub(crate) fn may_visit(&self) -> bool {
+        lock(&self.visits).take(Instant::now())
+    }
+
+    /// Counts a sync stream that the other side opened; returns whether it may.
+    pub(crate) fn may_talk(&self) -> bool {
+        lock(&self.talks).take(Instant::now())
+    }
+
     /// Returns the count of one conversation.
     pub(crate) fn tally(&self, protocol: Protocol) -> Arc<Tally> {
         self.tallies

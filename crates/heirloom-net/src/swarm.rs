@@ -29,6 +29,7 @@ use crate::opened::Opener;
 use crate::peer;
 use crate::session::End;
 use crate::shared::Shared;
+use crate::streams::is_flood;
 use circuits::Reservations;
 use dials::Dials;
 use futures::StreamExt;
@@ -39,7 +40,7 @@ use libp2p::Multiaddr;
 use libp2p::PeerId;
 use libp2p::mdns;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::swarm::{ConnectionId, NetworkBehaviour, Swarm, SwarmEvent};
+use libp2p::swarm::{ConnectionError, ConnectionId, NetworkBehaviour, Swarm, SwarmEvent};
 use paths::Paths;
 use peers::Peers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -200,6 +201,14 @@ impl Driver {
         self.outbox.push_back(Outgoing::Event(Box::new(event)));
     }
 
+    /// Tells that a member broke the rules.
+    fn broke(&mut self, peer: &PeerId, what: &'static str) {
+        let is_member = self.swarm.behaviour().gate.is_member(peer);
+        if let Some(device) = peer::device_of(peer).filter(|_| is_member) {
+            self.tell(NetworkEvent::Broke { device, what });
+        }
+    }
+
     fn begin(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.outbox.push_back(Outgoing::Begin(Box::pin(task)));
     }
@@ -241,6 +250,11 @@ impl Driver {
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 tracing::debug!(peer = %peer_id, ?cause, "a connection ended");
+                if let Some(ConnectionError::IO(error)) = &cause
+                    && is_flood(error)
+                {
+                    self.broke(&peer_id, "more streams than anybody needs");
+                }
                 self.on_closed(&peer_id, connection_id);
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {

@@ -1,6 +1,7 @@
 //! Devices that talk over real loopback TCP.
 
 mod connections;
+mod floods;
 mod frames;
 mod life;
 mod relays;

@@ -82,6 +82,7 @@ kinds! {
     Doubled = "message doubled";
     Overtaken = "message overtaken";
     Stalled = "stream held up";
+    LinkFrozen = "link frozen";
     Unreachable = "dial in vain";
     TransferBroken = "transfer of chunks broken off";
     CutOneWay = "way cut in one direction";

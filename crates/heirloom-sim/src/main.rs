@@ -1,19 +1,20 @@
 //! Plays households until a number of seeds is through.
 
 use heirloom_base::planted::Bug;
+use heirloom_sim::scenario::Report;
 use heirloom_sim::{Tally, crashes, exile, planted, rosters, scenario};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const USAGE: &str = "usage: heirloom-sim [--seeds N] [--exiles N] [--from SEED] [--threads N], or \
+const USAGE: &str = "usage: heirloom-sim [--seeds N] [--whole N] [--exiles N] [--from SEED] [--threads N], or \
                      heirloom-sim --planted | --crashes | --rosters N";
 /// Stories in which a planted bug must be found.
 const PLANTED_STORIES_MAX: u64 = 200;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let (mut seeds, mut exiles, mut histories, mut from) = (1_000, 0, 0, 0);
+    let (mut seeds, mut whole, mut exiles, mut histories, mut from) = (1_000, 0, 0, 0, 0);
     let mut threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         let number = arguments.next().and_then(|text| text.parse::<u64>().ok());
         match (argument.as_str(), number) {
             ("--seeds", Some(number)) => seeds = number,
+            ("--whole", Some(number)) => (seeds, whole) = (0, number),
             ("--exiles", Some(number)) => exiles = number,
             ("--rosters", Some(number)) => (seeds, histories) = (0, number),
             ("--from", Some(number)) => from = number,
@@ -35,7 +37,10 @@ fn main() -> ExitCode {
         }
     }
     if seeds > 0 {
-        play_all(from, seeds, threads);
+        play_all(from, seeds, threads, scenario::play);
+    }
+    if whole > 0 {
+        play_all(from, whole, threads, scenario::play_whole);
     }
     if exiles > 0 {
         take_out_all(from, exiles, threads);
@@ -81,12 +86,12 @@ fn spread<R: Send>(
 }
 
 /// Plays households with all their accidents.
-fn play_all(from: u64, seeds: u64, threads: u64) {
+fn play_all(from: u64, seeds: u64, threads: u64, play: fn(u64) -> Report) {
     let (mut inputs, mut answered, mut crashes, mut restores, mut simulated_ms) = (0, 0, 0, 0, 0);
     let (mut copies, mut rotten, mut attacks) = (0, 0, BTreeSet::new());
     let (mut checkpoints, mut previews) = (0, 0);
     let (mut last, mut tally) = (String::new(), Tally::default());
-    spread(from, seeds, threads, scenario::play, |report| {
+    spread(from, seeds, threads, play, |report| {
         tally.add(&report.tally);
         inputs += report.inputs;
         answered += report.answered;

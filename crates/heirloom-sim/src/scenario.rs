@@ -16,6 +16,8 @@ mod checks;
 const STEPS: u64 = 30;
 /// Time after the last accident within which everybody must be level.
 const SETTLE_MS: u64 = 600_000;
+/// Time of that in which is looked at who accuses whom.
+const WATCHED_MS: u64 = 120_000;
 /// A text that must never be readable where there is no key.
 const CANARY: &str = "canary";
 
@@ -71,6 +73,7 @@ struct Story {
     members: Vec<usize>,
     keeper: usize,
     blind: bool,
+    kind: Kind,
     /// A device that is not honest.
     hostile: Option<(usize, Malice)>,
     /// A copy of a member's folder, to be put back.
@@ -91,11 +94,32 @@ struct Story {
 /// When a promise is broken; the message names the seed.
 #[must_use]
 pub fn play(seed: u64) -> Report {
-    play_on(seed, false)
+    play_on(seed, Kind::Usual)
 }
 
-/// Plays the story of a seed on honest or on lying disks.
-fn play_on(seed: u64, lying_disk: bool) -> Report {
+/// Plays the story of a seed in a household in which nobody is hostile and every
+/// folder stays whole and in its place: nobody is accused of anything in it.
+///
+/// # Panics
+/// As [`play`].
+#[must_use]
+pub fn play_whole(seed: u64) -> Report {
+    play_on(seed, Kind::Whole)
+}
+
+/// What can happen in a story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Everything.
+    Usual,
+    /// Everything, and disks acknowledge what they forget.
+    LyingDisks,
+    /// Nothing that changes a folder, and nobody is hostile.
+    Whole,
+}
+
+/// Plays the story of a seed.
+fn play_on(seed: u64, kind: Kind) -> Report {
     let mut rng = Rng::new(seed);
     let faults = Faults {
         loss_percent: rng.below(8),
@@ -107,9 +131,9 @@ fn play_on(seed: u64, lying_disk: bool) -> Report {
         latency_ms_max: 1 + rng.below(400),
         disk_ms_max: 1 + rng.below(60),
         clock_skew_ms_max: if rng.chance(30) { 600_000_000_000 } else { 5_000 },
-        lying_disk,
+        lying_disk: kind == Kind::LyingDisks,
     };
-    let mut story = Story::begin(seed, rng, faults);
+    let mut story = Story::begin(seed, rng, faults, kind);
     for _ in 0..STEPS {
         story.step();
     }
@@ -125,7 +149,7 @@ fn play_on(seed: u64, lying_disk: bool) -> Report {
 }
 
 impl Story {
-    fn begin(seed: u64, mut rng: Rng, faults: Faults) -> Self {
+    fn begin(seed: u64, mut rng: Rng, faults: Faults, kind: Kind) -> Self {
         let mut world = World::new(seed, faults.without_losses());
         let phone = world.add_device("canaryPhone");
         let laptop = world.add_device("canaryLaptop");
@@ -135,6 +159,7 @@ impl Story {
         world.join(keeper, phone, if blind { Role::BlindKeeper } else { Role::Keeper });
         world.join(laptop, phone, Role::Member);
         let hostile = match seed % 4 {
+            _ if kind == Kind::Whole => None,
             2 => {
                 let guest = world.add_device("canaryGuest");
                 world.join(guest, phone, Role::Member);
@@ -171,6 +196,7 @@ impl Story {
             members: vec![phone, laptop],
             keeper,
             blind,
+            kind,
             hostile,
             copy: None,
             twin: None,
@@ -194,6 +220,7 @@ impl Story {
             14 => self.world.heal(),
             15..=16 => self.crash(),
             17 => self.restart(),
+            18..=22 | 27..=28 if self.kind == Kind::Whole => self.freeze_link(),
             18 => self.wipe(),
             19 => self.put_back(),
             20..=21 => self.clone_member(),
@@ -205,10 +232,10 @@ impl Story {
             28 => self.decay(),
             29 => self.freeze(),
             30 => self.kill(),
-            _ => {}
+            _ => self.freeze_link(),
         }
         let pause = self.rng.below(4_000);
-        self.world.run(pause);
+        self.watch(pause);
     }
 
     fn member(&mut self) -> usize {
@@ -356,7 +383,8 @@ impl Story {
         self.world.mend_disks();
         self.restart();
         self.world.heal();
-        self.world.run(SETTLE_MS);
+        self.watch(WATCHED_MS);
+        self.world.run(SETTLE_MS - WATCHED_MS);
         if self.twin.is_some() {
             // What the other of two clones wrote comes when it is on again.
             self.clone_member();

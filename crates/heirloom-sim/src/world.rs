@@ -131,6 +131,8 @@ pub struct World {
     links: BTreeMap<(usize, usize), (u64, u64)>,
     /// Pairs that cannot reach each other, in this direction.
     cut: BTreeSet<(usize, usize)>,
+    /// Until when everything between a pair is held up.
+    thaws: BTreeMap<(usize, usize), u64>,
     next_command: u64,
     inputs: u64,
     trace: [u8; 32],
@@ -171,6 +173,7 @@ impl World {
             ticket: 0,
             links: BTreeMap::new(),
             cut: BTreeSet::new(),
+            thaws: BTreeMap::new(),
             next_command: 0,
             inputs: 0,
             trace: [0; 32],

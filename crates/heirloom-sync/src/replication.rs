@@ -18,9 +18,11 @@ mod crowd;
 mod doubles;
 pub(crate) mod floods;
 mod forks;
+mod lives;
 mod pause;
 mod receipts;
 pub(crate) mod relay;
+pub(crate) mod talk;
 mod trace;
 mod way;
 pub(crate) mod words;
@@ -102,6 +104,9 @@ pub enum Output {
     Receipt(DeviceId, Vec<u8>),
     /// A device has signed what cannot be true: keep the proof.
     Contradiction(DeviceId, Contradiction),
+    /// The lives of its store that a device has shown itself, the earliest first: keep
+    /// them.
+    Lives(DeviceId, Vec<Incarnation>),
     /// A device's own words say so, without a proof to show others.
     Found(DeviceId, Finding),
     /// A peer's hello is of versions that are not spoken here: older ones, or newer.
@@ -130,6 +135,8 @@ pub struct Replication {
     ledger: Ledger,
     /// What each device said of itself, beside its newest receipt.
     words: BTreeMap<DeviceId, Words>,
+    /// What others had seen of this device's log.
+    sights: lives::Sights,
     /// Counts conversations and receipts, to tell what was before what.
     moment: u64,
     outputs: VecDeque<Output>,
@@ -165,6 +172,7 @@ impl Replication {
             sessions: BTreeMap::new(),
             ledger: Ledger::default(),
             words: BTreeMap::new(),
+            sights: lives::Sights::default(),
             moment: 0,
             outputs: VecDeque::new(),
             urgent: false,
@@ -268,6 +276,7 @@ impl Replication {
 
     /// Notes that a long message of a peer is on its way.
     pub fn coming(&mut self, now: Now, device: DeviceId) {
+        self.heard(now, device);
         if let Some(session) = self.sessions.get_mut(&device) {
             session.coming(now);
         }
@@ -292,7 +301,11 @@ impl Replication {
     #[must_use]
     pub fn conversation(&self, device: DeviceId) -> Option<Conversation> {
         self.sessions.get(&device).map(|session| Conversation {
-            awaited_since_ms: session.awaited_since_ms,
+            awaited_since_ms: session
+                .awaited_since_ms
+                .into_iter()
+                .chain(session.talk.asked_ms)
+                .min(),
             sent_ms: session.sent_ms,
             refuses_since_ms: session.refuses_since_ms(),
         })
@@ -315,8 +328,10 @@ impl Replication {
             return self.offence(device, "a hello with entries that no log can have");
         }
         self.agree(device, &hello.vector);
+        let owes = self.owes(device);
         let Some(session) = self.sessions.get_mut(&device) else { return };
         session.greet(now, hello);
+        self.claimed(now, device, owes);
         self.show_ends(device, &hello.vector);
         self.greet_words(device, &hello.vector);
         let receipts: Vec<Vec<u8>> = self
@@ -421,6 +436,7 @@ impl Replication {
 
     fn stage(&mut self, now: Now, from: DeviceId, entry: Entry, mut state: LogState) {
         let (log, seq) = (entry.header().log, entry.header().seq);
+        self.note_sight(&entry);
         if self.own_log == Some(log) {
             self.own_log = None;
             self.outputs.push_back(Output::RolledBack(log));
@@ -432,7 +448,7 @@ impl Replication {
             session.shown(log, seq);
             session.wanted.remove(&log);
             session.progressed(now);
-            session.delivered_ms = now.mono_ms;
+            session.delivered(now);
             session.coming_until_ms = now.mono_ms.saturating_add(COMING_MS);
             session.news += 1;
             session.news_ms = now.mono_ms;
@@ -625,8 +641,8 @@ impl Replication {
         self.logs.values().flat_map(|state| state.incomplete.values().flatten()).copied().collect()
     }
 
-    /// Returns when [`Replication::send_receipt`], [`Replication::resume`] or
-    /// [`Replication::find_stalls`] is due.
+    /// Returns when [`Replication::send_receipt`], [`Replication::resume`],
+    /// [`Replication::ask_silent`] or [`Replication::find_stalls`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let ready = self.sessions.values().any(|session| session.ready);
@@ -639,6 +655,7 @@ impl Replication {
             .chain(self.sessions.values().filter_map(|session| session.held_until_ms))
             .chain(self.sessions.values().flat_map(Session::relays_ms))
             .chain(self.sessions.values().filter_map(Session::receipts_ms))
+            .chain(self.ask_silent_ms())
             .min()
     }
 
@@ -647,6 +664,7 @@ impl Replication {
         for (device, session) in &mut self.sessions {
             if session.stalled_ms().is_some_and(|due| due <= now.mono_ms) {
                 session.awaited_since_ms = None;
+                session.talk.asked_ms = None;
                 self.outputs.push_back(Output::Stalled(*device));
             }
         }

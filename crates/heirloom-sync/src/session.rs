@@ -4,6 +4,7 @@ use crate::message::{Hello, Message, PACKS_FROM};
 use crate::receipt::Receipt;
 use crate::replication::floods::Allowance;
 use crate::replication::relay::Kept;
+use crate::replication::talk::Talk;
 use crate::vector::VersionVector;
 use heirloom_base::{DeviceId, Incarnation, LogId, Now, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,9 +62,17 @@ pub(crate) struct Session {
     pub(crate) life: Option<Incarnation>,
     /// Since when others know a receipt of the peer that it has not shown here.
     pub(crate) told_others_since_ms: Option<u64>,
+    /// For how long the peer was heard.
+    pub(crate) talk: Talk,
     /// When the peer last sent an entry that was news or that it had not sent
-    /// yet, or the conversation began.
+    /// yet, or first said that it holds more than is here, and what
+    /// its talk's clock showed then.
     pub(crate) delivered_ms: u64,
+    pub(crate) delivered_talk_ms: u64,
+    /// What that clock showed when others were first seen to know a later receipt,
+    /// and when it first said that it holds less than it had acknowledged.
+    pub(crate) told_others_talk_ms: u64,
+    pub(crate) withdrawn_talk_ms: Option<u64>,
     /// Until when bytes that come are taken for entries on their way.
     pub(crate) coming_until_ms: u64,
     /// Logs that the peer asked for again: what it said of them before is not
@@ -89,6 +98,8 @@ pub(crate) struct Session {
     pub(crate) wants: usize,
     /// How often this device asked the peer for a part of a log again.
     pub(crate) asked: usize,
+    /// How often the peer said hello.
+    pub(crate) hellos: usize,
     /// How often the peer asked for entries before their turn.
     pub(crate) tails: usize,
     /// Logs of which the peer was told of a hole.
@@ -111,13 +122,29 @@ pub(crate) struct Session {
 pub struct Shortfall {
     /// Entries that it had acknowledged and says now that it does not hold.
     pub withdrawn: u64,
+    /// For how long it has talked since it said so.
+    pub withdrawn_for_ms: u64,
     /// Since when others know a later receipt than those that it shows here,
     /// on the monotonic clock.
     pub told_others_since_ms: Option<u64>,
+    /// For how long it has talked since then.
+    pub told_others_for_ms: u64,
     /// Entries that it says that it holds and has not sent.
     pub undelivered: u64,
-    /// When it last sent one, on the monotonic clock.
+    /// When it last sent one or first said so, on the monotonic clock.
     pub delivered_ms: u64,
+    /// For how long it has talked since then. A peer that is not heard does not
+    /// withhold anything.
+    pub undelivered_for_ms: u64,
+}
+
+impl Shortfall {
+    /// Returns whether some of it has not lasted for so many milliseconds of talk.
+    pub(crate) fn is_open(&self, usual_ms: u64) -> bool {
+        let withdrawn = self.withdrawn > 0 && self.withdrawn_for_ms < usual_ms;
+        let told = self.told_others_since_ms.is_some() && self.told_others_for_ms < usual_ms;
+        withdrawn || told || self.undelivered > 0 && self.undelivered_for_ms < usual_ms
+    }
 }
 
 /// What a conversation with a peer waits for, on the monotonic clock.
@@ -153,6 +180,7 @@ impl Session {
         Self {
             awaited_since_ms: Some(now.mono_ms),
             message_bytes: limits::MESSAGE_FIRST_BYTES,
+            talk: Talk::begun(now),
             ..Self::default()
         }
     }
@@ -186,7 +214,11 @@ impl Session {
     /// Notes that somebody else showed a newer receipt of the peer.
     pub(crate) fn heard_of_more(&mut self, now: Now, generation: Incarnation) {
         if self.generation == Some(generation) {
+            if self.told_others_since_ms.is_none() {
+                self.told_others_talk_ms = self.talk.at(now);
+            }
             self.told_others_since_ms.get_or_insert(now.mono_ms);
+            self.talk.is_doubted = true;
         }
     }
 
@@ -194,7 +226,7 @@ impl Session {
     pub(crate) fn greet(&mut self, now: Now, hello: &Hello) {
         if !self.ready {
             self.progressed(now);
-            self.delivered_ms = now.mono_ms;
+            self.delivered(now);
             self.coming_until_ms = now.mono_ms.saturating_add(COMING_MS);
         }
         self.ready = true;
@@ -256,7 +288,7 @@ impl Session {
     /// no entries is not believed for ever.
     pub(crate) fn coming(&mut self, now: Now) {
         if now.mono_ms < self.coming_until_ms {
-            self.delivered_ms = now.mono_ms;
+            self.delivered(now);
         }
     }
 
@@ -287,7 +319,8 @@ impl Session {
 
     /// Returns when the peer counts as stalled.
     pub(crate) fn stalled_ms(&self) -> Option<u64> {
-        self.awaited_since_ms.map(|since| since + limits::STALL_MS_MAX as u64)
+        let since = self.awaited_since_ms.into_iter().chain(self.talk.asked_ms).min();
+        since.map(|since| since + limits::STALL_MS_MAX as u64)
     }
 
     /// Returns when what is kept back is passed on.
@@ -310,7 +343,7 @@ impl Session {
         let sent = self.sent_again.entry(log).or_default();
         if seq > *sent {
             *sent = seq;
-            self.delivered_ms = now.mono_ms;
+            self.delivered(now);
         }
     }
 

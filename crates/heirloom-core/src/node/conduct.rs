@@ -8,13 +8,13 @@ use crate::input::EffectId;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::{View, damaged};
-use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, count, limits, time};
+use heirloom_base::{
+    ChunkId, DeviceId, Incarnation, LogId, Now, Reader, Writer, count, limits, time,
+};
 use heirloom_identity::RosterError;
 use heirloom_sync::{Contradiction, Finding, Shortfall};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Time for which what travels may look as if somebody did not keep its word.
-const USUAL_MS: u64 = 10_000;
 /// Part of the roster that one device may fill without a word: more than a
 /// household needs in its life.
 const ROSTER_SHARE: usize = limits::ROSTER_OPS_MAX / 16;
@@ -143,6 +143,27 @@ impl Node {
         Ok(())
     }
 
+    /// Keeps the lives of a device's store over a restart.
+    pub(super) fn keep_lives(
+        storage: &mut dyn Storage,
+        device: DeviceId,
+        lives: &[Incarnation],
+    ) -> Result<(), StorageError> {
+        let bytes = lives.iter().flat_map(|life| life.0).collect();
+        let mut view = View::new(storage);
+        view.put_bytes(rows::key(table::LIVES, &[&device.0]), bytes);
+        view.commit(None)
+    }
+
+    /// Puts them back.
+    pub(super) fn load_lives(&mut self, key: &[u8], bytes: &[u8]) {
+        let device = key.get(1..).and_then(<[u8]>::first_chunk::<32>).copied().map(DeviceId);
+        let lives = bytes.as_chunks::<16>().0.iter().copied().map(Incarnation);
+        if let Some(device) = device {
+            self.replication.load_lives(device, &lives.collect::<Vec<_>>());
+        }
+    }
+
     /// Compares what came of a fetch with what the asked device had acknowledged.
     pub(super) fn judge_fetch(
         &mut self,
@@ -159,6 +180,19 @@ impl Node {
         let lacking = self.conduct.lacked.entry(device).or_default();
         lacking.extend(lacked.iter().filter(|chunk| acknowledged.contains(chunk)));
         lacking.retain(|chunk| !arrived.contains(chunk));
+    }
+
+    /// Returns whom this device names in its status for how it behaves, and why.
+    #[must_use]
+    pub fn accusations(&self, now: Now) -> Vec<(DeviceId, Problem)> {
+        let others = self.membership.peers(self.device()).into_iter();
+        others
+            .flat_map(|device| {
+                let mut problems = Vec::new();
+                self.problems_with(now, device, &mut problems);
+                problems.into_iter().map(move |problem| (device, problem))
+            })
+            .collect()
     }
 
     /// Returns what is wrong with other devices, each by its name.
@@ -199,7 +233,7 @@ impl Node {
         }
         self.strangeness(now, device, &mut report);
         let shortfall = self.replication.shortfall(device);
-        for (code, text) in shortfall.iter().flat_map(|short| shortfall_texts(now, &name, short)) {
+        for (code, text) in shortfall.iter().flat_map(|short| shortfall_texts(&name, short)) {
             if code == "holds-less" && !findings.is_empty() {
                 continue;
             }
@@ -294,6 +328,13 @@ fn finding_text(name: &str, finding: Finding) -> (&'static str, String) {
                 entries(count)
             ),
         ),
+        Finding::BeginsAgain(count) => (
+            "took-back",
+            format!(
+                "The store of {name} began anew {count} times within a day, each time without \
+                 what it had acknowledged: its disk fails, or it does not keep its word."
+            ),
+        ),
         Finding::Alternates => (
             "took-back",
             format!(
@@ -311,19 +352,19 @@ fn contradiction_text(name: &str) -> String {
     )
 }
 
-fn shortfall_texts(now: Now, name: &str, short: &Shortfall) -> Vec<(&'static str, String)> {
-    let is_long = |since_ms: u64| now.mono_ms >= since_ms.saturating_add(USUAL_MS);
+fn shortfall_texts(name: &str, short: &Shortfall) -> Vec<(&'static str, String)> {
+    let is_long = |talked_ms: u64| talked_ms >= limits::WORD_MS as u64;
     let mut texts = Vec::new();
-    if short.withdrawn > 0 && is_long(short.delivered_ms) {
+    if short.withdrawn > 0 && is_long(short.withdrawn_for_ms) {
         let text =
             format!("{name} holds less than it had acknowledged, by entries: {}.", short.withdrawn);
         texts.push(("holds-less", text));
     }
-    if short.told_others_since_ms.is_some_and(is_long) {
+    if short.told_others_since_ms.is_some() && is_long(short.told_others_for_ms) {
         let text = format!("{name} shows other devices receipts that it does not show this one.");
         texts.push(("tells-others-more", text));
     }
-    if short.undelivered > 0 && is_long(short.delivered_ms) {
+    if short.undelivered > 0 && is_long(short.undelivered_for_ms) {
         let text = format!(
             "{name} says that it holds entries that it does not send: {}.",
             short.undelivered

@@ -52,6 +52,7 @@ impl Node {
         self.end_pauses(now);
         self.replication.find_stalls(now);
         self.replication.resume(now);
+        self.replication.ask_silent(now);
         self.replication.pump(now, &mut |log, seq| read_entry(storage, log, seq));
         self.replication.send_receipt(now, &self.config.device);
         self.drain(now, storage)?;
@@ -121,6 +122,7 @@ impl Node {
                     self.owes_look_for_lost = true;
                     Self::keep_receipt(storage, device, bytes)?;
                 }
+                Output::Lives(device, lives) => Self::keep_lives(storage, device, &lives)?,
                 Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,
             }
         }
@@ -262,6 +264,7 @@ impl Node {
         device: DeviceId,
         bytes: &[u8],
     ) -> Result<(), StorageError> {
+        self.replication.heard(now, device);
         let Ok(message) = Message::from_bytes(bytes) else {
             match Message::hello_versions(bytes).and_then(other_version) {
                 Some(is_newer) => self.other_version(device, is_newer),
@@ -271,6 +274,7 @@ impl Node {
             return Ok(());
         };
         match message {
+            Message::Hello(_) if !self.replication.may_greet(device) => {}
             Message::Hello(hello) => {
                 self.receive_hello(now, device, &hello);
                 self.compare_own_logs(now, storage, device, &hello.vector);
@@ -533,6 +537,7 @@ fn speaker(input: &Input) -> Option<DeviceId> {
         | Input::Seen { .. }
         | Input::Reached { .. }
         | Input::Coming { .. }
+        | Input::Broke { .. }
         | Input::Way { .. } => None,
     }
 }

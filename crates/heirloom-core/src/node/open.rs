@@ -198,6 +198,9 @@ impl Node {
                 self.conduct.load_forked(log);
             }
         }
+        for (key, bytes) in all_rows(storage, &[table::LIVES])? {
+            self.load_lives(&key, &bytes);
+        }
         for (_, bytes) in all_rows(storage, &[table::CONTRADICTION])? {
             self.replication.load_contradiction(super::conduct::proof_from(&bytes)?);
         }

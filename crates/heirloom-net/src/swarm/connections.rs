@@ -27,6 +27,12 @@ impl Driver {
             self.swarm.close_connection(id);
             return;
         };
+        let member = self.swarm.behaviour().gate.is_member(&peer);
+        if endpoint.is_listener() && member && !self.shared.desk(device).may_visit() {
+            self.broke(&peer, "connections opened again and again");
+            self.swarm.close_connection(id);
+            return;
+        }
         let (open, closed) = closed_signal();
         let (relayed, since) = (endpoint.is_relayed(), Instant::now());
         let (dialled, outbound) = (has_dialled(endpoint), is_outbound(endpoint));
@@ -49,7 +55,6 @@ impl Driver {
         let desk = self.shared.desk(device);
         self.peers.entry(device, || Peer::new(peer, desk)).add(connection);
         self.dials.established(id, device);
-        let member = self.swarm.behaviour().gate.is_member(&peer);
         if !known {
             let address = address::with_peer(endpoint.get_remote_address(), peer);
             match member {

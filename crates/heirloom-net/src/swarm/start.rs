@@ -18,6 +18,7 @@ use crate::opened::Opener;
 use crate::peer;
 use crate::porch::Porch;
 use crate::shared::Shared;
+use crate::streams::Paced;
 use futures::{FutureExt, StreamExt};
 use heirloom_base::limits::{DEVICES_MAX, STRANGER_BYTES_MAX};
 use libp2p::core::muxing::StreamMuxerBox;
@@ -122,7 +123,7 @@ fn transport(
         .timeout(Duration::from_millis(limits::DIAL_MS_MAX));
     let transport = upgraded.map(move |(peer, muxer), point| {
         proven.prove(peer, &point);
-        (peer, StreamMuxerBox::new(muxer))
+        (peer, StreamMuxerBox::new(Paced::new(muxer)))
     });
     Ok(transport.boxed())
 }

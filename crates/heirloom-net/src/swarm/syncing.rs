@@ -78,6 +78,11 @@ impl Driver {
             return;
         }
         if let Some(peer) = self.peers.get(device) {
+            let id = peer.id;
+            if !peer.desk.may_talk() {
+                self.broke(&id, "conversations begun anew again and again");
+                return self.cut(device, Stop::Replace);
+            }
             peer.stop_sync(Stop::Replace);
         }
         let Some((ticket, stop)) = self.activate(device, Some(id)) else {
@@ -125,7 +130,12 @@ impl Driver {
                 match end {
                     End::Over => {}
                     End::Dead => self.cut_session(device, ticket),
-                    End::Broken => self.cut(device, Stop::Replace),
+                    End::Broken => {
+                        if let Some(id) = self.peers.get(device).map(|peer| peer.id) {
+                            self.broke(&id, "a frame that is longer than one may be");
+                        }
+                        self.cut(device, Stop::Replace);
+                    }
                 }
                 (device, ticket, false)
             }

@@ -75,6 +75,12 @@ async fn a_member_that_claims_too_long_a_frame_is_disconnected() {
     let (lower, mut higher) = pair().await;
     let link = lower.network.shared.links.get(higher.id()).unwrap();
     link.push_unchecked(vec![0; FRAME_BYTES_MAX + 1]).await;
+    let told = |event| match event {
+        NetworkEvent::Broke { device, what } => Some((device, what)),
+        _ => None,
+    };
+    let broke = higher.until("it is told", told).await;
+    assert_eq!(broke, (lower.id(), "a frame that is longer than one may be"));
     assert_eq!(higher.disconnected().await, lower.id());
 }
 

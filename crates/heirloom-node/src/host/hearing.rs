@@ -62,6 +62,7 @@ impl Host {
             }
             NetworkEvent::Frame { device, bytes } => Some(Input::Frame { device, bytes }),
             NetworkEvent::Coming { device } => Some(Input::Coming { device }),
+            NetworkEvent::Broke { device, what } => Some(Input::Broke { device, what }),
             NetworkEvent::Hello { device, bytes, reply } => self.greeted(device, bytes, reply),
             NetworkEvent::Pairing { device, stream } => {
                 self.begin_conversation(device, stream);

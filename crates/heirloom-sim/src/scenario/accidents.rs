@@ -193,6 +193,18 @@ impl Story {
         self.world.freeze(device, milliseconds);
     }
 
+    /// Holds up all that travels between two devices for up to a minute and a
+    /// half. Stories with a hostile device have enough else that is late.
+    pub(super) fn freeze_link(&mut self) {
+        if self.hostile.is_some() {
+            return;
+        }
+        let count = self.world.devices.len();
+        let (one, other) = (self.rng.index(count), self.rng.index(count));
+        let milliseconds = 500 + self.rng.below(90_000);
+        self.world.freeze_link(one, other, milliseconds);
+    }
+
     /// Ends somebody's process.
     pub(super) fn kill(&mut self) {
         let device = self.rng.index(self.world.devices.len());

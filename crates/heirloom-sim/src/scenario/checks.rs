@@ -1,12 +1,14 @@
 //! The promises, checked after the last accident.
 
-use super::{CANARY, Story, card};
+use super::{CANARY, Kind, Story, card};
 use crate::hostile::Mind;
 use heirloom_base::{RecordId, limits};
 use heirloom_core::command::{Answer, Command};
 use heirloom_sync::entry::kind;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Pause between two looks at who accuses whom.
+const WATCH_MS: u64 = 250;
 /// Rows of one list, more than there ever are.
 const LIST_MAX: usize = 100_000;
 
@@ -28,6 +30,33 @@ impl Story {
         self.check_waiting();
         self.check_named();
         self.check_previews();
+    }
+
+    /// Lets time pass, and looks now and then at who accuses whom.
+    pub(super) fn watch(&mut self, milliseconds: u64) {
+        let until = self.world.now_ms + milliseconds;
+        while self.world.now_ms < until {
+            self.check_accused();
+            self.world.run((until - self.world.now_ms).min(WATCH_MS));
+        }
+    }
+
+    /// Where nobody is hostile and no folder changed but by its own device,
+    /// nobody is ever said not to keep its word, also not for a moment. A store
+    /// whose disk lost something begins anew, and is told so: see decision 31.
+    fn check_accused(&mut self) {
+        let report = &self.report;
+        let changed = report.restores + report.copies + report.rotten + report.decayed;
+        if self.hostile.is_some() || changed > 0 || self.kind == Kind::LyingDisks {
+            return;
+        }
+        for device in self.honest() {
+            let mut accused = self.world.accusations(device);
+            accused
+                .retain(|problem| !["clock-ahead", "began-anew"].contains(&problem.code.as_str()));
+            let seed = self.report.seed;
+            assert!(accused.is_empty(), "seed {seed}: device {device} says {accused:?}");
+        }
     }
 
     /// What a checkpoint showed has made room for the records themselves.

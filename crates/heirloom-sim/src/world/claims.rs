@@ -2,6 +2,7 @@
 
 use super::World;
 use heirloom_base::{Decode as _, DeviceId};
+use heirloom_core::command::Problem;
 use heirloom_sync::{Message, Receipt, VersionVector};
 
 /// Of so many messages one is looked at: reading a disk takes long.
@@ -30,6 +31,17 @@ impl World {
             let (name, log) = (&machine.name, log.short());
             assert!(tip.seq <= held, "{name} claims {} of {log} and holds {held}", tip.seq);
         }
+    }
+
+    /// Returns what a device that is on and not frozen says against others.
+    #[must_use]
+    pub fn accusations(&self, device: usize) -> Vec<Problem> {
+        let Some(machine) = self.devices.get(device).filter(|_| self.frozen(device).is_none())
+        else {
+            return Vec::new();
+        };
+        let said = machine.node.as_ref().map(|node| node.accusations(self.now(device)));
+        said.into_iter().flatten().map(|(_, problem)| problem).collect()
     }
 
     fn claimed(&self, from: usize, own: DeviceId, bytes: &[u8]) -> Vec<VersionVector> {

@@ -37,6 +37,30 @@ impl World {
         }
     }
 
+    /// Holds up everything between two devices for a time, as where a network
+    /// goes on without a word and comes back before anybody gives up.
+    pub fn freeze_link(&mut self, one: usize, other: usize, milliseconds: u64) {
+        if !self.links.contains_key(&pair(one, other)) {
+            return;
+        }
+        self.tally.note(Fault::LinkFrozen);
+        self.thaws.insert(pair(one, other), self.now_ms + milliseconds);
+        let is_held = |happening: &Happening| matches!(happening, Happening::Deliver { from, to, .. } if pair(*from, *to) == pair(one, other));
+        let queue = std::mem::take(&mut self.queue);
+        self.queue = queue
+            .into_iter()
+            .map(|((time, ticket), happening)| {
+                let held_ms = if is_held(&happening) { milliseconds } else { 0 };
+                ((time + held_ms, ticket), happening)
+            })
+            .collect();
+    }
+
+    /// Returns how long what is sent between two devices is held up.
+    fn held_ms(&self, one: usize, other: usize) -> u64 {
+        self.thaws.get(&pair(one, other)).map_or(0, |thaw| thaw.saturating_sub(self.now_ms))
+    }
+
     pub(super) fn send(&mut self, from: usize, to: DeviceId, bytes: Vec<u8>) {
         let Some(to) = self.number(to) else { return };
         let Some(life) = self.links.get(&pair(from, to)).copied() else { return };
@@ -68,6 +92,7 @@ impl World {
         if delay >= LATE_MS {
             self.tally.note(Fault::Late);
         }
+        delay += self.held_ms(from, to);
         let may_overtake = self.rng.chance(self.faults.reorder_percent);
         if self.rng.below(1_000) < self.faults.stall_permille {
             self.tally.note(Fault::Stalled);
@@ -84,7 +109,9 @@ impl World {
             if delay < last {
                 self.tally.note(Fault::Overtaken);
             }
-            return delay;
+            // Nothing overtakes what holds up its stream.
+            let held_up = last.saturating_sub(self.faults.latency_ms_max + LATE_MS);
+            return delay.max(held_up);
         }
         delay.max(last)
     }
@@ -188,6 +215,7 @@ impl World {
             return;
         }
         let boots = (self.boot_of(from.min(to)), self.boot_of(from.max(to)));
+        self.thaws.remove(&pair(from, to));
         self.links.insert(pair(from, to), boots);
         self.input(from, Input::PeerUp { device: second });
         self.input(to, Input::PeerUp { device: first });

@@ -1,3 +1,4 @@
+mod silence;
 mod treachery;
 
 use super::*;

@@ -93,6 +93,18 @@ impl Replication {
         }
     }
 
+    /// Notes that a peer says hello; returns whether it is read, which it is only so
+    /// often in a conversation.
+    pub fn may_greet(&mut self, from: DeviceId) -> bool {
+        let Some(session) = self.sessions.get_mut(&from) else { return true };
+        session.hellos = session.hellos.saturating_add(1);
+        let may = session.hellos <= limits::HELLOS_MAX;
+        if !may {
+            self.offence(from, "hellos in one conversation again and again");
+        }
+        may
+    }
+
     /// Returns whether a peer had no credit left for what it sends: whoever keeps
     /// to its window never has as much on its way.
     pub(super) fn is_beyond_credit(&self, from: DeviceId) -> bool {

@@ -65,7 +65,8 @@ impl Replication {
         let held = |log: LogId| self.logs.get(&log).map_or(0, |state| state.staged);
         let mut asking = Vec::new();
         for (device, session) in &mut self.sessions {
-            session.delivered_ms = now.mono_ms;
+            session.delivered(now);
+            session.talk.is_doubted = true;
             let known = session.theirs.tips.iter();
             let ahead = known.filter(|(log, tip)| tip.seq > held(**log)).map(|(log, _)| *log);
             let mut logs = std::mem::take(&mut session.dropped);

@@ -58,10 +58,12 @@ impl Replication {
         let known = self.ledger.receipt(holder);
         let is_newest = known.is_none_or(|known| !receipt.is_older_than(known));
         let generation = receipt.generation;
-        if holder == from
-            && let Some(session) = self.sessions.get_mut(&from)
-        {
-            session.hear(&receipt, is_newest);
+        if holder == from {
+            let owes = self.owes(from);
+            if let Some(session) = self.sessions.get_mut(&from) {
+                session.hear(&receipt, is_newest);
+            }
+            self.claimed(now, from, owes);
         }
         if self.ledger.record(receipt, bytes.clone(), from) {
             if holder != from
@@ -87,14 +89,19 @@ impl Replication {
         let session = self.sessions.get(&device).filter(|session| session.ready)?;
         let withdrawn = session.promised.entries_beyond(&session.theirs);
         // What is not taken in is not withheld.
-        let undelivered = if self.is_paused() {
-            0
-        } else {
-            self.undelivered(&session.theirs, &self.passed_over(session))
-        };
+        let undelivered = if self.is_paused() { 0 } else { self.unsent(session) };
         let Session { told_others_since_ms, delivered_ms, .. } = *session;
         let falls_short = withdrawn > 0 || undelivered > 0 || told_others_since_ms.is_some();
-        let shortfall = Shortfall { withdrawn, told_others_since_ms, undelivered, delivered_ms };
+        let withdrawn_since = session.withdrawn_talk_ms;
+        let shortfall = Shortfall {
+            withdrawn,
+            withdrawn_for_ms: withdrawn_since.map_or(0, |mark| session.talk.since(mark)),
+            told_others_since_ms,
+            told_others_for_ms: session.talk.since(session.told_others_talk_ms),
+            undelivered,
+            delivered_ms,
+            undelivered_for_ms: session.talk.since(session.delivered_talk_ms),
+        };
         falls_short.then_some(shortfall)
     }
 
@@ -111,10 +118,22 @@ impl Replication {
         self.logs.iter().flat_map(of_log).collect()
     }
 
-    /// Counts the entries that somebody claims to hold and that are not here.
-    /// Of a log with two ends the other one is not asked for.
-    fn undelivered(&self, theirs: &VersionVector, but: &BTreeSet<LogId>) -> u64 {
-        let held = |log: LogId| self.logs.get(&log).map_or(0, |state| state.durable);
+    /// Counts the entries that a peer claims to hold and that have not come. What
+    /// the disk here takes long to write, nobody withholds.
+    pub(super) fn unsent(&self, session: &Session) -> u64 {
+        let but = self.passed_over(session);
+        self.beyond(&session.theirs, &but, |state| state.staged)
+    }
+
+    /// Counts the entries that somebody claims to hold beyond those here. Of a log
+    /// with two ends the other one is not asked for.
+    fn beyond(
+        &self,
+        theirs: &VersionVector,
+        but: &BTreeSet<LogId>,
+        end: impl Fn(&LogState) -> u64,
+    ) -> u64 {
+        let held = |log: LogId| self.logs.get(&log).map_or(0, &end);
         let beyond = theirs
             .tips
             .iter()
@@ -139,7 +158,7 @@ impl Replication {
                 *end = (*end).max(*tip);
             }
         }
-        self.undelivered(&all, &BTreeSet::new())
+        self.beyond(&all, &BTreeSet::new(), |state| state.durable)
     }
 
     /// Puts a kept contradiction back into the ledger, at start, if it is one.

@@ -3,6 +3,7 @@ mod crowds;
 mod holes;
 mod pauses;
 mod relays;
+mod talks;
 mod ways;
 mod words;
 
@@ -26,6 +27,8 @@ struct Peer {
     replication: Replication,
     entries: BTreeMap<(LogId, u64), Vec<u8>>,
     seen: Vec<Output>,
+    /// What its entries say that it has seen.
+    sight: Option<(LogId, u64)>,
     /// Its disk refuses every write.
     is_full: bool,
 }
@@ -42,6 +45,7 @@ impl Peer {
             replication,
             entries: BTreeMap::new(),
             seen: Vec::new(),
+            sight: None,
             is_full: false,
         }
     }
@@ -66,7 +70,7 @@ impl Peer {
             roster_heads: vec![OpId([5; 32])],
             hlc: Hlc(seq),
             epoch: EpochId([6; 32]),
-            seen: Vec::new(),
+            seen: self.sight.into_iter().collect(),
             chunks: Vec::new(),
         };
         let body = Body { parts: vec![Part { record: RecordId([1; 16]), change }] };
@@ -113,6 +117,7 @@ impl Peer {
         loop {
             let entries = &self.entries;
             self.replication.release_credit(now);
+            self.replication.ask_silent(now);
             self.replication.receive_waiting(now, &|_| true);
             self.replication.pump(now, &mut |log, seq| entries.get(&(log, seq)).cloned());
             self.replication.send_receipt(now, &self.keys);
@@ -142,6 +147,7 @@ impl Peer {
     }
 
     fn receive(&mut self, now: Now, from: DeviceId, message: &Message) {
+        self.replication.heard(now, from);
         match Message::from_bytes(&message.to_bytes()).unwrap() {
             Message::Hello(hello) => self.replication.receive_hello(now, from, &hello),
             Message::Entries { urgent, entries } => {
@@ -214,7 +220,8 @@ fn two_devices_exchange_what_each_lacks_and_know_it_of_each_other() {
     run(&mut peers, late);
     for (own, other) in [(0, 1), (1, 0)] {
         assert_eq!(peers[own].replication.distance(peers[other].id()), (0, 0));
-        assert!(peers[own].seen.iter().all(|output| matches!(output, Output::Receipt(..))));
+        let quiet = |output: &Output| matches!(output, Output::Receipt(..) | Output::Lives(..));
+        assert!(peers[own].seen.iter().all(quiet));
     }
     let log = peers[0].log;
     assert_eq!(peers[0].replication.ledger().holders(log, 700).count(), 1);

@@ -30,7 +30,7 @@ impl Replication {
             for session in self.sessions.values_mut().filter(|session| !session.held.is_empty()) {
                 session.held_until_ms = Some(0);
                 // What could not be sent is not withheld.
-                session.delivered_ms = now.mono_ms;
+                session.delivered(now);
             }
         }
     }

@@ -17,15 +17,19 @@ use std::collections::BTreeMap;
 /// Time after which a receipt that others showed is older than any hello that
 /// has not arrived yet: several times what opening a stream may take.
 const RELAYED_SURE_MS: u64 = 60_000;
+/// Beginnings of one device's store within a day from which on it is not told
+/// mildly any more: a disk that fails so often is no place for a copy either.
+const BEGINNINGS_MAX: usize = 3;
+const DAY_MS: u64 = 86_400_000;
 /// Lives of one device's store that are told apart.
 const LIVES_MAX: usize = 16;
 
 /// A moment of this device: whatever covers a later entry of its log, or is said
 /// in a later conversation, was signed after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    moment: u64,
-    own: Option<(LogId, u64)>,
+pub(super) struct Mark {
+    pub(super) moment: u64,
+    pub(super) own: Option<(LogId, u64)>,
 }
 
 /// What is known of how one device speaks of itself.
@@ -36,10 +40,12 @@ pub(crate) struct Words {
     /// When others last showed a receipt that is newer than that.
     relayed_ms: Option<u64>,
     /// When each life of its store was first heard of.
-    lives: BTreeMap<Incarnation, Mark>,
+    pub(super) lives: BTreeMap<Incarnation, Mark>,
+    /// Those that it has shown itself, the earliest first.
+    pub(super) shown: Vec<Incarnation>,
     /// For two lives, when a receipt of the second was known to be signed after
     /// one of the first.
-    later: BTreeMap<(Incarnation, Incarnation), Mark>,
+    pub(super) later: BTreeMap<(Incarnation, Incarnation), Mark>,
     /// The newest receipt of another life than its own word, from others.
     elsewhere: Option<Receipt>,
     /// Entries that it lacked of what it had acknowledged, and for how long.
@@ -49,6 +55,8 @@ pub(crate) struct Words {
     /// The highest number of a life whose receipts began again below it.
     ceiling: Option<(Incarnation, u64)>,
     alternates: bool,
+    /// When its store began anew without entries that it had acknowledged.
+    begun_ms: Vec<u64>,
 }
 
 /// A device that came with less than it had acknowledged.
@@ -72,6 +80,9 @@ pub enum Finding {
     /// Others were shown another store of it, which lacks so many; which of the
     /// two is newer is not known.
     ShowsOthers(u64),
+    /// Its store began anew so often within a day, each time without what it had
+    /// acknowledged.
+    BeginsAgain(u64),
     /// The receipts of two stores of it alternate.
     Alternates,
 }
@@ -120,6 +131,9 @@ impl Words {
         }
         if self.alternates {
             found.push(Finding::Alternates);
+        }
+        if self.begun_ms.len() >= BEGINNINGS_MAX {
+            found.push(Finding::BeginsAgain(self.begun_ms.len() as u64));
         }
         let Some(newest) = newest else { return found };
         let lacks = self.before.entries_beyond(&newest.vector);
@@ -204,12 +218,15 @@ impl Replication {
         let mark = self.mark();
         let is_direct = device == from;
         let begun = self.sessions.get(&device).filter(|_| is_direct).map(|session| session.moment);
-        let (own, forked) = (self.own_log, &self.forked);
+        let (own, forked, sights) = (self.own_log, &self.forked, &self.sights);
         let held = own.and_then(|log| self.logs.get(&log)).map_or(0, |state| state.staged);
         let is_after = |mark: &Mark| {
             let covers = mark.own.is_some_and(|(log, seq)| {
                 let covered = receipt.vector.seq(log);
-                own == Some(log) && !forked.contains(&log) && covered > seq && covered <= held
+                let is_own = own == Some(log) && !forked.contains(&log);
+                is_own
+                    && (covered > seq && covered <= held
+                        || sights.covers(receipt, (log, seq), forked))
             });
             covers || begun.is_some_and(|begun| begun > mark.moment)
         };
@@ -218,13 +235,14 @@ impl Replication {
             self.outputs.push_back(Output::Found(device, Finding::Alternates));
         }
         match is_direct {
-            true => self.weigh_own(receipt),
+            true => self.weigh_own(now, receipt),
             false => self.weigh_relayed(now, receipt),
         }
     }
 
-    fn weigh_own(&mut self, receipt: &Receipt) -> bool {
+    fn weigh_own(&mut self, now: Now, receipt: &Receipt) -> bool {
         let device = receipt.device;
+        self.show_life(device, receipt.generation);
         let Some(session) = self.sessions.get_mut(&device) else { return false };
         let is_first = session.life.is_none();
         let changes = session.life.replace(receipt.generation);
@@ -237,7 +255,7 @@ impl Replication {
             found = Some(Finding::Alternates);
         }
         if let Some(sure) = sure.filter(|_| is_first) {
-            found = words.settle(&sure, receipt).or(found);
+            found = words.settle(now, &sure, receipt).or(found);
         }
         // Whoever goes on with a life uses higher numbers than those that were known
         // when it was greeted.
@@ -304,7 +322,7 @@ impl Replication {
 impl Words {
     /// Compares the first receipt of a conversation with what was surely said
     /// before; returns what follows.
-    fn settle(&mut self, sure: &Receipt, receipt: &Receipt) -> Option<Finding> {
+    fn settle(&mut self, now: Now, sure: &Receipt, receipt: &Receipt) -> Option<Finding> {
         let is_same = sure.generation == receipt.generation;
         let lacked = self.fell.filter(|fall| fall.same_store.is_none());
         if !is_same {
@@ -314,11 +332,21 @@ impl Words {
                 *known = (*known).max(*tip);
             }
             let lacks = lacked.map_or(0, |fall| fall.entries);
-            return (lacks > 0).then_some(Finding::BeganAnew(lacks));
+            return (lacks > 0).then(|| self.began_anew(now, lacks));
         }
         let fall = lacked?;
         self.fell = Some(Fall { same_store: Some(true), ..fall });
         Some(Finding::TookBack(fall.entries))
+    }
+
+    /// Notes that its store began anew without entries; returns what follows.
+    fn began_anew(&mut self, now: Now, lacks: u64) -> Finding {
+        self.begun_ms.retain(|at| now.mono_ms < at.saturating_add(DAY_MS));
+        self.begun_ms.push(now.mono_ms);
+        match self.begun_ms.len() == BEGINNINGS_MAX {
+            true => Finding::BeginsAgain(BEGINNINGS_MAX as u64),
+            false => Finding::BeganAnew(lacks),
+        }
     }
 
     /// Notes that numbers of receipts were used again; returns what follows.

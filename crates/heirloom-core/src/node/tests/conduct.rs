@@ -113,6 +113,41 @@ fn who_breaks_the_rules_again_and_again_is_not_listened_to_for_a_while() {
 }
 
 #[test]
+fn who_breaks_the_rules_of_the_network_is_counted_named_and_paused() {
+    let mut house = House::of(&["phone", "desk"]);
+    let device = house.id(1);
+    let what = "more streams than anybody needs";
+    house.input(0, Input::Broke { device: DeviceId([9; 32]), what });
+    assert_eq!(problem(&mut house, 0, "offences"), None, "strangers are not counted here");
+    for _ in 0..limits::BREACHES_MAX {
+        house.input(0, Input::Broke { device, what });
+    }
+    let text = problem(&mut house, 0, "offences").unwrap();
+    assert!(text.contains(&format!("{} times", limits::BREACHES_MAX)), "{text}");
+    assert!(house.node(0).conduct.is_paused(device));
+}
+
+#[test]
+fn who_says_hello_again_and_again_is_heard_so_often_and_then_breaks_the_rules() {
+    let mut house = House::of(&["phone", "desk"]);
+    let device = house.id(1);
+    let said = hello(&house, (1, 2), house.node(1).replication.vector());
+    let answers = |house: &mut House| {
+        let bytes = said.to_bytes();
+        let mut effects = house.take_in(0, Input::Frame { device, bytes });
+        effects.extend(house.turn(0));
+        effects.iter().filter(|effect| matches!(effect, Effect::Send { .. })).count()
+    };
+    // One was said when the two met.
+    for _ in 1..limits::HELLOS_MAX {
+        assert!(answers(&mut house) > 0);
+    }
+    assert_eq!(house.node(0).conduct.offences(device), 0);
+    assert_eq!(answers(&mut house), 0);
+    assert_eq!(house.node(0).conduct.offences(device), 1);
+}
+
+#[test]
 fn who_speaks_another_version_is_told_so_and_broke_no_rule() {
     for (versions, whose) in [((9, 9), "on this device"), ((0, 0), "on desk")] {
         for cut in [false, true] {

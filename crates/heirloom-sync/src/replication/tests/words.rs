@@ -169,6 +169,90 @@ fn who_talks_as_before_while_others_hear_a_newer_store_is_asked_anew_and_found()
     assert_eq!(named(&phone, &keeper), [Finding::Alternates]);
 }
 
+/// Returns what a phone knows after a restart: the newest receipt and the lives
+/// that were kept.
+fn restarted(phone: &Peer, keeper: &Peer, log: LogId) -> Peer {
+    let mut later = Peer::new(1);
+    for (_, signed) in phone.replication.ledger().signed() {
+        later.replication.load_receipt(signed.to_vec());
+    }
+    let kept = phone.seen.iter().rev().find_map(|output| {
+        let Output::Lives(device, lives) = output else { return None };
+        (*device == keeper.id()).then(|| lives.clone())
+    });
+    if let Some(kept) = kept {
+        later.replication.load_lives(keeper.id(), &kept);
+        later.seen.push(Output::Lives(keeper.id(), kept));
+    }
+    let held = phone.replication.log(log).map_or(0, |state| state.durable);
+    later.write(held);
+    later
+}
+
+#[test]
+fn who_goes_back_to_an_earlier_store_is_found_also_where_this_device_restarts_in_between() {
+    let (phone, keeper, log) = acknowledged();
+    let mut phone = restarted(&phone, &keeper, log);
+    meets(&mut phone, &keeper, &[(log, 3)]);
+    hears(&mut phone, &keeper, &says(&keeper, 2, 1, &[(log, 3)]));
+    assert_eq!(named(&phone, &keeper), [Finding::BeganAnew(7)]);
+    let mut phone = restarted(&phone, &keeper, log);
+    meets(&mut phone, &keeper, &[(log, 10)]);
+    hears(&mut phone, &keeper, &says(&keeper, 1, 9, &[(log, 10)]));
+    assert_eq!(named(&phone, &keeper), [Finding::Alternates]);
+}
+
+#[test]
+fn who_stays_with_its_last_store_is_not_accused_after_restarts() {
+    let (mut phone, keeper, log) = acknowledged();
+    for life in 2..20 {
+        for counter in 1..3 {
+            phone = restarted(&phone, &keeper, log);
+            meets(&mut phone, &keeper, &[(log, 10)]);
+            hears(&mut phone, &keeper, &says(&keeper, life, counter, &[(log, 10)]));
+            assert_eq!(named(&phone, &keeper), [], "life {life}");
+        }
+    }
+}
+
+#[test]
+fn whose_store_begins_anew_a_third_time_in_a_day_without_what_it_had_is_not_told_mildly() {
+    let (mut phone, keeper, log) = acknowledged();
+    let mut lose = |life: u8| {
+        meets(&mut phone, &keeper, &[(log, 3)]);
+        hears(&mut phone, &keeper, &says(&keeper, life, 1, &[(log, 3)]));
+        let lost = named(&phone, &keeper);
+        hears(&mut phone, &keeper, &says(&keeper, life, 2, &[(log, 10)]));
+        lost
+    };
+    assert_eq!(lose(2), [Finding::BeganAnew(7)]);
+    assert_eq!(lose(3), [Finding::BeganAnew(7)]);
+    assert_eq!(lose(4), [Finding::BeginsAgain(3), Finding::BeganAnew(7)]);
+    assert_eq!(named(&phone, &keeper), [Finding::BeginsAgain(3)]);
+}
+
+#[test]
+fn two_stores_in_turns_are_found_by_what_others_had_seen_when_they_wrote() {
+    for sees in [false, true] {
+        let (mut phone, keeper, log) = acknowledged();
+        let mut laptop = Peer::new(2);
+        phone.write(1);
+        // The laptop writes in sight of that, and the other store acknowledges the
+        // laptop's entry and nothing of the phone's.
+        laptop.sight = sees.then_some((log, 11));
+        laptop.write(1);
+        let entries = vec![laptop.entries[&(laptop.log, 1)].clone()];
+        phone.replication.peer_up(at(0), laptop.id(), Vec::new(), Vec::new(), Vec::new());
+        hears(&mut phone, &laptop, &Message::Entries { urgent: false, entries });
+        let other = [(log, 10), (laptop.log, 1)];
+        hears(&mut phone, &laptop, &says(&keeper, 2, 1, &other));
+        assert_eq!(phone.seen.contains(&Output::AskedOut(keeper.id())), sees);
+        meets(&mut phone, &keeper, &[(log, 11)]);
+        hears(&mut phone, &keeper, &says(&keeper, 1, 6, &[(log, 11)]));
+        assert_eq!(named(&phone, &keeper).contains(&Finding::Alternates), sees);
+    }
+}
+
 #[test]
 fn who_began_anew_and_stays_with_it_does_not_alternate() {
     let (mut phone, keeper, log) = acknowledged();
