@@ -41,7 +41,8 @@ impl World {
     pub fn freeze(&mut self, device: usize, milliseconds: u64) {
         let until = self.now_ms + milliseconds;
         if let Some(machine) = self.devices.get_mut(device).filter(|one| one.node.is_some()) {
-            machine.frozen_ms = until;
+            // A shorter one does not end an earlier one: what waits would be overtaken.
+            machine.frozen_ms = machine.frozen_ms.max(until);
             self.tally.note(Fault::Frozen);
         }
     }

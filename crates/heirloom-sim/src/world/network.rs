@@ -44,7 +44,8 @@ impl World {
             return;
         }
         self.tally.note(Fault::LinkFrozen);
-        self.thaws.insert(pair(one, other), self.now_ms + milliseconds);
+        let thaw = self.thaws.entry(pair(one, other)).or_default();
+        *thaw = (*thaw).max(self.now_ms + milliseconds);
         let is_held = |happening: &Happening| matches!(happening, Happening::Deliver { from, to, .. } if pair(*from, *to) == pair(one, other));
         let queue = std::mem::take(&mut self.queue);
         self.queue = queue
