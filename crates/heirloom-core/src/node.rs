@@ -29,6 +29,7 @@ mod breaches;
 mod checkpoints;
 mod conduct;
 mod damage;
+mod disowned;
 mod entries;
 mod exchange;
 mod forks;
@@ -146,6 +147,8 @@ pub struct Node {
     landed: Option<landed::Landed>,
     /// Whether what the disk has lost is being written again; commands wait for it.
     is_writing_again: bool,
+    /// The ends of logs that are to be given up; commands wait for that too.
+    leaving: BTreeMap<LogId, disowned::Leaving>,
     /// Whether it may show now what is lost for good: see [`Node::write_again`].
     owes_look_for_lost: bool,
     /// Whether the log says that frames of it were lost once.
@@ -266,7 +269,7 @@ impl Node {
         let is_conversation =
             matches!(input, Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. });
         let is_command = matches!(input, Input::Command { .. });
-        if is_conversation && !self.started || is_command && self.is_writing_again {
+        if is_conversation && !self.started || is_command && self.is_giving_up() {
             self.defer(input);
             return Ok(());
         }

@@ -194,6 +194,40 @@ impl Court<'_> {
         Ok(())
     }
 
+    /// Returns the entries of which a change of a record builds on an entry, these
+    /// among them.
+    pub(crate) fn built_on(
+        &self,
+        view: &View<'_>,
+        record: RecordId,
+        is_root: &dyn Fn(LogId, u64) -> bool,
+    ) -> Result<BTreeSet<(LogId, u64)>, StorageError> {
+        let mut found: BTreeSet<ChangeHash> = BTreeSet::new();
+        let mut entries = BTreeSet::new();
+        let mut open = Vec::new();
+        for entry in self.held(view, record)? {
+            for (place, change, _) in entry.changes {
+                let Some((hash, dependencies)) = heirloom_doc::links(&change) else { continue };
+                if is_root(place.log, place.seq) {
+                    found.insert(hash);
+                    entries.insert((place.log, place.seq));
+                } else {
+                    open.push((place, hash, dependencies));
+                }
+            }
+        }
+        let mut more = true;
+        while more {
+            let (on_it, rest): (Vec<_>, Vec<_>) =
+                open.into_iter().partition(|(_, _, on)| on.iter().any(|one| found.contains(one)));
+            more = !on_it.is_empty();
+            entries.extend(on_it.iter().map(|(place, ..)| (place.log, place.seq)));
+            found.extend(on_it.iter().map(|(_, hash, _)| *hash));
+            open = rest;
+        }
+        Ok(entries)
+    }
+
     /// Reads everything that a record's entries hold of it.
     fn held(&self, view: &View<'_>, record: RecordId) -> Result<Vec<Held>, StorageError> {
         let mut held = Vec::new();

@@ -152,7 +152,7 @@ impl Node {
     /// the device stopped is finished at the next start.
     pub(super) fn follow_roster(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
         self.catch_up(storage)?;
-        let Some(keyring) = &self.membership.keyring else { return Ok(()) };
+        let Some(keyring) = &self.membership.keyring else { return self.heed_words(storage) };
         let library = Shelves { keyring, collection: &self.collection };
         let court = Court { library: &library, verdicts: &self.membership.roster };
         for (log, _) in self.replication.logs() {
@@ -171,6 +171,7 @@ impl Node {
             view.commit(None)?;
         }
         self.membership.followed = self.membership.roster.heads();
+        self.heed_words(storage)?;
         self.heed(&changed);
         self.announce_changed(&changed, None);
         Ok(())

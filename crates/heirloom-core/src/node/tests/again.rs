@@ -157,3 +157,85 @@ fn the_two_ends_of_a_log_that_was_rolled_back_become_one() {
         assert_eq!(house.digest(0), house.digest(2), "from the log alone");
     }
 }
+
+/// Cuts every wire.
+fn cut_all(house: &mut House) {
+    for device in 0..house.devices.len() {
+        for other in 0..device {
+            house.cut(device, other);
+        }
+    }
+}
+
+/// Lets three devices meet, two at a time, in an order, and then all of them.
+fn meet(house: &mut House, order: &[(usize, usize)]) {
+    for (one, other) in order {
+        cut_all(house);
+        house.connect(*one, *other);
+        house.pass(10_000);
+    }
+    cut_all(house);
+    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+        house.connect(one, other);
+    }
+    house.pass(30_000);
+}
+
+const ORDERS: [&[(usize, usize)]; 6] = [
+    &[(0, 2), (0, 1)],
+    &[(0, 2), (1, 2)],
+    &[(0, 2), (1, 2), (0, 1), (0, 2)],
+    &[(0, 2), (0, 1), (1, 2)],
+    &[(0, 2), (0, 1), (0, 2)],
+    &[(0, 2)],
+];
+
+/// Rolls the first device back to what it was before; the third was off when it wrote
+/// what is lost with that.
+fn rolled_back_beside_one_that_was_off(synced: usize, alone: usize) -> (House, String) {
+    let mut house = House::of(&["phone", "desk", "tablet"]);
+    let id = house.add(0, "notes", &["title=a", "body=one two three"]);
+    house.pass(5_000);
+    let snapshot = house.devices[0].storage.clone();
+    house.cut(0, 2);
+    house.cut(1, 2);
+    for number in 0..synced {
+        house.add(0, "notes", &[&format!("title=synced {number}")]);
+    }
+    house.set(0, "notes", &id, &["body=one two three four"]);
+    house.pass(5_000);
+    house.cut(0, 1);
+    house.devices[0].storage = snapshot;
+    house.boot(0);
+    for number in 0..alone {
+        house.add(0, "notes", &[&format!("title=alone {number}")]);
+    }
+    house.set(0, "notes", &id, &["title=b"]);
+    (house, id)
+}
+
+#[test]
+fn who_has_the_end_that_is_given_up_lets_go_of_it_whoever_meets_whom_first() {
+    for (synced, alone) in [(3, 0), (0, 3), (1, 1), (2, 4), (4, 2)] {
+        for order in ORDERS {
+            let (mut house, _) = rolled_back_beside_one_that_was_off(synced, alone);
+            meet(&mut house, order);
+            let text = exported(&mut house, 2);
+            let count = |what: &str| text.matches(what).count();
+            let about = format!("{synced} {alone} {order:?}: {text}");
+            assert_eq!((count("title: synced"), count("title: alone")), (synced, alone), "{about}");
+            assert!(text.contains("title: b") && text.contains("one two three four"), "{about}");
+            let digests = [0, 1, 2].map(|device| house.digest(device));
+            assert!(digests.iter().all(|digest| *digest == digests[0]), "{about}");
+            for device in [0, 1, 2] {
+                house.devices[device].storage.index.clear();
+                house.boot(device);
+                assert_eq!(house.digest(device), digests[0], "{device} from the log alone, {about}");
+            }
+            meet(&mut house, &[]);
+            house.add(0, "notes", &["title=later"]);
+            house.pass(5_000);
+            assert_eq!((house.digest(1), house.digest(2)), (house.digest(0), house.digest(0)));
+        }
+    }
+}
