@@ -225,6 +225,12 @@ impl Node {
         self.membership.keyring.is_none()
     }
 
+    /// Returns how far each log is durably held here.
+    #[must_use]
+    pub fn held(&self) -> heirloom_sync::VersionVector {
+        self.replication.vector()
+    }
+
     /// Returns whether this device was taken out of the account.
     #[must_use]
     pub fn is_out(&self) -> bool {

@@ -75,6 +75,8 @@ struct Story {
     hostile: Option<(usize, Malice)>,
     /// A copy of a member's folder, to be put back.
     copy: Option<(usize, Folder)>,
+    /// A member's file system as it was, to be rolled back to.
+    snapshot: Option<(usize, Folder)>,
     /// The folder of a member's clone, which takes turns with the member.
     twin: Option<(usize, Folder)>,
     records: Vec<String>,
@@ -173,6 +175,7 @@ impl Story {
             blind,
             hostile,
             copy: None,
+            snapshot: None,
             twin: None,
             records: Vec::new(),
             deleted: BTreeSet::new(),
@@ -205,7 +208,7 @@ impl Story {
             28 => self.decay(),
             29 => self.freeze(),
             30 => self.kill(),
-            _ => {}
+            _ => self.roll_back(),
         }
         let pause = self.rng.below(4_000);
         self.world.run(pause);

@@ -239,7 +239,8 @@ impl Node {
                 without.push(touch.key);
             }
         }
-        let mut is_gone = || self.made_without(storage, record, &without).map(|rest| rest.is_none());
+        let mut is_gone =
+            || self.made_without(storage, record, &without).map(|rest| rest.is_none());
         let has_texts = is_ours;
         match again.is_empty() && !is_gone()? {
             true => Ok(None),

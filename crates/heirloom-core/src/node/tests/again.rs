@@ -230,7 +230,11 @@ fn who_has_the_end_that_is_given_up_lets_go_of_it_whoever_meets_whom_first() {
             for device in [0, 1, 2] {
                 house.devices[device].storage.index.clear();
                 house.boot(device);
-                assert_eq!(house.digest(device), digests[0], "{device} from the log alone, {about}");
+                assert_eq!(
+                    house.digest(device),
+                    digests[0],
+                    "{device} from the log alone, {about}"
+                );
             }
             meet(&mut house, &[]);
             house.add(0, "notes", &["title=later"]);
