@@ -370,6 +370,11 @@ impl Node {
         self.holed.remove(&log);
         self.leaving.remove(&log);
         self.replication.go_on(log);
+        if let Some(own) = self.journal.log() {
+            // It was written before it was given up, so all of it is durable.
+            let end = self.replication.log(own).map_or(0, |state| state.durable);
+            self.waits.stand_again((log, from), (own, end));
+        }
         self.conduct.forget_fork(log);
         self.checkpoints.reconsider(now, self.config.checkpoint_quiet_ms);
         self.heed(&applied);

@@ -45,20 +45,51 @@ impl Node {
     /// Heeds what authors say of their own logs, as far as it counts by the roster.
     pub(super) fn heed_words(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
         let rows = storage.scan(&[table::DISOWNED], None, usize::MAX)?;
-        for (end, at) in rows.iter().filter_map(|(key, _)| read(key)) {
-            let Some(by) = self.device_of(at.0) else { continue };
-            let counts = self.membership.roster.state().counts_until(by, at.0) >= at.1;
-            if !counts || self.device_of(end.log).is_some_and(|author| author != by) {
-                continue;
-            }
-            let is_news = self.replication.disown(Word { end, by, at });
-            if is_news && self.started {
-                self.no_fork(storage, by, end.log)?;
-            }
-            let held = entry_at(storage, end.log, end.seq);
-            if held.is_some_and(|held| held.id() == end.id) {
-                self.leave(end.log, end.seq, Some(at));
-            }
+        let words = rows.iter().filter_map(|(key, _)| read(key));
+        words.into_iter().try_for_each(|(end, at)| self.heed_end(storage, end, at))
+    }
+
+    /// Heeds what was said of a log before anything of it was here.
+    pub(super) fn heed_words_kept(
+        &mut self,
+        storage: &mut dyn Storage,
+        log: LogId,
+    ) -> Result<(), StorageError> {
+        let rows = storage.scan(&rows::key(table::DISOWNED, &[&log.0]), None, usize::MAX)?;
+        let words = rows.iter().filter_map(|(key, _)| read(key));
+        words.into_iter().try_for_each(|(end, at)| self.heed_end(storage, end, at))
+    }
+
+    /// Heeds what an entry says that became durable here.
+    pub(super) fn heed_word(
+        &mut self,
+        storage: &mut dyn Storage,
+        entry: &Entry,
+    ) -> Result<(), StorageError> {
+        let at = (entry.header().log, entry.header().seq);
+        let ends = Disowned::of(entry).into_iter().flat_map(|said| said.ends);
+        ends.into_iter().try_for_each(|end| self.heed_end(storage, end, at))
+    }
+
+    /// Heeds one word, if it is of the log's author and counts.
+    fn heed_end(
+        &mut self,
+        storage: &mut dyn Storage,
+        end: DisownedEnd,
+        at: (LogId, u64),
+    ) -> Result<(), StorageError> {
+        let Some(by) = self.device_of(at.0) else { return Ok(()) };
+        let counts = self.membership.roster.state().counts_until(by, at.0) >= at.1;
+        if !counts || self.device_of(end.log) != Some(by) {
+            return Ok(());
+        }
+        let is_news = self.replication.disown(Word { end, by, at });
+        if is_news && self.started {
+            self.no_fork(storage, by, end.log)?;
+        }
+        let held = entry_at(storage, end.log, end.seq);
+        if held.is_some_and(|held| held.id() == end.id) {
+            self.leave(end.log, end.seq, Some(at));
         }
         Ok(())
     }
@@ -68,6 +99,9 @@ impl Node {
     pub(super) fn heed_words_about(&mut self, entry: &Entry) {
         let (log, seq) = (entry.header().log, entry.header().seq);
         let Some(author) = self.device_of(log) else { return };
+        if !self.replication.is_disowned(author, (log, seq), entry.id()) {
+            return;
+        }
         let words = self.replication.words();
         let about = words.filter(|word| (word.end.log, word.end.seq) == (log, seq));
         let said = about.filter(|word| word.end.id == entry.id() && word.by == author);

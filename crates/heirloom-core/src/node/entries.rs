@@ -111,8 +111,11 @@ impl Node {
             self.owes_look_for_lost |= self.journal.log() != Some(log);
             self.heed_words_about(entry);
         }
-        if run.iter().any(|(_, entry)| entry.header().kind == kind::DISOWNED) {
-            self.heed_words(storage)?;
+        if first.header().seq == 1 {
+            self.heed_words_kept(storage, log)?;
+        }
+        for (_, entry) in run.iter().filter(|(_, entry)| entry.header().kind == kind::DISOWNED) {
+            self.heed_word(storage, entry)?;
         }
         self.mind_checkpoints(now, storage, run.iter().map(|(_, entry)| &**entry))?;
         if self.preview.is_some() && self.device_of(log) == Some(self.device()) {

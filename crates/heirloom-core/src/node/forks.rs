@@ -37,9 +37,10 @@ impl Node {
         let own = self.device();
         let replication = &self.replication;
         let ends = replication.words().map(|word| word.end.log);
-        let open = replication.logs().map(|(log, _)| log).filter(|log| replication.is_forked(*log));
-        let logs: BTreeSet<LogId> =
-            ends.chain(open).filter(|log| self.device_of(*log) == Some(own)).collect();
+        let logs: BTreeSet<LogId> = ends
+            .chain(replication.logs_forked())
+            .filter(|log| self.device_of(*log) == Some(own))
+            .collect();
         for log in logs {
             let Some(tip) = self.replication.tip_shown_by(peer, log) else { continue };
             let held = self.replication.log(log).map_or(0, |state| state.durable);

@@ -16,8 +16,10 @@ impl Replication {
     /// Takes in that an author gave an end of one of its logs up: what others hold of
     /// that end counts for nothing. Returns whether that is news.
     pub fn disown(&mut self, word: Word) -> bool {
+        let author = self.logs.get(&word.end.log).map(|state| state.device);
         let words = self.disowned.entry(word.end.log).or_default();
-        let is_news = words.len() < WORDS_MAX && !words.contains(&word);
+        let is_own = author == Some(word.by);
+        let is_news = is_own && words.len() < WORDS_MAX && !words.contains(&word);
         if is_news {
             words.push(word);
         }
@@ -39,10 +41,18 @@ impl Replication {
 
     /// Returns what authors have said of ends of their own logs.
     pub fn words(&self) -> impl Iterator<Item = &Word> {
-        let of_own = |word: &&Word| {
-            self.logs.get(&word.end.log).is_some_and(|state| state.device == word.by)
-        };
-        self.disowned.values().flatten().filter(of_own)
+        self.disowned.values().flatten()
+    }
+
+    /// Returns whether a log has, or had, two ends.
+    #[must_use]
+    pub fn is_divided(&self, log: LogId) -> bool {
+        self.forked.contains(&log) || self.disowned.contains_key(&log)
+    }
+
+    /// Returns the logs that have two ends.
+    pub fn logs_forked(&self) -> impl Iterator<Item = LogId> {
+        self.forked.iter().copied()
     }
 
     fn words_about(&self, log: LogId, author: DeviceId) -> impl Iterator<Item = &Word> {

@@ -225,6 +225,12 @@ fn who_has_the_end_that_is_given_up_lets_go_of_it_whoever_meets_whom_first() {
             let about = format!("{synced} {alone} {order:?}: {text}");
             assert_eq!((count("title: synced"), count("title: alone")), (synced, alone), "{about}");
             assert!(text.contains("title: b") && text.contains("one two three four"), "{about}");
+            for device in [0, 1, 2] {
+                let problems = house.status(device).problems;
+                let named = ["forked", "took-back", "holds-less", "began-anew", "offences"];
+                let named = problems.iter().find(|one| named.contains(&one.code.as_str()));
+                assert!(named.is_none(), "{device} says {named:?}, {about}");
+            }
             let digests = [0, 1, 2].map(|device| house.digest(device));
             assert!(digests.iter().all(|digest| *digest == digests[0]), "{about}");
             for device in [0, 1, 2] {
