@@ -12,15 +12,16 @@
 use super::settle::Shelves;
 use super::{Node, PendingFrame, Refusal, Then};
 use crate::collection::Applied;
-use crate::collection::verdicts::Court;
+use crate::collection::verdicts::{Court, touched};
 use crate::command::Event;
+use crate::input::Effect;
 use crate::local::LocalState;
 use crate::node::records::{Manner, Writing};
 use crate::rows::{self, LogRow, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
 use crate::{births, past};
-use heirloom_base::{Incarnation, LogId, Now, RecordId, hash};
+use heirloom_base::{DeviceId, Incarnation, LogId, Now, RecordId, hash};
 use heirloom_doc::Document;
 use heirloom_schema::{Content, Value, key};
 use heirloom_sync::Entry;
@@ -113,15 +114,21 @@ impl Node {
         let touches = touches(storage)?;
         self.begin_log_anew();
         let mut writing = Writing::default();
-        let touches: Vec<&Touch> = touches.iter().filter(|touch| touch.is_in(&given_up)).collect();
-        let records: BTreeSet<RecordId> = touches.iter().map(|touch| touch.record).collect();
+        let gone = touches.iter().filter(|touch| touch.is_in(&given_up));
+        let records: BTreeSet<RecordId> = gone.map(|touch| touch.record).collect();
         for record in &records {
-            let touched = touches.iter().filter(|touch| touch.record == *record);
-            let without: Vec<Vec<u8>> = touched.map(|touch| touch.key.clone()).collect();
+            let of_record = touches.iter().filter(|touch| touch.record == *record);
+            let gone = of_record.clone().filter(|touch| touch.is_in(&given_up));
+            let without: Vec<Vec<u8>> = gone.map(|touch| touch.key.clone()).collect();
             let again = match cause {
                 // Of what is lost the index has the last version alone.
                 Cause::Lost => Vec::new(),
-                Cause::OtherEnd => without.clone(),
+                Cause::OtherEnd => {
+                    let is_gone = |log, seq| is_given_up(&given_up, log, seq);
+                    let built_on = self.built_on(storage, *record, &is_gone)?;
+                    let keys = built_on.iter().map(|(log, seq)| touched(*record, *log, *seq));
+                    keys.collect()
+                }
             };
             let record = *record;
             let shelf = Shelf { record, without, again, has_texts: true, keeps_rest: false };
@@ -309,15 +316,15 @@ impl Node {
         saved.map(|saved| self.collection.documents().load(record, &saved)).transpose()
     }
 
-    /// Returns the entries of which a change of a record builds on an entry, these
-    /// among them.
+    /// Returns the entries of which a change of a record builds on certain entries,
+    /// and these, each behind what it builds on.
     pub(super) fn built_on(
         &self,
         storage: &mut dyn Storage,
         record: RecordId,
         is_root: &dyn Fn(LogId, u64) -> bool,
-    ) -> Result<BTreeSet<(LogId, u64)>, StorageError> {
-        let Some(keyring) = &self.membership.keyring else { return Ok(BTreeSet::new()) };
+    ) -> Result<Vec<(LogId, u64)>, StorageError> {
+        let Some(keyring) = &self.membership.keyring else { return Ok(Vec::new()) };
         let library = Shelves { keyring, collection: &self.collection };
         let court = Court { library: &library, verdicts: &self.membership.roster };
         court.built_on(&View::new(storage), record, is_root)
@@ -351,6 +358,11 @@ impl Node {
             let device = self.device_of(log).unwrap_or(self.device());
             view.put(rows::key(table::LOG, &[&log.0]), &LogRow { device, seq: from - 1, id });
             self.renew_receipts(view.storage())?;
+            // Within one conversation no receipt takes back what another one says.
+            for device in self.replication.peers().collect::<Vec<DeviceId>>() {
+                self.effect(Effect::Disconnect { device });
+                self.replication.peer_down(device);
+            }
         }
         let lost = LocalState::Lost { log, seq: from - 1 };
         view.put(rows::key(table::LOCAL, &[&lost.name()]), &lost);
@@ -396,8 +408,13 @@ impl Node {
 
 impl Touch {
     pub(super) fn is_in(&self, given_up: &GivenUp) -> bool {
-        given_up.get(&self.log).is_some_and(|tail| self.seq >= tail.from)
+        is_given_up(given_up, self.log, self.seq)
     }
+}
+
+/// Returns whether an entry is given up.
+pub(super) fn is_given_up(given_up: &GivenUp, log: LogId, seq: u64) -> bool {
+    given_up.get(&log).is_some_and(|tail| seq >= tail.from)
 }
 
 /// Reads which entries touched which records.

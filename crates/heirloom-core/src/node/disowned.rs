@@ -9,10 +9,11 @@
 //!
 //! Such a word is never taken back, so no two devices change ends in turns.
 
-use super::again::{Cause, GivenUp, Shelf, Tail, Touch, touches};
+use super::again::{Cause, GivenUp, Shelf, Tail, Touch, is_given_up, touches};
 use super::records::Writing;
 use super::settle::entry_at;
 use super::{Node, Refusal};
+use crate::collection::verdicts::touched;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::View;
@@ -253,29 +254,22 @@ impl Node {
         said: &BTreeSet<(LogId, u64)>,
         (record, touches): (RecordId, Vec<Touch>),
     ) -> Result<Option<Shelf>, StorageError> {
-        let is_given_up =
-            |log: LogId, seq: u64| given_up.get(&log).is_some_and(|tail| seq >= tail.from);
-        let stranded = self.built_on(storage, record, &is_given_up)?;
+        let gives_up = |log: LogId, seq: u64| is_given_up(given_up, log, seq);
+        let stranded = self.built_on(storage, record, &gives_up)?;
         // What the author wrote in the log of its word, it wrote for it.
         let stands = |log: LogId, seq: u64| {
             words.iter().any(|word| word.covers(log, seq)) || said.iter().any(|at| at.0 == log)
         };
-        let (mut without, mut again, mut is_ours) = (Vec::new(), Vec::new(), false);
-        for touch in touches {
-            let is_open =
-                stranded.contains(&(touch.log, touch.seq)) && !stands(touch.log, touch.seq);
-            let gives_up = is_given_up(touch.log, touch.seq);
-            if is_open {
-                again.push(touch.key.clone());
-                is_ours |= gives_up || self.is_left_to_us(touch.log);
-            }
-            if gives_up {
-                without.push(touch.key);
-            }
-        }
+        let open = stranded.into_iter().filter(|(log, seq)| !stands(*log, *seq));
+        let open: Vec<(LogId, u64)> = open.collect();
+        let is_ours = |(log, seq): &(LogId, u64)| gives_up(*log, *seq) || self.is_left_to_us(*log);
+        let has_texts = open.iter().any(is_ours);
+        let again: Vec<Vec<u8>> =
+            open.iter().map(|(log, seq)| touched(record, *log, *seq)).collect();
+        let gone = touches.into_iter().filter(|touch| touch.is_in(given_up));
+        let without: Vec<Vec<u8>> = gone.map(|touch| touch.key).collect();
         let mut is_gone =
             || self.made_without(storage, record, &without).map(|rest| rest.is_none());
-        let has_texts = is_ours;
         match again.is_empty() && !is_gone()? {
             true => Ok(None),
             false => Ok(Some(Shelf { record, without, again, has_texts, keeps_rest: true })),
