@@ -147,6 +147,8 @@ pub struct Node {
     landed: Option<landed::Landed>,
     /// Whether what the disk has lost is being written again; commands wait for it.
     is_writing_again: bool,
+    /// Whether the disk refused to have something given up.
+    owes_giving_up: bool,
     /// The ends of logs that are to be given up; commands wait for that too.
     leaving: BTreeMap<LogId, disowned::Leaving>,
     /// Whether it may show now what is lost for good: see [`Node::write_again`].

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod changes;
 mod claims;
 mod ruse;
+mod words;
 
 pub use ruse::Ruse;
 
@@ -89,7 +90,7 @@ impl Mind {
 
     /// Thinks of something to say about the records of the honest.
     pub fn attack(&mut self, rng: &mut Rng, targets: &[String]) -> Attack {
-        let number = rng.below(17);
+        let number = rng.below(18);
         self.attack_with(number, rng, targets)
     }
 
@@ -118,6 +119,7 @@ impl Mind {
             13 => one("an entry full of nonsense", self.nonsense(rng, record)),
             14 => one("changes that build on nothing", self.orphans(rng, record)),
             16 => self.false_checkpoint(rng),
+            17 => self.false_words(rng),
             ROSTER_FLOOD => self.roster_flood(),
             _ => one("crafted changes", self.crafted(rng, record)),
         }

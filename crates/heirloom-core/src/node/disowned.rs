@@ -68,7 +68,13 @@ impl Node {
         entry: &Entry,
     ) -> Result<(), StorageError> {
         let at = (entry.header().log, entry.header().seq);
-        let ends = Disowned::of(entry).into_iter().flat_map(|said| said.ends);
+        let ends = Disowned::of(entry).map(|said| said.ends).unwrap_or_default();
+        let author = self.device_of(at.0);
+        let is_foreign =
+            |end: &DisownedEnd| self.device_of(end.log).is_some_and(|other| Some(other) != author);
+        if let Some(author) = author.filter(|_| self.started && ends.iter().any(is_foreign)) {
+            self.offence(author, "an end of another device's log given up");
+        }
         ends.into_iter().try_for_each(|end| self.heed_end(storage, end, at))
     }
 
@@ -146,6 +152,10 @@ impl Node {
         now: Now,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
+        if self.owes_giving_up && !self.replication.is_paused() {
+            self.owes_giving_up = false;
+            self.heed_words(storage)?;
+        }
         if self.leaving.is_empty() || self.is_writing_again || !self.started {
             return Ok(());
         }
@@ -170,12 +180,23 @@ impl Node {
             self.write_again_without(now, storage, found, Cause::OtherEnd)?;
         } else {
             // What is found beside it is found again.
+            found.into_keys().for_each(|log| self.replication.go_on(log));
             self.let_go(now, storage, of_others, &said)?;
         }
         if !self.is_writing_again {
             logs.into_iter().for_each(|log| self.replication.go_on(log));
         }
         Ok(())
+    }
+
+    /// Goes on with what was to be given up, because the disk refused it; it is tried
+    /// again when the disk is.
+    pub(super) fn giving_up_failed(&mut self) {
+        self.is_writing_again = false;
+        self.owes_giving_up = true;
+        for log in self.replication.logs_halted() {
+            self.replication.go_on(log);
+        }
     }
 
     /// Lets go of ends that their authors gave up.

@@ -95,7 +95,9 @@ impl Node {
             .filter(|tip| self.tip_at(storage, log, tip.seq) == Some(*tip))
             .map(|tip| tip.seq)
             .filter(|seq| self.replication.log(log).is_some_and(|state| *seq < state.durable));
-        let after = agreed.max().unwrap_or(0);
+        // And the peer sends nothing behind its last entry.
+        let shown = self.replication.tip_shown_by(peer, log).map_or(0, |tip| tip.seq);
+        let after = agreed.max().unwrap_or(0).min(shown.saturating_sub(1));
         tracing::warn!(log = %log.short(), after, "a log has another end");
         self.replication.trace(now, peer, log, after);
     }

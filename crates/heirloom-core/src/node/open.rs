@@ -104,6 +104,7 @@ impl Node {
             giving_back: BTreeMap::new(),
             landed: None,
             is_writing_again: false,
+            owes_giving_up: false,
             leaving: BTreeMap::new(),
             owes_look_for_lost: false,
             has_lost: false,

@@ -304,8 +304,7 @@ impl Node {
             Then::Answer { id, .. } => self.reply(id, Err(failure::append(error))),
             Then::Grant(id) | Then::Acknowledge(id) => self.membership.close(id),
             Then::Started => self.start_again_ms = Some(now.mono_ms + START_PAUSE_MS),
-            // The next start tries again.
-            Then::WrittenAgain(_) => self.is_writing_again = false,
+            Then::WrittenAgain(_) => self.giving_up_failed(),
             Then::Rest => {}
         }
         self.event(crate::command::Event::Warning {

@@ -66,6 +66,12 @@ impl Replication {
         self.halted.insert(log);
     }
 
+    /// Returns the logs of which nothing is taken in.
+    #[must_use]
+    pub fn logs_halted(&self) -> Vec<LogId> {
+        self.halted.iter().copied().collect()
+    }
+
     /// Goes on with a log as it is.
     pub fn go_on(&mut self, log: LogId) {
         self.halted.remove(&log);

@@ -60,8 +60,9 @@ fn nobody_gives_an_end_of_a_log_up_that_is_not_its_own() {
     let said = word(&house, 2, end_of(&house, 0, 1));
     house.hear(1, 2, &said);
     house.pass(10_000);
-    assert_eq!(house.devices[1].storage.index.range(vec![table::DISOWNED]..).count() > 0, true);
+    assert!(house.devices[1].storage.index.range(vec![table::DISOWNED]..).count() > 0);
     assert_eq!(house.node(1).replication.words().count(), 0);
+    assert_eq!(house.node(1).conduct.offences(house.id(2)), 1);
     for device in [0, 1, 2] {
         assert_eq!(house.digest(device), before);
         house.boot(device);
