@@ -63,6 +63,8 @@ pub(super) struct Shelf {
     pub(super) without: Vec<Vec<u8>>,
     /// Those of which what they changed is written again, one version after the other.
     pub(super) again: Vec<Vec<u8>>,
+    /// Those that stand for what is given up, so that nothing is read beside them.
+    pub(super) hidden: Vec<Vec<u8>>,
     /// Whether texts are this device's to write again.
     pub(super) has_texts: bool,
     /// Whether what others wrote meanwhile stays beside it.
@@ -131,7 +133,8 @@ impl Node {
                 }
             };
             let record = *record;
-            let shelf = Shelf { record, without, again, has_texts: true, keeps_rest: false };
+            let (hidden, has_texts, keeps_rest) = (Vec::new(), true, false);
+            let shelf = Shelf { record, without, again, hidden, has_texts, keeps_rest };
             match self.write_versions_again(now, storage, &mut writing, &shelf) {
                 Ok(()) => {}
                 Err(Refusal::Storage(error)) => return Err(error),
@@ -247,40 +250,50 @@ impl Node {
         let Some(shown) = self.collection.document(storage, record)? else { return Ok(()) };
         let shown = births::content(&shown);
         let mut rest = self.made_without(storage, record, &shelf.without)?;
+        // What was shown of the version before, where other things stay beside it.
         let mut before = match shelf.keeps_rest {
-            true => self.made_without(storage, record, &shelf.again)?,
+            true => self.shown_without(storage, shelf, &shelf.again)?,
             false => None,
         };
         let first = shelf.again.len().saturating_sub(VERSIONS_MAX).max(1);
         let parts = (first..shelf.again.len()).filter_map(|end| shelf.again.get(end..));
+        let last = shelf.hidden.is_empty();
         for left_out in parts.map(Some).chain([None]) {
             let next = match left_out {
-                Some(left_out) => {
-                    let made = self.made_without(storage, record, left_out)?;
-                    let Some(made) = made else { continue };
-                    births::content(&made)
+                None if last => Some(shown.clone()),
+                Some(_) | None => {
+                    self.shown_without(storage, shelf, left_out.unwrap_or_default())?
                 }
-                None => shown.clone(),
             };
+            let Some(next) = next else { continue };
             let mut document = match rest.take() {
                 Some(rest) => rest,
                 None => self.born_again(writing, record, &next)?,
             };
-            let edits = match (shelf.keeps_rest, &before) {
-                (true, Some(before)) => {
-                    let (from, at) = (births::content(before), births::content(&document));
-                    past::carried(&from, &next, &at, shelf.has_texts)
+            let edits = match &before {
+                Some(before) => {
+                    past::carried(before, &next, &births::content(&document), shelf.has_texts)
                 }
-                (true, None) | (false, _) => past::towards(&document, &next),
+                None => past::towards(&document, &next),
             };
             self.change(now, writing, record, &mut document, edits, Manner::Merge)?;
             rest = Some(document);
-            before = match (shelf.keeps_rest, left_out) {
-                (true, Some(left_out)) => self.made_without(storage, record, left_out)?,
-                (true, None) | (false, _) => None,
-            };
+            before = shelf.keeps_rest.then_some(next);
         }
         Ok(())
+    }
+
+    /// Returns what a record shows without some of its touches, and without those
+    /// that are hidden.
+    fn shown_without(
+        &self,
+        storage: &mut dyn Storage,
+        shelf: &Shelf,
+        left_out: &[Vec<u8>],
+    ) -> Result<Option<Content>, StorageError> {
+        let touches = [left_out, &shelf.hidden].concat();
+        let made = self.made_without(storage, shelf.record, &touches)?;
+        Ok(made.map(|made| births::content(&made)))
     }
 
     /// Begins a record again with a content.

@@ -287,13 +287,23 @@ impl Node {
         let has_texts = open.iter().any(is_ours);
         let again: Vec<Vec<u8>> =
             open.iter().map(|(log, seq)| touched(record, *log, *seq)).collect();
+        // What the author wrote again would stand in the way of what was written on top
+        // of it, unless that builds on both.
+        let is_word = |log: LogId, seq: u64| said.iter().any(|at| at.0 == log && seq <= at.1);
+        let on_words = self.built_on(storage, record, &is_word)?;
+        let is_on_both = open.iter().any(|place| on_words.contains(place));
+        let stands_again = touches.iter().filter(|touch| is_word(touch.log, touch.seq));
+        let hidden: Vec<Vec<u8>> =
+            stands_again.filter(|_| !is_on_both).map(|touch| touch.key.clone()).collect();
         let gone = touches.into_iter().filter(|touch| touch.is_in(given_up));
         let without: Vec<Vec<u8>> = gone.map(|touch| touch.key).collect();
         let mut is_gone =
             || self.made_without(storage, record, &without).map(|rest| rest.is_none());
         match again.is_empty() && !is_gone()? {
             true => Ok(None),
-            false => Ok(Some(Shelf { record, without, again, has_texts, keeps_rest: true })),
+            false => {
+                Ok(Some(Shelf { record, without, again, hidden, has_texts, keeps_rest: true }))
+            }
         }
     }
 
