@@ -259,3 +259,28 @@ fn who_has_the_end_that_is_given_up_lets_go_of_it_whoever_meets_whom_first() {
         }
     }
 }
+
+#[test]
+fn what_was_written_on_top_of_an_end_stands_once_whether_its_author_had_it_or_not() {
+    for order in ORDERS {
+        let (mut house, id) = rolled_back_beside_one_that_was_off(2, 1);
+        house.set(0, "notes", &id, &["body=one two and a half three"]);
+        house.connect(0, 2);
+        house.pass(10_000);
+        cut_all(&mut house);
+        house.set(2, "notes", &id, &["body=zero one two and a half three"]);
+        house.set(2, "notes", &id, &["title=c"]);
+        house.set(2, "notes", &id, &["title=d"]);
+        meet(&mut house, order);
+        let digests = [0, 1, 2].map(|device| house.digest(device));
+        assert!(digests.iter().all(|digest| *digest == digests[0]), "{order:?}");
+        let text = exported(&mut house, 1);
+        assert!(text.contains("title: d"), "{order:?}: {text}");
+        assert!(text.contains("\nzero one two and a half three four"), "{order:?}: {text}");
+        let history = Command::History { category: "notes".into(), id: id.clone() };
+        let versions = format!("{:?}", house.ask(1, history).unwrap());
+        for version in ["title: b", "title: c"] {
+            assert!(versions.contains(version), "{order:?}: {version} is not in {versions}");
+        }
+    }
+}
