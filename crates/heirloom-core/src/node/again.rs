@@ -380,7 +380,10 @@ impl Node {
         let lost = LocalState::Lost { log, seq: from - 1 };
         view.put(rows::key(table::LOCAL, &[&lost.name()]), &lost);
         view.remove(rows::key(table::FORKED, &[&log.0]));
-        touches.iter().for_each(|touch| view.remove(touch.key.clone()));
+        for touch in &touches {
+            view.remove(touch.key.clone());
+            view.put_bytes(rows::key(table::STALE, &[&touch.record.0]), Vec::new());
+        }
         view.commit(None)?;
         if let Some(keyring) = &self.membership.keyring {
             let library = Shelves { keyring, collection: &self.collection };
@@ -411,8 +414,12 @@ impl Node {
         self.is_writing_again = false;
         let text = match records {
             0 => return,
-            1 => "1 record that the disk had lost was written again.".to_owned(),
-            _ => format!("{records} records that the disk had lost were written again."),
+            1 => {
+                "1 record was written again: what it stood in is lost or counts no more.".to_owned()
+            }
+            _ => format!(
+                "{records} records were written again: what they stood in is lost or counts no more."
+            ),
         };
         let (code, aside) = ("written-again".to_owned(), None);
         self.event(Event::Warning { code, text, aside });

@@ -164,7 +164,9 @@ impl Node {
             let matters = state.device == own || self.leaving.contains_key(&log);
             !matters || state.staged == state.durable
         });
-        if !is_at_rest {
+        // Without a key to write under nothing could be written again; one is made soon.
+        let may_write = !self.is_blind() && self.membership.may_write(own);
+        if !is_at_rest || may_write && !self.can_write() {
             return Ok(());
         }
         let leaving = std::mem::take(&mut self.leaving);

@@ -135,12 +135,13 @@ impl Node {
                 Ok(true)
             }
             PendingFrame::Local(state) => {
-                let mut view = View::new(storage);
-                view.put(rows::key(table::LOCAL, &[&state.name()]), &state);
-                view.commit(Some(lsn))?;
+                // What was not finished when the power went is done again.
                 if let LocalState::GivenUp { log, from, .. } = state {
                     self.give_up(now, storage, (log, from))?;
                 }
+                let mut view = View::new(storage);
+                view.put(rows::key(table::LOCAL, &[&state.name()]), &state);
+                view.commit(Some(lsn))?;
                 self.take_local(now, state);
                 Ok(true)
             }
