@@ -279,8 +279,9 @@ fn what_was_written_on_top_of_an_end_stands_once_whether_its_author_had_it_or_no
         assert!(text.contains("\nzero one two and a half three four"), "{order:?}: {text}");
         let history = Command::History { category: "notes".into(), id: id.clone() };
         let versions = format!("{:?}", house.ask(1, history).unwrap());
-        for version in ["title: b", "title: c"] {
-            assert!(versions.contains(version), "{order:?}: {version} is not in {versions}");
+        for version in ["b", "c"] {
+            let version = format!("after: Some(String({version:?}))");
+            assert!(versions.contains(&version), "{order:?}: {version} is not in {versions}");
         }
     }
 }
