@@ -2,11 +2,36 @@
 
 use super::{Attack, Mind};
 use crate::rng::Rng;
-use heirloom_base::{Encode as _, EntryId, LogId, limits};
+use heirloom_base::{DeviceId, Encode as _, EntryId, LogId, limits};
 use heirloom_sync::entry::kind;
 use heirloom_sync::{Disowned, DisownedEnd, Entry, Header, Message};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Mind {
+    /// Returns the entries of ends that their authors gave up.
+    pub(super) fn given_up(&self) -> BTreeSet<EntryId> {
+        let origins = self.entries.iter().filter_map(|entry| {
+            let origin = entry.header().origin?;
+            Some((entry.header().log, origin.device))
+        });
+        let devices: BTreeMap<LogId, DeviceId> = origins.collect();
+        let mut given_up = BTreeSet::new();
+        for entry in &self.entries {
+            let author = devices.get(&entry.header().log);
+            let ends = Disowned::of(entry).into_iter().flat_map(|said| said.ends);
+            let own = ends.filter(|end| author.is_some() && devices.get(&end.log) == author);
+            given_up.extend(own.map(|end| end.id));
+        }
+        let mut in_order: Vec<&Entry> = self.entries.iter().collect();
+        in_order.sort_by_key(|entry| entry.header().seq);
+        for entry in in_order {
+            if given_up.contains(&entry.header().previous) {
+                given_up.insert(entry.id());
+            }
+        }
+        given_up
+    }
+
     /// Signs that ends of logs count no more: of others' logs, of its own, and of some
     /// that do not exist.
     pub(super) fn false_words(&self, rng: &mut Rng) -> Attack {
