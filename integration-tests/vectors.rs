@@ -22,7 +22,8 @@ use heirloom_store::{AppendRequest, IndexKind, Store, StoreOptions, keyfile};
 use heirloom_sync::entry::kind;
 use heirloom_sync::message::{Hole, Reachable};
 use heirloom_sync::{
-    Body, Entry, EntryPlan, Header, Hello, Message, Origin, Part, Receipt, Tip, VersionVector,
+    Body, Disowned, DisownedEnd, Entry, EntryPlan, Header, Hello, Message, Origin, Part, Receipt,
+    Tip, VersionVector,
 };
 use serde_json::{Value as Json, json};
 
@@ -362,11 +363,30 @@ fn entries() -> Json {
             "body": to_hex(&body.to_bytes()),
         })
     };
+    let end = DisownedEnd { log: second.header().log, seq: 2, id: second.id() };
+    let said = Disowned { ends: vec![end], held: vec![(end.log, 2)] };
+    let header = Header {
+        kind: kind::DISOWNED,
+        seq: 3,
+        previous: second.id(),
+        chunks: Vec::new(),
+        ..second.header().clone()
+    };
+    let word = Entry::author_plain(account, &device(7), &header, &said.to_bytes());
+    word.verify(account, device(7).id()).unwrap();
+    assert_eq!(Disowned::of(&Entry::parse(word.bytes().to_vec()).unwrap()), Some(said));
     json!({
         "account": account.to_string(),
         "device": device(7).id().to_string(),
         "epoch_key": "08".repeat(32),
         "entries": [shown(&first), shown(&second)],
+        "disowned": {
+            "id": word.id().to_string(),
+            "log": header.log.to_string(),
+            "seq": header.seq,
+            "bytes": to_hex(word.bytes()),
+            "body": to_hex(word.plain_body()),
+        },
     })
 }
 

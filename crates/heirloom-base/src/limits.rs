@@ -52,6 +52,7 @@ limits! {
     DEVICES_MAX = 64, "Devices of one account.";
     LOGS_MAX = 4_096, "Logs of one space.";
     LOGS_OF_DEVICE_MAX = 256, "Logs of one device that are taken in, beside those that a revocation names: an honest one begins one per restore, copy or damage.";
+    DISOWNED_MAX = 16, "Ends of logs that one entry disowns: a device that was rolled back wrote one log.";
     LOG_ENTRIES_MAX = 1 << 40, "Entries of one log: nobody writes so many, so who names a later one breaks the rules.";
     HOLES_MAX = 16, "Ranges of missing entries that a hello may name.";
     HELLOS_MAX = 8, "Hellos of one conversation: one is needed; more are an offence and not read.";

@@ -1,11 +1,12 @@
 //! Writing this device's own log: changes become entries.
 
 use heirloom_base::{
-    AccountId, ActorId, ChunkId, EntryId, Hlc, Incarnation, LogId, OpId, RecordId, SpaceId, limits,
+    AccountId, ActorId, ChunkId, Encode, EntryId, EpochId, Hlc, Incarnation, LogId, OpId, RecordId,
+    SpaceId, limits,
 };
 use heirloom_identity::{DeviceKeys, Keyring, Roster};
 use heirloom_sync::entry::kind;
-use heirloom_sync::{Body, Entry, EntryPlan, Header, Origin, Part, Replication};
+use heirloom_sync::{Body, Disowned, Entry, EntryPlan, Header, Origin, Part, Replication};
 use std::collections::BTreeMap;
 
 /// A change on its way into the log.
@@ -132,32 +133,67 @@ impl Journal {
     ) -> Result<Vec<Entry>, JournalError> {
         let epoch = desk.roster.state().writing_epoch().ok_or(JournalError::NoEpoch)?;
         let key = *desk.keyring.epoch_key(&epoch).ok_or(JournalError::NoEpoch)?;
-        let incarnation = self.incarnation.expect("a write begins an incarnation first");
-        let origin = Origin { device: desk.device.id(), incarnation };
-        let log = origin.log(desk.space);
         let mut entries = Vec::new();
         for (kind, body, chunks) in items {
-            let (seq, previous) = replication
-                .log(log)
-                .map_or((1, EntryId([0; 32])), |state| (state.staged + 1, state.staged_id));
-            let header = Header {
-                kind,
-                space: desk.space,
-                log,
-                seq,
-                previous,
-                origin: (seq == 1).then_some(origin),
-                roster_heads: heads(desk),
-                hlc,
-                epoch,
-                seen: self.seen_since(replication, log),
-                chunks,
-            };
+            let header = self.next_header(desk, replication, (kind, epoch, chunks), hlc);
+            let (log, seq) = (header.log, header.seq);
             let entry = Entry::author(desk.account, desk.device, &key, &EntryPlan { header, body });
             replication.stage_own(log, seq, entry.id());
             entries.push(entry);
         }
         Ok(entries)
+    }
+
+    /// Signs an entry that says which ends of logs are given up, for everybody to
+    /// read, and stages it.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    ///
+    /// # Panics
+    /// As [`Self::write`].
+    pub(crate) fn write_word(
+        &mut self,
+        desk: &Desk<'_>,
+        replication: &mut Replication,
+        said: &Disowned,
+        hlc: Hlc,
+    ) -> Result<Entry, JournalError> {
+        let epoch = desk.roster.state().writing_epoch().ok_or(JournalError::NoEpoch)?;
+        let item = (kind::DISOWNED, epoch, Vec::new());
+        let header = self.next_header(desk, replication, item, hlc);
+        let (log, seq) = (header.log, header.seq);
+        let entry = Entry::author_plain(desk.account, desk.device, &header, &said.to_bytes());
+        replication.stage_own(log, seq, entry.id());
+        Ok(entry)
+    }
+
+    fn next_header(
+        &mut self,
+        desk: &Desk<'_>,
+        replication: &Replication,
+        (kind, epoch, chunks): (u8, EpochId, Vec<ChunkId>),
+        hlc: Hlc,
+    ) -> Header {
+        let incarnation = self.incarnation.expect("a write begins an incarnation first");
+        let origin = Origin { device: desk.device.id(), incarnation };
+        let log = origin.log(desk.space);
+        let (seq, previous) = replication
+            .log(log)
+            .map_or((1, EntryId([0; 32])), |state| (state.staged + 1, state.staged_id));
+        Header {
+            kind,
+            space: desk.space,
+            log,
+            seq,
+            previous,
+            origin: (seq == 1).then_some(origin),
+            roster_heads: heads(desk),
+            hlc,
+            epoch,
+            seen: self.seen_since(replication, log),
+            chunks,
+        }
     }
 
     fn seen_since(&mut self, replication: &Replication, own: LogId) -> Vec<(LogId, u64)> {

@@ -29,6 +29,7 @@ mod breaches;
 mod checkpoints;
 mod conduct;
 mod damage;
+mod disowned;
 mod entries;
 mod exchange;
 mod forks;
@@ -154,6 +155,10 @@ pub struct Node {
     landed: Option<landed::Landed>,
     /// Whether what the disk has lost is being written again; commands wait for it.
     is_writing_again: bool,
+    /// Whether the disk refused to have something given up.
+    owes_giving_up: bool,
+    /// The ends of logs that are to be given up; commands wait for that too.
+    leaving: BTreeMap<LogId, disowned::Leaving>,
     /// Whether it may show now what is lost for good: see [`Node::write_again`].
     owes_look_for_lost: bool,
     /// Whether the log says that frames of it were lost once.
@@ -230,6 +235,12 @@ impl Node {
         self.membership.keyring.is_none()
     }
 
+    /// Returns how far each log is durably held here.
+    #[must_use]
+    pub fn held(&self) -> heirloom_sync::VersionVector {
+        self.replication.vector()
+    }
+
     /// Returns whether this device was taken out of the account.
     #[must_use]
     pub fn is_out(&self) -> bool {
@@ -274,7 +285,7 @@ impl Node {
         let is_conversation =
             matches!(input, Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. });
         let is_command = matches!(input, Input::Command { .. });
-        if is_conversation && !self.started || is_command && self.is_writing_again {
+        if is_conversation && !self.started || is_command && self.is_giving_up() {
             self.defer(input);
             return Ok(());
         }

@@ -139,6 +139,27 @@ pub(crate) fn kind_name(kind: ChangeKind) -> &'static str {
     }
 }
 
+/// Returns the edits that make of a content at hand what was made of another one:
+/// what it has already is left as it is, and so are texts unless they are wanted too.
+pub(crate) fn carried(
+    from: &Content,
+    to: &Content,
+    at: &Content,
+    has_texts: bool,
+) -> Vec<(String, Option<Value>)> {
+    let edits = difference(from, to).into_iter();
+    let carry = |(key, value): (String, Option<Value>)| match (from.get(&key), at.get(&key), value)
+    {
+        (_, now, value) if now == value.as_ref() => None,
+        (_, _, Some(Value::Text(_))) if !has_texts => None,
+        (Some(Value::Text(from)), Some(Value::Text(now)), Some(Value::Text(to))) => {
+            Some((key, Some(Value::Text(heirloom_doc::merged(from, &to, now)))))
+        }
+        (_, _, value) => Some((key, value)),
+    };
+    edits.filter_map(carry).collect()
+}
+
 /// Returns the edits that lead from one content to another.
 pub(crate) fn difference(from: &Content, to: &Content) -> Vec<(String, Option<Value>)> {
     let mut edits: Vec<(String, Option<Value>)> = to

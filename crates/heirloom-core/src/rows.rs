@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(crate) const APPLIED: &[u8] = b"applied";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
-const LAYOUT: u8 = 13;
+const LAYOUT: u8 = 14;
 
 /// Returns the value of [`APPLIED`].
 #[must_use]
@@ -82,6 +82,9 @@ pub(crate) mod table {
     pub(crate) const LIVES: u8 = b'L';
     /// Log that was found to have two ends, to the number at which they part.
     pub(crate) const FORKED: u8 = b'h';
+    /// Log, sequence number and id of the first entry of an end that its author gave
+    /// up, and the log and number of the entry that says so.
+    pub(crate) const DISOWNED: u8 = b'1';
     /// Log and sequence number of an entry that is a checkpoint or signs one.
     pub(crate) const CHECKPOINT: u8 = b'g';
     /// The records of a checkpoint, under the keys that they have above, until

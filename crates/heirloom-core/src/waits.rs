@@ -67,6 +67,15 @@ impl Waits {
         copies.chain(syncs).min()
     }
 
+    /// Has the writes wait for copies of what stands now for what they wrote, and was
+    /// given up from an entry of its log on.
+    pub(crate) fn stand_again(&mut self, given_up: (LogId, u64), now: (LogId, u64)) {
+        let (log, from) = given_up;
+        for wait in self.copies.values_mut().filter(|wait| wait.log == log && wait.seq >= from) {
+            (wait.log, wait.seq) = now;
+        }
+    }
+
     /// Returns the writes that are to be answered: their level is reached or their time is over.
     pub(crate) fn copies_done(
         &mut self,
@@ -143,6 +152,27 @@ mod tests {
     use super::*;
 
     const LOG: LogId = LogId([1; 16]);
+
+    #[test]
+    fn copies_of_what_was_given_up_count_for_nothing() {
+        let mut waits = Waits::default();
+        let answer = Answer::Saved { id: "1".to_owned(), reached: false };
+        for (id, seq) in [(1, 4), (2, 5)] {
+            let level = Level::Peer(1);
+            let wait = CopyWait { log: LOG, seq, level, deadline_ms: 9, answer: answer.clone() };
+            waits.wait_for_copies(CommandId(id), wait);
+        }
+        let again = LogId([2; 16]);
+        waits.stand_again((LOG, 5), (again, 3));
+        let holds = |log: LogId, _| if log == LOG { vec![DeviceId([1; 32])] } else { vec![] };
+        let done = waits.copies_done(at(1), &holds, &|_| false);
+        assert_eq!(done.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [CommandId(1)]);
+        let holds = |log: LogId, seq| match (log, seq) == (again, 3) {
+            true => vec![DeviceId([1; 32])],
+            false => vec![],
+        };
+        assert_eq!(waits.copies_done(at(1), &holds, &|_| false).len(), 1);
+    }
 
     fn at(mono_ms: u64) -> Now {
         Now { wall_ms: 0, mono_ms }

@@ -43,6 +43,7 @@ pub use gate::{
 };
 pub use guard::silence_caught_panics;
 pub use pack::{Pack, PackError, Packed, Plain, pack, plain, unpack};
+pub use text::merged;
 
 /// Bytes that a key has at most.
 pub const KEY_BYTES_MAX: usize = 1024;

@@ -8,7 +8,7 @@
 //! added to words, or taken from them, these alone are replaced.
 
 use imara_diff::{Algorithm, Diff, InternedInput};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Letters of a single word above which only what differs of it is replaced:
@@ -56,6 +56,44 @@ pub(crate) fn splices(old: &str, new: &str) -> Vec<Splice> {
         }
     }
     result
+}
+
+/// Returns a text with what was changed of an earlier one in two ways: what either
+/// took away is gone, and what both put in at one place stands there once if it is
+/// the same.
+#[must_use]
+pub fn merged(before: &str, one: &str, other: &str) -> String {
+    let letters: Vec<char> = before.chars().collect();
+    let sides = [split_up(letters.len(), before, one), split_up(letters.len(), before, other)];
+    let [(one_in, one_out), (other_in, other_out)] = &sides;
+    let mut text = String::new();
+    for at in 0..=letters.len() {
+        let (first, second) = (other_in.get(&at), one_in.get(&at));
+        text.extend(first.map(String::as_str));
+        text.extend(second.filter(|_| first != second).map(String::as_str));
+        let is_kept = !one_out.contains(&at) && !other_out.contains(&at);
+        text.extend(letters.get(at).filter(|_| is_kept));
+    }
+    text
+}
+
+/// Returns what is put in before which character, and which characters go.
+fn split_up(
+    length: usize,
+    before: &str,
+    after: &str,
+) -> (BTreeMap<usize, String>, BTreeSet<usize>) {
+    let (mut put_in, mut gone) = (BTreeMap::<usize, String>::new(), BTreeSet::new());
+    // How many characters were put in so far, and how many are gone.
+    let (mut more, mut less) = (0, 0);
+    for splice in splices(before, after) {
+        let at = (splice.at + less - more).min(length);
+        gone.extend(at..at + splice.delete);
+        more += splice.insert.chars().count();
+        less += splice.delete;
+        put_in.entry(at).or_default().push_str(&splice.insert);
+    }
+    (put_in, gone)
 }
 
 /// Returns how many characters both begin and end with.
@@ -225,6 +263,26 @@ fn ends(pieces: &[&[char]]) -> Vec<usize> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_was_changed_in_two_ways_stands_once_in_both() {
+        for (before, one, other, wanted) in [
+            (
+                "one two three",
+                "one two and a half three",
+                "one two three four",
+                "one two and a half three four",
+            ),
+            ("one two", "one X two", "one X two", "one X two"),
+            ("one XX two", "one XX two C", "one X two", "one X two C"),
+            ("one two three", "one three", "one two four", "one four"),
+            ("", "a", "b", "ba"),
+            ("a\nb\nc\n", "a\nb\nc\nd\n", "z\na\nc\n", "z\na\nc\nd\n"),
+            ("ä ö ü", "ä ö ü ß", "ö ü", "ö ü ß"),
+        ] {
+            assert_eq!(merged(before, one, other), wanted, "{before:?}");
+        }
+    }
 
     fn applied(old: &str, splices: &[Splice]) -> String {
         let mut text: Vec<char> = old.chars().collect();

@@ -35,12 +35,13 @@ pub struct Story {
 }
 
 /// The stories.
-pub const STORIES: [Story; 5] = [
+pub const STORIES: [Story; 6] = [
     Story { name: "edits of one note", play: edits },
     Story { name: "a card with chunks", play: chunks },
     Story { name: "edits made apart", play: apart },
     Story { name: "a device taken out", play: exile },
     Story { name: "a device restored", play: restore },
+    Story { name: "a file system rolled back", play: roll_back },
 ];
 
 impl Story {
@@ -315,6 +316,39 @@ fn restore(household: &mut Household) {
     household.add(device, Level::Keeper);
     household.isolate(PHONE, false);
     household.world.run(2_000);
+}
+
+/// The keeper has what the phone wrote before it was rolled back, the laptop what it
+/// wrote after that, and something on top of it.
+fn roll_back(household: &mut Household) {
+    let id = household.add(PHONE, Level::Peer(2));
+    let Some(snapshot) = household.world.copy_folder(PHONE) else { return };
+    household.isolate(LAPTOP, true);
+    let text = household.fresh_text();
+    if let Some(id) = id.clone() {
+        let (category, assignments) = ("notes".to_owned(), vec![format!("title={text}")]);
+        let wait = wait(Level::Keeper);
+        let command = Command::Set { category, id: id.clone(), assignments, wait };
+        // What nobody else has is gone with a file system that is rolled back.
+        if let Some(Ok(Answer::Saved { reached: true, .. })) = household.ask(PHONE, &command) {
+            household.writes.push((id, text, PHONE));
+        }
+    }
+    household.isolate(PHONE, true);
+    household.world.roll_back(PHONE, &snapshot);
+    household.edit(PHONE, id.as_deref(), Level::Local);
+    household.add(PHONE, Level::Local);
+    household.isolate(PHONE, false);
+    household.isolate(LAPTOP, false);
+    household.isolate(KEEPER, true);
+    household.world.run(3_000);
+    household.edit(LAPTOP, id.as_deref(), Level::Local);
+    household.isolate(KEEPER, false);
+    household.isolate(LAPTOP, true);
+    household.world.run(3_000);
+    household.isolate(LAPTOP, false);
+    household.edit(LAPTOP, id.as_deref(), Level::Peer(1));
+    household.world.run(3_000);
 }
 
 #[cfg(test)]

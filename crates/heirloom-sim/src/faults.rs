@@ -107,6 +107,7 @@ kinds! {
     ClockBack = "clock set back while running";
     FolderPutBack = "folder put back";
     FolderCloned = "folder cloned";
+    FileSystemRolledBack = "file system rolled back";
     DeviceLost = "device lost and restored";
     MessageBent = "message bent by a hostile device";
     MessageRepeated = "message said again by a hostile device";

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod changes;
 mod claims;
 mod ruse;
+mod words;
 
 pub use ruse::Ruse;
 
@@ -89,7 +90,7 @@ impl Mind {
 
     /// Thinks of something to say about the records of the honest.
     pub fn attack(&mut self, rng: &mut Rng, targets: &[String]) -> Attack {
-        let number = rng.below(17);
+        let number = rng.below(18);
         self.attack_with(number, rng, targets)
     }
 
@@ -118,20 +119,22 @@ impl Mind {
             13 => one("an entry full of nonsense", self.nonsense(rng, record)),
             14 => one("changes that build on nothing", self.orphans(rng, record)),
             16 => self.false_checkpoint(rng),
+            17 => self.false_words(rng),
             ROSTER_FLOOD => self.roster_flood(),
             _ => one("crafted changes", self.crafted(rng, record)),
         }
     }
 
     /// Counts the orphans of each entry and record that lie on the disk, of
-    /// each log up to its first gap.
+    /// each log up to its first gap, but for ends that their authors gave up.
     #[must_use]
     pub fn held_orphans(&self) -> BTreeMap<(LogId, u64, RecordId), usize> {
         let place = |entry: &Entry| (entry.header().log, entry.header().seq);
         let places: BTreeSet<(LogId, u64)> = self.entries.iter().map(place).collect();
         let is_held = |(log, seq): (LogId, u64)| (1..=seq).all(|seq| places.contains(&(log, seq)));
-        let mut orphans = BTreeMap::new();
-        for entry in self.entries.iter().filter(|entry| is_held(place(entry))) {
+        let (given_up, mut orphans) = (self.given_up(), BTreeMap::new());
+        let counts = |entry: &&Entry| is_held(place(entry)) && !given_up.contains(&entry.id());
+        for entry in self.entries.iter().filter(counts) {
             let epoch = entry.header().epoch;
             let key = self.keyring.as_ref().and_then(|ring| ring.epoch_key(&epoch));
             let Some(body) = key.and_then(|key| entry.open(key).ok()) else { continue };

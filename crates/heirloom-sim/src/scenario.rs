@@ -78,6 +78,8 @@ struct Story {
     hostile: Option<(usize, Malice)>,
     /// A copy of a member's folder, to be put back.
     copy: Option<(usize, Folder)>,
+    /// A member's file system as it was, to be rolled back to.
+    snapshot: Option<(usize, Folder)>,
     /// The folder of a member's clone, which takes turns with the member.
     twin: Option<(usize, Folder)>,
     records: Vec<String>,
@@ -199,6 +201,7 @@ impl Story {
             kind,
             hostile,
             copy: None,
+            snapshot: None,
             twin: None,
             records: Vec::new(),
             deleted: BTreeSet::new(),
@@ -211,7 +214,7 @@ impl Story {
         if self.rng.chance(40) {
             self.attack();
         }
-        match self.rng.below(32) {
+        match self.rng.below(33) {
             0..=6 => self.edit(),
             7..=9 => self.add(),
             10 => self.import(),
@@ -220,7 +223,7 @@ impl Story {
             14 => self.world.heal(),
             15..=16 => self.crash(),
             17 => self.restart(),
-            18..=22 | 27..=28 if self.kind == Kind::Whole => self.freeze_link(),
+            18..=22 | 27..=28 | 32 if self.kind == Kind::Whole => self.freeze_link(),
             18 => self.wipe(),
             19 => self.put_back(),
             20..=21 => self.clone_member(),
@@ -232,7 +235,8 @@ impl Story {
             28 => self.decay(),
             29 => self.freeze(),
             30 => self.kill(),
-            _ => self.freeze_link(),
+            31 => self.freeze_link(),
+            _ => self.roll_back(),
         }
         let pause = self.rng.below(4_000);
         self.watch(pause);

@@ -45,6 +45,8 @@ pub mod kind {
     pub const CHECKPOINT: u8 = 2;
     /// A co-signature of a checkpoint.
     pub const COSIGNATURE: u8 = 3;
+    /// Ends of the author's logs that count no more; its body is not sealed.
+    pub const DISOWNED: u8 = 4;
 }
 
 /// The part of an entry that everybody can read.
@@ -307,6 +309,12 @@ impl Entry {
 
     fn header_bytes(&self) -> &[u8] {
         self.bytes.get(..self.header_length).unwrap_or_default()
+    }
+
+    /// Returns the body of an entry whose kind says that it is not sealed.
+    #[must_use]
+    pub fn plain_body(&self) -> &[u8] {
+        self.ciphertext()
     }
 
     fn ciphertext(&self) -> &[u8] {

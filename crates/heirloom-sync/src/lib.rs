@@ -15,6 +15,7 @@
 
 mod bundle;
 pub mod checkpoint;
+pub mod disowned;
 pub mod entry;
 pub mod ledger;
 pub mod message;
@@ -24,6 +25,7 @@ mod session;
 pub mod vector;
 
 pub use checkpoint::{Checkpoint, Cosignature, PackRef};
+pub use disowned::{Disowned, DisownedEnd, Word};
 pub use entry::{Body, Entry, EntryError, EntryPlan, Header, Origin, Part};
 pub use ledger::{Contradiction, Ledger};
 pub use message::{Hello, Message};

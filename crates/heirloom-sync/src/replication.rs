@@ -1,6 +1,7 @@
 //! Who holds which entries, and what must travel.
 
 use crate::bundle;
+use crate::disowned::Word;
 use crate::entry::Entry;
 use crate::ledger::{Contradiction, Ledger};
 use crate::message::{Hello, Hole, Message, Reachable, VERSIONS};
@@ -15,6 +16,7 @@ use words::{Finding, Words};
 
 mod ahead;
 mod crowd;
+mod disown;
 mod doubles;
 pub(crate) mod floods;
 mod forks;
@@ -125,8 +127,13 @@ pub struct Replication {
     own_log: Option<LogId>,
     /// Logs of which another end than ours is about.
     forked: BTreeSet<LogId>,
-    /// Logs of this device whose other end is being looked for.
-    traced: BTreeSet<LogId>,
+    /// Logs of this device whose other end is being looked for, with whom, and behind
+    /// which entry.
+    traced: BTreeMap<LogId, (DeviceId, u64)>,
+    /// Ends of logs that their authors gave up.
+    disowned: BTreeMap<LogId, Vec<Word>>,
+    /// Logs of which an end is about to be given up.
+    halted: BTreeSet<LogId>,
     /// Logs that are taken in however many their devices have.
     named: BTreeSet<LogId>,
     /// Logs that are here and that nobody is told of.
@@ -166,7 +173,9 @@ impl Replication {
             logs: BTreeMap::new(),
             own_log: None,
             forked: BTreeSet::new(),
-            traced: BTreeSet::new(),
+            traced: BTreeMap::new(),
+            disowned: BTreeMap::new(),
+            halted: BTreeSet::new(),
             named: BTreeSet::new(),
             untold: BTreeSet::new(),
             sessions: BTreeMap::new(),
@@ -285,7 +294,7 @@ impl Replication {
     /// Ends a conversation.
     pub fn peer_down(&mut self, device: DeviceId) {
         self.sessions.remove(&device);
-        self.trace_no_more();
+        self.trace_no_more(device);
         // Nobody waits for who is gone.
         for session in self.sessions.values_mut().filter(|session| !session.held.is_empty()) {
             session.held_until_ms = Some(0);
@@ -404,12 +413,11 @@ impl Replication {
         if !known(device) {
             return self.offence(from, "an entry of a device that is not in the roster");
         }
-        if self.traced.contains(&log) {
-            match entry.verify(self.account, device) {
-                Ok(()) => self.outputs.push_back(Output::OtherEnd(Box::new(entry))),
-                Err(_) => self.offence(from, "an entry with a wrong signature"),
-            }
+        if self.passes_over(now, (from, device), &entry) {
             return;
+        }
+        if self.traced.contains_key(&log) {
+            return self.receive_traced(now, (from, device), entry);
         }
         let state = self.logs.get(&log).cloned().unwrap_or_else(|| LogState::empty(device));
         if seq > state.staged + 1 {
@@ -426,7 +434,7 @@ impl Replication {
         let unchained = is_planted(Bug::ChainUnchecked) || is_planted(Bug::DuplicateTaken);
         if header.previous != state.staged_id && !unchained {
             // Its author signed it, so the peer is not to blame.
-            return self.found_fork(log, seq);
+            return self.found_fork(Some(from), log, seq);
         }
         if self.is_crowded(device, log) {
             return self.decline(from, device, log);
@@ -495,7 +503,7 @@ impl Replication {
         let is_known = tip.id != Tip::new(0, EntryId([0; 32])).id;
         let differs = is_known && tip.seq == ours.seq && tip.id != ours.id;
         let is_beyond = state.device == self.device && tip.seq > state.durable;
-        !(self.forked.contains(&log) || differs || is_beyond)
+        !(self.forked.contains(&log) || differs || is_beyond || self.is_at_odds(log, *tip))
     }
 
     fn want(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
@@ -646,7 +654,8 @@ impl Replication {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let ready = self.sessions.values().any(|session| session.ready);
-        let receipt = if ready { self.receipt_due_ms } else { None };
+        let may_say = ready && self.halted.is_empty();
+        let receipt = if may_say { self.receipt_due_ms } else { None };
         self.sessions
             .values()
             .filter_map(Session::stalled_ms)
@@ -698,7 +707,7 @@ impl Replication {
         let mut size = 0;
         for (log, state) in &self.logs {
             let is_silent = self.untold.contains(log) || session.declines.contains(log);
-            if is_silent || self.traced.contains(log) {
+            if is_silent || self.traced.contains_key(log) || self.halted.contains(log) {
                 continue;
             }
             let is_present = present.contains(log) && state.device != peer;

@@ -112,6 +112,8 @@ pub(crate) struct Session {
     pub(crate) declined: BTreeSet<LogId>,
     /// Logs of which it takes in nothing.
     pub(crate) declines: BTreeSet<LogId>,
+    /// Logs of which it showed an end that their authors gave up.
+    pub(crate) given_up: BTreeSet<LogId>,
     /// It asked so often that the conversation is to begin anew.
     pub(crate) is_asked_out: bool,
 }

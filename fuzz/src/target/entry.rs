@@ -1,7 +1,7 @@
 //! Entries of a log: raw, signed anew, or sealed around a damaged body.
 //!
 //! Input: a byte, then 0: an entry; 1: what a device of the account seals and
-//! signs; 2: the parts of a body.
+//! signs; 2: the parts of a body; 3: which ends of logs are given up.
 
 use super::{Outcome, Seeds, Target, words};
 use crate::house::{House, keys};
@@ -12,7 +12,7 @@ use heirloom_base::{
 use heirloom_identity::seal;
 use heirloom_sim::rng::Rng;
 use heirloom_sync::entry::kind;
-use heirloom_sync::{Body, Entry, EntryPlan, Header, Origin, Part};
+use heirloom_sync::{Body, Disowned, DisownedEnd, Entry, EntryPlan, Header, Origin, Part};
 use std::sync::LazyLock;
 
 pub(super) const TARGET: Target = Target {
@@ -29,6 +29,7 @@ pub(super) const TARGET: Target = Target {
 const RAW: u8 = 0;
 const SEALED: u8 = 1;
 const BODY: u8 = 2;
+const DISOWNED: u8 = 3;
 const KEY: [u8; 32] = [8; 32];
 const SIGNATURE_BYTES: usize = 64;
 const TAG_BYTES: usize = 16;
@@ -40,6 +41,7 @@ fn body(bytes: &[u8]) -> Outcome {
     match *form {
         SEALED => entry(&sealed(rest)),
         BODY => parts(rest),
+        DISOWNED => disowned(rest),
         _ => entry(rest),
     }
 }
@@ -56,6 +58,11 @@ fn entry(bytes: &[u8]) -> Outcome {
         return Outcome::refused(&error);
     }
     assert!(entry.verify(account, keys(2).id()).is_err(), "a signature is one device's");
+    if entry.header().kind == kind::DISOWNED {
+        let said = Disowned::of(&entry).map(|said| said.to_bytes());
+        assert!(said.is_none_or(|said| said == entry.plain_body()), "a word has one form");
+        return disowned(entry.plain_body());
+    }
     match entry.open(&KEY) {
         Ok(body) => {
             let plain = body.to_bytes();
@@ -76,6 +83,17 @@ fn parts(bytes: &[u8]) -> Outcome {
         Ok(body) => {
             assert_eq!(body.to_bytes(), bytes, "a body has one form");
             Outcome::accepted(words("parts"))
+        }
+        Err(error) => Outcome::refused(&error),
+    }
+}
+
+fn disowned(bytes: &[u8]) -> Outcome {
+    match Disowned::from_bytes(bytes) {
+        Ok(said) => {
+            assert_eq!(said.to_bytes(), bytes, "a word has one form");
+            assert!((1..=limits::DISOWNED_MAX).contains(&said.ends.len()));
+            Outcome::accepted(format!("disowned{}", said.ends.len()))
         }
         Err(error) => Outcome::refused(&error),
     }
@@ -168,6 +186,11 @@ fn part(size: usize) -> Part {
     Part { record: RecordId([1; 16]), change: vec![b'x'; size] }
 }
 
+fn word() -> Disowned {
+    let end = DisownedEnd { log: LogId([3; 16]), seq: 2, id: EntryId([4; 32]) };
+    Disowned { ends: vec![end], held: vec![(LogId([3; 16]), 5), (LogId([5; 16]), 1)] }
+}
+
 fn seeds() -> Seeds {
     let form = |form: u8, bytes: Vec<u8>| [vec![form], bytes].concat();
     let two = Body { parts: vec![part(40), part(5)] };
@@ -189,6 +212,14 @@ fn seeds() -> Seeds {
             plan.header.kind = 77;
             form(RAW, honest(plan))
         }),
+        ("disowned", {
+            let header = Header { kind: kind::DISOWNED, ..plan(2, Vec::new()).header };
+            let account = House::get().account();
+            let word = Entry::author_plain(account, &keys(1), &header, &word().to_bytes());
+            form(RAW, word.into_bytes())
+        }),
+        ("disowned-body", form(DISOWNED, word().to_bytes())),
+        ("disowned-beyond-count", form(DISOWNED, vec![0xff; 4])),
         ("sealed-body", form(SEALED, stored(&two.to_bytes(), 0))),
         ("sealed-unknown-form", form(SEALED, stored(&two.to_bytes(), 9))),
         ("sealed-nothing", form(SEALED, Vec::new())),

@@ -194,6 +194,37 @@ impl Court<'_> {
         Ok(())
     }
 
+    /// Returns the entries of which a change of a record builds on certain entries,
+    /// and these, each behind what it builds on.
+    pub(crate) fn built_on(
+        &self,
+        view: &View<'_>,
+        record: RecordId,
+        is_root: &dyn Fn(LogId, u64) -> bool,
+    ) -> Result<Vec<(LogId, u64)>, StorageError> {
+        let (mut roots, mut open) = (Vec::new(), Vec::new());
+        for entry in self.held(view, record)? {
+            for (place, change, _) in entry.changes {
+                let Some((hash, on)) = heirloom_doc::links(&change) else { continue };
+                let place = (place.log, place.seq);
+                let list = if is_root(place.0, place.1) { &mut roots } else { &mut open };
+                list.push((place, hash, on));
+            }
+        }
+        let mut found: BTreeSet<ChangeHash> = roots.iter().map(|(_, hash, _)| *hash).collect();
+        let mut all = roots;
+        let mut has_more = true;
+        while has_more {
+            let (on_it, rest): (Vec<_>, Vec<_>) =
+                open.into_iter().partition(|(_, _, on)| on.iter().any(|one| found.contains(one)));
+            has_more = !on_it.is_empty();
+            found.extend(on_it.iter().map(|(_, hash, _)| *hash));
+            all.extend(on_it);
+            open = rest;
+        }
+        Ok(in_order(all, found))
+    }
+
     /// Reads everything that a record's entries hold of it.
     fn held(&self, view: &View<'_>, record: RecordId) -> Result<Vec<Held>, StorageError> {
         let mut held = Vec::new();
@@ -297,6 +328,29 @@ impl Court<'_> {
     }
 }
 
+/// Puts the places of changes behind those of the changes that they build on;
+/// `waiting` are the hashes of all of them.
+fn in_order(
+    mut changes: Vec<((LogId, u64), ChangeHash, Vec<ChangeHash>)>,
+    mut waiting: BTreeSet<ChangeHash>,
+) -> Vec<(LogId, u64)> {
+    let (mut places, mut known) = (Vec::new(), BTreeSet::new());
+    let mut goes_on = true;
+    while goes_on {
+        goes_on = false;
+        changes.retain(|(place, hash, on)| {
+            let is_next = !on.iter().any(|one| waiting.contains(one));
+            if is_next {
+                waiting.remove(hash);
+                places.extend(known.insert(*place).then_some(*place));
+                goes_on = true;
+            }
+            !is_next
+        });
+    }
+    places
+}
+
 /// What an entry holds of a record.
 struct Held {
     device: Option<DeviceId>,
@@ -306,7 +360,7 @@ struct Held {
     changes: Vec<(Place, RawChange, Option<GateError>)>,
 }
 
-fn touched(record: RecordId, log: LogId, seq: u64) -> Vec<u8> {
+pub(crate) fn touched(record: RecordId, log: LogId, seq: u64) -> Vec<u8> {
     rows::key(table::TOUCHED, &[&record.0, &log.0, &seq.to_be_bytes()])
 }
 

@@ -246,6 +246,7 @@ impl Node {
     fn is_settled(&self, storage: &dyn Storage) -> Result<bool, StorageError> {
         let logs = || self.replication.logs();
         Ok(self.started
+            && !self.is_giving_up()
             && self.preview.is_none()
             && self.appends.is_empty()
             && self.holed.is_empty()

@@ -47,6 +47,21 @@ impl Conduct {
         self.forked.insert(log);
     }
 
+    /// Forgets that a log has two ends: the one that was here is given up.
+    pub(super) fn forget_fork(&mut self, log: LogId) {
+        self.forked.remove(&log);
+    }
+
+    /// Forgets that a log was found to have two ends, and that its author broke the
+    /// rules by it; returns whether it was.
+    pub(super) fn no_fork(&mut self, author: DeviceId, log: LogId) -> bool {
+        let was_forked = self.forked.remove(&log);
+        if let Some(count) = self.offences.get_mut(&author).filter(|_| was_forked) {
+            *count = count.saturating_sub(1);
+        }
+        was_forked
+    }
+
     /// Returns whether a device is not listened to for now.
     pub(super) fn is_paused(&self, device: DeviceId) -> bool {
         self.breaches.is_paused(device)

@@ -94,6 +94,7 @@ impl Node {
             let chunks = chunks.filter(|_| entry.header().kind != kind::CHECKPOINT);
             missing.push(chunks.filter(lacks).collect::<BTreeSet<ChunkId>>());
             self.index_entry(&mut view, *lsn, entry);
+            Self::note_words(&mut view, entry);
         }
         let is_timely = |entry: &&Entry| {
             let future = entry.header().hlc.wall_ms() > now.wall_ms + DAY_MS;
@@ -108,6 +109,13 @@ impl Node {
             }
             self.replication.durable(now, entry, missing);
             self.owes_look_for_lost |= self.journal.log() != Some(log);
+            self.heed_words_about(entry);
+        }
+        if first.header().seq == 1 {
+            self.heed_words_kept(storage, log)?;
+        }
+        for (_, entry) in run.iter().filter(|(_, entry)| entry.header().kind == kind::DISOWNED) {
+            self.heed_word(storage, entry)?;
         }
         self.mind_checkpoints(now, storage, run.iter().map(|(_, entry)| &**entry))?;
         if self.preview.is_some() && self.device_of(log) == Some(self.device()) {

@@ -29,7 +29,7 @@ impl Node {
         self.owes_turn = false;
         self.conduct.now = now;
         self.settle_landed(now, storage)?;
-        if self.started && !self.is_writing_again {
+        if self.started && !self.is_giving_up() {
             for input in std::mem::take(&mut self.deferred) {
                 self.route(now, storage, input)?;
             }
@@ -45,6 +45,7 @@ impl Node {
         if !self.is_showing() {
             self.catch_up_in_time(now, storage)?;
         }
+        self.give_up_in_time(now, storage)?;
         self.write_again_in_time(now, storage)?;
         self.checkpoint_in_time(now, storage)?;
         let roster = &self.membership.roster;
@@ -106,7 +107,7 @@ impl Node {
                         self.replication.compare_end(&entry, held.id());
                     }
                 }
-                Output::OtherEnd(entry) => self.receive_other_end(now, storage, &entry)?,
+                Output::OtherEnd(entry) => self.receive_other_end(now, storage, &entry),
                 Output::Offence(device, what) => self.breach(device, what),
                 Output::OtherVersion(device, is_newer) => self.other_version(device, is_newer),
                 Output::Found(device, finding) => self.found(device, finding),
@@ -121,6 +122,7 @@ impl Node {
                 Output::Receipt(device, bytes) => {
                     self.owes_look_for_lost = true;
                     Self::keep_receipt(storage, device, bytes)?;
+                    self.compare_again(now, storage, device);
                 }
                 Output::Lives(device, lives) => Self::keep_lives(storage, device, &lives)?,
                 Output::Contradiction(device, found) => self.found_out(storage, device, &found)?,

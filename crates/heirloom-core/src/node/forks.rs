@@ -7,12 +7,12 @@
 //! end in that the others have.
 
 use super::Node;
-use super::again::{GivenUp, Tail};
 use super::settle::entry_at;
-use crate::storage::{Storage, StorageError};
+use crate::storage::Storage;
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{DeviceId, EntryId, LogId, Now};
 use heirloom_sync::{Entry, Tip, VersionVector};
+use std::collections::BTreeSet;
 
 impl Node {
     /// Compares the logs of this device with how a peer holds them.
@@ -27,6 +27,31 @@ impl Node {
             let is_own = self.device_of(*log) == Some(self.device());
             if is_own && self.differs(storage, *log, *tip) {
                 self.trace(now, storage, peer, *log);
+            }
+        }
+    }
+
+    /// Compares the logs of this device that had two ends with how a peer holds them
+    /// by now: it may have let go of the one that it had.
+    pub(super) fn compare_again(&mut self, now: Now, storage: &dyn Storage, peer: DeviceId) {
+        let own = self.device();
+        let replication = &self.replication;
+        let ends = replication.words().map(|word| word.end.log);
+        let logs: BTreeSet<LogId> = ends
+            .chain(replication.logs_forked())
+            .filter(|log| self.device_of(*log) == Some(own))
+            .collect();
+        for log in logs {
+            let Some(tip) = self.replication.tip_shown_by(peer, log) else { continue };
+            let held = self.replication.log(log).map_or(0, |state| state.durable);
+            match self.differs(storage, log, tip) {
+                true if self.replication.traced_with(log).is_none() => {
+                    self.trace(now, storage, peer, log);
+                }
+                false if tip.seq <= held && self.replication.traced_with(log) == Some(peer) => {
+                    self.replication.trace_ends(log);
+                }
+                true | false => {}
             }
         }
     }
@@ -49,7 +74,7 @@ impl Node {
         let peers: Vec<DeviceId> = self.replication.peers_ready().collect();
         let holds = |peer: &&DeviceId| {
             let tip = self.replication.tip_shown_by(**peer, log);
-            tip.is_some_and(|tip| tip.seq >= seq)
+            tip.is_some_and(|tip| tip.seq >= seq) && !self.replication.shows_disowned(**peer, log)
         };
         let found = peers.iter().find(holds).copied();
         if let Some(peer) = found {
@@ -59,7 +84,8 @@ impl Node {
     }
 
     fn trace(&mut self, now: Now, storage: &dyn Storage, peer: DeviceId, log: LogId) {
-        if is_planted(Bug::ActorReused) {
+        let is_known = self.replication.shows_disowned(peer, log);
+        if is_planted(Bug::ActorReused) || is_known || self.leaving.contains_key(&log) {
             return;
         }
         // What somebody acknowledged of this end was common to both.
@@ -69,21 +95,19 @@ impl Node {
             .filter(|tip| self.tip_at(storage, log, tip.seq) == Some(*tip))
             .map(|tip| tip.seq)
             .filter(|seq| self.replication.log(log).is_some_and(|state| *seq < state.durable));
-        let after = agreed.max().unwrap_or(0);
+        // And the peer sends nothing behind its last entry.
+        let shown = self.replication.tip_shown_by(peer, log).map_or(0, |tip| tip.seq);
+        let after = agreed.max().unwrap_or(0).min(shown.saturating_sub(1));
         tracing::warn!(log = %log.short(), after, "a log has another end");
         self.replication.trace(now, peer, log, after);
     }
 
     /// Compares an entry of the other end of a log with what stands here.
-    pub(super) fn receive_other_end(
-        &mut self,
-        now: Now,
-        storage: &mut dyn Storage,
-        entry: &Entry,
-    ) -> Result<(), StorageError> {
+    pub(super) fn receive_other_end(&mut self, now: Now, storage: &dyn Storage, entry: &Entry) {
         let (log, seq) = (entry.header().log, entry.header().seq);
-        if !self.replication.is_traced(log) || self.is_writing_again || seq == 0 {
-            return Ok(());
+        let is_traced = self.replication.traced_with(log).is_some();
+        if !is_traced || self.leaving.contains_key(&log) || self.is_writing_again || seq == 0 {
+            return;
         }
         let id_at = |seq: u64| match seq {
             0 => Some(EntryId([0; 32])),
@@ -92,17 +116,14 @@ impl Node {
         let held = self.replication.log(log).map_or(0, |state| state.durable);
         let follows = id_at(seq - 1) == Some(entry.header().previous);
         match id_at(seq) {
-            Some(ours) if ours == entry.id() => Ok(()),
-            Some(_) if follows && seq <= held => {
-                let given_up = GivenUp::from([(log, Tail { from: seq, gone: 0 })]);
-                self.write_again_without(now, storage, given_up)
-            }
+            Some(ours) if ours == entry.id() => {}
+            Some(_) if follows && seq <= held => self.leave(log, seq, None),
             None if follows && seq == held + 1 => {
                 // It only goes on: the two are one.
                 self.replication.rewind(now, log, (held, entry.header().previous));
-                Ok(())
             }
-            Some(_) | None => Ok(()),
+            Some(_) | None if !follows => self.replication.trace_back(now, log, seq),
+            Some(_) | None => {}
         }
     }
 

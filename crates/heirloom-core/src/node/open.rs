@@ -60,6 +60,7 @@ impl Node {
         node.load_roster(storage)?;
         node.load_logs(storage)?;
         node.load_holes(storage)?;
+        node.heed_words(storage)?;
         node.arrears.found();
         node.membership_changed(now);
         Ok(node)
@@ -103,6 +104,8 @@ impl Node {
             giving_back: BTreeMap::new(),
             landed: None,
             is_writing_again: false,
+            owes_giving_up: false,
+            leaving: BTreeMap::new(),
             owes_look_for_lost: false,
             has_lost: false,
             prelude: Vec::new(),
@@ -236,6 +239,7 @@ impl Node {
         self.follow_roster(storage)?;
         self.retry_sealed(now, storage)?;
         self.show_stranded(storage)?;
+        self.heed_words(storage)?;
         self.load_checkpoints(now, storage)?;
         self.load_preview(now, storage)?;
         // What the index had to be told again is no news.

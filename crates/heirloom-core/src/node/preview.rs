@@ -314,7 +314,7 @@ impl Node {
         let has_come = |(log, seq): (&LogId, &u64)| {
             let state = self.replication.log(*log);
             // Of a log with two ends it may be that no more comes.
-            state.is_some_and(|state| state.durable >= *seq || self.replication.is_forked(*log))
+            state.is_some_and(|state| state.durable >= *seq || self.replication.is_divided(*log))
         };
         let is_over = preview.goal.iter().all(has_come) && self.arrears.poll_timeout().is_none();
         let is_over = is_over || is_left;

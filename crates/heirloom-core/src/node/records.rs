@@ -531,6 +531,12 @@ impl Node {
 }
 
 impl Writing {
+    /// Returns the number of records of which something was gathered.
+    pub(super) fn count(&self) -> usize {
+        let records: BTreeSet<RecordId> = self.edited.iter().map(|(record, _)| *record).collect();
+        records.len()
+    }
+
     /// Returns the changes that were gathered.
     pub(super) fn into_drafts(self) -> Vec<Draft> {
         self.drafts

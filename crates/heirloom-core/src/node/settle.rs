@@ -135,12 +135,13 @@ impl Node {
                 Ok(true)
             }
             PendingFrame::Local(state) => {
-                let mut view = View::new(storage);
-                view.put(rows::key(table::LOCAL, &[&state.name()]), &state);
-                view.commit(Some(lsn))?;
+                // What was not finished when the power went is done again.
                 if let LocalState::GivenUp { log, from, .. } = state {
                     self.give_up(now, storage, (log, from))?;
                 }
+                let mut view = View::new(storage);
+                view.put(rows::key(table::LOCAL, &[&state.name()]), &state);
+                view.commit(Some(lsn))?;
                 self.take_local(now, state);
                 Ok(true)
             }
@@ -152,7 +153,7 @@ impl Node {
     /// the device stopped is finished at the next start.
     pub(super) fn follow_roster(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
         self.catch_up(storage)?;
-        let Some(keyring) = &self.membership.keyring else { return Ok(()) };
+        let Some(keyring) = &self.membership.keyring else { return self.heed_words(storage) };
         let library = Shelves { keyring, collection: &self.collection };
         let court = Court { library: &library, verdicts: &self.membership.roster };
         for (log, _) in self.replication.logs() {
@@ -171,6 +172,7 @@ impl Node {
             view.commit(None)?;
         }
         self.membership.followed = self.membership.roster.heads();
+        self.heed_words(storage)?;
         self.heed(&changed);
         self.announce_changed(&changed, None);
         Ok(())
@@ -303,8 +305,7 @@ impl Node {
             Then::Answer { id, .. } => self.reply(id, Err(failure::append(error))),
             Then::Grant(id) | Then::Acknowledge(id) => self.membership.close(id),
             Then::Started => self.start_again_ms = Some(now.mono_ms + START_PAUSE_MS),
-            // The next start tries again.
-            Then::WrittenAgain(_) => self.is_writing_again = false,
+            Then::WrittenAgain(_) => self.giving_up_failed(),
             Then::Rest => {}
         }
         self.event(crate::command::Event::Warning {

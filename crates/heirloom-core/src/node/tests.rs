@@ -17,6 +17,7 @@ mod claims;
 mod coming;
 mod conduct;
 mod copies;
+mod disowned;
 mod edits;
 mod folders;
 mod hostile;

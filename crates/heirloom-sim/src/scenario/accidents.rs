@@ -55,6 +55,7 @@ impl Story {
         self.keep_what_others_hold(lost);
         self.copy.take_if(|(device, _)| *device == lost);
         self.twin.take_if(|(device, _)| *device == lost);
+        self.snapshot.take_if(|(device, _)| *device == lost);
         let new = self.world.add_device("canaryNew");
         if self.world.recover(new, source, &self.phrase.clone()).is_ok() {
             self.report.restores += 1;
@@ -104,6 +105,26 @@ impl Story {
                 self.world.crash(device);
                 self.keep_what_others_hold(device);
                 self.twin.take_if(|(twin, _)| *twin == device);
+                self.swap(device, &mut folder);
+            }
+        }
+    }
+
+    /// Takes a snapshot of a member's file system, or rolls it back as a whole: that
+    /// leaves no trace, and the log is continued.
+    pub(super) fn roll_back(&mut self) {
+        match self.snapshot.take() {
+            None => {
+                let device = self.member();
+                self.snapshot = self.world.copy_folder(device).map(|folder| (device, folder));
+            }
+            Some((device, mut folder)) => {
+                self.report.copies += 1;
+                self.world.tally.note(Fault::FileSystemRolledBack);
+                self.world.crash(device);
+                self.keep_what_others_hold(device);
+                self.twin.take_if(|(twin, _)| *twin == device);
+                self.world.stay_in_place(device, &mut folder);
                 self.swap(device, &mut folder);
             }
         }

@@ -31,6 +31,13 @@ impl World {
         self.boot(device);
     }
 
+    /// Has a folder lie where a device's folder lies now.
+    pub fn stay_in_place(&mut self, device: usize, folder: &mut Folder) {
+        if let Some(machine) = self.devices.get(device) {
+            folder.place = machine.place;
+        }
+    }
+
     /// Switches a device off, exchanges its folder for an earlier one without a
     /// trace, and switches it on again: only who wants to deceive can do so.
     pub fn roll_back(&mut self, device: usize, folder: &Folder) {

@@ -1,3 +1,4 @@
+mod ends;
 mod silence;
 mod treachery;
 

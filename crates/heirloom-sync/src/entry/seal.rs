@@ -63,6 +63,27 @@ impl Entry {
         Self { header: plan.header.clone(), id, bytes, header_length, nonce }
     }
 
+    /// Signs an entry whose body everybody can read; its nonce is zero.
+    ///
+    /// # Panics
+    /// When the body is larger than a body may be.
+    #[must_use]
+    pub fn author_plain(
+        account: AccountId,
+        device: &DeviceKeys,
+        header: &Header,
+        body: &[u8],
+    ) -> Self {
+        assert!(body.len() <= limits::ENTRY_BODY_BYTES_MAX, "a body is limited");
+        let nonce = [0; 24];
+        let mut bytes = header.encode(&nonce, body.len());
+        let header_length = bytes.len();
+        bytes.extend_from_slice(body);
+        let id = heirloom_base::EntryId(hash::plain(&bytes));
+        bytes.extend_from_slice(&device.sign(SIGNATURE_KIND, account, &id.0));
+        Self { header: header.clone(), id, bytes, header_length, nonce }
+    }
+
     /// Checks that `device` signed this entry for `account`.
     ///
     /// # Errors

@@ -66,7 +66,9 @@ impl Replication {
     /// Returns the logs of which it says nothing that a peer holds more: those of
     /// which nothing is taken in, and those that are here and not told of.
     pub(super) fn passed_over(&self, session: &Session) -> BTreeSet<LogId> {
-        session.declined.union(&self.untold).copied().collect()
+        let mut logs = self.logs_at_odds(&session.theirs);
+        logs.extend(session.declined.union(&self.untold));
+        logs
     }
 
     /// Decides which logs are told of, where there are more than others read:

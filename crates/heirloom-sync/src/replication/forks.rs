@@ -14,7 +14,13 @@ impl Replication {
 
     /// Notes that a log has another end than the one held here: what others
     /// hold of it does not count for ours, and an own one is not continued.
-    pub(super) fn found_fork(&mut self, log: LogId, seq: u64) {
+    ///
+    /// Who has not heard yet that an end is given up shows what everybody knows.
+    pub(super) fn found_fork(&mut self, from: Option<DeviceId>, log: LogId, seq: u64) {
+        let is_own = self.logs.get(&log).is_some_and(|state| state.device == self.device);
+        if !is_own && from.is_some_and(|from| self.is_unheard(from, log)) {
+            return;
+        }
         if self.forked.insert(log) {
             self.outputs.push_back(Output::Forked(log, seq));
             // Those who hold the other end see ours by its last entry.
@@ -23,7 +29,7 @@ impl Replication {
                 session.next.insert(log, last - 1);
                 session.asked_again.insert(log);
             }
-        } else if self.logs.get(&log).is_some_and(|state| state.device == self.device) {
+        } else if is_own {
             // The conversation in which its other end was looked for broke off.
             self.outputs.push_back(Output::Forked(log, seq));
         }
@@ -66,6 +72,9 @@ impl Replication {
             }
         }
         self.tell_fed(now, from, log, state.device);
+        if state.device != self.device && self.is_unheard(from, log) {
+            return;
+        }
         if seq == state.staged {
             self.compare(entry, state.staged_id);
         } else if is_their_end && seq <= state.durable && !self.forked.contains(&log) {
@@ -83,7 +92,7 @@ impl Replication {
         let author = self.logs.get(&header.log).map(|state| state.device);
         let is_signed = |author| entry.verify(self.account, author).is_ok();
         if entry.id() != held && author.is_some_and(is_signed) {
-            self.found_fork(header.log, header.seq);
+            self.found_fork(None, header.log, header.seq);
         }
     }
 }

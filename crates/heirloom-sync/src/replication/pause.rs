@@ -33,7 +33,8 @@ impl Replication {
     }
 
     /// Returns whether nothing is taken in.
-    pub(super) fn is_paused(&self) -> bool {
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
         self.paused_until_ms.is_some()
     }
 

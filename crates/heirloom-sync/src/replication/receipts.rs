@@ -64,6 +64,7 @@ impl Replication {
                 session.hear(&receipt, is_newest);
             }
             self.claimed(now, from, owes);
+            self.ends_told(from);
         }
         if self.ledger.record(receipt, bytes.clone(), from) {
             if holder != from
@@ -152,8 +153,8 @@ impl Replication {
             session.ready && (self.is_paused() || session.delivered_ms >= since_ms)
         };
         for session in self.sessions.values().filter(is_believed) {
-            let told = session.theirs.tips.iter();
-            for (log, tip) in told.filter(|(log, _)| !session.declined.contains(log)) {
+            let (told, but) = (session.theirs.tips.iter(), self.passed_over(session));
+            for (log, tip) in told.filter(|(log, _)| !but.contains(log)) {
                 let end = all.tips.entry(*log).or_insert(*tip);
                 *end = (*end).max(*tip);
             }
@@ -219,7 +220,8 @@ impl Replication {
 
     /// Sends our receipt to every peer, if one is due.
     pub fn send_receipt(&mut self, now: Now, keys: &DeviceKeys) {
-        if self.receipt_due_ms.is_none_or(|due| due > now.mono_ms) {
+        let is_due = self.receipt_due_ms.is_some_and(|due| due <= now.mono_ms);
+        if !is_due || !self.halted.is_empty() {
             return;
         }
         let peers: Vec<DeviceId> = self.peers_ready().collect();

@@ -1,6 +1,7 @@
 //! The other end of a log, which others hold.
 
 use super::{LogState, Output, Replication};
+use crate::entry::Entry;
 use crate::vector::{Tip, VersionVector};
 use heirloom_base::{DeviceId, EntryId, LogId, Now};
 
@@ -14,20 +15,58 @@ impl Replication {
             self.own_log = None;
             self.outputs.push_back(Output::RolledBack(log));
         }
-        if self.sessions.contains_key(&from) && self.traced.insert(log) {
+        if self.sessions.contains_key(&from) && !self.traced.contains_key(&log) {
+            self.traced.insert(log, (from, after));
             self.want(now, from, log, after);
         }
     }
 
-    /// Returns whether the other end of a log is being looked for.
-    #[must_use]
-    pub fn is_traced(&self, log: LogId) -> bool {
-        self.traced.contains(&log)
+    /// Hands an entry out in which the other end of a log is looked for.
+    pub(super) fn receive_traced(
+        &mut self,
+        now: Now,
+        (from, author): (DeviceId, DeviceId),
+        entry: Entry,
+    ) {
+        if entry.verify(self.account, author).is_err() {
+            return self.offence(from, "an entry with a wrong signature");
+        }
+        if let Some(session) = self.sessions.get_mut(&from) {
+            session.progressed(now);
+        }
+        self.outputs.push_back(Output::OtherEnd(Box::new(entry)));
     }
 
-    /// Forgets whose ends were being looked for with a peer that is gone.
-    pub(super) fn trace_no_more(&mut self) {
-        self.traced.clear();
+    /// Looks further back for where the two ends of a log part, because the entry
+    /// that was asked for does not follow what is held.
+    pub fn trace_back(&mut self, now: Now, log: LogId, seq: u64) {
+        let Some((from, after)) = self.traced.get_mut(&log) else { return };
+        if seq == *after + 1 && *after > 0 {
+            *after /= 2;
+            let (from, after) = (*from, *after);
+            self.want(now, from, log, after);
+        }
+    }
+
+    /// Looks no more for the other end of a log: there is none that counts.
+    pub fn trace_ends(&mut self, log: LogId) {
+        if let Some((from, _)) = self.traced.remove(&log) {
+            self.forked.remove(&log);
+            if let Some(session) = self.sessions.get_mut(&from) {
+                session.wanted.remove(&log);
+            }
+        }
+    }
+
+    /// Returns with whom the other end of a log is looked for.
+    #[must_use]
+    pub fn traced_with(&self, log: LogId) -> Option<DeviceId> {
+        self.traced.get(&log).map(|(from, _)| *from)
+    }
+
+    /// Forgets the ends that were being looked for with a peer that is gone.
+    pub(super) fn trace_no_more(&mut self, from: DeviceId) {
+        self.traced.retain(|_, (peer, _)| *peer != from);
     }
 
     /// Holds a log only up to an entry, and asks for what the others have of it
@@ -44,12 +83,22 @@ impl Replication {
         };
         self.forked.remove(&log);
         self.traced.remove(&log);
-        let longer = self.sessions.iter_mut().filter_map(|(device, session)| {
+        self.halted.remove(&log);
+        let peers = self.sessions.iter_mut().map(|(device, session)| {
             session.wanted.remove(&log);
-            (session.ready && session.theirs.seq(log) > seq).then_some(*device)
+            session.given_up.remove(&log);
+            // What comes now is news for those to whom the rest was sent.
+            let next = session.next.entry(log).or_default();
+            *next = seq.min(*next);
+            (*device, session.ready, session.theirs.seq(log) > seq)
         });
-        for device in longer.collect::<Vec<DeviceId>>() {
-            self.want(now, device, log, seq);
+        for (device, is_ready, is_longer) in peers.collect::<Vec<(DeviceId, bool, bool)>>() {
+            match (is_ready, is_longer) {
+                (true, true) => self.want(now, device, log, seq),
+                // It may have sent what was of no use here.
+                (true, false) => self.ask_again(device, vec![(log, seq)]),
+                (false, _) => {}
+            }
         }
         self.receipt_later(now);
     }

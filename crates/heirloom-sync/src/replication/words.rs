@@ -12,7 +12,7 @@ use super::{Output, Replication};
 use crate::receipt::Receipt;
 use crate::vector::VersionVector;
 use heirloom_base::{DeviceId, Incarnation, LogId, Now};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Time after which a receipt that others showed is older than any hello that
 /// has not arrived yet: several times what opening a stream may take.
@@ -120,7 +120,8 @@ impl Words {
         returns && !std::mem::replace(&mut self.alternates, returns)
     }
 
-    fn findings(&self, newest: Option<&Receipt>) -> Vec<Finding> {
+    /// Returns what is found; of logs of which an end is given up less may be held.
+    fn findings(&self, newest: Option<&Receipt>, but: &BTreeSet<LogId>) -> Vec<Finding> {
         let mut found = Vec::new();
         match self.fell {
             Some(Fall { entries, same_store: Some(true) }) => {
@@ -136,12 +137,12 @@ impl Words {
             found.push(Finding::BeginsAgain(self.begun_ms.len() as u64));
         }
         let Some(newest) = newest else { return found };
-        let lacks = self.before.entries_beyond(&newest.vector);
+        let lacks = self.before.entries_beyond_but(&newest.vector, but);
         if lacks > 0 {
             found.push(Finding::BeganAnew(lacks));
         }
         if let Some(other) = self.elsewhere.as_ref().filter(|other| self.is_open(newest, other)) {
-            let lacks = newest.vector.entries_beyond(&other.vector);
+            let lacks = newest.vector.entries_beyond_but(&other.vector, but);
             if lacks > 0 && !self.alternates {
                 found.push(Finding::ShowsOthers(lacks));
             }
@@ -163,7 +164,8 @@ impl Replication {
     #[must_use]
     pub fn findings(&self, device: DeviceId) -> Vec<Finding> {
         let newest = self.ledger.receipt(device);
-        self.words.get(&device).map(|words| words.findings(newest)).unwrap_or_default()
+        let but = self.logs_disowned();
+        self.words.get(&device).map(|words| words.findings(newest, &but)).unwrap_or_default()
     }
 
     /// Returns whether a device was found to have less than it had acknowledged.
@@ -203,7 +205,7 @@ impl Replication {
     pub(super) fn greet_words(&mut self, device: DeviceId, vector: &VersionVector) {
         let Some(session) = self.sessions.get(&device) else { return };
         let Some(sure) = &session.sure else { return };
-        let entries = sure.vector.entries_beyond(vector);
+        let entries = sure.vector.entries_beyond_but(vector, &self.logs_disowned());
         let words = self.words.entry(device).or_default();
         if entries > 0 && words.fell.is_none_or(|fall| fall.same_store != Some(true)) {
             words.fell = Some(Fall { entries, same_store: None });

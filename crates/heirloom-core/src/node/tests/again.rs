@@ -138,10 +138,13 @@ fn rolled_back(synced: usize, alone: usize) -> House {
 fn the_two_ends_of_a_log_that_was_rolled_back_become_one() {
     for (synced, alone) in [(0, 0), (3, 0), (3, 1), (1, 3), (2, 2)] {
         let mut house = rolled_back(synced, alone);
-        for other in [1, 2] {
-            house.connect(0, other);
+        // Conversations begin anew where an end was given up.
+        for _ in 0..2 {
+            for other in [1, 2] {
+                house.connect(0, other);
+            }
+            house.pass(15_000);
         }
-        house.pass(30_000);
         let text = exported(&mut house, 0);
         let count = |what: &str| text.matches(what).count();
         assert_eq!((count("title: synced"), count("title: alone")), (synced, alone), "{text}");
@@ -155,5 +158,130 @@ fn the_two_ends_of_a_log_that_was_rolled_back_become_one() {
         house.boot(0);
         house.pass(10_000);
         assert_eq!(house.digest(0), house.digest(2), "from the log alone");
+    }
+}
+
+/// Cuts every wire.
+fn cut_all(house: &mut House) {
+    for device in 0..house.devices.len() {
+        for other in 0..device {
+            house.cut(device, other);
+        }
+    }
+}
+
+/// Lets three devices meet, two at a time, in an order, and then all of them.
+fn meet(house: &mut House, order: &[(usize, usize)]) {
+    for (one, other) in order {
+        cut_all(house);
+        house.connect(*one, *other);
+        house.pass(10_000);
+    }
+    // Conversations begin anew where an end was given up.
+    for _ in 0..6 {
+        cut_all(house);
+        for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+            house.connect(one, other);
+        }
+        house.pass(10_000);
+    }
+}
+
+const ORDERS: [&[(usize, usize)]; 6] = [
+    &[(0, 2), (0, 1)],
+    &[(0, 2), (1, 2)],
+    &[(0, 2), (1, 2), (0, 1), (0, 2)],
+    &[(0, 2), (0, 1), (1, 2)],
+    &[(0, 2), (0, 1), (0, 2)],
+    &[(0, 2)],
+];
+
+/// Rolls the first device back to what it was before; the third was off when it wrote
+/// what is lost with that.
+fn rolled_back_beside_one_that_was_off(synced: usize, alone: usize) -> (House, String) {
+    let mut house = House::of(&["phone", "desk", "tablet"]);
+    let id = house.add(0, "notes", &["title=a", "body=one two three"]);
+    house.pass(5_000);
+    let snapshot = house.devices[0].storage.clone();
+    house.cut(0, 2);
+    house.cut(1, 2);
+    for number in 0..synced {
+        house.add(0, "notes", &[&format!("title=synced {number}")]);
+    }
+    house.set(0, "notes", &id, &["body=one two three four"]);
+    house.pass(5_000);
+    house.cut(0, 1);
+    house.devices[0].storage = snapshot;
+    house.boot(0);
+    for number in 0..alone {
+        house.add(0, "notes", &[&format!("title=alone {number}")]);
+    }
+    house.set(0, "notes", &id, &["title=b"]);
+    (house, id)
+}
+
+#[test]
+fn who_has_the_end_that_is_given_up_lets_go_of_it_whoever_meets_whom_first() {
+    for (synced, alone) in [(3, 0), (0, 3), (1, 1), (2, 4), (4, 2)] {
+        for order in ORDERS {
+            let (mut house, _) = rolled_back_beside_one_that_was_off(synced, alone);
+            meet(&mut house, order);
+            let text = exported(&mut house, 2);
+            let count = |what: &str| text.matches(what).count();
+            let about = format!("{synced} {alone} {order:?}: {text}");
+            assert_eq!((count("title: synced"), count("title: alone")), (synced, alone), "{about}");
+            assert!(text.contains("title: b") && text.contains("one two three four"), "{about}");
+            for device in [0, 1, 2] {
+                let problems = house.status(device).problems;
+                let named = ["forked", "took-back", "holds-less", "began-anew", "offences"];
+                // That the phone was rolled back is true.
+                let is_about = |text: &str| !text.contains("Device phone");
+                let named = problems
+                    .iter()
+                    .find(|one| named.contains(&one.code.as_str()) && is_about(&one.text));
+                assert!(named.is_none(), "{device} says {named:?}, {about}");
+            }
+            let digests = [0, 1, 2].map(|device| house.digest(device));
+            assert!(digests.iter().all(|digest| *digest == digests[0]), "{about}");
+            for device in [0, 1, 2] {
+                house.devices[device].storage.index.clear();
+                house.boot(device);
+                assert_eq!(
+                    house.digest(device),
+                    digests[0],
+                    "{device} from the log alone, {about}"
+                );
+            }
+            meet(&mut house, &[]);
+            house.add(0, "notes", &["title=later"]);
+            house.pass(5_000);
+            assert_eq!((house.digest(1), house.digest(2)), (house.digest(0), house.digest(0)));
+        }
+    }
+}
+
+#[test]
+fn what_was_written_on_top_of_an_end_stands_once_whether_its_author_had_it_or_not() {
+    for order in ORDERS {
+        let (mut house, id) = rolled_back_beside_one_that_was_off(2, 1);
+        house.set(0, "notes", &id, &["body=one two and a half three"]);
+        house.connect(0, 2);
+        house.pass(10_000);
+        cut_all(&mut house);
+        house.set(2, "notes", &id, &["body=zero one two and a half three"]);
+        house.set(2, "notes", &id, &["title=c"]);
+        house.set(2, "notes", &id, &["title=d"]);
+        meet(&mut house, order);
+        let digests = [0, 1, 2].map(|device| house.digest(device));
+        assert!(digests.iter().all(|digest| *digest == digests[0]), "{order:?}");
+        let text = exported(&mut house, 1);
+        assert!(text.contains("title: d"), "{order:?}: {text}");
+        assert!(text.contains("\nzero one two and a half three four"), "{order:?}: {text}");
+        let history = Command::History { category: "notes".into(), id: id.clone() };
+        let versions = format!("{:?}", house.ask(1, history).unwrap());
+        for version in ["b", "c"] {
+            let version = format!("after: Some(String({version:?}))");
+            assert!(versions.contains(&version), "{order:?}: {version} is not in {versions}");
+        }
     }
 }

@@ -65,7 +65,7 @@ fn import(world: &mut World, device: usize) {
 
 #[test]
 fn a_hostile_member_harms_nobody_and_is_named_whatever_it_does() {
-    for attack in (0..15).chain([16, ROSTER_FLOOD]) {
+    for attack in (0..15).chain([16, 17, ROSTER_FLOOD]) {
         let mut world = house(attack, "guest", Role::Member);
         assert!(add(&mut world, PHONE, "before", Level::Peer(2)));
         assert!(add(&mut world, OTHER, "of the guest", Level::Peer(2)));
