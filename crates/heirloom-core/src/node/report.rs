@@ -67,7 +67,9 @@ impl Node {
             pending: 0,
             newest_at: None,
         };
-        let others = self.membership.peers(self.device()).len();
+        // Who never said what it holds was let in and never came: it will hold nothing.
+        let others = self.membership.peers(self.device()).into_iter();
+        let others = others.filter(|other| self.replication.has_spoken(*other)).count();
         let enough = SAFE_COPIES.min(others);
         let mut newest = None;
         Self::each_front(storage, spec, &mut |_, record| {
