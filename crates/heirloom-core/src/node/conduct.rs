@@ -3,12 +3,13 @@
 
 use super::Node;
 use super::breaches::Breaches;
+use super::clocks::Clocks;
 use crate::command::{DeviceRow, Problem};
 use crate::input::EffectId;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::{View, damaged};
-use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, count, limits, time};
+use heirloom_base::{ChunkId, DeviceId, LogId, Now, Reader, Writer, count, limits};
 use heirloom_identity::RosterError;
 use heirloom_sync::{Contradiction, Finding, Shortfall};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,8 +30,7 @@ pub(crate) struct Conduct {
     forked: BTreeSet<LogId>,
     /// Devices that speak other versions, and whether these are newer ones.
     versions: BTreeMap<DeviceId, bool>,
-    /// The date of the last entry of devices whose clock is ahead.
-    pub(super) ahead: BTreeMap<DeviceId, u64>,
+    pub(super) clocks: Clocks,
     pub(super) breaches: Breaches,
     /// The time of what is taken in.
     pub(super) now: Now,
@@ -163,7 +163,7 @@ impl Node {
 
     /// Returns what is wrong with other devices, each by its name.
     pub(super) fn conduct_problems(&self, now: Now, devices: &[DeviceRow]) -> Vec<Problem> {
-        let mut problems = Vec::new();
+        let mut problems = self.clock_problems(now.wall_ms);
         for row in devices.iter().filter(|row| !row.this && !row.revoked) {
             if let Ok(device) = row.id.parse() {
                 self.problems_with(now, device, &mut problems);
@@ -197,7 +197,7 @@ impl Node {
         if self.replication.ledger().has_contradicted_itself(device) && !lost {
             report("took-back", contradiction_text(&name), distrust);
         }
-        self.strangeness(now, device, &mut report);
+        self.strangeness(device, &mut report);
         let shortfall = self.replication.shortfall(device);
         for (code, text) in shortfall.iter().flat_map(|short| shortfall_texts(now, &name, short)) {
             if code == "holds-less" && !findings.is_empty() {
@@ -227,8 +227,8 @@ impl Node {
         }
     }
 
-    /// Reports a clock that is ahead, and versions that do not meet ours.
-    fn strangeness(&self, now: Now, device: DeviceId, report: &mut dyn FnMut(&str, String, &str)) {
+    /// Reports versions that do not meet ours.
+    fn strangeness(&self, device: DeviceId, report: &mut dyn FnMut(&str, String, &str)) {
         let name = self.named(device);
         if let Some(is_newer) = self.conduct.versions.get(&device) {
             let fix = match is_newer {
@@ -237,18 +237,10 @@ impl Node {
             };
             report("other-version", version_text(&name), &fix);
         }
-        let ahead = self.conduct.ahead.get(&device).filter(|dated| **dated > now.wall_ms);
-        if let Some(dated) = ahead {
-            let dated = time::rfc3339(*dated);
-            let text = format!("The clock of {name} is ahead: what it writes is dated {dated}.");
-            let fix = "Check the clock there, and here. Nothing is lost, but of two edits made \
-                       apart that device's are shown.";
-            report("clock-ahead", text, fix);
-        }
     }
 
     /// Returns a device as a sentence names it.
-    fn named(&self, device: DeviceId) -> String {
+    pub(super) fn named(&self, device: DeviceId) -> String {
         let word = if self.membership.is_keeper(device) { "Keeper" } else { "Device" };
         format!("{word} {} ({})", self.name_of(device), device.short())
     }

@@ -114,9 +114,13 @@ impl Node {
             problems.push(Problem { code: code.into(), text, fix: fix.into() });
         };
         if !self.membership.is_peer(self.device()) {
-            let Failure { text, fix, .. } = failure::taken_out();
-            report("revoked", text, &fix);
+            let Failure { code, text, fix, .. } = self.outside();
+            report(if self.is_out() { "revoked" } else { &code }, text, &fix);
             return problems;
+        }
+        if self.is_blind() && self.membership.may_read(self.device()) {
+            let Failure { code, text, fix, .. } = failure::roster_lost();
+            report(&code, text, &fix);
         }
         let others: Vec<&DeviceRow> =
             devices.iter().filter(|device| !device.this && !device.revoked).collect();
@@ -150,6 +154,11 @@ impl Node {
             );
         }
         problems
+    }
+
+    /// Says why this device is no member, as far as it knows.
+    fn outside(&self) -> Failure {
+        if self.knows_itself() { failure::taken_out() } else { failure::roster_lost() }
     }
 
     pub(super) fn devices(&self, storage: &dyn Storage) -> Result<Answer, Refusal> {
@@ -267,7 +276,7 @@ impl Node {
             return Err(failure::needs_node().into());
         }
         if !self.membership.is_peer(self.device()) {
-            return Err(failure::taken_out().into());
+            return Err(self.outside().into());
         }
         if self.membership.peers(self.device()).is_empty() {
             return Err(failure::unreachable_peers().into());
