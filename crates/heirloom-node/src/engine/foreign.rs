@@ -32,17 +32,18 @@ impl Tally {
         }
     }
 
-    /// The logs of two devices of one account may begin with the same roster.
+    /// The logs of two devices of one account may begin with the same roster, and
+    /// an entry of both may happen to lie at one place.
     fn is_foreign(self) -> bool {
         match self.entries {
             0 => self.operations > 0 && self.operations_known == 0,
-            _ => self.entries_known == 0,
+            entries => 2 * self.entries_known < entries,
         }
     }
 }
 
-/// Returns the segments of which the index knows no frame, though it is of this
-/// device and was made from what lay there.
+/// Returns the segments of which the index does not know most, though it is of
+/// this device and was made from what lay there.
 ///
 /// # Errors
 /// When the index or the log cannot be read.
@@ -75,10 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn one_entry_that_is_known_is_enough_and_a_roster_alone_only_without_entries() {
+    fn most_entries_tell_and_a_roster_only_without_entries() {
         let (entry, operation) = (Trace::Entry, Trace::Operation);
         assert!(tally(&[operation(true), entry(false), entry(false)]).is_foreign());
         assert!(!tally(&[operation(false), entry(false), entry(true)]).is_foreign());
+        assert!(tally(&[entry(false), entry(true), entry(false)]).is_foreign());
         assert!(tally(&[operation(false), Trace::None]).is_foreign());
         assert!(!tally(&[operation(true), operation(false)]).is_foreign());
         assert!(!tally(&[Trace::None]).is_foreign());
