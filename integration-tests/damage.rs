@@ -139,11 +139,9 @@ impl House {
             }
             Harm::Zeroed => fs::write(&path, vec![0; before.len()]).unwrap(),
             Harm::Foreign | Harm::Twin | Harm::Older => {
-                let other = match harm {
-                    Harm::Foreign => "stranger",
-                    Harm::Twin => "laptop",
-                    _ => "older",
-                };
+                let others = [(Harm::Foreign, "stranger"), (Harm::Twin, "laptop")];
+                let other = others.iter().find(|(named, _)| *named == harm);
+                let other = other.map_or("older", |(_, folder)| folder);
                 let Ok(bytes) = fs::read(self.path(other).join(file)) else { return false };
                 fs::write(&path, bytes).unwrap();
             }
