@@ -2,6 +2,8 @@
 
 use crate::common::{Up, digest, eventually, init, run, run_json};
 use serde_json::Value;
+use std::io::Read as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -205,4 +207,49 @@ fn two_devices_alone_that_took_each_other_out_come_together_by_the_phrase() {
     add(laptop, "And back");
     house.meet(phone, laptop);
     assert!(note(phone, "And back"));
+}
+
+/// Passes on to a node's address until so many bytes have come back from it; then
+/// nobody gets through any more. Returns the near address.
+fn wire_that_breaks(address: &str, bytes: usize) -> String {
+    let target: u16 = address.split('/').nth(4).unwrap().parse().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        let (mut here, _) = listener.accept().unwrap();
+        drop(listener);
+        let mut there = TcpStream::connect(("127.0.0.1", target)).unwrap();
+        let (mut from, mut to) = (here.try_clone().unwrap(), there.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to).map(drop));
+        drop(std::io::copy(&mut (&mut there).take(bytes as u64), &mut here));
+        drop((here.shutdown(Shutdown::Both), there.shutdown(Shutdown::Both)));
+    });
+    near
+}
+
+#[test]
+fn a_join_that_broke_after_the_device_was_let_in_goes_on_by_the_same_command() {
+    let folder = TempDir::new().unwrap();
+    let [phone, tablet] = ["phone", "tablet"].map(|name| folder.path().join(name));
+    init(&phone, "phone");
+    let up = Up::start(&phone, &[]);
+    // The encryption takes the first bytes; the grant is behind the last of these.
+    for bytes in [1_400, 1_700, 2_000, 2_300, 2_600] {
+        let words = up.invite_words("member");
+        let join = |peer: &str| {
+            let words = words.as_str();
+            run_json(&tablet, &["join", words, "--device", "tablet", "--no-mdns", "--peer", peer])
+        };
+        let broken = join(&wire_that_breaks(&up.address(), bytes));
+        if devices(&phone).len() == 1 {
+            continue;
+        }
+        assert_eq!(broken.code, 69, "{}{}", broken.stdout, broken.stderr);
+        let rows = run_json(&phone, &["devices", "list"]).lines();
+        assert!(rows.iter().any(|row| row["name"] == "tablet" && row["last_seen"].is_null()));
+        join(&up.address()).expect(0);
+        assert_eq!(devices(&phone).len(), 2, "it is one device");
+        return;
+    }
+    panic!("the device was never let in");
 }

@@ -124,6 +124,16 @@ pub(crate) fn taken_out() -> Failure {
     forbidden("This device was taken out of the account.", fix)
 }
 
+pub(crate) fn roster_lost() -> Failure {
+    failure(
+        exit::DAMAGED,
+        "roster-lost",
+        "The log has lost a part of what it says of the account and its keys.".to_owned(),
+        "Run `heirloom up` where another device of the account is connected: it sends again what \
+         is missing.",
+    )
+}
+
 /// Returns what is wrong with a recovery phrase that is none.
 #[must_use]
 pub fn bad_phrase(error: &PhraseError) -> Failure {

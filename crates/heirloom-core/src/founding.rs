@@ -41,6 +41,12 @@ fn folder(account: AccountId, random: &[u8; 32], ops: Vec<Vec<u8>>) -> Vec<Frame
     own.chain(ops).collect()
 }
 
+/// Returns the frame that states the account of a folder, where it was lost.
+#[must_use]
+pub fn stated(account: AccountId) -> Frame {
+    LocalState::Account(account).to_frame()
+}
+
 /// Returns the frame that says where the folder lies: the last of the first frames.
 #[must_use]
 pub fn placed(place: Place) -> Frame {

@@ -39,7 +39,7 @@ mod waits;
 
 pub use heirloom_doc::silence_caught_panics;
 pub use local::{DamageMark, Ground, Place};
-pub use node::{Fit, Node, NodeConfig, OpenNodeError};
+pub use node::{Belonging, Fit, Node, NodeConfig, OpenNodeError, Provenance, Trace};
 
 /// Changes laid out by hand, for the tests.
 #[cfg(test)]

@@ -25,8 +25,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod again;
 mod agenda;
 mod arrears;
+mod belonging;
 mod breaches;
 mod checkpoints;
+mod clocks;
 mod conduct;
 mod damage;
 mod disowned;
@@ -48,6 +50,7 @@ mod stalls;
 mod stranded;
 mod versions;
 
+pub use belonging::{Belonging, Provenance, Trace};
 pub use damage::Fit;
 pub use open::OpenNodeError;
 pub(crate) use settle::FRAME_ROSTER;

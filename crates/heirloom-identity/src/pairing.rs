@@ -113,6 +113,10 @@ pub enum PairingError {
     /// The roster that was granted does not let this device in as promised.
     #[error("the roster from the other device does not contain this device")]
     NotGranted,
+    /// This device's key was let in before, and taken out: it comes back with
+    /// another one.
+    #[error("this device was taken out of the account: it comes back with a new key")]
+    TakenOut,
     /// The phrase opens no key of the account.
     #[error("the phrase opens no key of the account")]
     Keys(#[from] KeyringError),

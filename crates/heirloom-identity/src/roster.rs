@@ -130,6 +130,15 @@ impl Roster {
         self.account
     }
 
+    /// Returns the account that an operation begins, if it does.
+    #[must_use]
+    pub fn begun_by(bytes: &[u8]) -> Option<AccountId> {
+        let signed = parse(bytes).ok()?;
+        let OpBody::Genesis(genesis) = &signed.unverified().body else { return None };
+        let account = genesis.account_id();
+        Self::new(account).insert(bytes).ok().map(|_| account)
+    }
+
     /// Takes in a signed operation.
     ///
     /// # Errors

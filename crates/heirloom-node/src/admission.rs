@@ -25,6 +25,9 @@ const CONVERSATION_TIME_MAX: Duration = Duration::from_secs(30);
 /// have no place for a stranger at the moment.
 const CONVERSATIONS_BROKEN_MAX: u32 = 3;
 
+/// Keys that a device comes with at most: one of an earlier try, and a new one.
+const KEYS_MAX: u32 = 2;
+
 /// A device that was let in, its folder open.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -90,17 +93,15 @@ pub(crate) async fn by_invite(
         wanted.device = Some(link.device);
         wanted.addresses = link.addresses.clone();
     }
-    let seed = folder::seed(&options.home)?;
     let name = folder::device_name(options.device.as_deref());
-    let (grant, inviter) = search(&options.home, &seed, wanted, |device| {
-        let keys = DeviceKeys::from_seed(*seed);
+    let found = admit(&options.home, wanted, |keys, device| {
         let random = randomness::bytes::<32>()?;
         let (joiner, first) = Joiner::new(code.clone(), keys, &name, device, *random);
         Ok((Newcomer::Joiner(Box::new(joiner)), first))
     })
     .await?;
-    agree(asked, grant.role)?;
-    settle(&options.home, seed, &grant, inviter)
+    agree(asked, found.grant.role)?;
+    settle(&options.home, found)
 }
 
 /// Restores by the recovery phrase.
@@ -117,16 +118,14 @@ pub(crate) async fn by_phrase(
         Phrase::parse(phrase).map_err(|error| heirloom_core::failure::bad_phrase(&error))?;
     folder::check_room(&options.home)?;
     let wanted = Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
-    let seed = folder::seed(&options.home)?;
     let name = folder::device_name(options.device.as_deref());
-    let (grant, inviter) = search(&options.home, &seed, wanted, |device| {
-        let keys = DeviceKeys::from_seed(*seed);
+    let found = admit(&options.home, wanted, |keys, device| {
         let random = randomness::bytes::<32>()?;
         let (recoverer, first) = Recoverer::new(phrase.root_keys(), keys, &name, device, *random);
         Ok((Newcomer::Recoverer(Box::new(recoverer)), first))
     })
     .await?;
-    settle(&options.home, seed, &grant, inviter)
+    settle(&options.home, found)
 }
 
 /// Refuses a role that was not asked for.
@@ -140,14 +139,10 @@ fn agree(asked: Option<Role>, granted: Role) -> Result<(), Failure> {
 }
 
 /// Makes the folder of a device that was let in.
-fn settle(
-    home: &Path,
-    seed: Zeroizing<[u8; 32]>,
-    grant: &Grant,
-    inviter: DeviceId,
-) -> Result<Admitted, Failure> {
+fn settle(home: &Path, found: Found) -> Result<Admitted, Failure> {
+    let Found { seed, grant, inviter } = found;
     let random = randomness::bytes::<32>()?;
-    let store = folder::make(home, &seed, Beginning::Admission, founding::joined(grant, *random))?;
+    let store = folder::make(home, &seed, Beginning::Admission, founding::joined(&grant, *random))?;
     let device = DeviceKeys::from_seed(*seed).id();
     Ok(Admitted { store, seed, account: grant.account, device, inviter })
 }
@@ -167,6 +162,37 @@ impl Newcomer {
     }
 }
 
+/// A device that let this one in, with the key that it knows.
+struct Found {
+    seed: Zeroizing<[u8; 32]>,
+    grant: Box<Grant>,
+    inviter: DeviceId,
+}
+
+/// How a search ended where nothing failed.
+enum Searched {
+    In(Box<Grant>, DeviceId),
+    /// An earlier try let this device's key in, and it was taken out meanwhile.
+    TakenOut,
+}
+
+/// Is let in with the key that an earlier try has left here; with a new one
+/// where that was taken out: the folder never held anything of its account.
+async fn admit(
+    home: &Path,
+    wanted: Wanted,
+    mut newcomer: impl FnMut(DeviceKeys, DeviceId) -> Result<(Newcomer, Vec<u8>), Failure>,
+) -> Result<Found, Failure> {
+    for _ in 0..KEYS_MAX {
+        let seed = folder::seed(home)?;
+        match search(home, &seed, wanted.clone(), &mut newcomer).await? {
+            Searched::In(grant, inviter) => return Ok(Found { seed, grant, inviter }),
+            Searched::TakenOut => folder::unkeep(home),
+        }
+    }
+    Err(explain(&Rejection::Said(PairingError::TakenOut)))
+}
+
 /// Asks one device after the other until one lets this one in.
 ///
 /// This device's key is kept before each conversation, and taken back where
@@ -175,8 +201,8 @@ async fn search(
     home: &Path,
     seed: &Zeroizing<[u8; 32]>,
     wanted: Wanted,
-    mut newcomer: impl FnMut(DeviceId) -> Result<(Newcomer, Vec<u8>), Failure>,
-) -> Result<(Grant, DeviceId), Failure> {
+    newcomer: &mut impl FnMut(DeviceKeys, DeviceId) -> Result<(Newcomer, Vec<u8>), Failure>,
+) -> Result<Searched, Failure> {
     let only = wanted.device;
     let mut meeting = Meeting::begin(seed, wanted).await?;
     let mut refusal: Option<Rejection> = None;
@@ -185,17 +211,23 @@ async fn search(
     let (mut is_kept, mut may_be_in) = (false, false);
     while let Some(device) = meeting.next().await {
         is_kept |= folder::keep(home, seed, Beginning::Admission)?;
-        let (newcomer, first) = newcomer(device)?;
-        let conversation = converse(meeting.network().clone(), device, newcomer, first);
+        let (newcomer, first) = newcomer(DeviceKeys::from_seed(**seed), device)?;
+        let mut proven = false;
+        let network = meeting.network().clone();
+        let conversation = converse(network, device, newcomer, first, &mut proven);
         match meeting.during(conversation).await {
             Ok(grant) => {
-                granted = Some((grant, device));
+                granted = Some(Searched::In(grant, device));
+                break;
+            }
+            Err(Rejection::Said(PairingError::TakenOut)) => {
+                granted = Some(Searched::TakenOut);
                 break;
             }
             Err(rejection) => {
                 tracing::debug!(?rejection, device = %device.short(), "not let in");
                 let again = matches!(rejection, Rejection::Broken(_)) && tries_left > 0;
-                may_be_in |= matches!(rejection, Rejection::Broken(_));
+                may_be_in |= proven && leaves_open(&rejection);
                 if knows_the_code(&rejection) {
                     meeting.hurry();
                 }
@@ -222,42 +254,73 @@ async fn converse(
     device: DeviceId,
     newcomer: Newcomer,
     first: Vec<u8>,
-) -> Result<Grant, Rejection> {
+    proven: &mut bool,
+) -> Result<Box<Grant>, Rejection> {
     let late = |_| Rejection::Broken("the other side took too long".to_owned());
-    timeout(CONVERSATION_TIME_MAX, exchange(network, device, newcomer, first))
+    timeout(CONVERSATION_TIME_MAX, exchange(network, device, newcomer, first, proven))
         .await
         .map_err(late)?
 }
 
 /// Carries the conversation's frames. Only the first answer comes from a side
-/// that has proven nothing, and must be short.
+/// that has proven nothing, and must be short. `proven` tells whether this side
+/// has said all that the other needs to let it in.
 async fn exchange(
     network: Network,
     device: DeviceId,
     mut newcomer: Newcomer,
     first: Vec<u8>,
-) -> Result<Grant, Rejection> {
+    proven: &mut bool,
+) -> Result<Box<Grant>, Rejection> {
     let mut stream = network.open_pairing(device).await?;
     stream.send(&first).await?;
     let mut received = stream.receive().await;
     loop {
-        let frame = match received {
-            Ok(frame) => frame,
-            Err(StreamError::Ended) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
+        // One that ended without a word may be a network that broke.
+        let frame = received?;
         match newcomer.handle(&frame) {
-            Step::Send(frame) => stream.send(&frame).await?,
+            Step::Send(frame) => {
+                *proven = true;
+                stream.send(&frame).await?;
+            }
             Step::Wait => {}
             Step::Done(grant) => {
                 if let Err(error) = stream.finish().await {
                     tracing::debug!(%error, "the conversation ended impolitely");
                 }
-                return Ok(*grant);
+                return Ok(grant);
             }
             Step::Failed(error) => return Err(Rejection::Said(error)),
         }
         received = stream.receive_grant().await;
+    }
+}
+
+/// Returns whether the other side may have let this device in nevertheless,
+/// which has proven that it may.
+fn leaves_open(rejection: &Rejection) -> bool {
+    match rejection {
+        Rejection::Broken(_) => true,
+        Rejection::Said(error) => match error {
+            PairingError::Closed
+            | PairingError::Unable
+            | PairingError::Form(_)
+            | PairingError::OutOfTurn
+            | PairingError::Roster(_)
+            | PairingError::NotGranted => true,
+            PairingError::Expired
+            | PairingError::UsedUp
+            | PairingError::Burned
+            | PairingError::NoInvite
+            | PairingError::WrongCode { .. }
+            | PairingError::WrongAccount
+            | PairingError::WrongDevice { .. }
+            | PairingError::NotThisAccount
+            | PairingError::Impostor
+            | PairingError::Version
+            | PairingError::TakenOut
+            | PairingError::Keys(_) => false,
+        },
     }
 }
 
@@ -303,7 +366,10 @@ fn weight(rejection: &Rejection) -> u8 {
         Rejection::Said(PairingError::Expired | PairingError::UsedUp | PairingError::Burned) => 3,
         Rejection::Said(PairingError::WrongCode { .. } | PairingError::Version) => 4,
         Rejection::Said(
-            PairingError::Roster(_) | PairingError::NotGranted | PairingError::Keys(_),
+            PairingError::Roster(_)
+            | PairingError::NotGranted
+            | PairingError::TakenOut
+            | PairingError::Keys(_),
         ) => 5,
     }
 }
@@ -331,7 +397,8 @@ fn explain(rejection: &Rejection) -> Failure {
         | PairingError::Form(_)
         | PairingError::OutOfTurn
         | PairingError::Roster(_)
-        | PairingError::NotGranted => failure::pairing_failed(&failure::causes(error)),
+        | PairingError::NotGranted
+        | PairingError::TakenOut => failure::pairing_failed(&failure::causes(error)),
     }
 }
 

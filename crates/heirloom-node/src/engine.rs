@@ -1,7 +1,7 @@
 //! The node over its store: what the daemon and a command without one share.
 
 use crate::{clock, failure, folder, randomness};
-use heirloom_base::{AccountId, limits};
+use heirloom_base::{AccountId, DeviceId, limits};
 use heirloom_core::command::{Event, Failure, Problem, StatusReport};
 use heirloom_core::failure::says_full;
 use heirloom_core::input::{Effect, Input};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
+mod foreign;
 mod losses;
 
 /// Whether there is a network.
@@ -33,6 +34,8 @@ pub(crate) enum OpenEngineError {
     NoAccount,
     /// The log does not name this device as one of the account's.
     Expelled,
+    /// The log was written by another device of the account.
+    OtherDevice,
     /// The index failed even when it was new, or the log cannot be read.
     Storage(StorageError),
     /// The system gave no random bytes.
@@ -53,11 +56,8 @@ impl OpenEngineError {
                 "The log in {} does not say whose it is: its beginning is lost.",
                 home.display()
             )),
-            Self::Expelled => failure::damaged(format!(
-                "The log in {} does not say that this device belongs to the account: \
-                 a part is lost, or the log or device.key is of another folder.",
-                home.display()
-            )),
+            Self::Expelled => failure::expelled(home),
+            Self::OtherDevice => failure::other_device(home),
             Self::Storage(error) if says_full(&error.to_string()) => {
                 failure::interrupted_by_full_disk(home)
             }
@@ -95,7 +95,16 @@ impl Engine {
         reach: Reach,
     ) -> Result<Self, Failure> {
         let refused = |error: OpenEngineError| error.into_failure(home);
-        let standing = losses::judge(&store).map_err(refused)?;
+        let device = DeviceKeys::from_seed(*seed).id();
+        let mut standing = losses::judge(&store).map_err(refused)?;
+        if standing.doubts_the_log() {
+            store = without_foreign(home, store, device)?;
+            standing = losses::judge(&store).map_err(refused)?;
+        }
+        if standing.asks_the_log() {
+            // A refusal changes nothing, so it comes before anything is written.
+            losses::check(&store, device, reach).map_err(refused)?;
+        }
         let continuation = losses::settle(&mut store, standing).map_err(refused)?;
         let node = open_or_rebuild(&mut store, &seed, reach, (standing, continuation));
         let (home, node) = (home.to_owned(), node.map_err(refused)?);
@@ -285,6 +294,28 @@ fn survivable(outcome: Result<(), StorageError>) -> Result<(), StorageError> {
     }
 }
 
+/// Opens the store again without the segments of its log that are of another
+/// folder, if there are any: they count as lost.
+fn without_foreign(home: &Path, store: Store, device: DeviceId) -> Result<Store, Failure> {
+    let segments = match foreign::find(&store, device) {
+        Ok(segments) if !segments.is_empty() => segments,
+        Ok(_) => return Ok(store),
+        Err(OpenEngineError::Storage(StorageError::Index(cause))) => {
+            tracing::warn!(cause, "the index cannot be read");
+            return Ok(store);
+        }
+        Err(error) => return Err(error.into_failure(home)),
+    };
+    tracing::warn!(?segments, "segments of another folder lie in the log and are kept aside");
+    drop(store);
+    heirloom_store::foreign::set_aside(home, &segments)
+        .map_err(|error| failure::unusable(home, &error))?;
+    folder::open_store(home, REOPEN_WAIT)
+}
+
+/// Wait for the lock of a store that was just closed.
+const REOPEN_WAIT: Duration = Duration::from_secs(10);
+
 fn open_or_rebuild(
     store: &mut Store,
     seed: &Zeroizing<[u8; 32]>,
@@ -334,7 +365,7 @@ fn open_by_index(
 ) -> Result<Node, OpenEngineError> {
     let config = config(store, seed, reach, continuation)?;
     match Node::open(clock::now(), config, store) {
-        Ok(node) => follow(store, node),
+        Ok(node) => follow(store, node, reach),
         Err(OpenNodeError::NoAccount) => Err(OpenEngineError::NoAccount),
         Err(OpenNodeError::Storage(error)) => Err(error.into()),
     }
@@ -348,17 +379,21 @@ fn open_by_replay(
 ) -> Result<Node, OpenEngineError> {
     let account = account_of(store)?;
     let node = Node::open_empty(config(store, seed, reach, continuation)?, account);
-    follow(store, node)
+    follow(store, node, reach)
 }
 
 /// Shows the node every frame that its index lacks, and starts it.
-fn follow(store: &mut Store, mut node: Node) -> Result<Node, OpenEngineError> {
+fn follow(store: &mut Store, mut node: Node, reach: Reach) -> Result<Node, OpenEngineError> {
     for item in store.frames(Node::applied(store)?) {
         let (lsn, frame) = item?;
         node.replay(clock::now(), store, lsn, frame)?;
     }
-    if !node.knows_itself() {
+    // What is lost of the roster comes from the others.
+    if !node.knows_itself() && (reach == Reach::Alone || !store.has_lost()) {
         return Err(OpenEngineError::Expelled);
+    }
+    if node.writer_of_folder(store)?.is_some_and(|writer| writer != node.device()) {
+        return Err(OpenEngineError::OtherDevice);
     }
     node.start(clock::now(), store)?;
     Ok(node)
@@ -369,12 +404,15 @@ fn follow(store: &mut Store, mut node: Node) -> Result<Node, OpenEngineError> {
 /// # Errors
 /// When it belongs to none, or its log cannot be read.
 pub(crate) fn account_of(store: &Store) -> Result<AccountId, OpenEngineError> {
+    let mut begun = None;
     for item in store.frames(None) {
-        if let Some(account) = Node::account_in(&item?.1) {
+        let frame = item?.1;
+        if let Some(account) = Node::account_in(&frame) {
             return Ok(account);
         }
+        begun = begun.or_else(|| Node::account_begun_in(&frame));
     }
-    Err(OpenEngineError::NoAccount)
+    begun.ok_or(OpenEngineError::NoAccount)
 }
 
 fn config(

@@ -83,6 +83,34 @@ pub(crate) fn damaged(text: String) -> Failure {
     )
 }
 
+pub(crate) fn expelled(home: &Path) -> Failure {
+    failure(
+        exit::DAMAGED,
+        STORE_DAMAGED,
+        format!(
+            "The log in {} does not say that this device belongs to the account: a part is lost, \
+             or the log or device.key is of another folder.",
+            home.display()
+        ),
+        "Where a part is lost, run `heirloom up` near another device of the account: it sends it \
+         again. Otherwise put back the file that belongs here, or move the folder away and restore \
+         this device with `heirloom recover`.",
+    )
+}
+
+pub(crate) fn other_device(home: &Path) -> Failure {
+    failure(
+        exit::DAMAGED,
+        STORE_DAMAGED,
+        format!(
+            "The file device.key in {} is of another device of the account than the log.",
+            home.display()
+        ),
+        "Put back the file that belongs here. Or move the folder away and restore this device with \
+         `heirloom recover`.",
+    )
+}
+
 pub(crate) fn log_lost() -> Failure {
     failure(
         exit::FAILED,

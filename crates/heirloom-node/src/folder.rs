@@ -276,7 +276,7 @@ pub(crate) fn device_name(given: Option<&str>) -> String {
     given.map_or_else(home::machine_name, str::to_owned)
 }
 
-fn open_store(home: &Path, wait: Duration) -> Result<Store, Failure> {
+pub(crate) fn open_store(home: &Path, wait: Duration) -> Result<Store, Failure> {
     let options = StoreOptions { lock_wait: wait, ..StoreOptions::default() };
     Store::open(home, &options).map_err(|error| refusal(home, &error))
 }

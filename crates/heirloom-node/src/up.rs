@@ -209,6 +209,9 @@ fn asked_role(options: &UpOptions) -> Option<Role> {
 
 /// Makes the role what the options ask for, where this device may.
 fn settle_role(engine: &mut Engine, options: &UpOptions) -> Result<(), Failure> {
+    if !engine.node().knows_itself() {
+        return Ok(());
+    }
     let role = engine.node().role();
     match asked_role(options) {
         Some(Role::Keeper) if role == Role::Member => engine.set_own_role(Role::Keeper),

@@ -17,6 +17,7 @@
 mod behind;
 mod chunks;
 mod disk;
+pub mod foreign;
 pub mod format;
 mod frame;
 mod index;

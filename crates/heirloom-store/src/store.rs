@@ -241,6 +241,12 @@ impl Store {
         Arc::clone(&self.chunks)
     }
 
+    /// Returns the number of the segment in which a frame lies.
+    #[must_use]
+    pub fn segment_of(lsn: Lsn) -> u32 {
+        crate::frame::parts(lsn).0
+    }
+
     /// Returns the files of the log by their numbers, each with what tells it from
     /// every other file of that number.
     ///

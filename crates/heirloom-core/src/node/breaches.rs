@@ -3,16 +3,10 @@
 
 use super::Node;
 use heirloom_base::{DeviceId, Now, limits};
-use heirloom_sync::Entry;
 use std::collections::BTreeMap;
 
 /// Time without a breach after which earlier ones are not counted any more.
 const FORGOTTEN_MS: u64 = 60_000;
-/// How far ahead of this clock the entries of others may be dated.
-const AHEAD_MS: u64 = 24 * 3_600_000;
-/// The first day of 2026, UTC: a clock that shows an earlier one is wrong itself.
-const EXISTED_MS: u64 = 1_767_225_600_000;
-
 /// How often devices broke the rules lately, and what was said of it.
 #[derive(Debug, Default)]
 pub(crate) struct Breaches {
@@ -116,19 +110,6 @@ impl Node {
     pub(super) fn end_pauses(&mut self, now: Now) {
         if self.conduct.breaches.end(now) {
             self.say_members();
-        }
-    }
-
-    /// Notes how the clock of an entry's author stands, by its last entry.
-    pub(super) fn look_at_clock(&mut self, entry: &Entry) {
-        let header = entry.header();
-        let author = self.device_of(header.log).or(header.origin.map(|origin| origin.device));
-        let Some(author) = author.filter(|author| *author != self.device()) else { return };
-        let (wall_ms, dated) = (self.conduct.now.wall_ms, header.hlc.wall_ms());
-        if wall_ms >= EXISTED_MS && dated > wall_ms.saturating_add(AHEAD_MS) {
-            self.conduct.ahead.insert(author, dated);
-        } else {
-            self.conduct.ahead.remove(&author);
         }
     }
 }

@@ -3,14 +3,13 @@
 
 use super::Node;
 use super::breaches::Breaches;
+use super::clocks::Clocks;
 use crate::command::{DeviceRow, Problem};
 use crate::input::EffectId;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
 use crate::view::{View, damaged};
-use heirloom_base::{
-    ChunkId, DeviceId, Incarnation, LogId, Now, Reader, Writer, count, limits, time,
-};
+use heirloom_base::{ChunkId, DeviceId, Incarnation, LogId, Now, Reader, Writer, count, limits};
 use heirloom_identity::RosterError;
 use heirloom_sync::{Contradiction, Finding, Shortfall};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,8 +28,7 @@ pub(crate) struct Conduct {
     forked: BTreeSet<LogId>,
     /// Devices that speak other versions, and whether these are newer ones.
     versions: BTreeMap<DeviceId, bool>,
-    /// The date of the last entry of devices whose clock is ahead.
-    pub(super) ahead: BTreeMap<DeviceId, u64>,
+    pub(super) clocks: Clocks,
     pub(super) breaches: Breaches,
     /// The time of what is taken in.
     pub(super) now: Now,
@@ -199,12 +197,12 @@ impl Node {
 
     /// Returns whom this device names in its status for how it behaves, and why.
     #[must_use]
-    pub fn accusations(&self, now: Now) -> Vec<(DeviceId, Problem)> {
+    pub fn accusations(&self) -> Vec<(DeviceId, Problem)> {
         let others = self.membership.peers(self.device()).into_iter();
         others
             .flat_map(|device| {
                 let mut problems = Vec::new();
-                self.problems_with(now, device, &mut problems);
+                self.problems_with(device, &mut problems);
                 problems.into_iter().map(move |problem| (device, problem))
             })
             .collect()
@@ -212,10 +210,10 @@ impl Node {
 
     /// Returns what is wrong with other devices, each by its name.
     pub(super) fn conduct_problems(&self, now: Now, devices: &[DeviceRow]) -> Vec<Problem> {
-        let mut problems = Vec::new();
+        let mut problems = self.clock_problems(now.wall_ms);
         for row in devices.iter().filter(|row| !row.this && !row.revoked) {
             if let Ok(device) = row.id.parse() {
-                self.problems_with(now, device, &mut problems);
+                self.problems_with(device, &mut problems);
             }
         }
         for log in &self.conduct.forked {
@@ -231,7 +229,7 @@ impl Node {
         problems
     }
 
-    fn problems_with(&self, now: Now, device: DeviceId, problems: &mut Vec<Problem>) {
+    fn problems_with(&self, device: DeviceId, problems: &mut Vec<Problem>) {
         let name = self.named(device);
         let mut report = |code: &str, text: String, fix: &str| {
             problems.push(Problem { code: code.into(), text, fix: fix.into() });
@@ -246,7 +244,7 @@ impl Node {
         if self.replication.ledger().has_contradicted_itself(device) && !lost {
             report("took-back", contradiction_text(&name), distrust);
         }
-        self.strangeness(now, device, &mut report);
+        self.strangeness(device, &mut report);
         let shortfall = self.replication.shortfall(device);
         for (code, text) in shortfall.iter().flat_map(|short| shortfall_texts(&name, short)) {
             if code == "holds-less" && !findings.is_empty() {
@@ -276,8 +274,8 @@ impl Node {
         }
     }
 
-    /// Reports a clock that is ahead, and versions that do not meet ours.
-    fn strangeness(&self, now: Now, device: DeviceId, report: &mut dyn FnMut(&str, String, &str)) {
+    /// Reports versions that do not meet ours.
+    fn strangeness(&self, device: DeviceId, report: &mut dyn FnMut(&str, String, &str)) {
         let name = self.named(device);
         if let Some(is_newer) = self.conduct.versions.get(&device) {
             let fix = match is_newer {
@@ -286,18 +284,10 @@ impl Node {
             };
             report("other-version", version_text(&name), &fix);
         }
-        let ahead = self.conduct.ahead.get(&device).filter(|dated| **dated > now.wall_ms);
-        if let Some(dated) = ahead {
-            let dated = time::rfc3339(*dated);
-            let text = format!("The clock of {name} is ahead: what it writes is dated {dated}.");
-            let fix = "Check the clock there, and here. Nothing is lost, but of two edits made \
-                       apart that device's are shown.";
-            report("clock-ahead", text, fix);
-        }
     }
 
     /// Returns a device as a sentence names it.
-    fn named(&self, device: DeviceId) -> String {
+    pub(super) fn named(&self, device: DeviceId) -> String {
         let word = if self.membership.is_keeper(device) { "Keeper" } else { "Device" };
         format!("{word} {} ({})", self.name_of(device), device.short())
     }

@@ -180,8 +180,10 @@ impl Node {
     ) -> Result<Applied, StorageError> {
         let entries = entries.filter(|entry| entry.header().kind == kind::CHANGES);
         let Some(keyring) = &self.membership.keyring else {
-            // The roster was lost and stands behind them in the log.
-            for entry in entries.filter(|_| !self.knows_itself()) {
+            // What tells the key was lost and stands behind them in the log, or comes
+            // from others.
+            let reads = !self.knows_itself() || self.membership.may_read(self.device());
+            for entry in entries.filter(|_| reads) {
                 seal(view, entry);
             }
             return Ok(Applied::default());

@@ -91,7 +91,7 @@ impl Node {
                     self.effect(Effect::Send { device, bytes: message.to_bytes() });
                 }
                 Output::Store { entry, from } => {
-                    self.look_at_clock(&entry);
+                    self.look_at_clock(storage, &entry);
                     self.sources.insert(from);
                     self.arrived.push(PendingFrame::Entry(entry));
                 }
@@ -392,7 +392,10 @@ impl Node {
         let members = self.membership.peers(own);
         let keepers: BTreeSet<DeviceId> =
             members.iter().filter(|member| self.membership.is_keeper(**member)).copied().collect();
-        self.dialer.set_members(&members, keepers);
+        // Where it is lost who belongs here, those who were reached are asked.
+        let reached = || self.membership.routes().into_iter().map(|(device, _)| device);
+        let sought = if self.knows_itself() { members.clone() } else { reached().collect() };
+        self.dialer.set_members(&sought, keepers);
         for (device, addresses) in self.membership.routes() {
             self.dialer.learn(now, device, &addresses, Source::Itself);
         }

@@ -17,6 +17,7 @@ use crate::view::decode_row;
 use crate::waits::Waits;
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{AccountId, ChunkId, Decode, DeviceId, Incarnation, LogId, Now, SpaceId, hash};
+use heirloom_identity::Roster;
 use heirloom_sync::{LogState, Origin, Replication};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -80,6 +81,16 @@ impl Node {
         }
         match LocalState::from_bytes(&frame.payload) {
             Ok(LocalState::Account(account)) => Some(account),
+            _ => None,
+        }
+    }
+
+    /// Returns the account that a frame of the log begins: what is left where the
+    /// one that names it is lost.
+    #[must_use]
+    pub fn account_begun_in(frame: &crate::storage::Frame) -> Option<AccountId> {
+        match frame.kind {
+            super::settle::FRAME_ROSTER => Roster::begun_by(&frame.payload),
             _ => None,
         }
     }

@@ -191,6 +191,10 @@ impl Node {
     /// may have come to nothing there.
     fn grant(&mut self, now: Now, id: PairingId, granting: &Granting) {
         if self.is_in(granting) {
+            return self.grant_again(now, id, granting);
+        }
+        if self.membership.is_out(granting.device) {
+            // The roster says so: such a device comes back with another key.
             return self.end_pairing(id);
         }
         if let Some(responder) = self.membership.conversations.get(&id) {
@@ -211,6 +215,20 @@ impl Node {
         self.publish_for(now, id, op, Then::Grant(id));
     }
 
+    /// Grants once more, in the role of the invite that was shown last. Who reads
+    /// goes on reading, and who is blind stays blind.
+    fn grant_again(&mut self, now: Now, id: PairingId, granting: &Granting) {
+        let (device, role) = (granting.device, granting.role);
+        let granted = self.membership.role(device);
+        if granted == role || [granted, role].contains(&Role::BlindKeeper) {
+            return self.end_pairing(id);
+        }
+        let signer = Signer::Device(&self.config.device);
+        let capabilities = role.capabilities();
+        let op = roster::set_capabilities(&self.membership.roster, signer, device, capabilities);
+        self.publish_for(now, id, op, Then::Grant(id));
+    }
+
     fn is_in(&self, granting: &Granting) -> bool {
         let member = self.membership.roster.state().devices.get(&granting.device);
         member.is_some_and(|member| member.encryption_public == granting.encryption_public)
@@ -225,8 +243,9 @@ impl Node {
     fn publish_for(&mut self, now: Now, id: PairingId, op: Vec<u8>, then: Then) {
         if let Err(Refusal::Failure(failure)) = self.publish(now, op, then) {
             tracing::warn!(text = failure.text, "a pairing came to nothing");
-            self.membership.close(id);
-            self.effect(Effect::PairingSend { id, bytes: Vec::new(), last: true });
+            let responder = self.membership.conversations.remove(&id);
+            let bytes = responder.map(|responder| responder.fail()).unwrap_or_default();
+            self.effect(Effect::PairingSend { id, bytes, last: true });
         }
     }
 

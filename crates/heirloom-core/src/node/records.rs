@@ -96,7 +96,7 @@ impl Node {
 
     fn may_write(&self) -> Result<(), Refusal> {
         if self.membership.keyring.is_none() {
-            return Err(failure::blind().into());
+            return Err(self.keyless().into());
         }
         if !self.membership.may_write(self.device()) {
             return Err(failure::taken_out().into());
@@ -105,7 +105,16 @@ impl Node {
     }
 
     pub(super) fn keyring(&self) -> Result<&Keyring, Refusal> {
-        self.membership.keyring.as_ref().ok_or_else(|| failure::blind().into())
+        self.membership.keyring.as_ref().ok_or_else(|| self.keyless().into())
+    }
+
+    /// Says why there is no key here: this device is to have none, or a part of the
+    /// log is lost.
+    fn keyless(&self) -> crate::command::Failure {
+        match self.knows_itself() && !self.membership.may_read(self.device()) {
+            true => failure::blind(),
+            false => failure::roster_lost(),
+        }
     }
 
     /// Returns the id of the record with a uid.
@@ -400,7 +409,7 @@ impl Node {
         hlc: Hlc,
     ) -> Result<Vec<heirloom_sync::Entry>, Refusal> {
         let desk = self.membership.desk(self.space, &self.config.device);
-        let desk = desk.ok_or_else(failure::blind)?;
+        let desk = desk.ok_or_else(|| self.keyless())?;
         self.journal.write(&desk, &mut self.replication, drafts, hlc).map_err(|error| {
             failure::forbidden(
                 &format!("Nothing was saved: {error}."),

@@ -67,7 +67,9 @@ impl Node {
             pending: 0,
             newest_at: None,
         };
-        let others = self.membership.peers(self.device()).len();
+        // Who never said what it holds was let in and never came: it will hold nothing.
+        let others = self.membership.peers(self.device()).into_iter();
+        let others = others.filter(|other| self.replication.has_spoken(*other)).count();
         let enough = SAFE_COPIES.min(others);
         let mut newest = None;
         Self::each_front(storage, spec, &mut |_, record| {
@@ -112,9 +114,13 @@ impl Node {
             problems.push(Problem { code: code.into(), text, fix: fix.into() });
         };
         if !self.membership.is_peer(self.device()) {
-            let Failure { text, fix, .. } = failure::taken_out();
-            report("revoked", text, &fix);
+            let Failure { code, text, fix, .. } = self.outside();
+            report(if self.is_out() { "revoked" } else { &code }, text, &fix);
             return problems;
+        }
+        if self.is_blind() && self.membership.may_read(self.device()) {
+            let Failure { code, text, fix, .. } = failure::roster_lost();
+            report(&code, text, &fix);
         }
         let others: Vec<&DeviceRow> =
             devices.iter().filter(|device| !device.this && !device.revoked).collect();
@@ -148,6 +154,11 @@ impl Node {
             );
         }
         problems
+    }
+
+    /// Says why this device is no member, as far as it knows.
+    fn outside(&self) -> Failure {
+        if self.knows_itself() { failure::taken_out() } else { failure::roster_lost() }
     }
 
     pub(super) fn devices(&self, storage: &dyn Storage) -> Result<Answer, Refusal> {
@@ -265,7 +276,7 @@ impl Node {
             return Err(failure::needs_node().into());
         }
         if !self.membership.is_peer(self.device()) {
-            return Err(failure::taken_out().into());
+            return Err(self.outside().into());
         }
         if self.membership.peers(self.device()).is_empty() {
             return Err(failure::unreachable_peers().into());

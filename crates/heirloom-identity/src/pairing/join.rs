@@ -8,7 +8,7 @@ use super::{Grant, PairingError, Step};
 use crate::invite::Code;
 use crate::keyring::clip;
 use crate::seal::SeededRandom;
-use crate::{DeviceKeys, Roster};
+use crate::{DeviceKeys, Roster, RosterState};
 use heirloom_base::{AccountId, DeviceId, Encode};
 
 /// A new device that comes in by an invite.
@@ -121,6 +121,14 @@ impl Joiner {
     }
 }
 
+/// Refuses to come in with a key that was taken out.
+pub(crate) fn refuse_taken_out(state: &RosterState, device: DeviceId) -> Result<(), PairingError> {
+    match state.devices.get(&device) {
+        Some(member) if member.revoked => Err(PairingError::TakenOut),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Believes a grant if its roster holds and lets this device in under its own
 /// encryption key.
 pub(crate) fn believe(
@@ -133,6 +141,7 @@ pub(crate) fn believe(
         roster.restore(op)?;
     }
     let state = roster.state();
+    refuse_taken_out(state, keys.id())?;
     let role = role_in(state, keys.id()).ok_or(PairingError::NotGranted)?;
     let stated = state.devices.get(&keys.id()).map(|member| member.encryption_public);
     if stated != Some(keys.encryption_public()) {

@@ -1,6 +1,6 @@
 //! The new device's side of a recovery by the phrase.
 
-use super::join::believe;
+use super::join::{believe, refuse_taken_out};
 use super::message::{GrantMessage, Message, Parts, VERSIONS, root_statement};
 use super::{Grant, PairingError, Step};
 use crate::roster::{self, NewDevice, Signer};
@@ -126,6 +126,7 @@ impl Recoverer {
         for op in ops {
             roster.restore(op)?;
         }
+        refuse_taken_out(roster.state(), self.keys.id())?;
         let keyring = Keyring::open_with_recovery(&roster, &self.root)?;
         let new = NewDevice::of(&self.keys, account, self.role.capabilities(), &self.name);
         let signer = Signer::Root(&self.root);

@@ -127,6 +127,12 @@ impl Responder {
         self.granted(ops, addresses).map(drop).ok_or_else(unable)
     }
 
+    /// Returns the frame that says that nothing came of it, for whatever reason.
+    #[must_use]
+    pub fn fail(&self) -> Vec<u8> {
+        unable()
+    }
+
     fn granted(
         &self,
         ops: Vec<Vec<u8>>,
@@ -161,7 +167,12 @@ impl Responder {
                     challenge: &challenge,
                     binding: &binding,
                 };
-                self.check_join_proof(invite, hello, &transcript, &mac)
+                let response = self.check_join_proof(invite, hello, &transcript, &mac)?;
+                // Who was taken out hears of it, and comes back with another key.
+                if !is_out(roster, self.peer) {
+                    invite.use_up(self.peer);
+                }
+                Ok(response)
             }
             (Stage::AwaitHello, Message::RootHello { versions, account, .. }) => {
                 self.root_challenge(versions, account, bytes)
@@ -205,7 +216,6 @@ impl Responder {
         let (public, binding) = (&hello.encryption_public, transcript.binding);
         signed::verify(signed::DEVICE_KEY, self.account, &self.peer.0, public, binding)
             .map_err(|_| Refusal::Unable)?;
-        invite.use_up(self.peer);
         let mac = transcript.mac(&key, Prover::Inviter);
         let granting = Granting {
             device: self.peer,
@@ -264,6 +274,10 @@ impl Responder {
             && matches!(body, OpBody::AddDevice(add) if add.device == self.peer);
         if lets_in { Ok(Response::Submitted(op)) } else { Err(Refusal::Unable) }
     }
+}
+
+fn is_out(roster: &Roster, device: DeviceId) -> bool {
+    roster.state().devices.get(&device).is_some_and(|member| member.revoked)
 }
 
 /// Returns the invite if it can be used.

@@ -4,10 +4,11 @@
 //! goes into a new log, and that is durable before anything else is done: the
 //! next start may see no trace of the loss any more.
 
-use super::{Continuation, OpenEngineError, account_of};
+use super::{Continuation, OpenEngineError, Reach, account_of};
 use crate::randomness;
+use heirloom_base::DeviceId;
 use heirloom_core::storage::StorageError;
-use heirloom_core::{DamageMark, Fit, Node, founding};
+use heirloom_core::{Belonging, DamageMark, Fit, Node, Provenance, founding};
 use heirloom_store::{AppendRequest, Store};
 
 /// What an index is good for, beside the log that it was found with.
@@ -25,6 +26,47 @@ pub(super) enum Standing {
     Foreign,
     /// It cannot be read.
     Broken,
+}
+
+impl Standing {
+    /// Returns whether the index, if it is of this device, tells that something
+    /// else lies in the log than it was made from.
+    pub(super) fn doubts_the_log(self) -> bool {
+        match self {
+            Self::Foreign | Self::Ahead | Self::Gaps => true,
+            Self::Usable | Self::New | Self::Broken => false,
+        }
+    }
+
+    /// Returns whether the log alone says whose the folder is.
+    pub(super) fn asks_the_log(self) -> bool {
+        match self {
+            Self::New | Self::Foreign | Self::Broken => true,
+            Self::Usable | Self::Gaps | Self::Ahead => false,
+        }
+    }
+}
+
+/// Refuses a log that is not of this device, or that does not say so and lost
+/// nothing; where it has, the others tell a node with a network.
+///
+/// # Errors
+/// When it is refused, or cannot be read.
+pub(super) fn check(store: &Store, device: DeviceId, reach: Reach) -> Result<(), OpenEngineError> {
+    match belonging(store, device)? {
+        None => Err(OpenEngineError::NoAccount),
+        Some(belonging) if belonging.names_device => Ok(()),
+        Some(_) if reach == Reach::Networked && store.has_lost() => Ok(()),
+        Some(_) => Err(OpenEngineError::Expelled),
+    }
+}
+
+fn belonging(store: &Store, device: DeviceId) -> Result<Option<Belonging>, StorageError> {
+    let mut provenance = Provenance::default();
+    for item in store.frames(None) {
+        provenance.note(item?.1);
+    }
+    Ok(provenance.conclude(device))
 }
 
 /// Compares the index with the log.
@@ -103,6 +145,9 @@ pub(super) fn settle(
         return Ok(Continuation::Same);
     }
     let random = randomness::bytes::<32>().map_err(OpenEngineError::Failure)?;
+    if !is_stated(store)? {
+        frames.extend(account_of(store).ok().map(founding::stated));
+    }
     frames.extend(founding::reborn(*random, mark));
     let request = AppendRequest { chunks: Vec::new(), frames };
     match store.append(request) {
@@ -112,6 +157,16 @@ pub(super) fn settle(
             Ok(Continuation::Fresh)
         }
     }
+}
+
+/// Returns whether a frame states the account: one of the first does.
+fn is_stated(store: &Store) -> Result<bool, StorageError> {
+    for item in store.frames(None) {
+        if Node::account_in(&item?.1).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the damage after which this log's life began.

@@ -40,7 +40,7 @@ impl World {
         else {
             return Vec::new();
         };
-        let said = machine.node.as_ref().map(|node| node.accusations(self.now(device)));
+        let said = machine.node.as_ref().map(|node| node.accusations());
         said.into_iter().flatten().map(|(_, problem)| problem).collect()
     }
 

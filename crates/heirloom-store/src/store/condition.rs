@@ -1,6 +1,7 @@
 //! What the status shows of the store: its sizes and its problems.
 
 use super::Store;
+use crate::foreign;
 use crate::index::IndexState;
 use crate::log::{Damage, DamagedFile};
 use heirloom_base::count;
@@ -37,12 +38,23 @@ pub struct Problem {
 }
 
 impl Store {
-    /// Returns the files with what was cut off the log, which stay until a user removes them.
-    fn cut_ends(&self) -> impl Iterator<Item = String> {
+    /// Returns the files that are kept of what was taken out of the log and have
+    /// such a name; they stay until a user removes them.
+    fn kept(&self, is_meant: fn(&str) -> bool) -> impl Iterator<Item = String> {
         let kept = std::fs::read_dir(self.home.join(QUARANTINE)).into_iter().flatten().flatten();
         kept.filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| is_cut_end(name))
+            .filter(move |name| is_meant(name))
             .map(|name| format!("{QUARANTINE}/{name}"))
+    }
+
+    /// Returns whether the log has lost something, now or earlier.
+    #[must_use]
+    pub fn has_lost(&self) -> bool {
+        let recovery = &self.recovery;
+        !recovery.damaged.is_empty()
+            || recovery.truncated_bytes > 0
+            || self.kept(is_cut_end).next().is_some()
+            || self.kept(foreign::is_kept).next().is_some()
     }
 
     /// Measures the parts of the store.
@@ -83,7 +95,8 @@ impl Store {
             });
         }
         problems.extend(self.recovery.damaged.iter().map(damaged_file));
-        problems.extend(self.cut_ends().map(|name| {
+        problems.extend(self.kept(foreign::is_kept).map(foreign_file));
+        problems.extend(self.kept(is_cut_end).map(|name| {
             Problem {
             code: "log-end-lost",
             text: format!("The end of the log could not be read: {name} keeps what was cut off."),
@@ -143,6 +156,16 @@ fn is_cut_end(name: &str) -> bool {
     };
     let is_offset = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
     is_offset && crate::segment::number(segment).is_some()
+}
+
+fn foreign_file(name: String) -> Problem {
+    Problem {
+        code: "log-foreign",
+        text: format!("A file of another folder lay in the log: {name} keeps it."),
+        fix: "Connect to another device, which sends again what is missing; then put that file \
+              where it belongs, or delete it."
+            .to_owned(),
+    }
 }
 
 fn damaged_file(file: &DamagedFile) -> Problem {

@@ -180,6 +180,58 @@ fn a_device_whose_clock_is_years_ahead_is_named_until_it_is_right_again() {
 }
 
 #[test]
+fn a_clock_that_two_others_disagree_with_is_this_device_s_own() {
+    const DAYS_MS: u64 = 9 * 24 * 3_600_000;
+    for (is_ahead, code) in [(true, "clock-ahead"), (false, "clock-behind")] {
+        let mut house = House::of(&["phone", "desk", "third"]);
+        let right = 1_800_000_000_000;
+        house.now.wall_ms = if is_ahead { right + DAYS_MS } else { right - DAYS_MS };
+        house.add(0, "notes", &["title=by a wrong clock"]);
+        // The others read that, and answer by their own clocks.
+        let own = house.now.wall_ms;
+        for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+            house.cut(one, other);
+        }
+        house.now.wall_ms = right;
+        for other in [1, 2] {
+            house.add(other, "notes", &["title=by a right clock"]);
+        }
+        house.now.wall_ms = own;
+        house.connect(0, 1);
+        let one = ["clock-differs", "clock-ahead"].map(|code| problem(&mut house, 0, code));
+        assert!(one.iter().flatten().any(|text| text.contains("Device desk (")), "{one:?}");
+        house.connect(0, 2);
+        let word = if is_ahead { "ahead" } else { "behind" };
+        let told = format!("The clock of this device is {word} by 9 days: 2 others agree.");
+        assert_eq!(problem(&mut house, 0, code), Some(told));
+        let differs = problem(&mut house, 0, "clock-differs");
+        assert_eq!(differs, None);
+    }
+}
+
+#[test]
+fn one_other_whose_clock_is_behind_is_told_and_one_that_was_only_late_is_not() {
+    const DAYS_MS: u64 = 9 * 24 * 3_600_000;
+    let mut house = House::of(&["phone", "desk"]);
+    house.now.wall_ms = 1_800_000_000_000;
+    house.cut(0, 1);
+    house.add(1, "notes", &["title=written long ago"]);
+    house.now.wall_ms += DAYS_MS;
+    house.connect(0, 1);
+    for code in ["clock-differs", "clock-behind", "clock-ahead"] {
+        assert_eq!(problem(&mut house, 0, code), None, "{code}");
+    }
+    house.add(0, "notes", &["title=read by the other"]);
+    house.cut(0, 1);
+    house.now.wall_ms -= DAYS_MS;
+    house.add(1, "notes", &["title=answered by a clock that is behind"]);
+    house.now.wall_ms += DAYS_MS;
+    house.connect(0, 1);
+    let told = problem(&mut house, 0, "clock-differs").unwrap();
+    assert!(told.starts_with("The clock of this device is 9 days ahead of that of Device desk ("));
+}
+
+#[test]
 fn two_ends_of_a_log_name_their_author_also_after_a_restart_and_count_as_an_offence() {
     let mut house = House::of(&["phone", "desk", "third"]);
     let [one, other] = [1, 2].map(|content| entry(&house, 2, 7, content, 0));

@@ -254,3 +254,23 @@ fn an_export_leaves_out_only_what_lacks_a_photo() {
     assert_ne!(left_out[0].id, plain);
     assert!(left_out[0].reason.contains("not on this device"), "{}", left_out[0].reason);
 }
+
+#[test]
+fn a_device_that_never_showed_up_after_it_was_let_in_keeps_nothing_from_being_safe() {
+    let mut house = House::founded(&["phone", "desk", "never"]);
+    for other in [1, 2] {
+        house.join(other, 0, Role::Member).unwrap();
+    }
+    house.add(0, "notes", &["title=x"]);
+    assert_eq!(counts(&notes(&mut house, 0)), [1, 1, 0, 0, 0, 1]);
+    house.connect(0, 1);
+    house.pass(2_000);
+    assert_eq!(counts(&notes(&mut house, 0)), [1, 1, 1, 0, 1, 0]);
+    house.connect(0, 2);
+    house.pass(4_000);
+    house.cut(0, 2);
+    house.cut(1, 2);
+    house.add(0, "notes", &["title=y"]);
+    house.pass(2_000);
+    assert_eq!(counts(&notes(&mut house, 0)), [2, 2, 2, 0, 1, 0], "it is there: two are asked for");
+}

@@ -170,3 +170,26 @@ fn a_device_that_lost_its_grant_comes_in_again_by_the_same_code() {
     house.recover(2, 0, &phrase()).unwrap();
     assert_eq!(names(&mut house, 0).len(), 3);
 }
+
+#[test]
+fn who_was_taken_out_meanwhile_hears_it_and_leaves_the_invite_to_another_key() {
+    let mut house = House::founded(&["phone", "desk", "third"]);
+    house.join(1, 0, Role::Member).unwrap();
+    house.ask(0, Command::Revoke { device: "desk".to_owned() }).unwrap();
+    let (link, _) = house.invite(0, Role::Member);
+    assert_eq!(house.join_by(1, 0, &link), Err(PairingError::TakenOut));
+    assert_eq!(house.recover(1, 0, &phrase()), Err(PairingError::TakenOut));
+    assert!(!house.node(0).membership.is_peer(house.id(1)));
+    house.join_by(2, 0, &link).unwrap();
+    assert_eq!(house.join_by(1, 0, &link), Err(PairingError::UsedUp));
+}
+
+#[test]
+fn who_comes_again_by_another_invite_gets_the_role_of_that_one() {
+    let mut house = House::founded(&["phone", "desk"]);
+    for role in [Role::Member, Role::Keeper, Role::Member] {
+        house.join(1, 0, role).unwrap();
+        assert_eq!(house.node(0).membership.role(house.id(1)), role);
+    }
+    assert_eq!(names(&mut house, 0).len(), 2);
+}
