@@ -33,15 +33,21 @@ pub(super) fn lent<T>(work: impl FnOnce() -> T) -> T {
 #[cfg(all(test, any(target_os = "linux", target_os = "android")))]
 mod tests {
     use super::{SLACK_NS, lent};
-    use rustix::thread::current_timer_slack;
+
+    /// Returns the timer slack of this thread, in nanoseconds.
+    fn slack_ns() -> u64 {
+        // prctl(2) tells no more than 31 bits of it.
+        let thread = rustix::thread::gettid().as_raw_nonzero();
+        let told = std::fs::read_to_string(format!("/proc/{thread}/timerslack_ns")).unwrap();
+        told.trim().parse().unwrap()
+    }
 
     #[test]
     fn threads_that_begin_meanwhile_are_patient_and_nobody_else() {
-        let before = current_timer_slack().unwrap();
-        let inside = lent(|| std::thread::spawn(current_timer_slack).join().unwrap()).unwrap();
-        // The call tells no more than the lower half of it.
-        assert_eq!(inside as u32, SLACK_NS.get() as u32);
-        assert_eq!(current_timer_slack().unwrap(), before);
-        assert_ne!(before as u32, SLACK_NS.get() as u32);
+        let before = slack_ns();
+        let inside = lent(|| std::thread::spawn(slack_ns).join().unwrap());
+        assert_eq!(inside, SLACK_NS.get());
+        assert_eq!(slack_ns(), before);
+        assert!(before < SLACK_NS.get());
     }
 }
