@@ -56,6 +56,7 @@ limits! {
     LOG_ENTRIES_MAX = 1 << 40, "Entries of one log: nobody writes so many, so who names a later one breaks the rules.";
     HOLES_MAX = 16, "Ranges of missing entries that a hello may name.";
     HELLOS_MAX = 8, "Hellos of one conversation: one is needed; more are an offence and not read.";
+    TAILS_MAX = 16, "Requests of one conversation for entries before their turn; the first is answered, more than these are an offence.";
     WANTS_MAX = 256, "Requests of one conversation to send a part of a log again; more are an offence.";
     WANTS_SENT_MAX = 128, "Requests of one conversation to send a part of a log again after which a device begins it anew itself: the other side may count some that a lost one had made.";
     FRAME_BYTES_MAX = 512 * 1024, "One frame of the sync protocol, checked before allocation.";

@@ -565,7 +565,7 @@ impl Replication {
         let Some(session) = self.sessions.get_mut(&from) else { return false };
         session.tails = session.tails.saturating_add(1);
         let may = session.tails == 1;
-        if !may {
+        if session.tails > limits::TAILS_MAX {
             self.offence(from, "entries asked for before their turn again and again");
         }
         may

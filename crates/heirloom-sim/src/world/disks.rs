@@ -1,6 +1,6 @@
 //! What happens to disks and processes while a device runs.
 
-use super::{Happening, SCRUB_MS, World};
+use super::{Device, Happening, SCRUB_MS, World};
 use crate::faults::Fault;
 use heirloom_base::ChunkId;
 use heirloom_core::input::{AppendError, EffectId, Input};
@@ -39,10 +39,11 @@ impl World {
 
     /// Stops a device's process for a while: what happens meanwhile it hears later.
     pub fn freeze(&mut self, device: usize, milliseconds: u64) {
-        let until = self.now_ms + milliseconds;
-        if let Some(machine) = self.devices.get_mut(device).filter(|one| one.node.is_some()) {
-            // A shorter one does not end an earlier one: what waits would be overtaken.
-            machine.frozen_ms = machine.frozen_ms.max(until);
+        // Nobody is frozen twice: what waits already would be overtaken.
+        let now_ms = self.now_ms;
+        let can = |machine: &&mut Device| machine.node.is_some() && machine.frozen_ms <= now_ms;
+        if let Some(machine) = self.devices.get_mut(device).filter(can) {
+            machine.frozen_ms = now_ms + milliseconds;
             self.tally.note(Fault::Frozen);
         }
     }
