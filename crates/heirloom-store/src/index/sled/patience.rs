@@ -34,20 +34,20 @@ pub(super) fn lent<T>(work: impl FnOnce() -> T) -> T {
 mod tests {
     use super::{SLACK_NS, lent};
 
-    /// Returns the timer slack of this thread, in nanoseconds.
-    fn slack_ns() -> u64 {
+    /// Reads the timer slack of this thread, in nanoseconds.
+    fn slack_ns() -> std::io::Result<u64> {
         // prctl(2) tells no more than 31 bits of it.
         let thread = rustix::thread::gettid().as_raw_nonzero();
-        let told = std::fs::read_to_string(format!("/proc/{thread}/timerslack_ns")).unwrap();
-        told.trim().parse().unwrap()
+        let told = std::fs::read_to_string(format!("/proc/{thread}/timerslack_ns"))?;
+        told.trim().parse().map_err(std::io::Error::other)
     }
 
     #[test]
     fn threads_that_begin_meanwhile_are_patient_and_nobody_else() {
-        let before = slack_ns();
-        let inside = lent(|| std::thread::spawn(slack_ns).join().unwrap());
+        let before = slack_ns().unwrap();
+        let inside = lent(|| std::thread::spawn(slack_ns).join().unwrap()).unwrap();
         assert_eq!(inside, SLACK_NS.get());
-        assert_eq!(slack_ns(), before);
+        assert_eq!(slack_ns().unwrap(), before);
         assert!(before < SLACK_NS.get());
     }
 }
