@@ -139,8 +139,11 @@ impl Store {
             }),
             IndexState::Rebuilt => Some(Problem {
                 code: "index-rebuilt",
-                text: "The index was damaged and was rebuilt from the log.".to_owned(),
-                fix: "Nothing needs to be done; if it happens again, check the disk.".to_owned(),
+                text: "The index was damaged, or another version's, and was rebuilt from the log."
+                    .to_owned(),
+                fix: "Nothing needs to be done; if it happens again without an update, check the \
+                      disk."
+                    .to_owned(),
             }),
             IndexState::New | IndexState::Opened | IndexState::Repaired => None,
         }
