@@ -11,6 +11,7 @@ pub(crate) enum Work {
     EditOneNote,
     Import,
     Start,
+    Readable,
     Restore,
     Level,
     Changed,

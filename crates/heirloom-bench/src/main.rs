@@ -90,7 +90,7 @@ async fn measure(wanted: &Wanted) -> Result<(), Failure> {
         let figures = match work.as_str() {
             "disk" => bench.disk()?,
             "edit" => bench.edit().await?,
-            "many" => bench.many()?,
+            "many" => bench.many().await?,
             "idle" => bench.idle()?,
             _ => bench.throughput().await?,
         };

@@ -3,7 +3,8 @@
 use crate::figure::{Amount, Figure, Work};
 use crate::files;
 use crate::household::{Failure, Node, Program, measured};
-use heirloom_api::command::{Command, Event, Wait};
+use heirloom_api::Client;
+use heirloom_api::command::{Answer, Command, Event, Wait};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -131,7 +132,7 @@ impl Bench {
     }
 
     /// An import, a restore, a start and a level reconnection of many records.
-    pub(crate) fn many(&self) -> Result<Vec<Figure>, Failure> {
+    pub(crate) async fn many(&self) -> Result<Vec<Figure>, Failure> {
         let mut figures = Vec::new();
         let (one, count) = (self.path("many-one"), self.records);
         let phrase = self.founded(&one)?;
@@ -154,25 +155,37 @@ impl Bench {
             vec![Amount::seconds(first.after), Amount::Mebibytes(first.memory_mib())],
             "1 s / 150 MiB (100,000)",
         ));
-        figures.push(self.restore(&first, &phrase)?);
+        figures.extend(self.restore(&first, &phrase).await?);
         figures.extend(self.reconnect(&first)?);
         Ok(figures)
     }
 
-    fn restore(&self, first: &Node, phrase: &str) -> Result<Figure, Failure> {
+    async fn restore(&self, first: &Node, phrase: &str) -> Result<Vec<Figure>, Failure> {
         let (home, file) = (self.path("many-restored"), self.file("phrase", phrase)?);
         let before = first.bytes(&self.program)?;
         let address = first.address()?;
         let arguments =
             ["recover", "--phrase-file", &file, "--peer", &address, "--no-mdns", "--device", "new"];
-        let (after, cpu) = measured(self.program.command(&home, &arguments))?;
+        let command = self.program.command(&home, &arguments);
+        let readable = tokio::spawn(first_readable(home));
+        let restored =
+            tokio::task::spawn_blocking(|| measured(command).map_err(|error| error.to_string()));
+        let (after, cpu) = restored.await??;
+        let readable = readable.await?.ok_or("no contact could be read before all were there")?;
         let bytes = first.bytes(&self.program)? - before;
-        Ok(figure(
+        let first_contact = figure(
+            Work::Readable,
+            "the first contact that a new device can read, after",
+            vec![Amount::seconds(readable)],
+            "0.3 s",
+        );
+        let all = figure(
             Work::Restore,
             "restore of all of them on a new device: wall / CPU / bytes",
             vec![Amount::seconds(after), Amount::seconds(cpu), Amount::Bytes(bytes)],
             "1 s / 1.5 s / 2.2 MB",
-        ))
+        );
+        Ok(vec![first_contact, all])
     }
 
     /// The restored device comes back: to nothing new, then to some changes.
@@ -267,6 +280,31 @@ impl Bench {
         let work = format!("{SMALL_EDITS} small edits to two others, each answered when durable");
         Ok(vec![figure(Work::Throughput, &work, vec![Amount::PerSecond(rate)], "5,000/s")])
     }
+}
+
+/// Asks a device that is being made for a contact until it has one; returns how
+/// long that took, or nothing where it ended before.
+async fn first_readable(home: PathBuf) -> Option<Duration> {
+    let began = Instant::now();
+    let mut has_begun = false;
+    while began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let Ok(Some(mut client)) = Client::connect(&home).await else {
+            match has_begun {
+                true => return None,
+                false => continue,
+            }
+        };
+        has_begun = true;
+        let (category, limit) = ("contacts".to_owned(), 1);
+        let list = Command::List { category, search: None, deleted: false, after: None, limit };
+        if let Ok(Answer::Records { rows, .. }) = client.request(list).await
+            && !rows.is_empty()
+        {
+            return Some(began.elapsed());
+        }
+    }
+    None
 }
 
 /// Edits notes in turn on one device; returns how long it took until each edit
