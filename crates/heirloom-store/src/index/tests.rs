@@ -82,18 +82,18 @@ fn compare(backend: &dyn Backend, model: &Model, numbers: &mut Numbers, sequence
     }
 }
 
-/// A thousand random sequences of batches, compared with a sorted map.
+/// Ten thousand random sequences of batches, compared with a sorted map.
 fn conform(backend: &mut Arc<dyn Backend>, reopen: &dyn Fn(Arc<dyn Backend>) -> Arc<dyn Backend>) {
     let mut numbers = Numbers(0x5eed_cafe);
     let mut model = Model::new();
-    for sequence in 0..1_000 {
+    for sequence in 0..10_000 {
         for _ in 0..numbers.below(4) {
             let batch = batch(&mut numbers);
             apply(&mut model, &batch);
             backend.commit(batch).unwrap();
         }
         compare(backend.as_ref(), &model, &mut numbers, sequence);
-        if sequence % 100 == 99 {
+        if sequence % 1_000 == 999 {
             let closed = std::mem::replace(backend, memory::open().0);
             *backend = reopen(closed);
             assert_eq!(rows(backend.as_ref()), model, "sequence {sequence}");
