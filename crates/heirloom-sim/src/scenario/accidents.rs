@@ -100,14 +100,19 @@ impl Story {
                 self.copy = self.world.copy_folder(device).map(|folder| (device, folder));
             }
             Some((device, mut folder)) => {
-                self.report.copies += 1;
-                self.world.tally.note(Fault::FolderPutBack);
-                self.world.crash(device);
-                self.keep_what_others_hold(device);
-                self.twin.take_if(|(twin, _)| *twin == device);
+                self.go_back(device, Fault::FolderPutBack);
                 self.swap(device, &mut folder);
             }
         }
+    }
+
+    /// Ends a member whose folder becomes an earlier one.
+    fn go_back(&mut self, device: usize, fault: Fault) {
+        self.report.copies += 1;
+        self.world.tally.note(fault);
+        self.world.crash(device);
+        self.keep_what_others_hold(device);
+        self.twin.take_if(|(twin, _)| *twin == device);
     }
 
     /// Takes a snapshot of a member's file system, or rolls it back as a whole: that
@@ -119,11 +124,7 @@ impl Story {
                 self.snapshot = self.world.copy_folder(device).map(|folder| (device, folder));
             }
             Some((device, mut folder)) => {
-                self.report.copies += 1;
-                self.world.tally.note(Fault::FileSystemRolledBack);
-                self.world.crash(device);
-                self.keep_what_others_hold(device);
-                self.twin.take_if(|(twin, _)| *twin == device);
+                self.go_back(device, Fault::FileSystemRolledBack);
                 self.world.stay_in_place(device, &mut folder);
                 self.swap(device, &mut folder);
             }

@@ -33,6 +33,11 @@ impl Replication {
             // The conversation in which its other end was looked for broke off.
             self.outputs.push_back(Output::Forked(log, seq));
         }
+        self.continue_no_more(log);
+    }
+
+    /// Does not continue a log of this device, if it is the one that is written.
+    pub(super) fn continue_no_more(&mut self, log: LogId) {
         if self.own_log == Some(log) {
             self.own_log = None;
             self.outputs.push_back(Output::RolledBack(log));

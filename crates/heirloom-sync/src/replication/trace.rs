@@ -11,10 +11,7 @@ impl Replication {
     /// [`Replication::rewind`]. The log is not continued.
     pub fn trace(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
         self.forked.insert(log);
-        if self.own_log == Some(log) {
-            self.own_log = None;
-            self.outputs.push_back(Output::RolledBack(log));
-        }
+        self.continue_no_more(log);
         if self.sessions.contains_key(&from) && !self.traced.contains_key(&log) {
             self.traced.insert(log, (from, after));
             self.want(now, from, log, after);

@@ -1,23 +1,11 @@
 //! Who is silent, and who withholds.
 
+use super::words::hello;
 use super::*;
 use crate::session::Shortfall;
 
 const WORD_MS: u64 = limits::WORD_MS as u64;
 const HOUR_MS: u64 = 3_600_000;
-
-fn hello(ends: &[(LogId, u64)]) -> Message {
-    let tips = ends.iter().map(|(log, seq)| (*log, Tip { seq: *seq, id: [0; 8] }));
-    Message::Hello(Hello {
-        versions: VERSIONS,
-        space: SPACE,
-        roster_heads: Vec::new(),
-        vector: VersionVector { tips: tips.collect() },
-        holes: Vec::new(),
-        checkpoints: Vec::new(),
-        reachable: Vec::new(),
-    })
-}
 
 /// Returns a phone to which a laptop said hello at the beginning.
 fn met(ends: u64) -> (Peer, Peer) {

@@ -18,7 +18,7 @@ fn says(keeper: &Peer, life: u8, counter: u64, ends: &[(LogId, u64)]) -> Message
     Message::Receipts(vec![receipt.sign(ACCOUNT, &keeper.keys)])
 }
 
-fn hello(ends: &[(LogId, u64)]) -> Message {
+pub(super) fn hello(ends: &[(LogId, u64)]) -> Message {
     let tips = ends.iter().map(|(log, seq)| (*log, Tip { seq: *seq, id: [0; 8] }));
     Message::Hello(Hello {
         versions: VERSIONS,
