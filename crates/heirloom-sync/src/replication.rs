@@ -5,7 +5,7 @@ use crate::disowned::Word;
 use crate::entry::Entry;
 use crate::ledger::{Contradiction, Ledger};
 use crate::message::{Hello, Hole, Message, Reachable, VERSIONS};
-use crate::session::{COMING_MS, Conversation, Session};
+use crate::session::{Conversation, Session};
 use crate::vector::{Tip, VersionVector};
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{
@@ -15,11 +15,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use words::{Finding, Words};
 
 mod ahead;
+mod arriving;
 mod crowd;
 mod disown;
 mod doubles;
 pub(crate) mod floods;
 mod forks;
+mod holding;
 mod lives;
 mod pause;
 mod receipts;
@@ -355,184 +357,6 @@ impl Replication {
         self.receipt_due_ms = Some(0);
     }
 
-    /// Takes in entries; `known` says whether a device is in the roster.
-    ///
-    /// What is out of order, doubled or badly signed is dropped and counted;
-    /// what is missing before it is asked for.
-    pub fn receive_entries(
-        &mut self,
-        now: Now,
-        from: DeviceId,
-        urgent: bool,
-        entries: Vec<Vec<u8>>,
-        known: &dyn Fn(DeviceId) -> bool,
-    ) {
-        if self.is_beyond_credit(from) {
-            return self.offence(from, "entries beyond what it was given credit for");
-        }
-        if self.drops(from, &entries) {
-            return;
-        }
-        let Some(session) = self.sessions.get_mut(&from) else { return };
-        session.receipt_asked |= urgent;
-        let (credit, count, news) = (Message::credit_for(&entries), entries.len(), session.news);
-        for bytes in entries {
-            match Entry::parse(bytes) {
-                Ok(entry) => self.receive_entry(now, from, entry, known),
-                Err(_) => self.offence(from, "an entry that is not well formed"),
-            }
-        }
-        self.give_credit(now, from, (count, news), credit);
-        if urgent {
-            self.urgent = true;
-        }
-    }
-
-    fn receive_entry(
-        &mut self,
-        now: Now,
-        from: DeviceId,
-        entry: Entry,
-        known: &dyn Fn(DeviceId) -> bool,
-    ) {
-        let header = entry.header();
-        let (log, seq) = (header.log, header.seq);
-        if header.space != self.space {
-            return self.offence(from, "an entry of another space");
-        }
-        if seq > limits::LOG_ENTRIES_MAX as u64 {
-            return self.offence(from, "an entry that no log can have");
-        }
-        if self.is_declined(from, log) {
-            return;
-        }
-        let origin = header.origin.map(|origin| origin.device);
-        let Some(device) = self.logs.get(&log).map(|state| state.device).or(origin) else {
-            return self.want(now, from, log, 0);
-        };
-        if !known(device) {
-            return self.offence(from, "an entry of a device that is not in the roster");
-        }
-        if self.passes_over(now, (from, device), &entry) {
-            return;
-        }
-        if self.traced.contains_key(&log) {
-            return self.receive_traced(now, (from, device), entry);
-        }
-        let state = self.logs.get(&log).cloned().unwrap_or_else(|| LogState::empty(device));
-        if seq > state.staged + 1 {
-            return self.want(now, from, log, state.staged);
-        }
-        if seq <= state.staged && !is_planted(Bug::DuplicateTaken) {
-            self.receive_again(now, from, &entry, &state);
-            return;
-        }
-        let skipped = is_planted(Bug::SignatureSkipped);
-        if !skipped && entry.verify(self.account, device).is_err() {
-            return self.offence(from, "an entry with a wrong signature");
-        }
-        let unchained = is_planted(Bug::ChainUnchecked) || is_planted(Bug::DuplicateTaken);
-        if header.previous != state.staged_id && !unchained {
-            // Its author signed it, so the peer is not to blame.
-            return self.found_fork(Some(from), log, seq);
-        }
-        if self.is_crowded(device, log) {
-            return self.decline(from, device, log);
-        }
-        self.stage(now, from, entry, state);
-    }
-
-    fn stage(&mut self, now: Now, from: DeviceId, entry: Entry, mut state: LogState) {
-        let (log, seq) = (entry.header().log, entry.header().seq);
-        self.note_sight(&entry);
-        if self.own_log == Some(log) {
-            self.own_log = None;
-            self.outputs.push_back(Output::RolledBack(log));
-        }
-        state.staged = seq;
-        state.staged_id = entry.id();
-        self.logs.insert(log, state);
-        if let Some(session) = self.sessions.get_mut(&from) {
-            session.shown(log, seq);
-            session.wanted.remove(&log);
-            session.progressed(now);
-            session.delivered(now);
-            session.coming_until_ms = now.mono_ms.saturating_add(COMING_MS);
-            session.news += 1;
-            session.news_ms = now.mono_ms;
-        }
-        self.outputs.push_back(Output::Store { entry: Box::new(entry), from });
-    }
-
-    /// Returns the devices that hold `log` up to `seq` as it is held here.
-    #[must_use]
-    pub fn holders(&self, log: LogId, seq: u64) -> Vec<DeviceId> {
-        let holds = |device: &DeviceId| {
-            let receipt = self.ledger.receipt(*device);
-            receipt.is_some_and(|receipt| self.is_ours(log, &receipt.vector))
-        };
-        self.ledger.holders(log, seq).filter(holds).collect()
-    }
-
-    /// Returns up to which entry anybody among these devices said to hold a log.
-    #[must_use]
-    pub fn held_by(&self, log: LogId, devices: &dyn Fn(DeviceId) -> bool) -> u64 {
-        let held = self.ledger.vectors().filter(|(device, _)| devices(*device));
-        held.map(|(_, vector)| vector.seq(log)).max().unwrap_or(0)
-    }
-
-    /// Returns whether a device has ever said what it holds.
-    #[must_use]
-    pub fn has_spoken(&self, device: DeviceId) -> bool {
-        self.ledger.receipt(device).is_some()
-    }
-
-    /// Returns the ends of a log that the receipts here tell of.
-    pub fn tips_of(&self, log: LogId) -> impl Iterator<Item = Tip> {
-        self.ledger.vectors().filter_map(move |(_, vector)| vector.tips.get(&log).copied())
-    }
-
-    /// Returns whether somebody's end of a log can be the one held here. A
-    /// longer one of this device's own log was written before the folder was
-    /// put back, so nothing that stands here since is in it.
-    fn is_ours(&self, log: LogId, vector: &VersionVector) -> bool {
-        let (Some(state), Some(tip)) = (self.logs.get(&log), vector.tips.get(&log)) else {
-            return true;
-        };
-        let ours = Tip::new(state.durable, state.durable_id);
-        let is_known = tip.id != Tip::new(0, EntryId([0; 32])).id;
-        let differs = is_known && tip.seq == ours.seq && tip.id != ours.id;
-        let is_beyond = state.device == self.device && tip.seq > state.durable;
-        !(self.forked.contains(&log) || differs || is_beyond || self.is_at_odds(log, *tip))
-    }
-
-    fn want(&mut self, now: Now, from: DeviceId, log: LogId, after: u64) {
-        let Some(session) = self.sessions.get_mut(&from) else { return };
-        session.awaited_since_ms.get_or_insert(now.mono_ms);
-        if session.wanted.insert(log, after) != Some(after) {
-            self.ask_again(from, vec![(log, after)]);
-        }
-    }
-
-    /// Asks a peer for parts of logs again. Before that breaks the rules, the
-    /// conversation ends instead: the next one begins with a hello, which says
-    /// all of it at once, and what was kept back of credit falls away.
-    fn ask_again(&mut self, peer: DeviceId, logs: Vec<(LogId, u64)>) {
-        let Some(session) = self.sessions.get_mut(&peer) else { return };
-        if session.is_asked_out {
-            return;
-        }
-        if session.asked + logs.len() > limits::WANTS_SENT_MAX {
-            session.is_asked_out = true;
-            self.outputs.push_back(Output::AskedOut(peer));
-            return;
-        }
-        session.asked += logs.len();
-        for (log, after) in logs {
-            self.send(peer, Message::Want { log, after });
-        }
-    }
-
     /// Takes in credit.
     pub fn receive_credit(&mut self, now: Now, from: DeviceId, entries: u32, bytes: u64) {
         let is_absurd =
@@ -588,65 +412,6 @@ impl Replication {
     /// Makes what is sent next urgent: somebody here waits for receipts.
     pub fn hurry(&mut self) {
         self.urgent = true;
-    }
-
-    /// Notes an own entry that was handed out for storing.
-    pub fn stage_own(&mut self, log: LogId, seq: u64, id: EntryId) {
-        let device = self.device;
-        let state = self.logs.entry(log).or_insert_with(|| LogState::empty(device));
-        assert_eq!(state.staged + 1, seq, "an own log is written without gaps");
-        state.staged = seq;
-        state.staged_id = id;
-    }
-
-    /// Notes that an entry became durable here, with the chunks it still lacks.
-    pub fn durable(&mut self, now: Now, entry: &Entry, missing: BTreeSet<ChunkId>) {
-        let header = entry.header();
-        let Some(device) = self
-            .logs
-            .get(&header.log)
-            .map(|state| state.device)
-            .or(header.origin.map(|origin| origin.device))
-        else {
-            return;
-        };
-        let state = self.logs.entry(header.log).or_insert_with(|| LogState::empty(device));
-        assert_eq!(state.durable + 1, header.seq, "entries become durable in their log's order");
-        state.durable = header.seq;
-        state.durable_id = entry.id();
-        if state.staged < state.durable {
-            state.staged = state.durable;
-            state.staged_id = state.durable_id;
-        }
-        if !missing.is_empty() {
-            state.incomplete.insert(header.seq, missing);
-        }
-        self.receipt_later(now);
-    }
-
-    /// Notes that a chunk is durable here.
-    pub fn chunk_arrived(&mut self, now: Now, chunk: ChunkId) {
-        for state in self.logs.values_mut() {
-            for missing in state.incomplete.values_mut() {
-                missing.remove(&chunk);
-            }
-            state.incomplete.retain(|_, missing| !missing.is_empty());
-        }
-        self.receipt_later(now);
-    }
-
-    /// Notes that chunks of a held entry are not here any more.
-    pub fn chunks_lost(&mut self, now: Now, log: LogId, seq: u64, lost: BTreeSet<ChunkId>) {
-        if let Some(state) = self.logs.get_mut(&log).filter(|state| seq <= state.durable) {
-            state.incomplete.entry(seq).or_default().extend(lost);
-            self.receipt_later(now);
-        }
-    }
-
-    /// Returns the chunks that held entries refer to and that are not here.
-    #[must_use]
-    pub fn chunks_missing(&self) -> BTreeSet<ChunkId> {
-        self.logs.values().flat_map(|state| state.incomplete.values().flatten()).copied().collect()
     }
 
     /// Returns when [`Replication::send_receipt`], [`Replication::resume`],

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How far the dates of others may be from this clock, and how far apart others
 /// may be that agree.
-const DAY_MS: u64 = 24 * 3_600_000;
+pub(super) const DAY_MS: u64 = 24 * 3_600_000;
 /// The first day of 2026, UTC: a clock that shows an earlier one is wrong itself.
 const EXISTED_MS: u64 = 1_767_225_600_000;
 /// Others that agree and are more to be believed than this device alone.

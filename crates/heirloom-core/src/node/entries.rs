@@ -1,5 +1,6 @@
 //! Entries that are durable take effect, those of one log together.
 
+use super::clocks::DAY_MS;
 use super::settle::Shelves;
 use super::{Node, PendingFrame};
 use crate::collection::later::Haste;
@@ -23,9 +24,6 @@ pub(super) type Run = [(Option<Lsn>, Box<Entry>)];
 /// Bytes of entries that take effect together: what many records bring would be
 /// too much for one batch of the index.
 const RUN_BYTES_MAX: usize = 96 * 1024;
-
-/// A day, for a planted bug.
-const DAY_MS: u64 = 86_400_000;
 
 impl Node {
     /// Takes in entries of one log, each behind the one before, and what they
