@@ -96,7 +96,7 @@ impl Replication {
         self.stage(now, from, entry, state);
     }
 
-    pub(super) fn stage(&mut self, now: Now, from: DeviceId, entry: Entry, mut state: LogState) {
+    fn stage(&mut self, now: Now, from: DeviceId, entry: Entry, mut state: LogState) {
         let (log, seq) = (entry.header().log, entry.header().seq);
         self.note_sight(&entry);
         if self.own_log == Some(log) {
