@@ -9,6 +9,10 @@ const DELAY_MS_MIN: u64 = 1_000;
 /// keeper relays: these go to addresses where nobody answered before.
 const RELAYED_DELAY_MS_MIN: u64 = 10_000;
 const RELAYED_DELAY_MS_MAX: u64 = 5 * 60 * 1_000;
+/// First and longest time for which a circuit stands before it is made anew: each new
+/// one is another attempt to make the way direct, and breaks off a conversation.
+const CIRCUIT_MS_MIN: u64 = 20_000;
+const CIRCUIT_MS_MAX: u64 = 30 * 60 * 1_000;
 /// Addresses of one device from one kind of source.
 const ADDRESSES_MAX: usize = 8;
 
@@ -32,6 +36,10 @@ struct Route {
     due_ms: u64,
     /// When it was dialled last.
     dialled_ms: Option<u64>,
+    /// When it was connected last, and how often since it was direct its circuit was
+    /// made anew.
+    connected_ms: u64,
+    renewals: u32,
 }
 
 impl Route {
@@ -61,16 +69,23 @@ impl Route {
         };
         (first << self.attempts.min(16)).min(last)
     }
+
+    /// Returns whether the circuit has stood for so long that another attempt to make
+    /// the way direct is worth a break.
+    fn is_circuit_old(&self, now: Now) -> bool {
+        let life = (CIRCUIT_MS_MIN << self.renewals.min(16)).min(CIRCUIT_MS_MAX);
+        self.connected && now.mono_ms >= self.connected_ms.saturating_add(life)
+    }
 }
 
 /// A device to dial: at these addresses, and if nobody answers there soon,
-/// through these keepers.
+/// through these keepers; also anew where it is connected through one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dial {
     pub(crate) device: DeviceId,
     /// Best first.
     pub(crate) addresses: Vec<String>,
-    /// None when the device is connected through one already.
+    /// None when the device is connected through one that is to stay.
     pub(crate) keepers: Vec<DeviceId>,
 }
 
@@ -82,6 +97,8 @@ pub(crate) struct Dialer {
     keepers: BTreeSet<DeviceId>,
     /// Who is connected through a keeper, also before it is known as a member.
     relayed: BTreeSet<DeviceId>,
+    /// Whether nobody is dialled: this device was taken out.
+    rests: bool,
 }
 
 impl Dialer {
@@ -95,6 +112,15 @@ impl Dialer {
         self.routes.retain(|device, _| members.contains(device));
         for device in members {
             self.routes.entry(*device).or_default();
+        }
+    }
+
+    /// Dials nobody while this device is out of the account, and at once when it is
+    /// in again: where the others are is not forgotten meanwhile.
+    pub(crate) fn rest(&mut self, now: Now, rests: bool) {
+        let was_resting = std::mem::replace(&mut self.rests, rests);
+        if was_resting && !rests {
+            self.hurry(now);
         }
     }
 
@@ -143,6 +169,7 @@ impl Dialer {
     pub(crate) fn connected(&mut self, now: Now, device: DeviceId) {
         if let Some(route) = self.routes.get_mut(&device) {
             route.connected = true;
+            route.connected_ms = now.mono_ms;
             route.attempts = 0;
             route.due_ms = now.mono_ms + RELAYED_DELAY_MS_MIN;
         }
@@ -160,9 +187,15 @@ impl Dialer {
         if !changed {
             return;
         }
-        if let Some(route) = self.routes.get_mut(&device).filter(|route| route.connected) {
-            route.attempts = 0;
-            route.due_ms = now.mono_ms + RELAYED_DELAY_MS_MIN;
+        if let Some(route) = self.routes.get_mut(&device) {
+            if !relayed {
+                route.renewals = 0;
+            }
+            if route.connected {
+                route.connected_ms = now.mono_ms;
+                route.attempts = 0;
+                route.due_ms = now.mono_ms + RELAYED_DELAY_MS_MIN;
+            }
         }
         if self.relays(device) {
             self.hurry(now);
@@ -206,8 +239,9 @@ impl Dialer {
     }
 
     /// Returns the devices to dial now, and plans their next attempt with a
-    /// pause of up to 1 s times 2^n, so that two devices do not keep step.
-    pub(crate) fn due(&mut self, now: Now, random: &mut Random) -> Vec<Dial> {
+    /// pause of up to 1 s times 2^n, so that two devices do not keep step. Of two
+    /// that a keeper relays, the lower makes the circuit anew: `own` is this device.
+    pub(crate) fn due(&mut self, now: Now, random: &mut Random, own: DeviceId) -> Vec<Dial> {
         let relays: Vec<DeviceId> =
             self.keepers.iter().filter(|keeper| self.relays(**keeper)).copied().collect();
         let due: Vec<DeviceId> = self
@@ -222,17 +256,22 @@ impl Dialer {
             route.attempts += 1;
             route.due_ms = now.mono_ms + ceiling / 2 + random.below(ceiling / 2 + 1);
             route.dialled_ms = Some(now.mono_ms);
-            let keepers = if route.connected { Vec::new() } else { relays.clone() };
-            dials.push(Dial { device, addresses: route.addresses(), keepers });
+            let renews = own < device && !relays.is_empty() && route.is_circuit_old(now);
+            route.renewals += u32::from(renews);
+            let keepers = if route.connected && !renews { Vec::new() } else { relays.clone() };
+            if !keepers.is_empty() || !route.is_empty() {
+                dials.push(Dial { device, addresses: route.addresses(), keepers });
+            }
         }
         dials
     }
 
     fn waiting(&self) -> impl Iterator<Item = (&DeviceId, &Route)> {
         let keeper = self.keepers.iter().any(|keeper| self.relays(*keeper));
-        self.routes.iter().filter(move |(device, route)| match route.connected {
+        let routes = self.routes.iter().filter(|_| !self.rests);
+        routes.filter(move |(device, route)| match route.connected {
             false => keeper || !route.is_empty(),
-            true => self.relayed.contains(device) && !route.is_empty(),
+            true => self.relayed.contains(device) && (keeper || !route.is_empty()),
         })
     }
 }
@@ -242,6 +281,7 @@ mod tests {
     use super::*;
 
     const DEVICE: DeviceId = DeviceId([1; 32]);
+    const OWN: DeviceId = DeviceId([2; 32]);
 
     fn at(mono_ms: u64) -> Now {
         Now { wall_ms: 0, mono_ms }
@@ -260,8 +300,8 @@ mod tests {
         let mut pauses = Vec::new();
         let mut now = 0;
         for _ in 0..12 {
-            assert_eq!(dialer.due(at(now), &mut random).len(), 1);
-            assert!(dialer.due(at(now), &mut random).is_empty());
+            assert_eq!(dialer.due(at(now), &mut random, OWN).len(), 1);
+            assert!(dialer.due(at(now), &mut random, OWN).is_empty());
             let next = dialer.poll_timeout().unwrap();
             pauses.push(next - now);
             now = next;
@@ -278,17 +318,17 @@ mod tests {
         dialer.disconnected(at(50), DEVICE);
         assert_eq!(dialer.poll_timeout(), Some(1_050));
         dialer.hurry(at(60));
-        assert_eq!(dialer.due(at(60), &mut random).len(), 1);
+        assert_eq!(dialer.due(at(60), &mut random, OWN).len(), 1);
     }
 
     #[test]
     fn a_new_address_goes_first_and_is_tried_at_once() {
         let (mut dialer, mut random) = (dialer(), Random::new([1; 32]));
-        dialer.due(at(0), &mut random);
+        dialer.due(at(0), &mut random, OWN);
         let new = ["/ip4/127.0.0.1/tcp/2".to_owned()];
         assert!(dialer.learn(at(5_000), DEVICE, &new, Source::Itself));
         assert!(!dialer.learn(at(5_001), DEVICE, &new, Source::Itself));
-        let dials = dialer.due(at(5_000), &mut random);
+        let dials = dialer.due(at(5_000), &mut random, OWN);
         assert_eq!(dials[0].addresses[0], "/ip4/127.0.0.1/tcp/2");
         assert_eq!(dials[0].addresses.len(), 2);
         dialer.set_members(&BTreeSet::new(), BTreeSet::new());
@@ -303,7 +343,7 @@ mod tests {
             assert!(dialer.learn(at(number), DEVICE, &said, Source::Others));
         }
         assert_eq!(dialer.own_addresses(DEVICE), ["/ip4/127.0.0.1/tcp/1"]);
-        let dials = dialer.due(at(100), &mut random);
+        let dials = dialer.due(at(100), &mut random, OWN);
         assert_eq!(dials[0].addresses.len(), 1 + ADDRESSES_MAX);
         assert_eq!(dials[0].addresses[..2], ["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/99"]);
     }
@@ -315,7 +355,7 @@ mod tests {
         for ms in 0..10_000 {
             let said = [format!("/ip4/10.0.0.1/tcp/{ms}")];
             dialer.learn(at(ms), DEVICE, &said, Source::Others);
-            dials += dialer.due(at(ms), &mut random).len();
+            dials += dialer.due(at(ms), &mut random, OWN).len();
         }
         assert!((5..=11).contains(&dials), "{dials}");
     }
@@ -332,18 +372,18 @@ mod tests {
     #[test]
     fn a_keeper_that_is_connected_directly_is_the_last_way_and_opens_at_once() {
         let (mut dialer, mut random) = with_keeper();
-        let dials = dialer.due(at(0), &mut random);
+        let dials = dialer.due(at(0), &mut random, OWN);
         assert_eq!((dials.len(), &dials[0].keepers), (1, &vec![]), "no way to the keeper is known");
         dialer.rerouted(at(5), KEEPER, true);
         dialer.connected(at(10), KEEPER);
         assert_ne!(dialer.poll_timeout(), Some(10), "a keeper that is relayed relays for nobody");
         dialer.rerouted(at(20), KEEPER, false);
         assert_eq!(dialer.poll_timeout(), Some(20));
-        let dials = dialer.due(at(20), &mut random);
+        let dials = dialer.due(at(20), &mut random, OWN);
         let addresses = vec!["/ip4/127.0.0.1/tcp/1".to_owned()];
         assert_eq!(dials, [Dial { device: DEVICE, addresses, keepers: vec![KEEPER] }]);
         dialer.disconnected(at(30), KEEPER);
-        assert_eq!(dialer.due(at(70_000), &mut random)[0].keepers, []);
+        assert_eq!(dialer.due(at(70_000), &mut random, OWN)[0].keepers, []);
     }
 
     #[test]
@@ -352,7 +392,7 @@ mod tests {
         dialer.set_members(&[DEVICE, KEEPER].into(), [KEEPER].into());
         assert_eq!(dialer.poll_timeout(), None);
         dialer.connected(at(0), KEEPER);
-        let dials = dialer.due(at(0), &mut Random::new([1; 32]));
+        let dials = dialer.due(at(0), &mut Random::new([1; 32]), OWN);
         assert_eq!(dials, [Dial { device: DEVICE, addresses: vec![], keepers: vec![KEEPER] }]);
     }
 
@@ -368,7 +408,7 @@ mod tests {
             let next = dialer.poll_timeout().unwrap();
             pauses.push(next - now);
             now = next;
-            let dials = dialer.due(at(now), &mut random);
+            let dials = dialer.due(at(now), &mut random, OWN);
             assert_eq!((dials[0].device, &dials[0].keepers), (DEVICE, &vec![]));
         }
         assert_eq!(pauses[0], RELAYED_DELAY_MS_MIN);
@@ -377,9 +417,53 @@ mod tests {
         // Somebody sees it nearby.
         let seen = ["/ip4/10.0.0.1/tcp/5".to_owned()];
         assert!(dialer.learn(at(now + 2_000), DEVICE, &seen, Source::Others));
-        assert_eq!(dialer.due(at(now + 2_000), &mut random).len(), 1);
+        assert_eq!(dialer.due(at(now + 2_000), &mut random, OWN).len(), 1);
         dialer.rerouted(at(now), DEVICE, false);
         assert_eq!((dialer.is_relayed(DEVICE), dialer.poll_timeout()), (false, None));
+    }
+
+    #[test]
+    fn the_lower_of_two_makes_a_circuit_anew_and_more_and_more_rarely() {
+        let (mut dialer, mut random) = with_keeper();
+        dialer.connected(at(0), KEEPER);
+        dialer.rerouted(at(0), DEVICE, true);
+        dialer.connected(at(0), DEVICE);
+        let own = DeviceId([0; 32]);
+        let (mut last, mut lives) = (0, Vec::new());
+        while lives.len() < 10 {
+            let now = dialer.poll_timeout().unwrap();
+            let dials = dialer.due(at(now), &mut random, own);
+            if dials[0].keepers == [KEEPER] {
+                lives.push(now - last);
+                last = now;
+                // The new one is there.
+                dialer.disconnected(at(now), DEVICE);
+                dialer.connected(at(now), DEVICE);
+            }
+        }
+        assert!((CIRCUIT_MS_MIN..3 * CIRCUIT_MS_MIN).contains(&lives[0]), "{lives:?}");
+        assert!(lives[9] >= CIRCUIT_MS_MAX, "{lives:?}");
+        dialer.rerouted(at(last), DEVICE, false);
+        dialer.rerouted(at(last + 1), DEVICE, true);
+        let renewed = (1..).find_map(|_| {
+            let now = dialer.poll_timeout()?;
+            let dials = dialer.due(at(now), &mut random, own);
+            (dials[0].keepers == [KEEPER]).then_some(now - last)
+        });
+        assert!(renewed.unwrap() < 3 * CIRCUIT_MS_MIN, "it was direct meanwhile");
+    }
+
+    #[test]
+    fn who_is_out_dials_nobody_and_forgets_nobody() {
+        let (mut dialer, mut random) = (dialer(), Random::new([1; 32]));
+        dialer.rest(at(0), true);
+        assert_eq!(dialer.poll_timeout(), None);
+        assert!(dialer.due(at(5), &mut random, OWN).is_empty());
+        let new = ["/ip4/127.0.0.1/tcp/2".to_owned()];
+        assert!(dialer.learn(at(6), DEVICE, &new, Source::Itself));
+        dialer.rest(at(90_000), false);
+        let dials = dialer.due(at(90_000), &mut random, OWN);
+        assert_eq!(dials[0].addresses[0], "/ip4/127.0.0.1/tcp/2");
     }
 
     #[test]

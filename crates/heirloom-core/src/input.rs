@@ -203,7 +203,8 @@ pub enum Effect {
         device: DeviceId,
         /// Multiaddresses, best first; may be empty when there are keepers.
         addresses: Vec<String>,
-        /// Keepers that are connected and may relay if the addresses lead nowhere.
+        /// Keepers that are connected and may relay if the addresses lead nowhere; of a
+        /// device that is relayed already, the circuit is then made anew.
         keepers: Vec<DeviceId>,
     },
     /// These devices, and no others, are members.

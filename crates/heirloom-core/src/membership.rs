@@ -128,17 +128,18 @@ impl Membership {
 
     /// Returns all members but `own`.
     pub(crate) fn peers(&self, own: DeviceId) -> BTreeSet<DeviceId> {
-        let state = self.roster.state();
-        if !state.is_member(own) {
+        if !self.roster.state().is_member(own) {
             // A device that was taken out has no peers.
             return BTreeSet::new();
         }
-        state
-            .devices
-            .keys()
-            .copied()
-            .filter(|device| *device != own && state.is_member(*device))
-            .collect()
+        self.others(own)
+    }
+
+    /// Returns the members beside this device, whether it is one itself or not.
+    pub(crate) fn others(&self, own: DeviceId) -> BTreeSet<DeviceId> {
+        let state = self.roster.state();
+        let members = state.devices.keys().copied();
+        members.filter(|device| *device != own && state.is_member(*device)).collect()
     }
 
     /// Returns whether a device is the only member.

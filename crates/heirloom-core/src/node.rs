@@ -1,7 +1,7 @@
 //! The node: it only routes between its parts.
 
 use crate::collection::Collection;
-use crate::command::{Answer, Command, Event, Failure, Wait};
+use crate::command::{Answer, Command, Event, Failure, Level, Wait};
 use crate::dialer::{Dialer, Source};
 use crate::failure;
 use crate::fetches::Fetches;
@@ -130,6 +130,13 @@ pub(crate) enum Then {
     Started,
     /// So many records that the disk had lost stand again.
     WrittenAgain(usize),
+}
+
+impl Then {
+    /// Returns whether somebody waits until others hold what is written.
+    fn is_waited_for_elsewhere(&self) -> bool {
+        matches!(self, Self::Answer { wait, .. } if wait.level != Level::Local)
+    }
 }
 
 #[derive(Debug)]

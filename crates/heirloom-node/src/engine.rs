@@ -96,10 +96,10 @@ impl Engine {
     ) -> Result<Self, Failure> {
         let refused = |error: OpenEngineError| error.into_failure(home);
         let device = DeviceKeys::from_seed(*seed).id();
-        let mut standing = losses::judge(&store).map_err(refused)?;
+        let mut standing = losses::judge(&store, device).map_err(refused)?;
         if standing.doubts_the_log() {
             store = without_foreign(home, store, device)?;
-            standing = losses::judge(&store).map_err(refused)?;
+            standing = losses::judge(&store, device).map_err(refused)?;
         }
         if standing.asks_the_log() {
             // A refusal changes nothing, so it comes before anything is written.
@@ -131,10 +131,14 @@ impl Engine {
             // What this device cannot take in, nobody withholds or has lost.
             report.problems.retain(|problem| !OF_A_FULL_DISK.contains(&problem.code.as_str()));
         }
+        let is_back = !report.problems.iter().any(|problem| problem.code == "entries-lost");
         report.problems.extend(found.into_iter().map(|problem| Problem {
+            fix: match problem.code {
+                "log-damaged" | "log-end-lost" if is_back => failure::mended(),
+                _ => problem.fix,
+            },
             code: problem.code.to_owned(),
             text: problem.text,
-            fix: problem.fix,
         }));
     }
 
@@ -394,6 +398,9 @@ fn follow(store: &mut Store, mut node: Node, reach: Reach) -> Result<Node, OpenE
     }
     if node.writer_of_folder(store)?.is_some_and(|writer| writer != node.device()) {
         return Err(OpenEngineError::OtherDevice);
+    }
+    if Node::was_started_before(store)? {
+        store.index_was_lost();
     }
     node.start(clock::now(), store)?;
     Ok(node)

@@ -247,6 +247,13 @@ pub(crate) fn repaired() -> Failure {
     )
 }
 
+/// What is to be done about a damaged log of which nothing is missing any more.
+pub(crate) fn mended() -> String {
+    "Nothing needs to be done: what is known to have been there is here again. The folder \
+     `quarantine` keeps what was damaged."
+        .to_owned()
+}
+
 pub(crate) fn interrupted_by_full_disk(home: &Path) -> Failure {
     failure(
         exit::FAILED,

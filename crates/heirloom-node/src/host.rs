@@ -46,6 +46,9 @@ const COMMANDS_MAX: usize = 256;
 const EVENTS_MAX: usize = 1_024;
 /// Things that are heard at one time before the node does what follows from them.
 const HEARD_MAX: usize = 64;
+/// Time that whoever reads a list in pages has to ask for the next, before
+/// something else is done that takes longer than a page.
+const NEXT_PAGE_TIME: Duration = Duration::from_millis(5);
 /// Results of tasks that wait for the node.
 const ARRIVALS_MAX: usize = 64;
 /// Pause before a log is opened again that the disk refused to open.
@@ -172,7 +175,29 @@ enum Heard {
     NetworkEnded,
 }
 
+impl Heard {
+    fn is_command(&self) -> bool {
+        matches!(self, Self::Command(..))
+    }
+
+    /// Returns whether it asks for a page of a list.
+    fn is_page(&self) -> bool {
+        let Self::Command(command, _) = self else { return false };
+        matches!(command, Command::List { .. } | Command::Occurrences(_) | Command::Export { .. })
+    }
+}
+
 impl Queues {
+    /// Returns the command that follows a page, where something else waits already
+    /// and the command comes soon.
+    async fn next_page(&mut self) -> Option<Heard> {
+        if self.written.is_empty() {
+            return None;
+        }
+        let command = tokio::time::timeout(NEXT_PAGE_TIME, self.commands.recv()).await;
+        command.ok().flatten().map(|(command, reply)| Heard::Command(command, reply))
+    }
+
     /// Returns something that was heard already, if there is anything: a command,
     /// where the last was none, because a user waits for it.
     fn at_once(&mut self, was_command: bool) -> Option<Heard> {
@@ -286,12 +311,13 @@ impl Host {
             if matches!(heard, Heard::NetworkEnded) {
                 return Err(failure::stopped("the network ended"));
             }
-            let mut was_command = matches!(heard, Heard::Command(..));
+            let (mut was_command, mut was_page) = (heard.is_command(), heard.is_page());
             self.take_in(queues, heard).await?;
             // What came together is answered together.
             for _ in 1..HEARD_MAX {
-                let Some(heard) = queues.at_once(was_command) else { break };
-                was_command = matches!(heard, Heard::Command(..));
+                let page = if was_page { queues.next_page().await } else { None };
+                let Some(heard) = page.or_else(|| queues.at_once(was_command)) else { break };
+                (was_command, was_page) = (heard.is_command(), heard.is_page());
                 self.take_in(queues, heard).await?;
             }
             self.tick(queues).await?;

@@ -96,6 +96,12 @@ pub(crate) trait Backend: Debug + Send + Sync {
     /// Notes that a call does not come back: this engine, and another one of the
     /// same folder, are of no more use in this run.
     fn give_up(&self) {}
+
+    /// Returns whether its files are where they were opened: whoever removes them
+    /// leaves an engine that writes to nowhere.
+    fn is_in_place(&self) -> bool {
+        true
+    }
 }
 
 /// Returns what is said of an engine that does not come back from a call.
@@ -141,6 +147,13 @@ impl Index {
 
     pub(crate) fn state(&self) -> IndexState {
         self.state
+    }
+
+    /// Notes that an index had been there, where one was begun because it was gone.
+    pub(crate) fn was_lost(&mut self) {
+        if self.state == IndexState::New {
+            self.state = IndexState::Rebuilt;
+        }
     }
 
     pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
@@ -256,20 +269,28 @@ fn remove_aside(home: &Path) -> io::Result<u64> {
     let mut newest = 0_u64;
     for path in entries(home)? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if let Some(number) = name.strip_prefix("index.bad-") {
-            newest = newest.max(number.parse().unwrap_or(0));
+        if let Some(number) = number_aside(name) {
+            newest = newest.max(number);
             remove_all(&path)?;
         }
     }
     Ok(newest)
 }
 
-/// Renames the index to `index.bad-N` and removes the one that was put aside before.
+/// Returns the number under which an index was put aside. Versions of 2026 named
+/// it `index.bad-N`.
+fn number_aside(name: &str) -> Option<u64> {
+    let now = name.strip_prefix("index-").and_then(|name| name.strip_suffix(".damaged"));
+    let number = now.or_else(|| name.strip_prefix("index.bad-"))?;
+    Some(number.parse().unwrap_or(0))
+}
+
+/// Renames the index to `index-N.damaged` and removes the one that was put aside before.
 pub(crate) fn set_aside(home: &Path) -> io::Result<()> {
     let newest = remove_aside(home)?;
     let folder = home.join(FOLDER);
     if folder.symlink_metadata().is_ok() {
-        std::fs::rename(&folder, home.join(format!("index.bad-{}", newest + 1)))?;
+        std::fs::rename(&folder, home.join(format!("index-{}.damaged", newest + 1)))?;
     }
     Ok(())
 }

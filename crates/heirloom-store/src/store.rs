@@ -315,7 +315,16 @@ impl Store {
     /// # Errors
     /// [`StorageError::Index`], also of what was handed on before.
     pub fn tend_index(&mut self) -> Result<(), StorageError> {
+        let is_due = self.behind.due().is_some_and(|due| due <= Instant::now());
+        if is_due && !self.index.backend().is_in_place() {
+            return Err(StorageError::Index("its files were removed".to_owned()));
+        }
         Ok(self.behind.tend(self.index.backend())?)
+    }
+
+    /// Notes that the index was gone and was made from the log.
+    pub fn index_was_lost(&mut self) {
+        self.index.was_lost();
     }
 
     /// Returns when [`Store::tend_index`] has something to do, if ever.

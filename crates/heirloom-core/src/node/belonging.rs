@@ -4,9 +4,10 @@ use super::Node;
 use super::open::{all_rows, local, space_of};
 use super::settle::{FRAME_ENTRY, FRAME_ROSTER};
 use crate::local::{FRAME_LOCAL, LocalState, Place};
-use crate::rows::{self, table};
+use crate::rows::{self, LogRow, table};
 use crate::storage::{Frame, Lsn, Storage, StorageError};
-use heirloom_base::{AccountId, DeviceId};
+use crate::view::decode_row;
+use heirloom_base::{AccountId, Decode, DeviceId};
 use heirloom_identity::Roster;
 use heirloom_sync::{Entry, Origin};
 
@@ -102,6 +103,49 @@ impl Node {
         };
         let log = Origin { device, incarnation }.log(space_of(account));
         Ok(storage.get(&rows::key(table::LOG, &[&log.0]))?.is_some())
+    }
+
+    /// Returns whether an index is certainly of another device than this one: it tells
+    /// of a log that the other wrote where the index was made.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn is_index_of_another(
+        storage: &dyn Storage,
+        device: DeviceId,
+    ) -> Result<bool, StorageError> {
+        let Some(account) = Self::indexed_account(storage)? else { return Ok(false) };
+        let Some(LocalState::Incarnation(incarnation)) = local(storage, b"incarnation")? else {
+            return Ok(false);
+        };
+        let own = Origin { device, incarnation }.log(space_of(account));
+        if storage.get(&rows::key(table::LOG, &[&own.0]))?.is_some() {
+            return Ok(false);
+        }
+        for (key, bytes) in all_rows(storage, &[table::LOG])? {
+            let writer = decode_row::<LogRow>(&bytes)?.device;
+            let log = Origin { device: writer, incarnation }.log(space_of(account));
+            if writer != device && key == rows::key(table::LOG, &[&log.0]) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns whether a frame begins the life of a log that an index was made in.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn begins_life_of_index(
+        storage: &dyn Storage,
+        frame: &Frame,
+    ) -> Result<bool, StorageError> {
+        if frame.kind != FRAME_LOCAL {
+            return Ok(false);
+        }
+        let begun = LocalState::from_bytes(&frame.payload).ok();
+        let begun = begun.filter(|state| matches!(state, LocalState::Incarnation(_)));
+        Ok(begun.is_some() && begun == local(storage, b"incarnation")?)
     }
 
     /// Returns the device that wrote in this folder last, where its log is here and

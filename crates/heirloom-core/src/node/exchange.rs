@@ -299,7 +299,7 @@ impl Node {
                 let member = |device| state.is_member(device);
                 self.replication.receive_receipts(now, device, receipts, &member);
             }
-            Message::AskReceipt => self.replication.receive_ask(device),
+            Message::AskReceipt => self.replication.receive_ask(now, device),
             Message::Reachable(reachable) => self.receive_reachable(now, device, &reachable),
             Message::Checkpoints(blocks) => {
                 self.receive_checkpoints(now, storage, Some(device), blocks)?;
@@ -394,8 +394,10 @@ impl Node {
             members.iter().filter(|member| self.membership.is_keeper(**member)).copied().collect();
         // Where it is lost who belongs here, those who were reached are asked.
         let reached = || self.membership.routes().into_iter().map(|(device, _)| device);
-        let sought = if self.knows_itself() { members.clone() } else { reached().collect() };
+        let knows_itself = self.knows_itself();
+        let sought = if knows_itself { self.membership.others(own) } else { reached().collect() };
         self.dialer.set_members(&sought, keepers);
+        self.dialer.rest(now, knows_itself && !self.membership.is_peer(own));
         for (device, addresses) in self.membership.routes() {
             self.dialer.learn(now, device, &addresses, Source::Itself);
         }
@@ -475,7 +477,8 @@ impl Node {
         if !self.config.networked {
             return;
         }
-        for Dial { device, addresses, keepers } in self.dialer.due(now, &mut self.random) {
+        let own = self.device();
+        for Dial { device, addresses, keepers } in self.dialer.due(now, &mut self.random, own) {
             if self.conduct.is_paused(device) {
                 continue;
             }

@@ -17,6 +17,9 @@ impl Node {
     /// Notes that frames are durable, and sends what this device wrote in them to
     /// who is here; [`Node::settle_landed`] comes before anything else.
     pub(super) fn land(&mut self, now: Now, append: PendingAppend, lsns: Vec<Lsn>) {
+        if append.then.is_waited_for_elsewhere() {
+            self.replication.hurry();
+        }
         if let Some(log) = self.journal.log() {
             // What stands beside other things may need them to be told first.
             if let Some(entries) =

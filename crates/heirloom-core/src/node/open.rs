@@ -353,6 +353,16 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Returns whether the log beside an index tells of an earlier start.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn was_started_before(storage: &dyn Storage) -> Result<bool, StorageError> {
+        Ok(starts(storage)? > 0)
+    }
+}
+
 /// Returns how often the node was started before.
 fn starts(storage: &dyn Storage) -> Result<u64, StorageError> {
     Ok(match local(storage, b"starts")? {

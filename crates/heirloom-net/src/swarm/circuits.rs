@@ -101,14 +101,16 @@ impl Driver {
         (!connection.relayed).then(|| address::at_relay(&connection.remote, peer.id))
     }
 
-    /// Dials a device through keepers that are connected.
+    /// Dials a device through keepers that are connected. A circuit that has stood
+    /// longer than dials can cross is made anew: it is another attempt to make the
+    /// way direct.
     pub(super) fn dial_through(
         &mut self,
         device: DeviceId,
         keepers: &[DeviceId],
         reply: oneshot::Sender<Result<DeviceId, DialError>>,
     ) {
-        if self.is_up(device) {
+        if self.is_up(device) && !self.has_old_circuit(device) {
             return dials::answer(reply, Ok(device));
         }
         if !self.dials.has_room() {
@@ -135,6 +137,15 @@ impl Driver {
         }
         self.dials.run(peer, Way::Relayed, connection);
         self.dials.wait([connection].into(), reply);
+    }
+
+    fn has_old_circuit(&self, device: DeviceId) -> bool {
+        let peer = self.peers.get(device);
+        let preferred = peer.and_then(|peer| peer.preferred(self.device < device));
+        let connection = preferred.and_then(|id| self.peers.connection(device, id));
+        connection.is_some_and(|connection| {
+            connection.relayed && connection.since.elapsed() > self.timing.crossing
+        })
     }
 
     pub(super) fn on_path(&mut self, event: PathsEvent) {

@@ -73,8 +73,8 @@ fn belonging(store: &Store, device: DeviceId) -> Result<Option<Belonging>, Stora
 ///
 /// # Errors
 /// When the log cannot be read.
-pub(super) fn judge(store: &Store) -> Result<Standing, OpenEngineError> {
-    match compare(store) {
+pub(super) fn judge(store: &Store, device: DeviceId) -> Result<Standing, OpenEngineError> {
+    match compare(store, device) {
         Err(OpenEngineError::Storage(StorageError::Index(cause))) => {
             tracing::warn!(cause, "the index cannot be read");
             Ok(Standing::Broken)
@@ -83,7 +83,7 @@ pub(super) fn judge(store: &Store) -> Result<Standing, OpenEngineError> {
     }
 }
 
-fn compare(store: &Store) -> Result<Standing, OpenEngineError> {
+fn compare(store: &Store, device: DeviceId) -> Result<Standing, OpenEngineError> {
     let (indexed, applied) = (Node::indexed_account(store)?, Node::applied(store)?);
     if indexed.is_none() && applied.is_none() {
         return Ok(Standing::New);
@@ -98,6 +98,9 @@ fn compare(store: &Store) -> Result<Standing, OpenEngineError> {
         }
         Ok(_) | Err(OpenEngineError::NoAccount) => {}
         Err(error) => return Err(error),
+    }
+    if Node::is_index_of_another(store, device)? && !is_of_one_life(store)? {
+        return Ok(Standing::Foreign);
     }
     Ok(match Node::fit(store)? {
         Fit::Other => Standing::Foreign,
@@ -157,6 +160,17 @@ pub(super) fn settle(
             Ok(Continuation::Fresh)
         }
     }
+}
+
+/// Returns whether the life of a log in which the index was made began in the log
+/// beside it: then both are of one folder, whosever it is.
+fn is_of_one_life(store: &Store) -> Result<bool, StorageError> {
+    for item in store.frames(None) {
+        if Node::begins_life_of_index(store, &item?.1)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns whether a frame states the account: one of the first does.

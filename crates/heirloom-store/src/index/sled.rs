@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -350,6 +350,12 @@ impl Backend for SledIndex {
             self.db.flush()?;
             Ok(self.file.sync_data()?)
         })
+    }
+
+    fn is_in_place(&self) -> bool {
+        let inode = |metadata: std::fs::Metadata| metadata.ino();
+        let opened = self.file.metadata().map(inode).ok();
+        opened.is_some() && opened == std::fs::metadata(self.folder.join("db")).map(inode).ok()
     }
 
     fn give_up(&self) {

@@ -184,7 +184,7 @@ fn survives(home: &Path, model: &Model) -> (IndexState, usize) {
     let index = Index::open(home, SETTINGS);
     assert_eq!(index.backend().get(b"new").unwrap().unwrap(), b"row");
     let aside = entries(home).unwrap();
-    let aside = aside.iter().filter(|path| path.to_string_lossy().contains("index.bad-")).count();
+    let aside = aside.iter().filter(|path| path.to_string_lossy().ends_with(".damaged")).count();
     assert!(aside <= 1);
     (state, found)
 }
@@ -303,8 +303,8 @@ fn only_the_newest_index_that_was_put_aside_is_kept() {
         index.discard().unwrap();
     }
     let mut aside = entries(home.path()).unwrap();
-    aside.retain(|path| path.to_string_lossy().contains("index.bad-"));
-    assert_eq!(aside, [home.path().join("index.bad-3")]);
+    aside.retain(|path| path.to_string_lossy().ends_with(".damaged"));
+    assert_eq!(aside, [home.path().join("index-3.damaged")]);
 }
 
 #[test]

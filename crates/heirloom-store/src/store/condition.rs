@@ -139,7 +139,8 @@ impl Store {
             }),
             IndexState::Rebuilt => Some(Problem {
                 code: "index-rebuilt",
-                text: "The index was damaged, or another version's, and was rebuilt from the log."
+                text: "The index was damaged, missing, or another version's, and was rebuilt from \
+                       the log."
                     .to_owned(),
                 fix: "Nothing needs to be done; if it happens again without an update, check the \
                       disk."

@@ -188,13 +188,19 @@ impl Replication {
     }
 
     /// Takes in a peer's request for a receipt. One that would say nothing new
-    /// waits: asking costs nothing, and every receipt goes to everybody.
-    pub fn receive_ask(&mut self, from: DeviceId) {
+    /// waits: asking costs nothing, and every receipt goes to everybody. So does one
+    /// while entries are on their way to the disk: it is for these that a peer asks.
+    pub fn receive_ask(&mut self, now: Now, from: DeviceId) {
+        let is_writing = self.logs.values().any(|state| state.staged > state.durable);
         if let Some(session) = self.sessions.get_mut(&from) {
             session.receipt_asked = true;
             let pause = limits::RECEIPT_DELAY_MS_MAX as u64;
             let again = self.receipt_sent_ms.filter(|_| self.unreceipted == 0);
-            let due = again.map_or(0, |sent| sent.saturating_add(pause));
+            let due = match (is_writing, again) {
+                (true, _) => now.mono_ms.saturating_add(pause),
+                (false, Some(sent)) => sent.saturating_add(pause),
+                (false, None) => 0,
+            };
             self.receipt_due_ms = Some(self.receipt_due_ms.map_or(due, |set| set.min(due)));
         }
     }

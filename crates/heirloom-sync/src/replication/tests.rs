@@ -160,7 +160,7 @@ impl Peer {
             Message::Receipts(receipts) => {
                 self.replication.receive_receipts(now, from, receipts, &|_| true);
             }
-            Message::AskReceipt => self.replication.receive_ask(from),
+            Message::AskReceipt => self.replication.receive_ask(now, from),
             Message::Fed(logs) => self.replication.receive_fed(from, &logs),
             Message::Declined(logs) => self.replication.receive_declined(from, &logs),
             Message::Knows(_)
@@ -443,6 +443,30 @@ fn an_entry_counts_as_held_only_together_with_its_chunks() {
     run(&mut peers, at(2_000));
     assert_eq!(held(&peers), 3);
     assert!(peers[1].replication.chunks_missing().is_empty());
+}
+
+#[test]
+fn a_receipt_that_is_asked_for_while_an_entry_is_being_written_tells_of_it() {
+    let mut peers = [Peer::new(1), Peer::new(2)];
+    let [writer, reader] = &mut peers;
+    connect(writer, reader);
+    run(&mut peers, at(0));
+    let [writer, reader] = &mut peers;
+    let (author, log) = (writer.id(), writer.log);
+    writer.write(1);
+    let sent = writer.turn(at(5_000));
+    assert!(matches!(sent[0].1, Message::Entries { urgent: false, .. }), "{sent:?}");
+    for (_, message) in &sent {
+        reader.receive(at(5_000), author, message);
+    }
+    reader.receive(at(5_000), author, &Message::AskReceipt);
+    let said = reader.turn(at(5_000));
+    let receipts = said.iter().filter_map(|(_, message)| {
+        let Message::Receipts(receipts) = message else { return None };
+        Receipt::verify(ACCOUNT, receipts.first()?).ok()
+    });
+    let held: Vec<u64> = receipts.map(|receipt| receipt.vector.seq(log)).collect();
+    assert_eq!(held, [1], "one receipt, and not the one before");
 }
 
 #[test]
