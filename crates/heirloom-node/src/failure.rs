@@ -354,12 +354,28 @@ pub(crate) fn other_role(asked: &str, granted: &str) -> Failure {
     )
 }
 
-pub(crate) fn first_sync_incomplete() -> Failure {
+pub(crate) fn first_sync_incomplete(interrupted: bool) -> Failure {
+    let how = if interrupted { "was interrupted" } else { "did not end" };
     failure(
         INCOMPLETE,
         "first-sync-incomplete",
-        "This device has joined the account, but the first sync did not end.".to_owned(),
+        format!("This device has joined the account, but the first sync {how}."),
         "Run `heirloom up`: the rest follows as soon as another device is reachable.",
+    )
+}
+
+/// The code of the failure of a join or a restoration that was asked to stop
+/// before this device was let in.
+pub const INTERRUPTED: &str = "interrupted";
+
+pub(crate) fn interrupted() -> Failure {
+    failure(
+        exit::FAILED,
+        INTERRUPTED,
+        "It was interrupted before this device was let into the account; no record came here."
+            .to_owned(),
+        "Give the same command again; where an invite is used up or its time is over, open a new \
+         one on the other device with `heirloom invite`.",
     )
 }
 
@@ -432,7 +448,7 @@ mod tests {
         assert_eq!(newer(String::new()).exit, 6);
         assert_eq!(damaged(String::new()).exit, 5);
         assert_eq!(unreachable_peer().exit, 69);
-        assert_eq!(first_sync_incomplete().exit, 75);
+        assert_eq!(first_sync_incomplete(true).exit, 75);
         assert_eq!(other_account().exit, 77);
     }
 }

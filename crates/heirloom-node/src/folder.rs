@@ -118,6 +118,14 @@ pub(crate) fn open(home: &Path, wait: Duration) -> Result<(Store, Zeroizing<[u8;
     Ok((store, seed))
 }
 
+/// Refuses a folder into which no account can be restored.
+///
+/// # Errors
+/// When it holds one, or what is left of one.
+pub fn refuse_occupied(home: &Path) -> Result<(), Failure> {
+    refuse_existing(home, Beginning::Admission)
+}
+
 /// Refuses a folder that holds an account, or a key that may be in one already
 /// where another would be made.
 ///

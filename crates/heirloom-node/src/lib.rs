@@ -27,10 +27,11 @@ mod meeting;
 mod options;
 mod randomness;
 mod serving;
+mod signals;
 mod up;
 
-pub use failure::IN_USE;
-pub use folder::{has_account, plight};
+pub use failure::{IN_USE, INTERRUPTED};
+pub use folder::{has_account, plight, refuse_occupied};
 pub use founding::init;
 pub use heirloom_store::quiet_panics;
 pub use joining::{join, recover};
