@@ -24,6 +24,7 @@ mod host;
 mod joining;
 mod local;
 mod meeting;
+mod obstacles;
 mod options;
 mod randomness;
 mod serving;
@@ -36,6 +37,7 @@ pub use founding::init;
 pub use heirloom_store::quiet_panics;
 pub use joining::{join, recover};
 pub use local::LocalNode;
+pub use obstacles::barred;
 pub use options::{
     Account, JoinOptions, Joined, Ready, RecoverOptions, Recovered, UpEvent, UpOptions,
 };
