@@ -278,6 +278,34 @@ fn an_export_holds_the_lines_that_were_imported_and_changes_nothing_when_read_ag
 }
 
 #[test]
+fn a_restoration_that_is_asked_to_stop_ends_as_a_node_does_and_goes_on() {
+    let house = House::new();
+    let (one, other, new) = (house.path("one"), house.path("other"), house.path("new"));
+    let phrase = init(&one, "phone");
+    let first = Up::start(&one, &[]);
+    import_card(&house, &one, CARD);
+    // Another member is off: the restoration waits for it.
+    run_json(&other, &["join", &first.invite("member"), "--no-mdns"]).expect(0);
+    let file = house.path("phrase");
+    std::fs::write(&file, &phrase).unwrap();
+    let mut command = heirloom(&new);
+    command.args(["--json", "recover", "--no-mdns", "--peer", &first.address()]);
+    let mut restoring = command.arg("--phrase-file").arg(&file).spawn().unwrap();
+    let socket = new.join("control.sock");
+    eventually("the first sync begins", || socket.exists());
+    let id = rustix::process::Pid::from_child(&restoring);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let code = restoring.wait().unwrap().code();
+    assert!([Some(0), Some(75)].contains(&code), "{code:?}");
+    assert!(!socket.exists());
+    let again = run_json(&new, &["recover", "--phrase-file", file.to_str().unwrap()]).expect(1);
+    assert!(again.stderr.contains("`heirloom up`"), "{}", again.stderr);
+    let second = Up::start(&new, &["--peer", &first.address()]);
+    agree(&one, &new);
+    drop((first, second));
+}
+
+#[test]
 fn every_command_says_what_comes_next() {
     let house = House::new();
     let home = house.path("home");
