@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -290,7 +291,8 @@ fn a_restoration_that_is_asked_to_stop_ends_as_a_node_does_and_goes_on() {
     std::fs::write(&file, &phrase).unwrap();
     let mut command = heirloom(&new);
     command.args(["--json", "recover", "--no-mdns", "--peer", &first.address()]);
-    let mut restoring = command.arg("--phrase-file").arg(&file).spawn().unwrap();
+    command.arg("--phrase-file").arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut restoring = command.spawn().unwrap();
     let socket = new.join("control.sock");
     eventually("the first sync begins", || socket.exists());
     let id = rustix::process::Pid::from_child(&restoring);
