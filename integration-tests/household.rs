@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -275,6 +276,35 @@ fn an_export_holds_the_lines_that_were_imported_and_changes_nothing_when_read_ag
     let report = run_json(&home, &["import", out.to_str().unwrap()]).expect(0).json();
     assert_eq!(report["unchanged"], 1);
     assert_eq!(digest(&home), before);
+}
+
+#[test]
+fn a_restoration_that_is_asked_to_stop_ends_as_a_node_does_and_goes_on() {
+    let house = House::new();
+    let (one, other, new) = (house.path("one"), house.path("other"), house.path("new"));
+    let phrase = init(&one, "phone");
+    let first = Up::start(&one, &[]);
+    import_card(&house, &one, CARD);
+    // Another member is off: the restoration waits for it.
+    run_json(&other, &["join", &first.invite("member"), "--no-mdns"]).expect(0);
+    let file = house.path("phrase");
+    std::fs::write(&file, &phrase).unwrap();
+    let mut command = heirloom(&new);
+    command.args(["--json", "recover", "--no-mdns", "--peer", &first.address()]);
+    command.arg("--phrase-file").arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut restoring = command.spawn().unwrap();
+    let socket = new.join("control.sock");
+    eventually("the first sync begins", || socket.exists());
+    let id = rustix::process::Pid::from_child(&restoring);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let code = restoring.wait().unwrap().code();
+    assert!([Some(0), Some(75)].contains(&code), "{code:?}");
+    assert!(!socket.exists());
+    let again = run_json(&new, &["recover", "--phrase-file", file.to_str().unwrap()]).expect(1);
+    assert!(again.stderr.contains("`heirloom up`"), "{}", again.stderr);
+    let second = Up::start(&new, &["--peer", &first.address()]);
+    agree(&one, &new);
+    drop((first, second));
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub mod json;
 pub mod limits;
 pub mod planted;
 pub mod time;
+pub mod wording;
 
 pub use blob::{BlobRef, ChunkRef};
 pub use codec::{Decode, DecodeError, Encode, Reader, Writer};

@@ -71,6 +71,12 @@ async fn connect(home: &Path) -> Result<Option<Client>, Failure> {
 }
 
 fn refused(home: &Path, error: &io::Error) -> Failure {
+    let is_forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+    let barred = is_forbidden.then(|| heirloom_node::barred(home)).flatten();
+    barred.unwrap_or_else(|| node_refuses(home, error))
+}
+
+fn node_refuses(home: &Path, error: &io::Error) -> Failure {
     exit::failure(
         Exit::Failed,
         "node-refuses",

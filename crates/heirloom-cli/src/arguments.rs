@@ -17,7 +17,11 @@ use clap::{
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// Words of an invite; its link is one.
+const INVITE_WORDS: usize = 6;
+
 /// Keep a household's contacts, notes, calendar and settings on all its devices
+// The pages of the manual leave out `help`, which would name every command again.
 #[derive(Debug, Parser)]
 #[command(name = "heirloom", version, max_term_width = 100, after_help = exit::TABLE)]
 #[command(disable_help_subcommand = true)]
@@ -33,7 +37,7 @@ impl Arguments {
     pub(crate) fn read<T: Into<OsString> + Clone>(
         words: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        let mut command = records::with_all(Self::command());
+        let mut command = records::with_all(Self::command()).disable_help_subcommand(false);
         let matches = command.try_get_matches_from_mut(words)?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
@@ -154,8 +158,8 @@ pub(crate) struct UpArguments {
     #[arg(long, requires = "keeper")]
     pub(crate) blind: bool,
     /// Join an account first, by an invite's link or six words
-    #[arg(long, value_name = "CODE")]
-    pub(crate) join: Option<String>,
+    #[arg(long, value_name = "CODE", action = ArgAction::Set, num_args = 1..=INVITE_WORDS)]
+    pub(crate) join: Option<Vec<String>>,
     /// Listen on this address (can be repeated)
     #[arg(long, value_name = "MULTIADDR")]
     pub(crate) listen: Vec<String>,

@@ -22,7 +22,7 @@ pub(crate) fn run<W: Write>(
 
 fn script(shell: Shell) -> Result<String, std::string::FromUtf8Error> {
     let mut script = Vec::new();
-    let mut command = with_hints(Arguments::command());
+    let mut command = with_hints(Arguments::command()).disable_help_subcommand(false);
     clap_complete::generate(shell, &mut command, "heirloom", &mut script);
     let mut script = String::from_utf8(script)?;
     if shell == Shell::Fish {

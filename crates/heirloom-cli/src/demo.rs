@@ -77,7 +77,10 @@ impl Drop for Scene {
         if !self.kept
             && let Err(error) = fs::remove_dir_all(&self.folder)
         {
-            crate::screen::remark(format_args!("{} is left: {error}", self.folder.display()));
+            crate::screen::remark(format_args!(
+                "The folder {} is left: {error}",
+                self.folder.display()
+            ));
         }
     }
 }
@@ -86,7 +89,7 @@ impl Drop for Scene {
 fn fresh_folder(folder: &Path) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     if fs::read_dir(folder)?.next().is_some() {
-        let text = format!("{} is not empty", folder.display());
+        let text = format!("the folder {} is not empty", folder.display());
         return Err(std::io::Error::other(text));
     }
     folder.canonicalize()

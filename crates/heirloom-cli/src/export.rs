@@ -209,7 +209,12 @@ impl Target {
     fn write(&mut self, file: &ExportFile) -> Result<(), Failure> {
         let relative = self.place(file)?;
         let bytes = STANDARD.decode(&file.base64).map_err(|error| {
-            exit::failure(Exit::Failed, "export", format!("{}: {error}", file.path), "")
+            exit::failure(
+                Exit::Failed,
+                "export",
+                format!("the bytes of {} cannot be read: {error}", file.path),
+                "",
+            )
         })?;
         let path = self.folder.join(&relative);
         let written = self.prepare(&relative);

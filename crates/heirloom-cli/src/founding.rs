@@ -130,6 +130,7 @@ pub(crate) async fn join(
         home: home.to_owned(),
         code: arguments.code.join(" "),
         device: arguments.device,
+        listen: Vec::new(),
         peers: arguments.reach.peers,
         mdns: !arguments.reach.no_mdns,
     })
@@ -152,15 +153,14 @@ pub(crate) async fn recover(
     home: &Path,
     screen: &mut Screen,
 ) -> Result<(), Trouble> {
-    if heirloom_node::has_account(home) {
-        return Err(heirloom_node::plight(home).unwrap_or_else(|| occupied(home)).into());
-    }
+    heirloom_node::refuse_occupied(home)?;
     let phrase = read_phrase(arguments.phrase_file.as_deref())?;
     let bar = if screen.draws_progress() { progress_bar() } else { ProgressBar::hidden() };
     let options = RecoverOptions {
         home: home.to_owned(),
         phrase: phrase.split_whitespace().collect::<Vec<_>>().join(" "),
         device: arguments.device,
+        listen: Vec::new(),
         peers: arguments.reach.peers,
         mdns: !arguments.reach.no_mdns,
     };
@@ -191,7 +191,7 @@ pub(crate) async fn recover(
         screen.line(format_args!("The newest change is of {as_of}."))?;
     }
     if !recovered.complete {
-        return Err(incomplete(recovered.disk_full).into());
+        return Err(incomplete(recovered.disk_full, recovered.interrupted).into());
     }
     screen.next("up")
 }
@@ -204,7 +204,7 @@ fn progress_bar() -> ProgressBar {
     ProgressBar::new(0).with_style(style)
 }
 
-fn incomplete(disk_full: bool) -> Failure {
+fn incomplete(disk_full: bool, interrupted: bool) -> Failure {
     if disk_full {
         return exit::failure(
             Exit::NotYet,
@@ -213,20 +213,19 @@ fn incomplete(disk_full: bool) -> Failure {
             "Free some space, then run `heirloom up`: the rest follows",
         );
     }
+    if interrupted {
+        return exit::failure(
+            Exit::NotYet,
+            "incomplete",
+            "the restoration was interrupted; what has come is kept",
+            "Go on with `heirloom up`: the rest follows",
+        );
+    }
     exit::failure(
         Exit::NotYet,
         "incomplete",
         "the devices that were reachable do not hold everything that is known to exist",
         "Run `heirloom up`: the rest arrives when the other devices come online",
-    )
-}
-
-fn occupied(home: &Path) -> Failure {
-    exit::failure(
-        Exit::Failed,
-        "account-exists",
-        format!("{} holds an account already, and nothing was changed", home.display()),
-        "Name another folder with --home DIR",
     )
 }
 

@@ -101,13 +101,18 @@ pub(crate) async fn devices<W: Write>(
 
 /// Asks whether a device is really to be taken out.
 fn agrees(device: &str) -> Result<bool, Trouble> {
-    screen::remark(format_args!(
-        "{device} gets nothing new from now on, and cannot come back but as a new device. \
-         Take it out? [y/N]"
-    ));
+    screen::remark(question(device));
     let mut answer = String::new();
     io::stdin().lock().take(64).read_line(&mut answer).map_err(Trouble::Output)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn question(device: &str) -> String {
+    format!(
+        "{device} gets nothing new from now on. It comes back only as a new device, or with the \
+         recovery phrase by `heirloom recovery reset --keep {}`. Take it out? [y/N]",
+        screen::quoted(device)
+    )
 }
 
 /// Returns the columns that the longest name and the longest role take.
@@ -257,6 +262,12 @@ mod tests {
         assert_eq!(failure.text, "1 of the reachable devices is not level yet");
         assert_eq!(sync_failure(&[], &[behind()]).unwrap().exit, 75);
         assert_eq!(sync_failure(&[], &[]).unwrap().exit, 69);
+    }
+
+    #[test]
+    fn whoever_takes_a_device_out_hears_how_it_comes_back() {
+        let asked = question("old phone");
+        assert!(asked.contains("`heirloom recovery reset --keep 'old phone'`"), "{asked}");
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn assignments(
         let text = text_of(&path)
             .map_err(|error| exit::system(&format!("cannot read {}", path.display()), &error))?;
         let Some(text) = text else {
-            let text = format!("{} is larger than 1 MiB", path.display());
+            let text = format!("the file {} is larger than 1 MiB", path.display());
             let fix = "Divide it among several records.";
             return Err(exit::failure(Exit::Usage, "too-large", &text, fix));
         };

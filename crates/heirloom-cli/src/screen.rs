@@ -2,6 +2,8 @@
 
 use crate::exit::{self, Exit, Trouble};
 use heirloom_base::escape;
+use heirloom_base::wording::capitalized;
+pub(crate) use heirloom_base::wording::shell_word as quoted;
 use heirloom_core::command::Failure;
 use serde::Serialize;
 use serde_json::json;
@@ -148,16 +150,6 @@ pub(crate) fn lines_of(text: &str) -> Vec<&str> {
     }
 }
 
-/// Returns a word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |character: char| character.is_alphanumeric() || "/._-+:@%".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 /// Prints a remark to stderr; a closed stderr is not worth failing for.
 pub(crate) fn remark(text: impl Display) {
     drop(writeln!(io::stderr(), "{}", escape::line(&text.to_string())));
@@ -193,10 +185,8 @@ pub(crate) fn complain(form: Form, failure: &Failure) {
 
 /// Returns a text with a capital letter at its beginning and a full stop at its end.
 fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
     let stop = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
-    format!("{}{}{stop}", first.unwrap_or_default(), characters.as_str())
+    format!("{}{stop}", capitalized(text))
 }
 
 #[cfg(test)]
@@ -268,13 +258,7 @@ mod tests {
     fn a_message_becomes_a_sentence() {
         assert_eq!(sentence("no such record"), "No such record.");
         assert_eq!(sentence("Which one?"), "Which one?");
+        assert_eq!(sentence("./rt1 is full"), "./rt1 is full.");
         assert_eq!(sentence(""), ".");
-    }
-
-    #[test]
-    fn a_suggested_command_can_be_pasted() {
-        assert_eq!(quoted("/home/zoë/x"), "/home/zoë/x");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

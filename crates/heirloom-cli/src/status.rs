@@ -59,11 +59,14 @@ fn print<W: Write>(report: &StatusReport, screen: &mut Screen<W>) -> Result<(), 
     for row in &report.devices {
         screen.line(format_args!("  {}", device_line(row, widths)))?;
     }
-    screen.line("Records")?;
+    if !report.categories.is_empty() {
+        screen.line("Records")?;
+    }
     let width = report.categories.iter().map(|row| row.name.len()).max().unwrap_or(0);
     for row in &report.categories {
         let copies = copies(row, report.devices.len());
-        screen.line(format_args!("  {:width$}  {:>6}  {copies}", row.name, row.records))?;
+        let line = format!("  {:width$}  {:>6}  {copies}", row.name, row.records);
+        screen.line(line.trim_end())?;
     }
     // That a device is away, its own line says.
     for stall in report.stalls.iter().filter(|stall| stall.cause != "offline") {

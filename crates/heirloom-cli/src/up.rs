@@ -95,7 +95,7 @@ pub(crate) async fn up(
         device: arguments.device,
         keeper: arguments.keeper,
         blind: arguments.blind,
-        join: arguments.join,
+        join: arguments.join.map(|words| words.join(" ")),
         listen: arguments.listen,
         peers: arguments.reach.peers,
         mdns: !arguments.reach.no_mdns,

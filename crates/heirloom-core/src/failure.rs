@@ -137,7 +137,7 @@ pub(crate) fn roster_lost() -> Failure {
 /// Returns what is wrong with a recovery phrase that is none.
 #[must_use]
 pub fn bad_phrase(error: &PhraseError) -> Failure {
-    let text = format!("{}.", crate::show::sentence(&error.to_string()));
+    let text = format!("{}.", heirloom_base::wording::capitalized(&error.to_string()));
     failure(
         exit::FORBIDDEN,
         "phrase-wrong",

@@ -2,6 +2,7 @@
 
 use crate::command::{Author, Failure, HistoryEdit, HistoryRow};
 use crate::{failure, past};
+use heirloom_base::wording::capitalized;
 use heirloom_base::{ActorId, Hlc, hash, time};
 use heirloom_doc::{ChangeSummary, KeyEdit};
 use heirloom_formats::{FieldEdit, FieldError, ProjectedValue, Projection};
@@ -47,13 +48,18 @@ pub(crate) fn parse(
 /// Tells the user what is wrong with a field.
 pub(crate) fn field_failure(spec: &'static CategorySpec, error: &FieldError) -> Failure {
     let fix = format!("See `heirloom {} --help` for the fields.", spec.id);
-    failure::usage(format!("{}.", sentence(&error.to_string())), &fix)
-}
-
-/// Returns a text with a capital letter at its beginning.
-pub(crate) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    let text = match error {
+        FieldError::Single { .. }
+        | FieldError::Untyped { .. }
+        | FieldError::Value { .. }
+        | FieldError::Required { .. }
+        | FieldError::NoSuchValue { .. } => format!("The field {error}."),
+        FieldError::Form { .. }
+        | FieldError::Unknown { .. }
+        | FieldError::Full { .. }
+        | FieldError::TooLarge { .. } => format!("{}.", capitalized(&error.to_string())),
+    };
+    failure::usage(text, &fix)
 }
 
 /// Returns one value of a record's layout as fields show it.
@@ -333,8 +339,8 @@ mod tests {
         assert_eq!(failure.exit, crate::failure::exit::USAGE);
         assert!(failure.text.starts_with(char::is_uppercase) && failure.text.ends_with('.'));
         assert!(failure.fix.contains("heirloom contacts --help"));
-        assert_eq!(sentence(""), "");
-        assert_eq!(sentence("äh so"), "Äh so");
+        let failure = parse(spec("contacts"), &["birthday=soon".to_owned()]).unwrap_err();
+        assert!(failure.text.starts_with("The field birthday is a date"), "{}", failure.text);
     }
 
     #[test]

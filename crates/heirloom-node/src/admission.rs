@@ -13,6 +13,7 @@ use heirloom_identity::{
 };
 use heirloom_net::{Network, OpenError, StreamError};
 use heirloom_store::Store;
+use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -78,28 +79,34 @@ fn parse(code: &str) -> Result<Code, Failure> {
 /// Joins by an invite, in the role that is asked for, if one is.
 ///
 /// # Errors
-/// When nobody can be reached, the invite is refused, or the folder cannot be made.
-pub(crate) async fn by_invite(
+/// When nobody can be reached, the invite is refused, the folder cannot be
+/// made, or `stop` is done before.
+pub(crate) async fn by_invite<S: Future<Output = ()> + Unpin>(
     options: &JoinOptions,
     asked: Option<Role>,
+    stop: &mut S,
 ) -> Result<Admitted, Failure> {
     folder::refuse_existing(&options.home, Beginning::Admission)?;
     let code = parse(&options.code)?;
     folder::check_room(&options.home)?;
-    let mut wanted =
-        Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
+    let mut wanted = Wanted {
+        peers: options.peers.clone(),
+        listen: options.listen.clone(),
+        mdns: options.mdns,
+        ..Wanted::default()
+    };
     if let Code::Link(link) = &code {
         agree(asked, link.role)?;
         wanted.device = Some(link.device);
         wanted.addresses = link.addresses.clone();
     }
     let name = folder::device_name(options.device.as_deref());
-    let found = admit(&options.home, wanted, |keys, device| {
+    let newcomer = |keys, device| {
         let random = randomness::bytes::<32>()?;
         let (joiner, first) = Joiner::new(code.clone(), keys, &name, device, *random);
         Ok((Newcomer::Joiner(Box::new(joiner)), first))
-    })
-    .await?;
+    };
+    let found = admit(&options.home, wanted, newcomer, stop).await?;
     agree(asked, found.grant.role)?;
     settle(&options.home, found)
 }
@@ -107,24 +114,30 @@ pub(crate) async fn by_invite(
 /// Restores by the recovery phrase.
 ///
 /// # Errors
-/// When the phrase is wrong, nobody can be reached or knows the account, or
-/// the folder cannot be made.
-pub(crate) async fn by_phrase(
+/// When the phrase is wrong, nobody can be reached or knows the account, the
+/// folder cannot be made, or `stop` is done before.
+pub(crate) async fn by_phrase<S: Future<Output = ()> + Unpin>(
     options: &RecoverOptions,
     phrase: &Zeroizing<String>,
+    stop: &mut S,
 ) -> Result<Admitted, Failure> {
     folder::refuse_existing(&options.home, Beginning::Admission)?;
     let phrase =
         Phrase::parse(phrase).map_err(|error| heirloom_core::failure::bad_phrase(&error))?;
     folder::check_room(&options.home)?;
-    let wanted = Wanted { peers: options.peers.clone(), mdns: options.mdns, ..Wanted::default() };
+    let wanted = Wanted {
+        peers: options.peers.clone(),
+        listen: options.listen.clone(),
+        mdns: options.mdns,
+        ..Wanted::default()
+    };
     let name = folder::device_name(options.device.as_deref());
-    let found = admit(&options.home, wanted, |keys, device| {
+    let newcomer = |keys, device| {
         let random = randomness::bytes::<32>()?;
         let (recoverer, first) = Recoverer::new(phrase.root_keys(), keys, &name, device, *random);
         Ok((Newcomer::Recoverer(Box::new(recoverer)), first))
-    })
-    .await?;
+    };
+    let found = admit(&options.home, wanted, newcomer, stop).await?;
     settle(&options.home, found)
 }
 
@@ -178,14 +191,15 @@ enum Searched {
 
 /// Is let in with the key that an earlier try has left here; with a new one
 /// where that was taken out: the folder never held anything of its account.
-async fn admit(
+async fn admit<S: Future<Output = ()> + Unpin>(
     home: &Path,
     wanted: Wanted,
     mut newcomer: impl FnMut(DeviceKeys, DeviceId) -> Result<(Newcomer, Vec<u8>), Failure>,
+    stop: &mut S,
 ) -> Result<Found, Failure> {
     for _ in 0..KEYS_MAX {
         let seed = folder::seed(home)?;
-        match search(home, &seed, wanted.clone(), &mut newcomer).await? {
+        match search(home, &seed, wanted.clone(), &mut newcomer, stop).await? {
             Searched::In(grant, inviter) => return Ok(Found { seed, grant, inviter }),
             Searched::TakenOut => folder::unkeep(home),
         }
@@ -193,60 +207,93 @@ async fn admit(
     Err(explain(&Rejection::Said(PairingError::TakenOut)))
 }
 
-/// Asks one device after the other until one lets this one in.
+/// Asks one device after the other until one lets this one in, or until `stop`.
 ///
-/// This device's key is kept before each conversation, and taken back where
-/// every device says that it does not let it in.
-async fn search(
+/// This device's key is kept before each conversation, and taken back where no
+/// device can have let it in.
+async fn search<S: Future<Output = ()> + Unpin>(
     home: &Path,
     seed: &Zeroizing<[u8; 32]>,
     wanted: Wanted,
     newcomer: &mut impl FnMut(DeviceKeys, DeviceId) -> Result<(Newcomer, Vec<u8>), Failure>,
+    stop: &mut S,
 ) -> Result<Searched, Failure> {
-    let only = wanted.device;
     let mut meeting = Meeting::begin(seed, wanted).await?;
-    let mut refusal: Option<Rejection> = None;
-    let mut granted = None;
-    let mut tries_left = CONVERSATIONS_BROKEN_MAX;
-    let (mut is_kept, mut may_be_in) = (false, false);
+    let mut asked = Asked::default();
+    let searched = tokio::select! {
+        biased;
+        searched = ask_each(home, seed, &mut meeting, newcomer, &mut asked) => searched,
+        () = stop => {
+            asked.may_be_in |= asked.proven;
+            Err(failure::interrupted())
+        }
+    };
+    meeting.end().await;
+    if asked.is_kept && !asked.may_be_in && !matches!(searched, Ok(Some(_))) {
+        folder::unkeep(home);
+    }
+    let refused = || asked.refusal.map_or_else(failure::unreachable_peer, |told| explain(&told));
+    searched?.ok_or_else(refused)
+}
+
+/// What has come of the conversations of a search.
+#[derive(Debug, Default)]
+struct Asked {
+    /// How many broke off.
+    broken: u32,
+    /// Whether the key was written for this search.
+    is_kept: bool,
+    /// Whether this side has said all that the other of the last one needs.
+    proven: bool,
+    /// Whether a device may have let this one in without its hearing of it.
+    may_be_in: bool,
+    /// What tells the user most.
+    refusal: Option<Rejection>,
+}
+
+impl Asked {
+    /// Notes why a device did not let this one in; returns whether to ask it again.
+    fn note(&mut self, rejection: Rejection) -> bool {
+        let again =
+            matches!(rejection, Rejection::Broken(_)) && self.broken < CONVERSATIONS_BROKEN_MAX;
+        self.broken += u32::from(again);
+        self.may_be_in |= self.proven && leaves_open(&rejection);
+        self.proven = false;
+        self.refusal = Some(telling(self.refusal.take(), rejection));
+        again
+    }
+}
+
+/// Asks whoever is met; returns nothing where nobody else shows up.
+async fn ask_each(
+    home: &Path,
+    seed: &Zeroizing<[u8; 32]>,
+    meeting: &mut Meeting,
+    newcomer: &mut impl FnMut(DeviceKeys, DeviceId) -> Result<(Newcomer, Vec<u8>), Failure>,
+    asked: &mut Asked,
+) -> Result<Option<Searched>, Failure> {
     while let Some(device) = meeting.next().await {
-        is_kept |= folder::keep(home, seed, Beginning::Admission)?;
+        asked.is_kept |= folder::keep(home, seed, Beginning::Admission)?;
         let (newcomer, first) = newcomer(DeviceKeys::from_seed(**seed), device)?;
-        let mut proven = false;
         let network = meeting.network().clone();
-        let conversation = converse(network, device, newcomer, first, &mut proven);
+        let conversation = converse(network, device, newcomer, first, &mut asked.proven);
         match meeting.during(conversation).await {
-            Ok(grant) => {
-                granted = Some(Searched::In(grant, device));
-                break;
-            }
-            Err(Rejection::Said(PairingError::TakenOut)) => {
-                granted = Some(Searched::TakenOut);
-                break;
-            }
+            Ok(grant) => return Ok(Some(Searched::In(grant, device))),
+            Err(Rejection::Said(PairingError::TakenOut)) => return Ok(Some(Searched::TakenOut)),
             Err(rejection) => {
                 tracing::debug!(?rejection, device = %device.short(), "not let in");
-                let again = matches!(rejection, Rejection::Broken(_)) && tries_left > 0;
-                may_be_in |= proven && leaves_open(&rejection);
                 if knows_the_code(&rejection) {
                     meeting.hurry();
                 }
-                refusal = Some(telling(refusal, rejection));
-                if again {
-                    tries_left -= 1;
+                if asked.note(rejection) {
                     meeting.forget(device);
-                } else if only.is_some() {
+                } else if meeting.is_for_one() {
                     break;
                 }
             }
         }
     }
-    meeting.end().await;
-    if is_kept && granted.is_none() && !may_be_in {
-        folder::unkeep(home);
-    }
-    granted
-        .ok_or_else(|| refusal.map_or_else(failure::unreachable_peer, |refusal| explain(&refusal)))
+    Ok(None)
 }
 
 async fn converse(

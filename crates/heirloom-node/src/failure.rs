@@ -1,6 +1,7 @@
 //! What a user is told when the daemon itself fails.
 
 use heirloom_api::BindError;
+use heirloom_base::wording::{capitalized, shell_word};
 use heirloom_core::command::{Answer, Failure};
 use heirloom_core::failure::{STORE_DAMAGED, exit};
 use heirloom_core::input::AppendError;
@@ -40,10 +41,12 @@ pub(crate) fn cut_off(home: &Path) -> Failure {
 }
 
 pub(crate) fn all_lost(home: &Path) -> Failure {
-    damaged(format!(
-        "The log and the index in {} are gone: of its account only device.key is there",
+    let text = format!(
+        "The log and the index in {} are gone: of its account only device.key is there.",
         home.display()
-    ))
+    );
+    let fix = format!("Put them back if there is a copy of them. Otherwise {AFRESH}");
+    failure(exit::DAMAGED, STORE_DAMAGED, text, &fix)
 }
 
 pub(crate) fn account_exists(home: &Path) -> Failure {
@@ -79,8 +82,73 @@ pub(crate) fn damaged(text: String) -> Failure {
         exit::DAMAGED,
         STORE_DAMAGED,
         sentence(&text),
-        "Move the folder away and restore this device with `heirloom recover`.",
+        &format!("Check the disk. If that does not help, {AFRESH}"),
     )
+}
+
+/// What to do where a folder cannot be used any more: what only this device had
+/// may still be read from it.
+const AFRESH: &str = "move the folder away and keep it: changes that no other device has are only \
+                      in it. Then restore this device with `heirloom recover` while another device \
+                      of the account is on; what that one holds is safe.";
+
+pub(crate) fn key_lost(text: &str) -> Failure {
+    let fix = format!("Put the file back if there is a copy of it. Otherwise {AFRESH}");
+    failure(exit::DAMAGED, STORE_DAMAGED, sentence(&text), &fix)
+}
+
+pub(crate) fn key_is_open(text: &str, path: &Path) -> Failure {
+    let word = shell_word(&path.to_string_lossy());
+    let fix = format!("Close it with `chmod 600 {word}`, and give the command again.");
+    failure(exit::FAILED, "folder-unusable", sentence(&text), &fix)
+}
+
+pub(crate) fn no_key_file(exit: u8, path: &Path, kind: &str) -> Failure {
+    let text = format!("The device key should be at {}, and that is {kind}.", path.display());
+    let fix = format!(
+        "Move it aside, and put the file back if there is a copy of it. Otherwise {AFRESH}"
+    );
+    let code = if exit == exit::DAMAGED { STORE_DAMAGED } else { "folder-unusable" };
+    failure(exit, code, text, &fix)
+}
+
+pub(crate) fn in_the_way(path: &Path, kind: &str, wanted: &str) -> Failure {
+    let text = format!(
+        "The data folder cannot be used: {} is {kind}, and {wanted} belongs there.",
+        path.display()
+    );
+    let fix = "Move it aside, and put back what belongs there if it stood there before; then give \
+               the command again. Nothing was changed.";
+    failure(exit::FAILED, "folder-unusable", text, fix)
+}
+
+pub(crate) fn of_another(home: &Path, owner: u32) -> Failure {
+    let text = format!(
+        "The folder {} belongs to another user, with the number {owner}, and this user may not \
+         use it.",
+        home.display()
+    );
+    let fix = "Give the command as the user whose folder it is, or use another folder with \
+               `--home DIR`.";
+    failure(exit::FAILED, "folder-foreign", text, fix)
+}
+
+pub(crate) fn out_of_reach(home: &Path) -> Failure {
+    let text =
+        format!("This user may not look at {}: a folder above it is closed.", home.display());
+    let fix = "Give the command as the user whose folder it is, or use another folder with \
+               `--home DIR`.";
+    failure(exit::FAILED, "folder-foreign", text, fix)
+}
+
+pub(crate) fn closed(home: &Path, mode: u32) -> Failure {
+    let text = format!(
+        "The folder {} is closed to its own owner: its mode is {mode:o}, not 700.",
+        home.display()
+    );
+    let word = shell_word(&home.to_string_lossy());
+    let fix = format!("Open it with `chmod 700 {word}`, and give the command again.");
+    failure(exit::FAILED, "folder-unusable", text, &fix)
 }
 
 pub(crate) fn expelled(home: &Path) -> Failure {
@@ -93,8 +161,8 @@ pub(crate) fn expelled(home: &Path) -> Failure {
             home.display()
         ),
         "Where a part is lost, run `heirloom up` near another device of the account: it sends it \
-         again. Otherwise put back the file that belongs here, or move the folder away and restore \
-         this device with `heirloom recover`.",
+         again. Otherwise put back the file that belongs here, or move the folder away, keep it, and \
+         restore this device with `heirloom recover` near another one that is on.",
     )
 }
 
@@ -106,8 +174,7 @@ pub(crate) fn other_device(home: &Path) -> Failure {
             "The file device.key in {} is of another device of the account than the log.",
             home.display()
         ),
-        "Put back the file that belongs here. Or move the folder away and restore this device with \
-         `heirloom recover`.",
+        &format!("Put back the file that belongs here. Otherwise {AFRESH}"),
     )
 }
 
@@ -133,7 +200,7 @@ pub(crate) fn read_only(home: &Path) -> Failure {
     failure(
         exit::FAILED,
         "folder-unusable",
-        format!("{} lies on a file system that is read-only.", home.display()),
+        format!("The folder {} lies on a file system that is read-only.", home.display()),
         "Mount it for writing, or copy the folder to a disk that can be written, and use the copy \
          with `--home DIR`; nothing was changed.",
     )
@@ -361,12 +428,28 @@ pub(crate) fn other_role(asked: &str, granted: &str) -> Failure {
     )
 }
 
-pub(crate) fn first_sync_incomplete() -> Failure {
+pub(crate) fn first_sync_incomplete(interrupted: bool) -> Failure {
+    let how = if interrupted { "was interrupted" } else { "did not end" };
     failure(
         INCOMPLETE,
         "first-sync-incomplete",
-        "This device has joined the account, but the first sync did not end.".to_owned(),
+        format!("This device has joined the account, but the first sync {how}."),
         "Run `heirloom up`: the rest follows as soon as another device is reachable.",
+    )
+}
+
+/// The code of the failure of a join or a restoration that was asked to stop
+/// before this device was let in.
+pub const INTERRUPTED: &str = "interrupted";
+
+pub(crate) fn interrupted() -> Failure {
+    failure(
+        exit::FAILED,
+        INTERRUPTED,
+        "It was interrupted before this device was let into the account; no record came here."
+            .to_owned(),
+        "Give the same command again; where an invite is used up or its time is over, open a new \
+         one on the other device with `heirloom invite`.",
     )
 }
 
@@ -405,16 +488,24 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 
 /// Makes a sentence of an error's text.
 fn sentence(error: &dyn Display) -> String {
-    let text = error.to_string();
-    let mut characters = text.chars();
-    let first: String =
-        characters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+    format!("{}.", capitalized(error.to_string().trim_end_matches('.')))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_lost_the_key_hears_what_is_safe_and_what_to_keep() {
+        for failure in [key_lost("no key"), all_lost(Path::new("/x")), damaged("x".to_owned())] {
+            assert_eq!(failure.exit, 5);
+            for said in ["is safe", "keep it", "only in it", "`heirloom recover`", "is on"] {
+                assert!(failure.fix.contains(said), "{said}: {}", failure.fix);
+            }
+        }
+        let open = key_is_open("it is open", Path::new("/a b/device.key"));
+        assert!(open.fix.contains("`chmod 600 '/a b/device.key'`"), "{}", open.fix);
+    }
 
     #[test]
     fn an_errors_text_becomes_a_sentence() {
@@ -439,7 +530,7 @@ mod tests {
         assert_eq!(newer(String::new()).exit, 6);
         assert_eq!(damaged(String::new()).exit, 5);
         assert_eq!(unreachable_peer().exit, 69);
-        assert_eq!(first_sync_incomplete().exit, 75);
+        assert_eq!(first_sync_incomplete(true).exit, 75);
         assert_eq!(other_account().exit, 77);
     }
 }

@@ -10,17 +10,23 @@ use heirloom_base::DeviceId;
 use heirloom_core::command::{Answer, BehindRow, Command, Event, Failure};
 use heirloom_core::failure::exit;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 /// Time without any progress after which the first sync ends as it is.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(15);
-/// Pause between two looks at how far it is.
-const LOOK_MS: u64 = 1_000;
+/// Longest time of one look at how far it is: a member that is off is waited
+/// for so long, also when everything is here.
+const LOOK_MS: u64 = 200;
 /// Looks in a row at which the goal must be reached: another member may be
 /// about to connect. When all are level, a look takes no time.
 const LOOKS: u32 = 2;
+/// Longest time of the look of one who was asked to stop.
+const LAST_LOOK_MS: u64 = 1;
+/// Pause before another look while nobody is reachable.
+const ALONE_PAUSE: Duration = Duration::from_secs(1);
 
 /// With whom the device must be level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +35,13 @@ pub(crate) enum Goal {
     Inviter,
     /// With every member that is connected.
     Everybody,
+}
+
+/// What a first sync is to come to.
+pub(crate) struct Wanted<'a> {
+    pub(crate) goal: Goal,
+    /// Hears how many entries arrived, and how many are expected so far.
+    pub(crate) progress: &'a mut dyn FnMut(u64, u64),
 }
 
 /// How far the first sync came.
@@ -44,18 +57,20 @@ pub(crate) struct Settled {
     pub(crate) sources: Sources,
     /// Whether the disk is full.
     pub(crate) is_full: bool,
+    /// Whether it was asked to stop.
+    pub(crate) interrupted: bool,
 }
 
-/// Runs the node of a fresh device until it is level, and stops it. Meanwhile
-/// its control socket answers: what has come can be read.
+/// Runs the node of a fresh device until it is level or `stop` is done, and
+/// stops it. Meanwhile its control socket answers: what has come can be read.
 ///
 /// # Errors
 /// When the node cannot be started or fails on the way.
-pub(crate) async fn run(
+pub(crate) async fn run<S: Future<Output = ()> + Unpin>(
     admitted: Admitted,
     options: &UpOptions,
-    goal: Goal,
-    progress: &mut dyn FnMut(u64, u64),
+    wanted: Wanted<'_>,
+    stop: &mut S,
 ) -> Result<Settled, Failure> {
     let Admitted { store, seed, inviter, .. } = admitted;
     let engine = Engine::open(&options.home, store, seed.clone(), Reach::Networked)?;
@@ -64,34 +79,42 @@ pub(crate) async fn run(
     let (running, mut events) =
         host::start(engine, network, network_events, options.peers.clone())?;
     let serving = Serving::begin(server, &running);
-    let outcome = watch(&running, &mut events, inviter, goal, progress).await;
-    let settled = describe(&running).await;
+    let goal = wanted.goal;
+    let (outcome, interrupted) = tokio::select! {
+        biased;
+        outcome = watch(&running, &mut events, inviter, wanted) => (outcome, false),
+        // What is reachable may have sent everything by now.
+        () = stop => {
+            let last = look(&running, LAST_LOOK_MS).await;
+            let is_level = |(level, behind): (Vec<_>, Vec<_>)| {
+                is_reached(goal, inviter, &level, &behind)
+            };
+            (last.map(|last| last.is_some_and(is_level)), true)
+        }
+    };
+    let settled = describe(&running, interrupted).await;
     serving.close().await;
     let sources = running.stop().await?;
     let State { records, newest_at, is_full } = settled?;
-    Ok(Settled { complete: outcome?, records, newest_at, sources, is_full })
+    Ok(Settled { complete: outcome?, records, newest_at, sources, is_full, interrupted })
 }
 
-/// Waits for the goal; returns whether it was reached.
+/// Waits for the goal, as long as something moves; returns whether it was reached.
 async fn watch(
     running: &Running,
     events: &mut broadcast::Receiver<Event>,
     inviter: DeviceId,
-    goal: Goal,
-    progress: &mut dyn FnMut(u64, u64),
+    wanted: Wanted<'_>,
 ) -> Result<bool, Failure> {
+    let Wanted { goal, progress } = wanted;
     let mut course = Course::default();
     let mut idle_since = Instant::now();
     let mut reached = 0;
     while idle_since.elapsed() < IDLE_TIME_MAX {
-        let (level, behind) = match running.request(Command::Sync { timeout_ms: LOOK_MS }).await {
-            Ok(Answer::Synced { level, behind }) => (level, behind),
-            Ok(answer) => return Err(failure::unexpected(&answer)),
-            Err(failure) if failure.exit == exit::UNREACHABLE => {
-                tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
-                continue;
-            }
-            Err(failure) => return Err(failure),
+        let Some((level, behind)) = look(running, LOOK_MS).await? else {
+            reached = 0;
+            tokio::time::sleep(ALONE_PAUSE).await;
+            continue;
         };
         if course.note(&behind) {
             idle_since = Instant::now();
@@ -106,6 +129,20 @@ async fn watch(
         }
     }
     Ok(false)
+}
+
+/// Returns which devices are level and which are behind; `None` where nobody
+/// is reachable.
+async fn look(
+    running: &Running,
+    timeout_ms: u64,
+) -> Result<Option<(Vec<String>, Vec<BehindRow>)>, Failure> {
+    match running.request(Command::Sync { timeout_ms }).await {
+        Ok(Answer::Synced { level, behind }) => Ok(Some((level, behind))),
+        Ok(answer) => Err(failure::unexpected(&answer)),
+        Err(failure) if failure.exit == exit::UNREACHABLE => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn is_reached(goal: Goal, inviter: DeviceId, level: &[String], behind: &[BehindRow]) -> bool {
@@ -161,9 +198,13 @@ struct State {
 
 /// Returns the records by category, the time of the newest change, and whether
 /// there is room for more.
-async fn describe(running: &Running) -> Result<State, Failure> {
-    // What has come is applied before it is counted; who holds no key counts nothing.
-    drop(running.request(Command::Digest).await);
+async fn describe(running: &Running, interrupted: bool) -> Result<State, Failure> {
+    // What has come is applied before it is counted, by a command that asks for
+    // next to nothing; who holds no key counts nothing. Nobody who wants it to
+    // stop waits for that.
+    if !interrupted {
+        drop(running.request(Command::Quarantine { after: None, limit: 1 }).await);
+    }
     let answer = running.request(Command::Status).await?;
     let Answer::Status(status) = answer else { return Err(failure::unexpected(&answer)) };
     let is_full = status.problems.iter().any(|problem| problem.code == "disk-full");

@@ -1,10 +1,10 @@
 //! Opening and making data folders.
 
-use crate::failure;
+use crate::{failure, obstacles};
 use crate::{home, randomness};
 use heirloom_base::limits;
 use heirloom_core::command::Failure;
-use heirloom_core::failure::says_full;
+use heirloom_core::failure::{exit, says_full};
 use heirloom_core::storage::Frame;
 use heirloom_core::{Ground, Place, founding};
 use heirloom_store::keyfile::{self, KeyError};
@@ -118,12 +118,23 @@ pub(crate) fn open(home: &Path, wait: Duration) -> Result<(Store, Zeroizing<[u8;
     Ok((store, seed))
 }
 
+/// Refuses a folder into which no account can be restored.
+///
+/// # Errors
+/// When it holds one, or what is left of one.
+pub fn refuse_occupied(home: &Path) -> Result<(), Failure> {
+    refuse_existing(home, Beginning::Admission)
+}
+
 /// Refuses a folder that holds an account, or a key that may be in one already
 /// where another would be made.
 ///
 /// # Errors
 /// When it does.
 pub(crate) fn refuse_existing(home: &Path, beginning: Beginning) -> Result<(), Failure> {
+    if let Some(failure) = obstacles::barred(home) {
+        return Err(failure);
+    }
     match (standing(home), beginning) {
         (Standing::Held, _) => Err(failure::account_exists(home)),
         (Standing::Lost, _) => Err(failure::all_lost(home)),
@@ -294,12 +305,17 @@ fn refusal(home: &Path, error: &OpenError) -> Failure {
 fn key(home: &Path, error: &KeyError) -> Failure {
     match error {
         KeyError::Newer { .. } => failure::newer(failure::causes(error)),
-        KeyError::Missing { .. } | KeyError::Damaged { .. } => {
-            failure::damaged(failure::causes(error))
+        KeyError::Missing { path } | KeyError::Damaged { path } => {
+            match obstacles::in_place_of_key(home) {
+                Some(kind) => failure::no_key_file(exit::DAMAGED, path, &kind),
+                None => failure::key_lost(&failure::causes(error)),
+            }
         }
-        KeyError::Exposed { .. } | KeyError::Exists { .. } => {
-            failure::unusable(home, &failure::causes(error))
-        }
+        KeyError::Exposed { path, .. } => match obstacles::in_place_of_key(home) {
+            Some(kind) => failure::no_key_file(exit::FAILED, path, &kind),
+            None => failure::key_is_open(&failure::causes(error), path),
+        },
+        KeyError::Exists { .. } => failure::unusable(home, &failure::causes(error)),
         KeyError::Io { source, .. } => unusable(home, source, &failure::causes(error)),
     }
 }
@@ -310,5 +326,11 @@ fn unusable(home: &Path, source: &io::Error, causes: &str) -> Failure {
     if source.kind() == io::ErrorKind::ReadOnlyFilesystem {
         return failure::read_only(home);
     }
-    if is_full { failure::full(home) } else { failure::unusable(home, &causes) }
+    if is_full {
+        return failure::full(home);
+    }
+    let is_forbidden = source.kind() == io::ErrorKind::PermissionDenied;
+    let of_another = is_forbidden.then(|| obstacles::of_another(home)).flatten();
+    let found = of_another.or_else(|| obstacles::in_the_way(home));
+    found.unwrap_or_else(|| failure::unusable(home, &causes))
 }

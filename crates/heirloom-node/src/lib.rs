@@ -24,17 +24,20 @@ mod host;
 mod joining;
 mod local;
 mod meeting;
+mod obstacles;
 mod options;
 mod randomness;
 mod serving;
+mod signals;
 mod up;
 
-pub use failure::IN_USE;
-pub use folder::{has_account, plight};
+pub use failure::{IN_USE, INTERRUPTED};
+pub use folder::{has_account, plight, refuse_occupied};
 pub use founding::init;
 pub use heirloom_store::quiet_panics;
 pub use joining::{join, recover};
 pub use local::LocalNode;
+pub use obstacles::barred;
 pub use options::{
     Account, JoinOptions, Joined, Ready, RecoverOptions, Recovered, UpEvent, UpOptions,
 };

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 /// Time in which the first device must be met, and in which others may be that
@@ -18,6 +18,8 @@ const SEARCH_TIME: Duration = Duration::from_secs(10);
 const MORE_TIME: Duration = Duration::from_secs(3);
 /// Pause before everybody is dialled again.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Longest wait for the ports, which this device listens on again afterwards.
+const RELEASE_TIME: Duration = Duration::from_secs(1);
 /// Devices that are met at most: more than any household has.
 const DEVICES_MAX: usize = 256;
 
@@ -30,6 +32,8 @@ pub(crate) struct Wanted {
     pub(crate) addresses: Vec<String>,
     /// Where somebody may be.
     pub(crate) peers: Vec<String>,
+    /// Where to listen meanwhile; without any a free port everywhere.
+    pub(crate) listen: Vec<String>,
     /// Whether to look around in the local network.
     pub(crate) mdns: bool,
 }
@@ -61,7 +65,8 @@ impl Meeting {
     /// # Errors
     /// When there is no network to be had.
     pub(crate) async fn begin(seed: &Zeroizing<[u8; 32]>, wanted: Wanted) -> Result<Self, Failure> {
-        let config = NetworkConfig { port: 0, mdns: wanted.mdns, ..NetworkConfig::new(**seed) };
+        let (listen, mdns) = (wanted.listen.clone(), wanted.mdns);
+        let config = NetworkConfig { listen, port: 0, mdns, ..NetworkConfig::new(**seed) };
         let (network, events) = Network::start(config)
             .await
             .map_err(|error| failure::network(&failure::causes(&error)))?;
@@ -126,11 +131,20 @@ impl Meeting {
         }
     }
 
-    /// Ends every connection.
+    /// Returns whether only one device will do.
+    pub(crate) fn is_for_one(&self) -> bool {
+        self.wanted.device.is_some()
+    }
+
+    /// Ends every connection, and lets go of the ports.
     pub(crate) async fn end(mut self) {
         self.dials.shutdown().await;
         let network = self.network.clone();
         self.during(network.shutdown()).await;
+        let rest = async { while self.events.recv().await.is_some() {} };
+        if timeout(RELEASE_TIME, rest).await.is_err() {
+            tracing::debug!("the network of the pairing goes on for a moment");
+        }
     }
 
     fn judge(&mut self, dialled: Result<DeviceId, DialError>) -> Option<DeviceId> {
@@ -184,7 +198,6 @@ impl Meeting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::timeout;
 
     const SEED: [u8; 32] = [1; 32];
 
@@ -214,11 +227,32 @@ mod tests {
             device: Some(two.device()),
             addresses: two.addresses(),
             peers: one.addresses(),
-            mdns: false,
+            ..Wanted::default()
         };
         let mut meeting = Meeting::begin(&Zeroizing::new(SEED), wanted).await.unwrap();
         assert_eq!(meeting.next().await, Some(two.device()));
         meeting.end().await;
+    }
+
+    #[tokio::test]
+    async fn it_listens_where_it_was_asked_to_and_lets_go_of_the_port() {
+        let (first, events) = neighbour(2).await;
+        let address = crate::host::place(&first.addresses()[0]).to_owned();
+        first.shutdown().await;
+        drop((first, events));
+        let wanted = Wanted { listen: vec![address.clone()], ..Wanted::default() };
+        let meeting = Meeting::begin(&Zeroizing::new(SEED), wanted).await.unwrap();
+        let bound = meeting.network().addresses();
+        let places: Vec<&str> = bound.iter().map(|at| crate::host::place(at)).collect();
+        assert_eq!(places, [address.as_str()]);
+        meeting.end().await;
+        let config = NetworkConfig {
+            listen: vec![address.clone()],
+            mdns: false,
+            ..NetworkConfig::new(SEED)
+        };
+        let (again, _events) = Network::start(config).await.unwrap();
+        assert_eq!(crate::host::place(&again.addresses()[0]), address);
     }
 
     #[tokio::test]

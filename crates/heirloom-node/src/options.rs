@@ -36,6 +36,8 @@ pub struct JoinOptions {
     pub code: String,
     /// The name of this device.
     pub device: Option<String>,
+    /// Multiaddresses to listen on meanwhile; without any a free port everywhere.
+    pub listen: Vec<String>,
     /// Multiaddresses to dial, with or without `/p2p/ID`.
     pub peers: Vec<String>,
     /// Whether to look for peers on the local network.
@@ -51,6 +53,8 @@ pub struct RecoverOptions {
     pub phrase: String,
     /// The name of this device.
     pub device: Option<String>,
+    /// Multiaddresses to listen on meanwhile; without any a free port everywhere.
+    pub listen: Vec<String>,
     /// Multiaddresses to dial, with or without `/p2p/ID`.
     pub peers: Vec<String>,
     /// Whether to look for peers on the local network.
@@ -63,6 +67,7 @@ impl fmt::Debug for RecoverOptions {
             .debug_struct("RecoverOptions")
             .field("home", &self.home)
             .field("device", &self.device)
+            .field("listen", &self.listen)
             .field("peers", &self.peers)
             .field("mdns", &self.mdns)
             .finish_non_exhaustive()
@@ -161,6 +166,8 @@ pub struct Recovered {
     pub complete: bool,
     /// Whether the disk of this device is full.
     pub disk_full: bool,
+    /// Whether it was asked to stop before everything was here.
+    pub interrupted: bool,
     /// RFC 3339 time of the newest change that arrived.
     pub as_of: Option<String>,
 }

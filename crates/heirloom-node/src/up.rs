@@ -4,7 +4,7 @@ use crate::engine::{Engine, Reach};
 use crate::host::{self, Running};
 use crate::options::{JoinOptions, Ready, UpEvent, UpOptions};
 use crate::serving::{self, Serving};
-use crate::{admission, failure, folder, founding, home};
+use crate::{admission, failure, folder, founding, home, signals};
 use heirloom_base::count;
 use heirloom_core::command::{Event, Failure};
 use heirloom_identity::Role;
@@ -14,7 +14,6 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use zeroize::Zeroizing;
 
@@ -30,16 +29,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the folder, the network or the pairing does not allow it.
 pub async fn up(options: UpOptions, events: mpsc::Sender<UpEvent>) -> Result<(), Failure> {
-    let refused = |error| failure::stopped(&format!("signals cannot be heard: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    run_until(options, events, stop).await
+    run_until(options, events, signals::stop()?).await
 }
 
 /// As [`up`], until `stop` is done.
@@ -52,10 +42,9 @@ pub(crate) async fn run_until(
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let mut stop = pin!(stop);
-    let up = tokio::select! {
-        biased;
-        () = &mut stop => return Ok(()),
-        up = Up::begin(&options) => up?,
+    let up = match Up::begin(&options, &mut stop).await {
+        Err(failure) if failure.code == failure::INTERRUPTED => return Ok(()),
+        up => up?,
     };
     let Up { mut running, mut serving, told, first } = up;
     let teller = tokio::spawn(tell(first, told, events));
@@ -99,8 +88,11 @@ struct Up {
 }
 
 impl Up {
-    async fn begin(options: &UpOptions) -> Result<Self, Failure> {
-        let Prepared { store, seed, phrase, warning } = prepare(options).await?;
+    async fn begin<S: Future<Output = ()> + Unpin>(
+        options: &UpOptions,
+        stop: &mut S,
+    ) -> Result<Self, Failure> {
+        let Prepared { store, seed, phrase, warning } = prepare(options, stop).await?;
         let home = &options.home;
         let mut engine = Engine::open(home, store, seed.clone(), Reach::Networked)?;
         settle_role(&mut engine, options)?;
@@ -166,7 +158,10 @@ struct Prepared {
     warning: Option<Event>,
 }
 
-async fn prepare(options: &UpOptions) -> Result<Prepared, Failure> {
+async fn prepare<S: Future<Output = ()> + Unpin>(
+    options: &UpOptions,
+    stop: &mut S,
+) -> Result<Prepared, Failure> {
     let home = &options.home;
     match (folder::has_account(home), &options.join) {
         (true, code) => {
@@ -179,10 +174,11 @@ async fn prepare(options: &UpOptions) -> Result<Prepared, Failure> {
                 home: home.clone(),
                 code: code.clone(),
                 device: options.device.clone(),
+                listen: options.listen.clone(),
                 peers: options.peers.clone(),
                 mdns: options.mdns,
             };
-            let admitted = admission::by_invite(&join, asked_role(options)).await?;
+            let admitted = admission::by_invite(&join, asked_role(options), stop).await?;
             let (store, seed) = (admitted.store, admitted.seed);
             Ok(Prepared { store, seed, phrase: None, warning: None })
         }

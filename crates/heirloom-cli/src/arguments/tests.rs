@@ -179,8 +179,36 @@ fn six_words_need_no_quotes() {
 }
 
 #[test]
+fn six_words_need_no_quotes_behind_an_option_either() {
+    for (line, code) in [
+        ("heirloom up --join a b c d e f --no-mdns", Some("a b c d e f")),
+        ("heirloom up --keeper --join heirloom:x", Some("heirloom:x")),
+        ("heirloom up --no-mdns", None),
+    ] {
+        let Some(Verb::Fixed(Fixed::Up(up))) = parsed(line).verb else { panic!("not up") };
+        assert_eq!(up.join.map(|words| words.join(" ")).as_deref(), code, "{line}");
+    }
+    assert_eq!(refused("heirloom up --join a b c d e f g"), ErrorKind::UnknownArgument);
+    assert_eq!(refused("heirloom up --join a --join b"), ErrorKind::ArgumentConflict);
+}
+
+#[test]
+fn help_is_a_command_and_an_option() {
+    for verbs in ["", " up", " devices", " devices revoke", " contacts add", " recovery reset"] {
+        let help = |line: String| {
+            let error = Arguments::read(line.split(' ')).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{line}");
+            error.to_string()
+        };
+        let option = help(format!("heirloom{verbs} --help"));
+        assert_eq!(help(format!("heirloom help{verbs}")), option);
+    }
+    assert_eq!(refused("heirloom help nothing"), ErrorKind::InvalidSubcommand);
+}
+
+#[test]
 fn what_does_not_exist_is_not_offered() {
-    for line in ["heirloom devices erase x", "heirloom photos list", "heirloom help"] {
+    for line in ["heirloom devices erase x", "heirloom photos list"] {
         assert_eq!(refused(line), ErrorKind::InvalidSubcommand, "{line}");
     }
     assert_eq!(refused("heirloom export x --only nothing"), ErrorKind::InvalidValue);

@@ -1,16 +1,19 @@
 //! Being let in, and not.
 
-use super::running::{Node, options};
+use super::running::{LOOPBACK, Node, options};
+use crate::joining::{join_until, recover_until};
 use crate::options::{JoinOptions, RecoverOptions, UpOptions};
-use crate::{LocalNode, has_account, init, join, recover};
+use crate::{INTERRUPTED, LocalNode, has_account, init, join, recover};
 use heirloom_core::command::{Answer, Command, Event, Level};
 use std::path::Path;
+use std::time::Duration;
 
 fn by_code(home: &Path, code: &str, peers: &[String]) -> JoinOptions {
     JoinOptions {
         home: home.to_owned(),
         code: code.to_owned(),
         device: Some("new".to_owned()),
+        listen: vec![LOOPBACK.to_owned()],
         peers: peers.to_vec(),
         mdns: false,
     }
@@ -21,6 +24,7 @@ fn by_phrase(home: &Path, phrase: &str, peers: &[String]) -> RecoverOptions {
         home: home.to_owned(),
         phrase: phrase.to_owned(),
         device: Some("new".to_owned()),
+        listen: vec![LOOPBACK.to_owned()],
         peers: peers.to_vec(),
         mdns: false,
     }
@@ -89,6 +93,52 @@ impl Node {
     async fn set_and_reach_keeper(&self) -> bool {
         self.add("Barbara", Level::Keeper).await.1
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_stops_a_join_before_anybody_answers_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+    let first = Node::start(options(&one)).await.unwrap();
+    let (_, words) = first.invite("member").await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let nowhere = [format!("/ip4/127.0.0.1/tcp/{port}")];
+    // It is stopped while it waits for the other side's first word.
+    let stop = async { drop(silent.accept().await.unwrap()) };
+    let failure = join_until(by_code(&two, &words, &nowhere), stop).await.unwrap_err();
+    assert_eq!((failure.exit, failure.code.as_str()), (1, INTERRUPTED));
+    assert!(!two.exists());
+    join(by_code(&two, &words, &first.ready.addresses)).await.unwrap();
+    first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_stops_a_first_sync_goes_on_with_the_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two, three] = ["one", "two", "three"].map(|name| folder.path().join(name));
+    let first = Node::start(options(&one)).await.unwrap();
+    let phrase = first.ready.phrase.clone().unwrap();
+    let (link, _) = first.invite("member").await;
+    // Another member is off, so that the restoration waits for it to show up.
+    join(by_code(&two, &link, &[])).await.unwrap();
+    first.add("Ada", Level::Local).await;
+    let socket = three.join("control.sock");
+    let begun = async {
+        while !socket.exists() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let options_of_third = by_phrase(&three, &phrase, &first.ready.addresses);
+    let recovered = recover_until(options_of_third, |_, _| {}, begun).await.unwrap();
+    assert!(recovered.interrupted);
+    assert!(!socket.exists(), "its node ended as every node does");
+    let third = UpOptions { peers: first.ready.addresses.clone(), ..options(&three) };
+    let third = Node::start(third).await.unwrap();
+    third.sync().await;
+    assert_eq!(third.digest().await, first.digest().await);
+    third.stop().await;
+    first.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

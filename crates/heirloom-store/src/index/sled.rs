@@ -62,12 +62,32 @@ static REFUSED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// What may go wrong inside a guarded call.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
-    #[error(transparent)]
+    #[error("{}", told(.0))]
     Sled(#[from] sled::Error),
     #[error(transparent)]
     File(#[from] std::io::Error),
     #[error("{0}")]
     Layout(&'static str),
+}
+
+/// Returns an error of the engine in words: what it says of damage is for its
+/// makers.
+fn told(error: &sled::Error) -> String {
+    let sled::Error::Corruption { at, .. } = error else { return error.to_string() };
+    let at: String = format!("{at:?}").chars().filter(char::is_ascii_digit).collect();
+    match at.is_empty() {
+        true => "the file of the index is damaged".to_owned(),
+        false => format!("the file of the index is damaged at byte {at}"),
+    }
+}
+
+/// Returns the text of a panic of the engine without the error that it shows in
+/// the form for its makers.
+fn in_short(panic: &str) -> &str {
+    match panic.contains("Corruption {") {
+        true => "the file of the index is damaged",
+        false => panic,
+    }
 }
 
 /// Opens or makes the index in a folder.
@@ -380,7 +400,7 @@ fn guard<T>(
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(format!("the engine panicked: {}", text.unwrap_or("without a word")))
+            Err(format!("the engine panicked: {}", in_short(text.unwrap_or("without a word"))))
         }
     }
 }

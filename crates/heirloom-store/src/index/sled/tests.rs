@@ -31,6 +31,17 @@ fn with_journal(folder: &Path) {
 }
 
 #[test]
+fn damage_is_told_without_what_is_for_the_makers_of_the_engine() {
+    let damage = sled::Error::Corruption { at: None, bt: () };
+    let panic = format!("called `Result::unwrap()` on an `Err` value: {damage:?}");
+    assert_eq!(in_short(&panic), "the file of the index is damaged");
+    assert_eq!(in_short("index out of bounds"), "index out of bounds");
+    assert_eq!(Trouble::from(damage).to_string(), "the file of the index is damaged");
+    let other = sled::Error::Unsupported("x".to_owned());
+    assert_eq!(Trouble::from(other.clone()).to_string(), other.to_string());
+}
+
+#[test]
 fn a_journal_that_was_not_completed_never_happened() {
     let folder = tempfile::tempdir().unwrap();
     with_journal(folder.path());
