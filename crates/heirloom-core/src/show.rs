@@ -339,7 +339,10 @@ mod tests {
         assert_eq!(failure.exit, crate::failure::exit::USAGE);
         assert!(failure.text.starts_with(char::is_uppercase) && failure.text.ends_with('.'));
         assert!(failure.fix.contains("heirloom contacts --help"));
-        let failure = parse(spec("contacts"), &["birthday=soon".to_owned()]).unwrap_err();
+        let contacts = spec("contacts");
+        let edits = parse(contacts, &["name=Ann".to_owned(), "birthday=soon".to_owned()]).unwrap();
+        let error = heirloom_formats::create(contacts, &edits, "u", 0).unwrap_err();
+        let failure = field_failure(contacts, &error);
         assert!(failure.text.starts_with("The field birthday is a date"), "{}", failure.text);
     }
 
