@@ -552,10 +552,12 @@ fn store() -> Json {
     let options = StoreOptions {
         index: IndexKind::Memory,
         segment_bytes: 64 * 1024,
+        pack_bytes: 250,
         reserve_bytes: 0,
         ..StoreOptions::default()
     };
     let store = Store::open(home.path(), &options).unwrap();
+    let chunks = packed(&store);
     let frame = |kind, length: usize| Frame { kind, payload: vec![kind; length] };
     for frames in [vec![frame(3, 33)], vec![frame(2, 4), frame(1, 9)]] {
         store.append(AppendRequest { chunks: Vec::new(), frames }).unwrap();
@@ -572,5 +574,17 @@ fn store() -> Json {
         "log/00000001.seg": to_hex(&segment[..used.next_multiple_of(8)]),
         "frames": [[3, "03".repeat(33)], [2, "02".repeat(4)], [1, "01".repeat(9)]],
         "words of FORMAT": words,
+        "chunks": chunks,
+        "packs/00000001.pack": to_hex(&read("packs/00000001.pack")),
+        "packs/00000002.open": to_hex(&read("packs/00000002.open")),
     })
+}
+
+/// Writes three chunks, of which two fill a pack file, and removes the first.
+fn packed(store: &Store) -> Vec<[String; 2]> {
+    let chunks =
+        [b"one".as_slice(), b"four", b"three"].map(|bytes| (ChunkId(hash::plain(bytes)), bytes));
+    store.chunks().write_batch(&chunks).unwrap();
+    assert_eq!(store.chunks().remove(&[chunks[0].0].into()).unwrap(), 3);
+    chunks.map(|(id, bytes)| [id.to_string(), to_hex(bytes)]).to_vec()
 }

@@ -115,6 +115,7 @@ limits! {
     CREDIT_FIRST_BYTES = 64 * 1024, "Bytes of entries that travel to a device that was shown checkpoints before it gives credit for the first time.";
     QUARANTINE_PER_ENTRY_MAX = 64, "Records of one entry that are listed as kept aside: it can name thousands.";
     SEGMENT_BYTES = 16 * 1024 * 1024, "One segment file of the log.";
+    PACK_FILE_BYTES = 64 * 1024 * 1024, "One file of many sealed chunks: large enough that a sync costs little, small enough to be copied.";
     INDEX_VALUE_BYTES_MAX = 60 * 1024, "One value in the index: sled puts larger ones into files it never syncs.";
     INDEX_BATCH_MAX = 4_000, "Writes in one batch of the index: much larger ones grow the memory past 1 GB.";
     API_REQUEST_BYTES_MAX = 24 * 1024 * 1024, "One request on the control socket.";

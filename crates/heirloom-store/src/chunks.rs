@@ -1,40 +1,49 @@
-//! Sealed chunks, one file each, named by the BLAKE3 of their bytes.
+//! Sealed chunks, named by the BLAKE3 of their bytes: in packs, or one file each.
+//!
+//! What comes in bulk goes into packs ([`Chunks::write_batch`]); what comes
+//! singly is a file of its own. Only one thread at a time writes to packs, and
+//! it holds the state for moments only: whoever reads never waits for a disk
+//! that syncs. The lock of the writer is taken before that of the state.
 
 use crate::disk::{self, Disk};
 use crate::lock::HomeLock;
 use crate::log::{AppendError, is_full};
+use crate::pack::{self, PackWriter};
 use crate::regular;
 use crate::reserve::{Reserve, Urgency};
 use heirloom_base::{ChunkId, hash};
 use heirloom_core::storage::StorageError;
-use std::collections::{BTreeMap, BTreeSet};
+use places::{Place, State};
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+mod batches;
+mod opening;
+mod places;
 
 /// The chunks of a store; readers and writers share it between threads.
 #[derive(Debug)]
 pub struct Chunks {
     disk: Arc<dyn Disk>,
-    folder: PathBuf,
-    scratch: PathBuf,
-    quarantine: PathBuf,
+    folders: ChunkFolders,
     reserve: Arc<Reserve>,
     /// Nobody else may write while this can.
     _lock: Arc<HomeLock>,
     state: Mutex<State>,
+    /// Taken before the state, never behind it.
+    writer: Mutex<PackWriter>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// Length of each chunk that is durable here.
-    held: BTreeMap<ChunkId, u64>,
-    /// First bytes of ids whose folder is durable.
-    folders: BTreeSet<u8>,
-    /// Chunks that were here and could not be read.
-    lost: BTreeSet<ChunkId>,
-    /// Those of them that nobody was told of.
-    untold: BTreeSet<ChunkId>,
+/// The folders that chunks use.
+#[derive(Debug, Clone)]
+pub(crate) struct ChunkFolders {
+    pub(crate) packs: PathBuf,
+    pub(crate) scratch: PathBuf,
+    pub(crate) quarantine: PathBuf,
 }
 
 /// A chunk whose bytes are durable and whose name is not yet.
@@ -45,31 +54,6 @@ pub(crate) struct Staged {
 }
 
 impl Chunks {
-    /// Lists the chunks of a folder and makes their names durable.
-    pub(crate) fn open(
-        disk: Arc<dyn Disk>,
-        lock: Arc<HomeLock>,
-        reserve: Arc<Reserve>,
-        folder: PathBuf,
-        scratch: PathBuf,
-        quarantine: PathBuf,
-    ) -> io::Result<Self> {
-        let mut state = State::default();
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            let first = entry.file_name().to_str().and_then(first_byte);
-            if let Some(first) = first.filter(|_| entry.path().is_dir()) {
-                list(&entry.path(), first, &mut state.held)?;
-                // A program that was killed may have named a chunk and not synced the name.
-                disk.sync_folder(&entry.path())?;
-                state.folders.insert(first);
-            }
-        }
-        disk.sync_folder(&folder)?;
-        let state = Mutex::new(state);
-        Ok(Self { disk, folder, scratch, quarantine, reserve, _lock: lock, state })
-    }
-
     /// Returns whether a chunk is here and durable.
     #[must_use]
     pub fn has(&self, id: ChunkId) -> bool {
@@ -85,7 +69,7 @@ impl Chunks {
     /// Returns the bytes of all chunks together.
     #[must_use]
     pub fn bytes_used(&self) -> u64 {
-        self.state().held.values().sum()
+        self.state().held.values().map(|place| u64::from(place.length)).sum()
     }
 
     /// Returns the chunks that were here and have been lost since the store was opened.
@@ -108,35 +92,66 @@ impl Chunks {
     /// Reads a chunk and checks it against its name.
     ///
     /// # Errors
-    /// [`StorageError::Chunk`] when it is not here. A damaged one is moved to
-    /// the quarantine and is not here any more.
+    /// [`StorageError::Chunk`] when it is not here. A damaged one is not here
+    /// any more; its file is moved to the quarantine, and a pack stays.
     pub fn read(&self, id: ChunkId) -> Result<Vec<u8>, StorageError> {
-        if !self.has(id) {
-            return Err(StorageError::Chunk(id));
-        }
-        let path = self.path(id);
-        match regular::read(&path) {
-            Ok(bytes) if hash::plain(&bytes) == id.0 => Ok(bytes),
-            Ok(_) => Err(self.put_aside(id)),
-            Err(error) if regular::is_irregular(&error) => Err(self.put_aside(id)),
-            Err(error) => {
-                tracing::warn!(%error, chunk = %id.short(), "a chunk cannot be read");
-                if is_lasting(&error) {
-                    self.lose(id);
-                }
-                Err(StorageError::Chunk(id))
+        loop {
+            let place = self.state().held.get(&id).copied();
+            let place = place.ok_or(StorageError::Chunk(id))?;
+            let error = match self.read_at(id, place) {
+                Ok(bytes) if hash::plain(&bytes) == id.0 => return Ok(bytes),
+                Ok(_) => None,
+                Err(error) => Some(error),
+            };
+            if self.state().held.get(&id) != Some(&place) {
+                // Its pack was rewritten meanwhile.
+                continue;
             }
+            match error {
+                Some(error) if !regular::is_irregular(&error) => {
+                    tracing::warn!(%error, chunk = %id.short(), "a chunk cannot be read");
+                    if !is_lasting(&error) {
+                        return Err(StorageError::Chunk(id));
+                    }
+                }
+                Some(_) | None if place.pack.is_none() => self.put_aside(id),
+                Some(_) | None => {}
+            }
+            // Another copy may be sound.
+            self.state().lose(id, place);
         }
     }
 
-    /// Moves what stands in place of a chunk to the quarantine.
-    fn put_aside(&self, id: ChunkId) -> StorageError {
-        self.lose(id);
-        let kept = self.quarantine.join(format!("{id}.damaged"));
+    fn read_at(&self, id: ChunkId, place: Place) -> io::Result<Vec<u8>> {
+        let Some(number) = place.pack else { return regular::read(&self.path(id)) };
+        let mut bytes = vec![0; place.length as usize];
+        let at = u64::from(place.offset) + pack::HEADER_BYTES as u64;
+        self.pack_file(number.get())?.read_exact_at(&mut bytes, at)?;
+        Ok(bytes)
+    }
+
+    fn pack_file(&self, number: u32) -> io::Result<Arc<File>> {
+        let (known, sealed) = self.state().pack_file(number);
+        if let Some(file) = known {
+            return Ok(file);
+        }
+        let open = |sealed| regular::open(&self.folders.packs.join(pack::name(number, sealed)));
+        let file = match open(sealed) {
+            // It may be sealed at this moment.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !sealed => open(true)?,
+            opened => opened?,
+        };
+        let file = Arc::new(file);
+        self.state().keep_file(number, &file);
+        Ok(file)
+    }
+
+    /// Moves what stands in place of a chunk's file to the quarantine.
+    fn put_aside(&self, id: ChunkId) {
+        let kept = self.folders.quarantine.join(format!("{id}.damaged"));
         if let Err(error) = self.disk.rename(&self.path(id), &kept) {
             tracing::warn!(%error, chunk = %id.short(), "a damaged chunk stays in place");
         }
-        StorageError::Chunk(id)
     }
 
     /// Writes a chunk; it is durable on return.
@@ -158,7 +173,9 @@ impl Chunks {
             return Err(AppendError::WrongChunk { id });
         }
         self.prepare_folder(id)
-            .and_then(|()| disk::place(self.disk.as_ref(), &self.scratch, &self.path(id), bytes))
+            .and_then(|()| {
+                disk::place(self.disk.as_ref(), &self.folders.scratch, &self.path(id), bytes)
+            })
             .map_err(|error| refusal(&error))?;
         Ok(Some(Staged { id, bytes: bytes.len() as u64 }))
     }
@@ -172,9 +189,7 @@ impl Chunks {
         }
         let mut state = self.state();
         for Staged { id, bytes } in staged {
-            state.held.insert(id, bytes);
-            state.lost.remove(&id);
-            state.untold.remove(&id);
+            state.hold(id, Place::file(bytes));
         }
         Ok(())
     }
@@ -184,21 +199,13 @@ impl Chunks {
             return Ok(());
         }
         self.disk.create_folder(&self.folder_of(id))?;
-        self.disk.sync_folder(&self.folder)?;
+        self.disk.sync_folder(&self.folders.packs)?;
         self.state().folders.insert(id.0[0]);
         Ok(())
     }
 
-    fn lose(&self, id: ChunkId) {
-        tracing::warn!(chunk = %id.short(), "a chunk is damaged or missing");
-        let mut state = self.state();
-        state.held.remove(&id);
-        state.lost.insert(id);
-        state.untold.insert(id);
-    }
-
     fn folder_of(&self, id: ChunkId) -> PathBuf {
-        self.folder.join(format!("{:02x}", id.0[0]))
+        self.folders.packs.join(format!("{:02x}", id.0[0]))
     }
 
     fn path(&self, id: ChunkId) -> PathBuf {
@@ -207,6 +214,10 @@ impl Chunks {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, PackWriter> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -221,27 +232,9 @@ fn refusal(error: &io::Error) -> AppendError {
 /// Whether a chunk that could not be read will not be read later either: it is
 /// gone, the disk has lost it, or it belongs to somebody else.
 fn is_lasting(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+    use io::ErrorKind::{NotFound, PermissionDenied, UnexpectedEof};
+    matches!(error.kind(), NotFound | PermissionDenied | UnexpectedEof)
         || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
-}
-
-fn first_byte(name: &str) -> Option<u8> {
-    let [byte] = heirloom_base::id::from_hex(name)?.try_into().ok()?;
-    Some(byte)
-}
-
-fn list(folder: &Path, first: u8, held: &mut BTreeMap<ChunkId, u64>) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let id = entry.file_name().to_str().and_then(|name| name.parse::<ChunkId>().ok());
-        let Some(id) = id.filter(|id| id.0[0] == first) else { continue };
-        let metadata = entry.metadata()?;
-        // An empty file is what a file system leaves of one after a crash.
-        if metadata.is_file() && metadata.len() > 0 {
-            held.insert(id, metadata.len());
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

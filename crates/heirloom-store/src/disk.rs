@@ -9,6 +9,7 @@ use crate::regular;
 use std::fmt::Debug;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,6 +78,15 @@ pub trait DiskFile: Debug + Send {
     /// What the system reports; part of the bytes may have been written.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
+    /// Cuts the file off behind its first `bytes` bytes.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn truncate(&mut self, bytes: u64) -> io::Result<()>;
+
+    /// Asks that bytes go to the disk soon, and waits for nothing: a later sync has less to do.
+    fn begin_write_back(&mut self, offset: u64, bytes: u64);
+
     /// Makes what was written durable.
     ///
     /// # Errors
@@ -140,6 +150,18 @@ impl DiskFile for SystemFile {
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
+    }
+
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
+    fn begin_write_back(&mut self, offset: u64, bytes: u64) {
+        use rustix::fs::{Advice, fadvise};
+        // Linux writes out what shall not stay in memory, and keeps it there until that is done.
+        if let Err(error) = fadvise(&self.0, offset, NonZeroU64::new(bytes), Advice::DontNeed) {
+            tracing::debug!(%error, "nothing is written before its time");
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {

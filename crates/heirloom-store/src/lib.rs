@@ -6,7 +6,9 @@
 //! with values. It uses files and threads and no asynchronous runtime.
 //!
 //! A walk: [`Store::open`] takes the home's [`HomeLock`], checks the `FORMAT`
-//! file, repairs the tail of the log, lists the chunks and opens the index.
+//! file, repairs the tail of the log, lists the chunks and opens the index. What
+//! comes in bulk goes past the log, into files of many chunks
+//! ([`Chunks::write_batch`]).
 //! The node reads through the [`heirloom_core::storage::Storage`] trait, and
 //! its appends go through an [`AppendQueue`]: a thread that writes the chunks
 //! of many requests, then all their frames with one `fdatasync`, and answers
@@ -24,6 +26,7 @@ mod index;
 pub mod keyfile;
 mod lock;
 mod log;
+mod pack;
 mod queue;
 mod regular;
 mod reserve;

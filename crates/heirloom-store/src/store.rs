@@ -1,7 +1,7 @@
 //! The store: everything below one home, behind the node's storage trait.
 
 use crate::behind::Behind;
-use crate::chunks::Chunks;
+use crate::chunks::{ChunkFolders, Chunks};
 use crate::disk::{self, Disk, FileSystem};
 use crate::format::{Format, FormatError};
 use crate::index::{CLOSE_WAIT, Index, IndexKind, IndexState, Settings, set_aside, sync_within};
@@ -59,6 +59,8 @@ pub struct StoreOptions {
     pub index_flush_ms: u64,
     /// Bytes of a new segment of the log.
     pub segment_bytes: usize,
+    /// Bytes of a full pack of chunks.
+    pub pack_bytes: usize,
     /// Bytes kept for small writes on a full disk.
     pub reserve_bytes: usize,
     /// How long to wait for somebody who uses the home.
@@ -74,6 +76,7 @@ impl Default for StoreOptions {
             index_cache_bytes: 8 * 1024 * 1024,
             index_flush_ms: 10_000,
             segment_bytes: limits::SEGMENT_BYTES,
+            pack_bytes: limits::PACK_FILE_BYTES,
             reserve_bytes: limits::DISK_RESERVE_BYTES,
             lock_wait: Duration::ZERO,
             disk: Arc::new(FileSystem),
@@ -154,9 +157,12 @@ impl Store {
             Arc::clone(disk),
             Arc::clone(&lock),
             Arc::clone(&reserve),
-            packs.clone(),
-            scratch.clone(),
-            quarantine.clone(),
+            ChunkFolders {
+                packs: packs.clone(),
+                scratch: scratch.clone(),
+                quarantine: quarantine.clone(),
+            },
+            options.pack_bytes,
         );
         let chunks = Arc::new(chunks.map_err(failed(&packs))?);
         let folders = Folders { log, scratch, quarantine };

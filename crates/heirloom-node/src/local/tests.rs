@@ -66,6 +66,14 @@ impl DiskFile for FragileFile {
         self.file.write_at(offset, bytes)
     }
 
+    fn begin_write_back(&mut self, offset: u64, bytes: u64) {
+        self.file.begin_write_back(offset, bytes);
+    }
+
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        self.file.truncate(bytes)
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         if self.fails.swap(false, Ordering::SeqCst) {
             return Err(io::Error::other("the disk is tired"));

@@ -202,6 +202,12 @@ impl DiskFile for MoodyFile {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.file.write_at(offset, bytes)
     }
+    fn begin_write_back(&mut self, offset: u64, bytes: u64) {
+        self.file.begin_write_back(offset, bytes);
+    }
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        self.file.truncate(bytes)
+    }
     fn sync(&mut self) -> io::Result<()> {
         mood(&self.refuses)?;
         self.file.sync()

@@ -1,6 +1,15 @@
+mod crashes;
+mod damage;
+mod measure;
+mod model;
+mod packs;
+
 use super::*;
 use crate::disk::faulty::{Crash, Fault, FaultyDisk};
 use std::time::Duration;
+
+/// Room for a few frames and their footer.
+const PACK_BYTES: usize = 8 * 1024;
 
 struct Home {
     folder: tempfile::TempDir,
@@ -17,12 +26,47 @@ impl Home {
     }
 
     fn open(&self) -> Chunks {
+        self.open_on(Arc::new(self.disk.clone()))
+    }
+
+    fn open_on(&self, disk: Arc<dyn Disk>) -> Chunks {
+        self.open_with(disk, PACK_BYTES)
+    }
+
+    fn open_with(&self, disk: Arc<dyn Disk>, pack_bytes: usize) -> Chunks {
+        self.opened(disk, pack_bytes).unwrap()
+    }
+
+    fn try_open(&self) -> Option<Chunks> {
+        self.opened(Arc::new(self.disk.clone()), PACK_BYTES).ok()
+    }
+
+    /// Operations that it takes to open an empty home.
+    fn opened_operations(&self) -> u64 {
+        drop(self.open());
+        self.disk.operations()
+    }
+
+    fn opened(&self, disk: Arc<dyn Disk>, pack_bytes: usize) -> io::Result<Chunks> {
         let at = |name| self.folder.path().join(name);
-        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let lock = Arc::new(HomeLock::acquire(self.folder.path(), Duration::ZERO).unwrap());
-        let reserve = Reserve::open(Arc::clone(&disk), self.folder.path(), &at("tmp"), 0).unwrap();
-        Chunks::open(disk, lock, Arc::new(reserve), at("packs"), at("tmp"), at("quarantine"))
-            .unwrap()
+        let reserve = Reserve::open(Arc::clone(&disk), self.folder.path(), &at("tmp"), 0)?;
+        let folders =
+            ChunkFolders { packs: at("packs"), scratch: at("tmp"), quarantine: at("quarantine") };
+        Chunks::open(disk, lock, Arc::new(reserve), folders, pack_bytes)
+    }
+
+    fn packs(&self) -> PathBuf {
+        self.folder.path().join("packs")
+    }
+
+    /// The names of the packs, in order.
+    fn pack_names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.packs()).unwrap().map(|entry| entry.unwrap());
+        let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.len() > 2).collect();
+        names.sort();
+        names
     }
 
     fn is_scratch_empty(&self) -> bool {
@@ -30,9 +74,28 @@ impl Home {
     }
 }
 
+/// Marks from which on a chunk is long.
+const LONG_FROM: u8 = 250;
+
 fn chunk(mark: u8) -> (ChunkId, Vec<u8>) {
-    let bytes = vec![mark; 1_000 + usize::from(mark)];
+    let length = if mark < LONG_FROM { 1_000 } else { 70_000 };
+    let bytes = vec![mark; length + usize::from(mark)];
     (ChunkId(hash::plain(&bytes)), bytes)
+}
+
+/// Chunks with different bytes, of some 1,000 bytes each.
+fn several(marks: std::ops::Range<u8>) -> Vec<(ChunkId, Vec<u8>)> {
+    marks.map(chunk).collect()
+}
+
+fn write(chunks: &Chunks, batch: &[(ChunkId, Vec<u8>)]) -> Result<(), AppendError> {
+    let batch: Vec<(ChunkId, &[u8])> =
+        batch.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
+    chunks.write_batch(&batch)
+}
+
+fn ids(batch: &[(ChunkId, Vec<u8>)]) -> BTreeSet<ChunkId> {
+    batch.iter().map(|(id, _)| *id).collect()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use super::{Disk, DiskFile, FileSystem};
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -161,6 +162,13 @@ impl FaultyDisk {
         self.ledger().pending.push(change);
     }
 
+    /// Bytes that a sync has failed to write are written by the next one where they were written again.
+    fn redeem(&self, id: u64, range: Range<u64>) {
+        let mut ledger = self.ledger();
+        let pending = std::mem::take(&mut ledger.pending);
+        ledger.pending = pending.into_iter().flat_map(|change| split(change, id, &range)).collect();
+    }
+
     fn file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         use std::os::unix::fs::MetadataExt;
         let handle = Arc::new(OpenOptions::new().read(true).write(true).open(path)?);
@@ -172,6 +180,36 @@ impl FaultyDisk {
 /// What a system reports of a sector that it cannot read or write.
 fn broken() -> io::Error {
     rustix::io::Errno::IO.into()
+}
+
+/// Splits a doomed write of a file into what lies outside of a range and what is in it, which is not doomed.
+fn split(change: Pending, id: u64, range: &Range<u64>) -> Vec<Pending> {
+    match change {
+        Pending::Written { file, handle, offset, mut old, old_length, doomed: true }
+            if file == id =>
+        {
+            let cut = |at: u64, length: usize| {
+                usize::try_from(at.saturating_sub(offset)).unwrap().min(length)
+            };
+            let behind = old.split_off(cut(range.end, old.len()));
+            let inside = old.split_off(cut(range.start, old.len()));
+            let mut at = offset;
+            let pieces = [(old, true), (inside, false), (behind, true)];
+            let pieces = pieces.into_iter().filter(|(old, _)| !old.is_empty());
+            let pieces = pieces.map(|(old, doomed)| {
+                let handle = Arc::clone(&handle);
+                let offset = at;
+                at += old.len() as u64;
+                Pending::Written { file, handle, offset, old, old_length, doomed }
+            });
+            pieces.collect()
+        }
+        Pending::Written { .. }
+        | Pending::Created { .. }
+        | Pending::Folder { .. }
+        | Pending::Renamed { .. }
+        | Pending::Removed { .. } => vec![change],
+    }
 }
 
 fn undo(change: Pending, lost: &mut dyn FnMut() -> bool) {
@@ -281,6 +319,7 @@ impl FaultyFile {
         self.handle.read_exact_at(&mut old[..held], offset)?;
         let handle = Arc::clone(&self.handle);
         let doomed = false;
+        self.disk.redeem(self.id, offset..offset + length as u64);
         self.disk.note(Pending::Written { file: self.id, handle, offset, old, old_length, doomed });
         Ok(())
     }
@@ -302,6 +341,15 @@ impl DiskFile for FaultyFile {
         self.note(offset, part)?;
         self.handle.write_all_at(&bytes[..part], offset)?;
         allowed
+    }
+
+    fn begin_write_back(&mut self, _: u64, _: u64) {}
+
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        self.disk.count(Kind::Other)?;
+        let cut = self.handle.metadata()?.len().saturating_sub(bytes);
+        self.note(bytes, usize::try_from(cut).unwrap())?;
+        self.handle.set_len(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
