@@ -42,3 +42,6 @@ pub use place::Place;
 pub use recognise::{HEAD_BYTES, recognise};
 pub use start::{Start, facts_start, scan_start};
 pub use thumbnail::{LARGE_SIDE_MAX, Limits, SMALL_SIDE_MAX, Thumbnail, ThumbnailError, thumbnail};
+
+#[cfg(test)]
+mod tests;

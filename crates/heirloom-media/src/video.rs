@@ -7,7 +7,7 @@ use crate::exif;
 use crate::facts::Facts;
 use crate::moment;
 use crate::orientation::Orientation;
-use crate::place;
+use crate::place::{self, Place};
 
 /// Names of values that are looked at: phones write about ten.
 const NAMES_MAX: usize = 256;
@@ -155,7 +155,9 @@ fn turned(signs: [i32; 4]) -> Option<Orientation> {
 /// older box `udta`.
 fn spoken(movie: &[u8]) -> Facts {
     let mut facts = Facts::default();
-    for (name, value) in named_values(movie) {
+    let older = find(movie, b"udta").unwrap_or_default();
+    // Apple puts the names beside the older box, other programs into it.
+    for (name, value) in named_values(older).into_iter().chain(named_values(movie)) {
         match name {
             b"com.apple.quicktime.creationdate" => facts.taken = moment::iso_8601(value),
             b"com.apple.quicktime.make" | b"com.android.manufacturer" => {
@@ -168,12 +170,25 @@ fn spoken(movie: &[u8]) -> Facts {
             _ => (),
         }
     }
-    let older = find(movie, b"udta").unwrap_or_default();
     let text = |kind: &[u8; 4]| find(older, kind).and_then(language_text);
     facts.place = facts.place.or_else(|| text(b"\xa9xyz").and_then(place::iso_6709));
+    facts.place = facts.place.or_else(|| find(older, b"loci").and_then(location));
     facts.make = facts.make.or_else(|| text(b"\xa9mak").and_then(foreign_text));
     facts.model = facts.model.or_else(|| text(b"\xa9mod").and_then(foreign_text));
     facts
+}
+
+/// The place in a box of 3GPP, behind a name that ends with a zero: sixteen
+/// bits of whole degrees and sixteen of their fraction, longitude first.
+fn location(bytes: &[u8]) -> Option<Place> {
+    let named = bytes.get(6..)?;
+    let name = named.iter().position(|byte| *byte == 0)?;
+    let degrees_e7 = |at: usize| {
+        let fixed = i64::from(i32::from_be_bytes(array_at(named, at)?));
+        Some((fixed * 10_000_000).div_euclid(1 << 16))
+    };
+    let (longitude, latitude) = (degrees_e7(name + 2)?, degrees_e7(name + 6)?);
+    Place::new(latitude, longitude)
 }
 
 /// A text behind its length and its language.
@@ -183,9 +198,9 @@ fn language_text(bytes: &[u8]) -> Option<&[u8]> {
 
 /// Values with their names: the box `keys` has the names, `ilst` the values
 /// by number.
-fn named_values(movie: &[u8]) -> Vec<(&[u8], &[u8])> {
+fn named_values(container: &[u8]) -> Vec<(&[u8], &[u8])> {
     let read = || {
-        let meta = find(movie, b"meta")?;
+        let meta = find(container, b"meta")?;
         // QuickTime has no version before the first box; the others have.
         let inner = if slice_at(meta, 4, 4)? == b"hdlr" { meta } else { meta.get(4..)? };
         let names: Vec<Box<'_>> = boxes(find(inner, b"keys")?.get(8..)?).take(NAMES_MAX).collect();
