@@ -14,7 +14,7 @@ fn read(ask: fn(MediaType, u64, &[u8]) -> Start, of: MediaType, file: &[u8], ste
                 assert!(next > offset, "it goes on");
                 offset = next;
             }
-            found => return found,
+            found @ (Start::At(_) | Start::Nowhere) => return found,
         }
     }
 }

@@ -259,6 +259,10 @@ fn some_timing() {
             assert_eq!(made.unwrap().len(), 2);
         });
     }
+    measure("the small one alone", &|| {
+        let small = decode::jpeg(&photo, budget).unwrap().fit(SMALL_SIDE_MAX).unwrap();
+        assert!(write::thumbnail(&small).is_ok());
+    });
     measure("facts", &|| assert!(crate::facts(MediaType::Jpeg, &photo).width.is_some()));
     let huge = announcing(u16::MAX, u16::MAX);
     measure("refusing", &|| assert!(make(MediaType::Jpeg, &huge).is_err()));
