@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("blob", &["base"]),
     ("doc", &["base", "schema"]),
     ("formats", &["base", "schema"]),
+    ("media", &["base"]),
     ("sync", &["base", "identity"]),
     ("core", &["base", "schema", "identity", "blob", "doc", "formats", "sync"]),
     ("store", &["base", "core"]),
@@ -30,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Crates of rings 0 to 2, and the simulator: no clock, file, socket, thread,
 /// environment or chance of their own.
 const PURE: &[&str] =
-    &["base", "schema", "identity", "blob", "doc", "formats", "sync", "core", "sim"];
+    &["base", "schema", "identity", "blob", "doc", "formats", "media", "sync", "core", "sim"];
 
 /// Packages that only one crate (or ring) may name.
 const ONLY_IN: &[(&str, &[&str])] = &[

@@ -13,6 +13,7 @@ pub mod blob;
 pub mod codec;
 pub mod count;
 pub mod escape;
+pub mod guard;
 pub mod hash;
 pub mod id;
 pub mod json;

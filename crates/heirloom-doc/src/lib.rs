@@ -25,7 +25,6 @@ mod chunk;
 mod document;
 mod error;
 mod gate;
-mod guard;
 mod pack;
 mod text;
 mod value;
@@ -41,7 +40,7 @@ pub use error::{ChunkError, DocError, GateError};
 pub use gate::{
     Admission, Awaited, Claim, Offered, Saved, admit, admit_into, claim, is_own, links,
 };
-pub use guard::silence_caught_panics;
+pub use heirloom_base::guard::silence_caught_panics;
 pub use pack::{Pack, PackError, Packed, Plain, pack, plain, unpack};
 pub use text::merged;
 

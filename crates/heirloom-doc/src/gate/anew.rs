@@ -12,7 +12,7 @@ use crate::change::{Heads, RawChange, actor_for};
 use crate::chunk::{self, Chunk, Head};
 use crate::document::Document;
 use crate::document::plain;
-use crate::guard::guarded;
+use heirloom_base::guard::guarded;
 use heirloom_base::{ChangeHash, LogId, RecordId};
 
 /// Takes in changes that are all such; `None` where one is not.

@@ -5,8 +5,8 @@ use super::{Admission, Candidate, Saved};
 use crate::birth::Newborn;
 use crate::document::Document;
 use crate::error::GateError;
-use crate::guard::guarded;
 use heirloom_base::ChangeHash;
+use heirloom_base::guard::guarded;
 use std::collections::BTreeSet;
 
 /// How changes are taken into a copy, part by part, that has these heads then.

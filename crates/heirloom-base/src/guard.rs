@@ -1,4 +1,4 @@
-//! The border behind which automerge may panic.
+//! The border behind which a library of others may panic over foreign bytes.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -11,7 +11,7 @@ thread_local! {
 
 /// Runs `work`; a panic becomes its message. What `work` was changing must be
 /// thrown away then.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     GUARDS.set(GUARDS.get() + 1);
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDS.set(GUARDS.get() - 1);
@@ -22,7 +22,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Keeps the words of panics that the gate catches off the terminal: the crash
+/// Keeps the words of panics that a guard catches off the terminal: the crash
 /// that they tell of is none, and what was refused is said by the node. Every
 /// other panic is told as before. A program calls this when it begins.
 pub fn silence_caught_panics() {
