@@ -96,8 +96,7 @@ impl Driver {
     /// Returns where a device that is connected directly relays, if it does.
     fn direct(&self, device: DeviceId) -> Option<Multiaddr> {
         let peer = self.peers.get(device)?;
-        let preferred = peer.preferred(self.device < device)?;
-        let connection = self.peers.connection(device, preferred)?;
+        let connection = self.preferred(device)?;
         (!connection.relayed).then(|| address::at_relay(&connection.remote, peer.id))
     }
 
@@ -140,10 +139,7 @@ impl Driver {
     }
 
     fn has_old_circuit(&self, device: DeviceId) -> bool {
-        let peer = self.peers.get(device);
-        let preferred = peer.and_then(|peer| peer.preferred(self.device < device));
-        let connection = preferred.and_then(|id| self.peers.connection(device, id));
-        connection.is_some_and(|connection| {
+        self.preferred(device).is_some_and(|connection| {
             connection.relayed && connection.since.elapsed() > self.timing.crossing
         })
     }

@@ -1,7 +1,7 @@
 //! What calls ask, carried out.
 
 use super::dials::Way;
-use super::peers::Sync;
+use super::peers::{Connection, Sync};
 use super::{Driver, Leaving, dials};
 use crate::address::Target;
 use crate::command::Command;
@@ -138,15 +138,17 @@ impl Driver {
     }
 
     pub(super) fn is_up(&self, device: DeviceId) -> bool {
-        self.peers.get(device).is_some_and(|peer| peer.preferred(self.device < device).is_some())
+        self.preferred(device).is_some()
     }
 
     fn is_direct(&self, device: DeviceId) -> bool {
-        let preferred =
-            self.peers.get(device).and_then(|peer| peer.preferred(self.device < device));
-        preferred
-            .and_then(|id| self.peers.connection(device, id))
-            .is_some_and(|connection| !connection.relayed)
+        self.preferred(device).is_some_and(|connection| !connection.relayed)
+    }
+
+    /// Returns the connection with a device on which streams are opened.
+    pub(super) fn preferred(&self, device: DeviceId) -> Option<&Connection> {
+        let id = self.peers.get(device)?.preferred(self.device < device)?;
+        self.peers.connection(device, id)
     }
 
     fn hurry_sync(&mut self, device: DeviceId) -> Result<(), OpenError> {
