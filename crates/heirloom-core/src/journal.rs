@@ -38,6 +38,18 @@ pub(crate) struct Desk<'a> {
     pub(crate) keyring: &'a Keyring,
 }
 
+impl Desk<'_> {
+    /// Returns the epoch to write under, with its key.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn epoch(&self) -> Result<(EpochId, [u8; 32]), JournalError> {
+        let epoch = self.roster.state().writing_epoch().ok_or(JournalError::NoEpoch)?;
+        let key = self.keyring.epoch_key(&epoch).ok_or(JournalError::NoEpoch)?;
+        Ok((epoch, *key))
+    }
+}
+
 /// The writer of this device's own log.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
@@ -131,8 +143,7 @@ impl Journal {
         items: Vec<(u8, Body, Vec<ChunkId>)>,
         hlc: Hlc,
     ) -> Result<Vec<Entry>, JournalError> {
-        let epoch = desk.roster.state().writing_epoch().ok_or(JournalError::NoEpoch)?;
-        let key = *desk.keyring.epoch_key(&epoch).ok_or(JournalError::NoEpoch)?;
+        let (epoch, key) = desk.epoch()?;
         let mut entries = Vec::new();
         for (kind, body, chunks) in items {
             let header = self.next_header(desk, replication, (kind, epoch, chunks), hlc);

@@ -48,7 +48,9 @@ mod report;
 mod settle;
 mod stalls;
 mod stranded;
+mod together;
 mod versions;
+mod writing;
 
 pub use belonging::{Belonging, Provenance, Trace};
 pub use damage::Fit;
@@ -115,13 +117,21 @@ impl PendingFrame {
     }
 }
 
+/// The answer to a write that is on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    pub(crate) id: CommandId,
+    pub(crate) answer: Box<Answer>,
+    pub(crate) wait: Wait,
+}
+
 /// What to do when an append ended.
 #[derive(Debug)]
 pub(crate) enum Then {
     /// Nothing.
     Rest,
-    /// Answer a write.
-    Answer { id: CommandId, answer: Box<Answer>, wait: Wait },
+    /// Answer writes.
+    Answer(Vec<Owed>),
     /// Send the grant of a pairing.
     Grant(PairingId),
     /// Acknowledge a recovery.
@@ -135,7 +145,7 @@ pub(crate) enum Then {
 impl Then {
     /// Returns whether somebody waits until others hold what is written.
     fn is_waited_for_elsewhere(&self) -> bool {
-        matches!(self, Self::Answer { wait, .. } if wait.level != Level::Local)
+        matches!(self, Self::Answer(owed) if owed.iter().any(|owed| owed.wait.level != Level::Local))
     }
 }
 
@@ -173,6 +183,7 @@ pub struct Node {
     owes_look_for_lost: bool,
     /// Whether the log says that frames of it were lost once.
     has_lost: bool,
+    together: together::Together,
     /// Frames that must precede the next append.
     pub(crate) prelude: Vec<PendingFrame>,
     /// Entries that arrived and are to be stored together.
@@ -314,7 +325,7 @@ impl Node {
         input: Input,
     ) -> Result<(), StorageError> {
         match input {
-            Input::Command { id, command } => self.handle_command(now, storage, id, command),
+            Input::Command { id, command } => self.asked(now, storage, id, command),
             Input::PeerUp { device } => self.peer_up(now, storage, device),
             Input::PeerDown { device } => self.peer_down(now, storage, device),
             Input::Frame { device, bytes } => self.receive(now, storage, device, &bytes),

@@ -10,8 +10,8 @@
 //! Such a word is never taken back, so no two devices change ends in turns.
 
 use super::again::{Cause, GivenUp, Shelf, Tail, Touch, is_given_up, touches};
-use super::records::Writing;
 use super::settle::entry_at;
+use super::writing::Writing;
 use super::{Node, Refusal};
 use crate::collection::verdicts::touched;
 use crate::rows::{self, table};

@@ -38,6 +38,9 @@ impl Node {
             // What the start writes stands before the next append.
             self.append(Vec::new(), Vec::new(), Then::Started);
         }
+        if !self.is_giving_up() {
+            self.edit_together(now, storage)?;
+        }
         self.membership.expire(now);
         self.renew_epoch(now);
         self.drain(now, storage)?;

@@ -4,7 +4,8 @@ mod claims;
 mod places;
 mod within;
 
-use super::records::{Writing, category_of};
+use super::records::category_of;
+use super::writing::Writing;
 use super::{Node, Refusal};
 use crate::births;
 use crate::collection::identity::Identity;

@@ -1,6 +1,6 @@
 //! Commands that take devices out of the account, and that undo it.
 
-use super::{Node, Refusal, Then};
+use super::{Node, Owed, Refusal, Then};
 use crate::command::{Answer, Secret, Wait};
 use crate::failure;
 use crate::input::CommandId;
@@ -110,7 +110,7 @@ impl Node {
         op: Vec<u8>,
     ) -> Result<Option<Answer>, Refusal> {
         let answer = Box::new(Answer::Member { device_id: device.to_string(), entries });
-        self.publish(now, op, Then::Answer { id, answer, wait: Wait::default() })?;
+        self.publish(now, op, Then::Answer(vec![Owed { id, answer, wait: Wait::default() }]))?;
         Ok(None)
     }
 

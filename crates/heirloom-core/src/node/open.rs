@@ -114,6 +114,7 @@ impl Node {
             appends: BTreeMap::new(),
             giving_back: BTreeMap::new(),
             landed: None,
+            together: super::together::Together::default(),
             is_writing_again: false,
             owes_giving_up: false,
             leaving: BTreeMap::new(),

@@ -1,35 +1,25 @@
 //! Commands that write records.
 
 use super::damage::entries_with_chunks;
-use super::{Node, PendingFrame, Refusal, Then};
+use super::writing::Writing;
+use super::{Node, Refusal};
 use crate::births;
-use crate::command::{Answer, Command, Level, Wait};
+use crate::command::{Answer, Command, Wait};
 use crate::input::CommandId;
-use crate::journal::Draft;
 use crate::rows::{self, RecordIndex};
 use crate::storage::{Storage, StorageError};
 use crate::view::decode_row;
 use crate::{collection, failure, past};
-use heirloom_base::planted::{Bug, is_planted};
-use heirloom_base::{BlobRef, ChunkId, Hlc, Now, RecordId, hash, id, limits};
-use heirloom_doc::{DocError, Document, RawChange};
+use heirloom_base::{BlobRef, ChunkId, Now, RecordId, hash, id, limits};
+use heirloom_doc::{DocError, Document};
 use heirloom_formats::{FieldEdit, Operation};
 use heirloom_identity::Keyring;
 use heirloom_schema::category::{self, CategorySpec};
 use heirloom_schema::{Content, Value, key};
-use heirloom_sync::Part;
 use std::collections::BTreeSet;
 
 /// Edits of one record: new values by key, `None` removes.
 pub(super) type Edits = Vec<(String, Option<Value>)>;
-
-/// Changes that one command makes, gathered before they are written.
-#[derive(Debug, Default)]
-pub(super) struct Writing {
-    drafts: Vec<Draft>,
-    chunks: Vec<(ChunkId, Vec<u8>)>,
-    edited: Vec<(RecordId, Document)>,
-}
 
 /// How an edit treats values that were set at the same time as others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +100,7 @@ impl Node {
 
     /// Says why there is no key here: this device is to have none, or a part of the
     /// log is lost.
-    fn keyless(&self) -> crate::command::Failure {
+    pub(super) fn keyless(&self) -> crate::command::Failure {
         match self.knows_itself() && !self.membership.may_read(self.device()) {
             true => failure::blind(),
             false => failure::roster_lost(),
@@ -146,7 +136,7 @@ impl Node {
         let mut writing = Writing::default();
         let record = self.born(&mut writing, spec, &uid, content)?;
         let answer = Answer::Saved { id: record.to_string(), reached: false };
-        self.write(now, storage, writing, id, answer, wait)
+        self.write_edit(now, storage, writing, id, answer, wait)
     }
 
     fn set(
@@ -184,7 +174,7 @@ impl Node {
             }
         };
         let answer = Answer::Saved { id: record.to_string(), reached: false };
-        self.write(now, storage, writing, id, answer, wait)
+        self.write_edit(now, storage, writing, id, answer, wait)
     }
 
     fn delete(
@@ -205,7 +195,7 @@ impl Node {
             self.edit(now, &mut writing, record, &mut document, mark)?;
         }
         let answer = Answer::Saved { id: record.to_string(), reached: false };
-        self.write(now, storage, writing, id, answer, wait)
+        self.write_edit(now, storage, writing, id, answer, wait)
     }
 
     /// Returns what sets fields of a record, and settles what is in conflict
@@ -362,85 +352,6 @@ impl Node {
         id::to_hex(&actor[..4])
     }
 
-    /// Writes what was gathered, and answers when it is durable.
-    pub(super) fn write(
-        &mut self,
-        now: Now,
-        storage: &mut dyn Storage,
-        writing: Writing,
-        id: CommandId,
-        answer: Answer,
-        wait: Wait,
-    ) -> Result<Option<Answer>, Refusal> {
-        let mut chunks = writing.chunks;
-        chunks.retain(|(id, _)| !storage.has_chunk(*id));
-        if writing.drafts.is_empty() && chunks.is_empty() {
-            return self.answer_unchanged(now, id, answer, wait);
-        }
-        if writing.drafts.is_empty() && wait.level == Level::Local {
-            self.append(chunks, Vec::new(), Then::Answer { id, answer: Box::new(answer), wait });
-            return Ok(None);
-        }
-        if writing.drafts.is_empty() {
-            self.append(chunks, Vec::new(), Then::Rest);
-            return self.answer_unchanged(now, id, answer, wait);
-        }
-        let hlc = self.journal.tick(now.wall_ms);
-        let entries = self.seal_entries(writing.drafts, hlc)?;
-        if let Some(last) = entries.last() {
-            let (log, seq) = (last.header().log, last.header().seq);
-            for (record, document) in writing.edited {
-                self.collection.edited(record, log, seq, &document);
-            }
-        }
-        let frames =
-            entries.into_iter().map(|entry| PendingFrame::Entry(Box::new(entry))).collect();
-        if is_planted(Bug::AnsweredEarly) {
-            self.append(chunks, frames, Then::Rest);
-            return Ok(Some(answer));
-        }
-        self.append(chunks, frames, Then::Answer { id, answer: Box::new(answer), wait });
-        Ok(None)
-    }
-
-    pub(super) fn seal_entries(
-        &mut self,
-        drafts: Vec<Draft>,
-        hlc: Hlc,
-    ) -> Result<Vec<heirloom_sync::Entry>, Refusal> {
-        let desk = self.membership.desk(self.space, &self.config.device);
-        let desk = desk.ok_or_else(|| self.keyless())?;
-        self.journal.write(&desk, &mut self.replication, drafts, hlc).map_err(|error| {
-            failure::forbidden(
-                &format!("Nothing was saved: {error}."),
-                "Connect to another member device, or recover with the phrase.",
-            )
-            .into()
-        })
-    }
-
-    /// Answers a write that changed nothing: what was written before may
-    /// still be on its way to the level asked for.
-    fn answer_unchanged(
-        &mut self,
-        now: Now,
-        id: CommandId,
-        answer: Answer,
-        wait: Wait,
-    ) -> Result<Option<Answer>, Refusal> {
-        let end = self
-            .journal
-            .log()
-            .and_then(|log| self.replication.log(log).map(|state| (log, state.durable)));
-        match end {
-            Some(end) if wait.level != Level::Local => {
-                self.answer_later(now, id, end, answer, wait);
-                Ok(None)
-            }
-            _ => Ok(Some(crate::waits::with_reached(answer, true))),
-        }
-    }
-
     /// Finds the record that an id prefix or a uid names.
     pub(super) fn find(
         &self,
@@ -536,40 +447,6 @@ impl Node {
             Ok(text) => Value::Str(text),
             Err(error) => Value::Bytes(error.into_bytes()),
         })
-    }
-}
-
-impl Writing {
-    /// Returns the number of records of which something was gathered.
-    pub(super) fn count(&self) -> usize {
-        let records: BTreeSet<RecordId> = self.edited.iter().map(|(record, _)| *record).collect();
-        records.len()
-    }
-
-    /// Returns the changes that were gathered.
-    pub(super) fn into_drafts(self) -> Vec<Draft> {
-        self.drafts
-    }
-
-    /// Returns a record's document with what was gathered for it.
-    pub(super) fn document(&self, record: RecordId) -> Option<&Document> {
-        let mut edited = self.edited.iter().rev();
-        edited.find(|(own, _)| *own == record).map(|(_, document)| document)
-    }
-
-    pub(super) fn take(
-        &mut self,
-        record: RecordId,
-        document: &Document,
-        changes: Vec<RawChange>,
-        chunks: Vec<ChunkId>,
-    ) {
-        let mut chunks = Some(chunks);
-        for change in changes {
-            let part = Part { record, change: change.0 };
-            self.drafts.push(Draft { part, chunks: chunks.take().unwrap_or_default() });
-        }
-        self.edited.push((record, document.clone()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Status, devices and the commands about them.
 
-use super::{Node, PendingFrame, Refusal, Then};
+use super::{Node, Owed, PendingFrame, Refusal, Then};
 use crate::command::{
     Answer, BehindRow, CategoryRow, DeviceRow, Failure, Problem, StatusReport, Wait,
 };
@@ -246,7 +246,7 @@ impl Node {
         let seed = self.random.bytes();
         let op = self.membership.author_rename(&self.config.device, device, name, &seed)?;
         let answer = Box::new(Answer::Done);
-        self.publish(now, op, Then::Answer { id, answer, wait: Wait::default() })?;
+        self.publish(now, op, Then::Answer(vec![Owed { id, answer, wait: Wait::default() }]))?;
         Ok(None)
     }
 

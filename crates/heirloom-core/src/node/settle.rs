@@ -4,7 +4,7 @@
 use super::arrears::haste_of;
 use super::entries::goes_on;
 use super::open::all_rows;
-use super::{Node, PendingAppend, PendingFrame, Then};
+use super::{Node, Owed, PendingAppend, PendingFrame, Then};
 use crate::collection::later::Haste;
 use crate::collection::verdicts::Court;
 use crate::collection::{self, Applied, Collection, Library, Opened};
@@ -256,13 +256,17 @@ impl Node {
     fn then(&mut self, now: Now, then: Then, last_own: Option<(LogId, u64)>, whole: bool) {
         match then {
             Then::Rest => {}
-            Then::Answer { id, .. } if !whole => self.reply(id, Err(failure::interrupted())),
-            Then::Answer { id, answer, wait } => match last_own {
-                Some(end) if wait.level != Level::Local => {
-                    self.answer_later(now, id, end, *answer, wait);
+            Then::Answer(all) => {
+                for Owed { id, answer, wait } in all {
+                    match last_own {
+                        _ if !whole => self.reply(id, Err(failure::interrupted())),
+                        Some(end) if wait.level != Level::Local => {
+                            self.answer_later(now, id, end, *answer, wait);
+                        }
+                        _ => self.reply(id, Ok(with_reached(*answer, true))),
+                    }
                 }
-                _ => self.reply(id, Ok(with_reached(*answer, true))),
-            },
+            }
             Then::Grant(id) => self.send_grant(id),
             Then::Acknowledge(id) => self.acknowledge(id),
             Then::WrittenAgain(records) => self.written_again(records),
@@ -302,7 +306,9 @@ impl Node {
             PendingFrame::Local(_) | PendingFrame::RosterOp(_) => true,
         }));
         match append.then {
-            Then::Answer { id, .. } => self.reply(id, Err(failure::append(error))),
+            Then::Answer(all) => {
+                self.reply_all(all.into_iter().map(|owed| owed.id), &failure::append(error));
+            }
             Then::Grant(id) | Then::Acknowledge(id) => self.membership.close(id),
             Then::Started => self.start_again_ms = Some(now.mono_ms + START_PAUSE_MS),
             Then::WrittenAgain(_) => self.giving_up_failed(),

@@ -31,4 +31,5 @@ mod pairing;
 mod stalls;
 mod starts;
 mod stranded;
+mod together;
 mod versions;

@@ -1,6 +1,7 @@
 //! Commands about versions of records: history, conflicts, and the way back.
 
-use super::records::{Edits, Manner, Named, Writing, category_of};
+use super::records::{Edits, Manner, Named, category_of};
+use super::writing::Writing;
 use super::{Node, Refusal};
 use crate::command::{Answer, Author, ConflictRow, Wait};
 use crate::dispute::{self, Dispute};

@@ -15,7 +15,8 @@ fn durable() -> (House, Input) {
     house.pass(2_000);
     let (category, assignments) = ("notes".to_owned(), texts(&["title=after"]));
     let set = Command::Set { category, id, assignments, wait: Wait::default() };
-    let effects = house.take_in(0, Input::Command { id: COMMAND, command: set });
+    house.take_in(0, Input::Command { id: COMMAND, command: set });
+    let effects = house.turn(0);
     let [Effect::Append { id, frames, .. }] = effects.as_slice() else {
         panic!("it wants one thing: {effects:?}")
     };
