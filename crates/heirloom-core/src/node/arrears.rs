@@ -28,28 +28,28 @@ pub(crate) struct Arrears {
     pace: Pace,
 }
 
-/// How many entries of others came of late.
+/// How many edits of others came of late.
 #[derive(Debug, Default)]
 struct Pace {
     /// When this moment began.
     since_ms: u64,
-    entries: usize,
-    /// Entries of the moment before.
+    edits: usize,
+    /// Edits of the moment before.
     before: usize,
 }
 
 impl Pace {
-    /// Counts entries; returns how many there were in this moment or the one
+    /// Counts edits; returns how many there were in this moment or the one
     /// before, whichever had more.
-    fn count(&mut self, now: Now, entries: usize) -> usize {
+    fn count(&mut self, now: Now, edits: usize) -> usize {
         const MOMENT_MS: u64 = limits::ARREARS_MOMENT_MS as u64;
         let passed = now.mono_ms.saturating_sub(self.since_ms);
         if passed >= MOMENT_MS {
-            let before = if passed < 2 * MOMENT_MS { self.entries } else { 0 };
-            *self = Self { since_ms: now.mono_ms, entries: 0, before };
+            let before = if passed < 2 * MOMENT_MS { self.edits } else { 0 };
+            *self = Self { since_ms: now.mono_ms, edits: 0, before };
         }
-        self.entries += entries;
-        self.entries.max(self.before)
+        self.edits += edits;
+        self.edits.max(self.before)
     }
 }
 
@@ -83,7 +83,8 @@ impl Node {
         if author == Some(self.device()) {
             return Haste::Now;
         }
-        match self.arrears.pace.count(now, run.len()) < self.config.arrears_from {
+        let edits = run.iter().map(|(_, entry)| edits_in(entry.bytes())).sum();
+        match self.arrears.pace.count(now, edits) < self.config.arrears_from {
             true => Haste::Now,
             false => haste_of(run),
         }
@@ -180,6 +181,14 @@ impl Node {
         self.heed(&applied);
         self.tell(storage, applied)
     }
+}
+
+/// Returns how many edits an entry may hold, by its size: one alone is seldom
+/// larger than 400 bytes, and each more is some 150.
+fn edits_in(entry: &[u8]) -> usize {
+    const FIRST_BYTES: usize = 400;
+    const EDIT_BYTES: usize = 150;
+    1 + entry.len().saturating_sub(FIRST_BYTES) / EDIT_BYTES
 }
 
 /// Returns whether entries are small enough to be noted.

@@ -38,7 +38,7 @@ impl Node {
             // What the start writes stands before the next append.
             self.append(Vec::new(), Vec::new(), Then::Started);
         }
-        if !self.is_giving_up() {
+        if self.may_edit_now() {
             self.edit_together(now, storage)?;
         }
         self.membership.expire(now);

@@ -2,7 +2,7 @@
 //! sent and stored once for all of them.
 
 use super::writing::{Extent, Writing};
-use super::{Node, Owed, Refusal, Then};
+use super::{Node, Owed, PendingAppend, Refusal, Then};
 use crate::command::{Answer, Command, Failure, Wait};
 use crate::failure;
 use crate::input::CommandId;
@@ -41,6 +41,14 @@ impl Node {
         }
         self.edit_together(now, storage)?;
         self.handle_command(now, storage, id, command)
+    }
+
+    /// Returns whether edits that are asked for are carried out at the end of a turn.
+    /// While others are on their way to the disk they would wait behind these, so
+    /// that they may as well wait for each other.
+    pub(super) fn may_edit_now(&self) -> bool {
+        let is_edit = |append: &PendingAppend| matches!(append.then, Then::Answer(_));
+        !self.is_giving_up() && !self.appends.values().any(is_edit)
     }
 
     /// Carries out the edits that are asked for and gives them to the disk.

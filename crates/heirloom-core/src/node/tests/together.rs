@@ -133,3 +133,18 @@ fn what_is_asked_next_finds_the_edit() {
     let effects = house.take_in(0, Input::Command { id: CommandId(2), command: show });
     assert_eq!(appends(&effects), [1], "it is on its way first");
 }
+
+#[test]
+fn edits_wait_for_those_that_are_on_their_way_and_share_the_next_entry() {
+    let mut house = House::of(&["phone"]);
+    let note = house.add(0, "notes", &["title=before"]);
+    house.take_in(0, set(1, &note, "first"));
+    let first = house.turn(0);
+    for number in 2..5 {
+        house.take_in(0, set(number, &note, &format!("title {number}")));
+        assert!(appends(&house.turn(0)).is_empty());
+    }
+    let effects = durable(&mut house, first);
+    assert_eq!((answers(&effects), appends(&effects)), (vec![(1, true)], vec![1]));
+    assert_eq!(answers(&durable(&mut house, effects)), [(2, true), (3, true), (4, true)]);
+}
