@@ -269,16 +269,19 @@ pub(crate) fn storage(error: &StorageError) -> Failure {
 }
 
 pub(crate) fn append(error: &AppendError) -> Failure {
-    let (code, fix) = match error {
+    match error {
         AppendError::Full => {
-            ("disk-full", "Free some space and try again. Everything saved before is safe.")
+            let fix = "Free some space and try again. Everything saved before is safe.";
+            failure(exit::FAILED, "disk-full", format!("Nothing was saved: {error}."), fix)
         }
-        AppendError::Failed(_) => (
-            "disk-failed",
-            "Check the disk. Everything saved before is safe; nothing of this was saved.",
-        ),
-    };
-    failure(exit::FAILED, code, format!("Nothing was saved: {error}."), fix)
+        // What a disk does not confirm may stand on it all the same.
+        AppendError::Failed(_) => {
+            let text = format!("It is not certain whether this was saved: {error}.");
+            let fix = "Check the disk, and look whether it is there before you try again. Everything \
+                       saved before is safe.";
+            failure(exit::FAILED, "disk-failed", text, fix)
+        }
+    }
 }
 
 pub(crate) fn interrupted() -> Failure {

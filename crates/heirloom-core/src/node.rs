@@ -175,6 +175,8 @@ pub struct Node {
     landed: Option<landed::Landed>,
     /// Whether what the disk has lost is being written again; commands wait for it.
     is_writing_again: bool,
+    /// Why the disk refused the last write, where it did.
+    refused: Option<String>,
     /// Whether the disk refused to have something given up.
     owes_giving_up: bool,
     /// The ends of logs that are to be given up; commands wait for that too.
@@ -543,7 +545,10 @@ impl Node {
     ) -> Result<(), StorageError> {
         let is_durable = result.is_ok();
         match (self.appends.remove(&id), result) {
-            (Some(append), Ok(lsns)) => self.land(now, append, lsns),
+            (Some(append), Ok(lsns)) => {
+                self.refused = None;
+                self.land(now, append, lsns);
+            }
             (Some(append), Err(error)) => self.append_failed(now, append, &error),
             (None, _) => {}
         }

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 
 /// Position of the last frame whose effects are in the index.
 pub(crate) const APPLIED: &[u8] = b"applied";
+/// The device whose index this is: one of another device of the account tells of
+/// the same records. Indexes of before 2026-12 do not say it.
+pub(crate) const OWNER: &[u8] = b"Owner";
 /// The version of the rows below. It stands beside the position, so that an
 /// index of another version is rebuilt from the log. Version 1 had none.
 const LAYOUT: u8 = 14;

@@ -4,6 +4,7 @@
 //! One that fails later is of no more use in this run: every further call
 //! fails, until [`Index::discard`] replaces it and the node fills it again.
 
+use crate::regular;
 use heirloom_core::storage::{Batch, Rows, StorageError};
 use std::fmt::Debug;
 use std::io;
@@ -240,17 +241,49 @@ fn open_or_rebuild(home: &Path, settings: Settings) -> Result<Opened, IndexError
         Ok(opened) => return Ok(opened),
         Err(error) => error,
     };
-    tracing::warn!(error = %refused, "the index does not open: its snapshots are removed");
-    if let Ok(1..) = remove_files(&folder, |name| name.starts_with("snap."))
-        && let Ok((backend, state)) = sled::open(&folder, settings)
+    tracing::warn!(error = %refused, "the index does not open: it is put aside");
+    let aside = set_aside(home).map_err(|error| IndexError(error.to_string()))?;
+    if let Some(aside) = aside
+        && copied_without_snapshots(&aside, &folder)
     {
+        if let Ok((backend, IndexState::Opened)) = sled::open(&folder, settings) {
+            return Ok((backend, IndexState::Repaired));
+        }
         // Without its snapshots sled may take a damaged file for an empty one.
-        let repaired = state == IndexState::Opened;
-        return Ok((backend, if repaired { IndexState::Repaired } else { IndexState::Rebuilt }));
+        remove_all(&folder).map_err(|error| IndexError(error.to_string()))?;
     }
-    tracing::warn!("the index is put aside and rebuilt");
-    set_aside(home).map_err(|error| IndexError(error.to_string()))?;
     Ok((sled::open(&folder, settings)?.0, IndexState::Rebuilt))
+}
+
+/// Copies an index that was put aside, but for its snapshots: it may be whole
+/// without them. Returns whether there were some, and there is such a copy now.
+fn copied_without_snapshots(aside: &Path, folder: &Path) -> bool {
+    match copy_without_snapshots(aside, folder) {
+        Ok(0) => false,
+        Ok(_) => true,
+        Err(error) => {
+            tracing::debug!(%error, "the index that was put aside is not tried again");
+            drop(remove_all(folder));
+            false
+        }
+    }
+}
+
+/// Returns how many snapshots were left out.
+fn copy_without_snapshots(from: &Path, to: &Path) -> io::Result<usize> {
+    std::fs::create_dir(to)?;
+    let mut left_out = 0;
+    for path in entries(from)? {
+        let name = path.file_name().unwrap_or_default();
+        if name.to_str().is_some_and(|name| name.starts_with("snap.")) {
+            left_out += 1;
+        } else if path.is_dir() {
+            left_out += copy_without_snapshots(&path, &to.join(name))?;
+        } else {
+            regular::copy(&path, &to.join(name))?;
+        }
+    }
+    Ok(left_out)
 }
 
 fn remove_files(folder: &Path, which: impl Fn(&str) -> bool) -> io::Result<usize> {
@@ -285,14 +318,17 @@ fn number_aside(name: &str) -> Option<u64> {
     Some(number.parse().unwrap_or(0))
 }
 
-/// Renames the index to `index-N.damaged` and removes the one that was put aside before.
-pub(crate) fn set_aside(home: &Path) -> io::Result<()> {
+/// Renames the index to `index-N.damaged` and removes the one that was put aside before;
+/// returns where it is now, if there was one.
+pub(crate) fn set_aside(home: &Path) -> io::Result<Option<PathBuf>> {
     let newest = remove_aside(home)?;
     let folder = home.join(FOLDER);
-    if folder.symlink_metadata().is_ok() {
-        std::fs::rename(&folder, home.join(format!("index-{}.damaged", newest + 1)))?;
+    if folder.symlink_metadata().is_err() {
+        return Ok(None);
     }
-    Ok(())
+    let aside = home.join(format!("index-{}.damaged", newest + 1));
+    std::fs::rename(&folder, &aside)?;
+    Ok(Some(aside))
 }
 
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -36,6 +36,15 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Copies a file to where none is.
+///
+/// # Errors
+/// As [`read`], and what the system reports of the copy.
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    io::copy(&mut open(from)?, &mut copy).map(|_| ())
+}
+
 /// Returns whether something else than a file stands there.
 pub(crate) fn is_irregular(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Irregular>())

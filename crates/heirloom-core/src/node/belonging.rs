@@ -105,8 +105,8 @@ impl Node {
         Ok(storage.get(&rows::key(table::LOG, &[&log.0]))?.is_some())
     }
 
-    /// Returns whether an index is certainly of another device than this one: it tells
-    /// of a log that the other wrote where the index was made.
+    /// Returns whether an index is certainly of another device than this one: it says
+    /// so, or it tells of a log that the other wrote where the index was made.
     ///
     /// # Errors
     /// When the index cannot be read.
@@ -114,6 +114,9 @@ impl Node {
         storage: &dyn Storage,
         device: DeviceId,
     ) -> Result<bool, StorageError> {
+        if let Some(owner) = storage.get(rows::OWNER)? {
+            return Ok(owner != device.0);
+        }
         let Some(account) = Self::indexed_account(storage)? else { return Ok(false) };
         let Some(LocalState::Incarnation(incarnation)) = local(storage, b"incarnation")? else {
             return Ok(false);

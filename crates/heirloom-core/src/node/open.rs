@@ -13,7 +13,7 @@ use crate::membership::Membership;
 use crate::random::Random;
 use crate::rows::{self, LogRow, table};
 use crate::storage::{Rows, Storage, StorageError};
-use crate::view::decode_row;
+use crate::view::{View, decode_row};
 use crate::waits::Waits;
 use heirloom_base::planted::{Bug, is_planted};
 use heirloom_base::{AccountId, ChunkId, Decode, DeviceId, Incarnation, LogId, Now, SpaceId, hash};
@@ -116,6 +116,7 @@ impl Node {
             landed: None,
             together: super::together::Together::default(),
             is_writing_again: false,
+            refused: None,
             owes_giving_up: false,
             leaving: BTreeMap::new(),
             owes_look_for_lost: false,
@@ -230,6 +231,7 @@ impl Node {
     /// # Errors
     /// When the index failed.
     pub fn start(&mut self, now: Now, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        self.own_index(storage)?;
         let (is_here, is_whole) = (self.settle_place(storage)?, self.settle_ground(storage)?);
         let continues = is_here && is_whole && !self.config.fresh_incarnation;
         let continues = continues || is_planted(Bug::ActorReused);
@@ -265,6 +267,16 @@ impl Node {
             self.started = true;
         }
         self.write_again(now, storage)
+    }
+
+    /// Has the index say whose it is, where it does not.
+    fn own_index(&self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        if storage.get(rows::OWNER)?.is_some() {
+            return Ok(());
+        }
+        let mut view = View::new(storage);
+        view.put_bytes(rows::OWNER.to_vec(), self.device().0.to_vec());
+        view.commit(None)
     }
 
     /// Gives receipts of the generation that the log names now.

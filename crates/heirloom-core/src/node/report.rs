@@ -38,6 +38,7 @@ impl Node {
         problems.extend(self.quarantine_problem(&aside));
         problems.extend(lost_problem(self.entries_lost(storage)?));
         problems.extend(self.coming_problem(now));
+        problems.extend(self.refused.as_deref().map(refused_problem));
         Ok(Answer::Status(StatusReport {
             account_id: self.account.to_string(),
             device_id: self.device().to_string(),
@@ -322,6 +323,14 @@ impl Node {
 fn kept_seen(storage: &dyn Storage, device: DeviceId) -> Result<Option<u64>, Refusal> {
     let bytes = storage.get(&rows::key(table::SEEN, &[&device.0]))?;
     Ok(bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))))
+}
+
+fn refused_problem(reason: &str) -> Problem {
+    Problem {
+        code: "disk-failed".to_owned(),
+        text: format!("The disk refused the last write: {reason}."),
+        fix: "Check the disk: what was saved before is safe.".to_owned(),
+    }
 }
 
 fn lost_problem(entries: u64) -> Option<Problem> {

@@ -299,6 +299,9 @@ impl Node {
 
     pub(super) fn append_failed(&mut self, now: Now, append: PendingAppend, error: &AppendError) {
         tracing::error!(%error, "the log refused a write");
+        if let AppendError::Failed(reason) = error {
+            self.refused = Some(reason.clone());
+        }
         self.replication.refused(now);
         self.collection.abandon();
         self.prelude.extend(append.frames.into_iter().filter(|frame| match frame {

@@ -51,11 +51,13 @@ impl Host {
                 was_relayed.then(|| Input::Way { device, relayed: false, addresses: Vec::new() })
             }
             NetworkEvent::SyncUp { device } => {
+                tracing::debug!(device = %device.short(), "a conversation begins");
                 self.introductions.over(device);
                 self.connected.insert(device);
                 Some(Input::PeerUp { device })
             }
             NetworkEvent::SyncDown { device } => {
+                tracing::debug!(device = %device.short(), "a conversation ended");
                 self.outbox.forget(device);
                 self.connected.remove(&device);
                 Some(Input::PeerDown { device })

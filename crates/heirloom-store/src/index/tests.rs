@@ -270,6 +270,30 @@ fn a_cut_index_never_answers_with_a_wrong_value() {
 }
 
 #[test]
+fn an_index_that_does_not_open_is_kept() {
+    for damage in ["halved", "zeroed", "garbage"] {
+        let home = tempfile::tempdir().unwrap();
+        filled(home.path());
+        let path = home.path().join(FOLDER).join("db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        match damage {
+            "halved" => bytes.truncate(bytes.len() / 2),
+            "zeroed" => bytes.fill(0),
+            _ => bytes.fill(0xa5),
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let index = Index::open(home.path(), SETTINGS);
+        assert_eq!(
+            (index.state(), rows(index.backend().as_ref())),
+            (IndexState::Rebuilt, Model::new())
+        );
+        // The engine may have written to it before it gave up.
+        let kept = home.path().join("index-1.damaged").join("db");
+        assert!(kept.is_file(), "{damage}");
+    }
+}
+
+#[test]
 fn flipped_bits_and_zeroed_blocks_never_make_a_wrong_value() {
     let source = tempfile::tempdir().unwrap();
     let model = filled(source.path());

@@ -108,3 +108,11 @@ fn a_clock_that_was_ahead_is_said() {
     house.now.wall_ms += 43_200_000;
     assert!(!codes(&mut house).contains(&"clock-ahead".to_owned()));
 }
+
+#[test]
+fn an_index_says_whose_it_is() {
+    let house = House::of(&["phone", "desk"]);
+    let [phone, desk] = [0, 1].map(|device| &house.devices[device].storage);
+    assert!(!Node::is_index_of_another(phone, house.id(0)).unwrap());
+    assert!(Node::is_index_of_another(desk, house.id(0)).unwrap());
+}

@@ -148,3 +148,30 @@ fn edits_wait_for_those_that_are_on_their_way_and_share_the_next_entry() {
     assert_eq!((answers(&effects), appends(&effects)), (vec![(1, true)], vec![1]));
     assert_eq!(answers(&durable(&mut house, effects)), [(2, true), (3, true), (4, true)]);
 }
+
+#[test]
+fn what_a_disk_does_not_confirm_is_not_called_unsaved_and_the_status_names_it() {
+    let mut house = House::of(&["phone"]);
+    let note = house.add(0, "notes", &["title=before"]);
+    let codes = |house: &mut House| {
+        let effects =
+            house.take_in(0, Input::Command { id: CommandId(7), command: Command::Status });
+        let Some(Effect::Reply { result, .. }) = effects.first() else { panic!("{effects:?}") };
+        let Ok(Answer::Status(status)) = &**result else { panic!("{result:?}") };
+        status.problems.iter().map(|problem| problem.code.clone()).collect::<Vec<_>>()
+    };
+    house.take_in(0, set(1, &note, "after"));
+    let effects = house.turn(0);
+    let Some(Effect::Append { id, .. }) = effects.first() else { panic!("{effects:?}") };
+    let error = AppendError::Failed("it does not answer".to_owned());
+    let effects = house.take_in(0, Input::Appended { id: *id, result: Err(error) });
+    let Some(Effect::Reply { result, .. }) = effects.first() else { panic!("{effects:?}") };
+    let Err(failure) = &**result else { panic!("{result:?}") };
+    assert!(failure.text.starts_with("It is not certain"), "{}", failure.text);
+    assert!(codes(&mut house).contains(&"disk-failed".to_owned()));
+    house.turn(0);
+    house.take_in(0, set(2, &note, "after"));
+    let effects = house.turn(0);
+    durable(&mut house, effects);
+    assert!(!codes(&mut house).contains(&"disk-failed".to_owned()));
+}
