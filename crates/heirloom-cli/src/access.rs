@@ -7,7 +7,7 @@ use heirloom_base::limits;
 use heirloom_core::command::{Answer, Command, Failure};
 use heirloom_node::{IN_USE, LocalNode};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long the folder's lock is waited for before the node is asked again.
@@ -15,8 +15,8 @@ const LOCK_TURN: Duration = Duration::from_millis(50);
 
 /// A node that carries out commands.
 pub(crate) enum Access {
-    /// The running one.
-    Running(Client),
+    /// The running one of a folder.
+    Running(Box<Client>, PathBuf),
     /// One without a network, inside this program.
     Stopped(Box<LocalNode>),
 }
@@ -27,7 +27,7 @@ impl Access {
         let end = Instant::now() + Duration::from_millis(limits::LOCK_WAIT_MS_MAX as u64);
         loop {
             if let Some(client) = connect(home).await? {
-                return Ok(Self::Running(client));
+                return Ok(Self::Running(Box::new(client), home.to_owned()));
             }
             if !heirloom_node::has_account(home) {
                 return Err(nothing_here(home));
@@ -57,13 +57,58 @@ impl Access {
         ))
     }
 
-    /// Has one command carried out.
+    /// Has one command carried out. What only reads is asked once more where the
+    /// node ended meanwhile, as that of `recover` does: of another, or of the store.
     pub(crate) async fn run(&mut self, command: Command) -> Result<Answer, Failure> {
+        let (client, home) = match self {
+            Self::Running(client, home) => (client, home.clone()),
+            Self::Stopped(node) => return node.run(command),
+        };
+        let again = only_reads(&command).then(|| command.clone());
+        let failure = match client.request(command).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => Failure::from(error),
+        };
+        let Some(command) = again.filter(|_| has_ended(&failure)) else { return Err(failure) };
+        *self = Self::open(&home).await?;
         match self {
-            Self::Running(client) => Ok(client.request(command).await?),
+            Self::Running(client, _) => Ok(client.request(command).await?),
             Self::Stopped(node) => node.run(command),
         }
     }
+}
+
+/// Returns whether a command may be given twice.
+fn only_reads(command: &Command) -> bool {
+    match command {
+        Command::Status
+        | Command::Digest
+        | Command::Devices
+        | Command::List { .. }
+        | Command::Occurrences(_)
+        | Command::Show { .. }
+        | Command::History { .. }
+        | Command::Conflicts { .. }
+        | Command::Export { .. }
+        | Command::Quarantine { .. } => true,
+        Command::Rename { .. }
+        | Command::Revoke { .. }
+        | Command::Accept { .. }
+        | Command::Reset { .. }
+        | Command::Invite { .. }
+        | Command::Sync { .. }
+        | Command::Add { .. }
+        | Command::Set { .. }
+        | Command::Delete { .. }
+        | Command::Restore { .. }
+        | Command::Resolve { .. }
+        | Command::Import { .. } => false,
+    }
+}
+
+/// Returns whether a node did not answer because it ended.
+fn has_ended(failure: &Failure) -> bool {
+    ["node-connection-lost", "node-stopping"].contains(&failure.code.as_str())
 }
 
 async fn connect(home: &Path) -> Result<Option<Client>, Failure> {

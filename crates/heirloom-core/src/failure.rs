@@ -77,6 +77,15 @@ pub(crate) fn no_device(device: &str) -> Failure {
     failure(exit::FAILED, "not-found", text, "See `heirloom devices list`.")
 }
 
+/// A device that is meant by less of its id than taking it out asks for.
+pub(crate) fn short_id(device: &str, digits: usize, id: &str) -> Failure {
+    let text = format!(
+        "No device of this account is called {device:?}, and of an id at least {digits} digits \
+         are needed to take a device out."
+    );
+    failure(exit::FAILED, "not-found", text, &format!("Say {id} if you mean that device."))
+}
+
 pub(crate) fn already_out(device: &str) -> Failure {
     let text = format!("Device {device:?} is out of the account already.");
     failure(exit::FAILED, "already-out", text, "See `heirloom devices list`.")

@@ -18,7 +18,7 @@ impl Node {
         id: CommandId,
         device: &str,
     ) -> Result<Option<Answer>, Refusal> {
-        let device = self.find_device(device)?;
+        let device = self.find_device_surely(device)?;
         if device == self.device() {
             let text = "A device cannot take itself out.".to_owned();
             return Err(failure::usage(text, "Give the command on another device.").into());

@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Copies on other devices that make a record safe, where there are so many devices.
 const SAFE_COPIES: usize = 2;
 
-/// Hex digits that an id is shortened to at the most.
+/// Hex digits that an id is shortened to at the most where a device is taken out: a
+/// name that was mistyped is not to be another's id.
 const PREFIX_MIN: usize = 4;
 
 impl Node {
@@ -195,23 +196,36 @@ impl Node {
     /// Finds the device that an id prefix or a name means. A name goes on with
     /// the device that is in: one that was out comes back as another one.
     pub(super) fn find_device(&self, wanted: &str) -> Result<DeviceId, Refusal> {
-        self.find_device_where(wanted, &|device| self.membership.is_peer(device))
+        self.find_device_where(wanted, 1, &|device| self.membership.is_peer(device))
+    }
+
+    /// As [`Node::find_device`], but a short prefix of its id is not enough.
+    pub(super) fn find_device_surely(&self, wanted: &str) -> Result<DeviceId, Refusal> {
+        let is_peer = |device| self.membership.is_peer(device);
+        let found = self.find_device_where(wanted, PREFIX_MIN, &is_peer);
+        match self.find_device(wanted) {
+            Ok(device) if found.is_err() => {
+                Err(failure::short_id(wanted, PREFIX_MIN, &device.short()).into())
+            }
+            Ok(_) | Err(_) => found,
+        }
     }
 
     /// As [`Node::find_device`], but of several the one that is out.
     pub(super) fn find_device_out(&self, wanted: &str) -> Result<DeviceId, Refusal> {
-        self.find_device_where(wanted, &|device| !self.membership.is_peer(device))
+        self.find_device_where(wanted, 1, &|device| !self.membership.is_peer(device))
     }
 
     fn find_device_where(
         &self,
         wanted: &str,
+        shortest: usize,
         is_meant: &dyn Fn(DeviceId) -> bool,
     ) -> Result<DeviceId, Refusal> {
         let devices = self.membership.roster.state().devices.keys().copied();
         let matches: Vec<DeviceId> = devices
             .filter(|device| {
-                let by_id = wanted.len() >= PREFIX_MIN && device.to_string().starts_with(wanted);
+                let by_id = wanted.len() >= shortest && device.to_string().starts_with(wanted);
                 by_id || self.membership.name(*device).as_deref() == Some(wanted)
             })
             .collect();

@@ -278,14 +278,19 @@ fn a_disk_that_stays_full_is_told_as_the_cause() {
 }
 
 #[test]
-fn a_device_is_meant_by_its_whole_name_or_by_four_digits_of_its_id() {
+fn a_device_is_meant_by_its_whole_name_or_its_id_and_taken_out_by_four_digits_of_it() {
     let house = House::of(&["phone", "desk"]);
     let id = house.id(1).to_string();
     let found = |wanted: &str| house.node(0).find_device(wanted).ok();
+    let surely = |wanted: &str| house.node(0).find_device_surely(wanted).ok();
     for wanted in [&id, &id[..4], "desk"] {
-        assert_eq!(found(wanted), Some(house.id(1)));
+        assert_eq!((found(wanted), surely(wanted)), (Some(house.id(1)), Some(house.id(1))));
     }
-    for wanted in [&id[..3], &id[..1], "des", ""] {
-        assert_eq!(found(wanted), None, "{wanted:?}");
+    assert_eq!((found(&id[..3]), surely(&id[..3])), (Some(house.id(1)), None));
+    for wanted in ["des", ""] {
+        assert_eq!((found(wanted), surely(wanted)), (None, None), "{wanted:?}");
     }
+    let refused = house.node(0).find_device_surely(&id[..3]).unwrap_err();
+    let Refusal::Failure(failure) = refused else { panic!("{refused:?}") };
+    assert!(failure.text.contains("4 digits"), "{}", failure.text);
 }
