@@ -31,6 +31,7 @@ mod checkpoints;
 mod clocks;
 mod conduct;
 mod damage;
+mod deferred;
 mod disowned;
 mod entries;
 mod exchange;
@@ -304,6 +305,7 @@ impl Node {
     ) -> Result<(), StorageError> {
         self.conduct.now = now;
         self.settle_landed(now, storage)?;
+        self.take_deferred(now, storage)?;
         self.owes_turn = true;
         let is_conversation =
             matches!(input, Input::PeerUp { .. } | Input::PeerDown { .. } | Input::Frame { .. });

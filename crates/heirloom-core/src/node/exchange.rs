@@ -5,7 +5,7 @@ use super::{Node, PendingFrame, Then};
 use crate::command::{Event, Failure};
 use crate::dialer::{Dial, Source};
 use crate::failure;
-use crate::input::{Effect, Input};
+use crate::input::Effect;
 use crate::local::LocalState;
 use crate::rows::{self, table};
 use crate::storage::{Storage, StorageError};
@@ -29,11 +29,8 @@ impl Node {
         self.owes_turn = false;
         self.conduct.now = now;
         self.settle_landed(now, storage)?;
-        if self.started && !self.is_giving_up() {
-            for input in std::mem::take(&mut self.deferred) {
-                self.route(now, storage, input)?;
-            }
-        } else if self.start_again_ms.is_some_and(|due| due <= now.mono_ms) {
+        self.take_deferred(now, storage)?;
+        if !self.started && self.start_again_ms.is_some_and(|due| due <= now.mono_ms) {
             self.start_again_ms = None;
             // What the start writes stands before the next append.
             self.append(Vec::new(), Vec::new(), Then::Started);
@@ -67,19 +64,6 @@ impl Node {
         self.dial(now);
         self.say_pairing(now);
         Ok(())
-    }
-
-    /// Keeps what a conversation brings until the start is recorded.
-    pub(super) fn defer(&mut self, input: Input) {
-        if let Input::PeerDown { device } = input {
-            return self.deferred.retain(|earlier| speaker(earlier) != Some(device));
-        }
-        match speaker(&input) {
-            Some(device) if self.deferred.len() >= limits::DEFERRED_MAX => {
-                self.effect(Effect::Disconnect { device });
-            }
-            Some(_) | None => self.deferred.push(input),
-        }
     }
 
     /// Carries out what the replication wants; entries to be stored are gathered.
@@ -527,30 +511,6 @@ fn roster_messages(ops: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
         }
     }
     messages
-}
-
-/// Returns whose conversation an input is of.
-fn speaker(input: &Input) -> Option<DeviceId> {
-    match input {
-        Input::PeerUp { device } | Input::PeerDown { device } | Input::Frame { device, .. } => {
-            Some(*device)
-        }
-        Input::Command { .. }
-        | Input::ChunksLost { .. }
-        | Input::Hello { .. }
-        | Input::HelloAnswer { .. }
-        | Input::Pairing { .. }
-        | Input::PairingClosed { .. }
-        | Input::Appended { .. }
-        | Input::Fetched { .. }
-        | Input::Listening { .. }
-        | Input::NetworkChanged { .. }
-        | Input::Seen { .. }
-        | Input::Reached { .. }
-        | Input::Coming { .. }
-        | Input::Broke { .. }
-        | Input::Way { .. } => None,
-    }
 }
 
 #[cfg(test)]

@@ -80,6 +80,31 @@ fn a_start_that_the_disk_refused_is_recorded_later_and_conversations_begin() {
 }
 
 #[test]
+fn what_is_heard_with_the_news_of_the_start_comes_behind_what_was_heard_before() {
+    for ends in [false, true] {
+        let mut starting = Starting::new();
+        let (device, now) = (starting.phone, starting.now);
+        let (id, frames) = starting.append().unwrap();
+        starting.input(Input::PeerUp { device });
+        let lsns = (0..frames as u64).map(|number| Lsn(1_000 + number)).collect();
+        let (node, storage) = (&mut starting.node, &mut starting.storage);
+        node.take_in(now, storage, Input::Appended { id, result: Ok(lsns) }).unwrap();
+        let next = match ends {
+            true => Input::PeerDown { device },
+            false => Input::Frame { device, bytes: vec![0] },
+        };
+        node.take_in(now, storage, next).unwrap();
+        let told: Vec<Effect> = std::iter::from_fn(|| node.poll_effect()).collect();
+        let greets =
+            |effect: &Effect| matches!(effect, Effect::Send { device: to, .. } if *to == device);
+        assert!(told.iter().any(greets), "the conversation has begun: {told:?}");
+        node.handle_timeout(now, storage).unwrap();
+        let after: Vec<Effect> = std::iter::from_fn(|| node.poll_effect()).collect();
+        assert!(!ends || !after.iter().any(greets), "and it has ended: {after:?}");
+    }
+}
+
+#[test]
 fn what_is_heard_before_the_start_is_recorded_is_bounded_and_ends_with_its_conversation() {
     let mut starting = Starting::new();
     starting.refuse();
