@@ -27,6 +27,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::{Keypair, PublicKey};
 use libp2p::swarm::{self, Swarm, SwarmEvent};
 use libp2p::{PeerId, Transport, TransportError, mdns, noise, relay, tcp, yamux};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -99,6 +100,11 @@ pub(crate) async fn start(
 }
 
 /// TCP and circuits through relays, metered below Noise and Yamux.
+/// For how long the system sends again what nobody acknowledges, also of a connection
+/// that was closed here: while it does, the same two ports make no other connection,
+/// which is what devices behind routers try when their addresses have changed.
+const UNHEARD: Duration = Duration::from_secs(30);
+
 fn transport(
     keys: &Keypair,
     meters: &Meters,
@@ -111,6 +117,10 @@ fn transport(
     let (raw, relayed, proven) = (meters.clone(), meters.clone(), meters.clone());
     let tcp_config = tcp::Config::default().nodelay(true).listen_backlog(limits::BACKLOG_MAX);
     let tcp = tcp::tokio::Transport::new(tcp_config).map(move |socket, point| {
+        let limit = u32::try_from(UNHEARD.as_millis()).unwrap_or(u32::MAX);
+        if let Err(error) = set_tcp_user_timeout(&socket.0, limit) {
+            tracing::debug!(%error, "the system keeps what is not acknowledged as long as it likes");
+        }
         let local = socket.0.local_addr().ok().map(|address| address.ip());
         raw.meter(socket, local, &point)
     });
