@@ -1,14 +1,22 @@
 //! One sealed chunk: a suite byte and the sealed, padded piece.
+//!
+//! Values of records are sealed with ChaCha20-Poly1305, and originals, of which there
+//! are gigabytes, with AES-256-GCM, which processors have instructions for. Either
+//! is opened wherever it stands.
 
 use crate::error::BlobError;
 use crate::padding::padded;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use heirloom_base::{ChunkId, ChunkRef, hash, limits};
+use ring::aead::{self, AES_256_GCM, Aad, LessSafeKey, UnboundKey};
 use zeroize::Zeroizing;
 
 /// ChaCha20-Poly1305 (RFC 8439).
 const SUITE_CHACHA: u8 = 1;
+/// AES-256-GCM (NIST SP 800-38D).
+const SUITE_AES: u8 = 2;
+/// Bytes of the tag of either.
 const TAG_BYTES: usize = 16;
 /// Bytes that a sealed chunk has beside its padded piece.
 pub(crate) const OVERHEAD_BYTES: usize = 1 + TAG_BYTES;
@@ -36,8 +44,35 @@ pub(crate) fn seal_piece(account_key: &[u8; 32], piece: &[u8]) -> (ChunkRef, Vec
     (ChunkRef { id: ChunkId(hash::plain(&bytes)), plain, length }, bytes)
 }
 
+/// Seals a piece of an original: at most [`limits::CHUNK_BYTES_MAX`] bytes. The same
+/// key and piece give the same chunk, of another suite than [`crate::seal()`] makes.
+///
+/// # Panics
+/// When the piece is longer.
+#[must_use]
+pub fn seal_piece_of_original(account_key: &[u8; 32], piece: &[u8]) -> (ChunkRef, Vec<u8>) {
+    assert!(piece.len() <= limits::CHUNK_BYTES_MAX, "a piece of {} bytes", piece.len());
+    let plain = hash::keyed(account_key, "chunk/plain", &[piece]);
+    let length = padded(piece.len());
+    let mut bytes = Vec::with_capacity(OVERHEAD_BYTES + length);
+    bytes.push(SUITE_AES);
+    bytes.extend_from_slice(piece);
+    bytes.resize(1 + length, 0);
+    let (_, sealed) = bytes.split_at_mut(1);
+    let tag = aes(account_key, &plain)
+        .seal_in_place_separate_tag(zero_nonce(), Aad::from([SUITE_AES]), sealed)
+        .expect("a piece is far below the cipher's limit of 64 GiB");
+    bytes.extend_from_slice(tag.as_ref());
+    let length = u32::try_from(piece.len()).expect("a piece is at most 1 MiB");
+    (ChunkRef { id: ChunkId(hash::plain(&bytes)), plain, length }, bytes)
+}
+
 /// Opens a chunk and checks everything that its reference says.
-pub(crate) fn open_piece(
+///
+/// # Errors
+/// When the bytes are not the chunk that the reference names, or do not open to the
+/// piece that it tells of.
+pub fn open_piece(
     account_key: &[u8; 32],
     chunk: &ChunkRef,
     bytes: &[u8],
@@ -46,14 +81,22 @@ pub(crate) fn open_piece(
         return Err(BlobError::Damaged(chunk.id));
     }
     let (suite, sealed) = bytes.split_first().ok_or(BlobError::Sealed(chunk.id))?;
-    if *suite != SUITE_CHACHA {
-        return Err(BlobError::Suite { id: chunk.id, suite: *suite });
-    }
-    let payload = Payload { msg: sealed, aad: &[SUITE_CHACHA] };
-    let mut piece = cipher(account_key, &chunk.plain)
-        .decrypt(&fixed_nonce(), payload)
-        .map(Zeroizing::new)
-        .map_err(|_| BlobError::Sealed(chunk.id))?;
+    let mut piece = match *suite {
+        SUITE_CHACHA => cipher(account_key, &chunk.plain)
+            .decrypt(&fixed_nonce(), Payload { msg: sealed, aad: &[SUITE_CHACHA] })
+            .map(Zeroizing::new)
+            .map_err(|_| BlobError::Sealed(chunk.id))?,
+        SUITE_AES => {
+            let mut piece = Zeroizing::new(sealed.to_vec());
+            let opened = aes(account_key, &chunk.plain)
+                .open_in_place(zero_nonce(), Aad::from([SUITE_AES]), &mut piece)
+                .map(|opened| opened.len())
+                .map_err(|_| BlobError::Sealed(chunk.id))?;
+            piece.truncate(opened);
+            piece
+        }
+        suite => return Err(BlobError::Suite { id: chunk.id, suite }),
+    };
     let length = chunk.length as usize;
     if length > limits::CHUNK_BYTES_MAX || padded(length) != piece.len() {
         return Err(BlobError::ChunkLength(chunk.id));
@@ -68,6 +111,16 @@ pub(crate) fn open_piece(
 fn cipher(account_key: &[u8; 32], plain: &[u8; 32]) -> ChaCha20Poly1305 {
     let key = Zeroizing::new(hash::keyed(account_key, "chunk/key", &[plain]));
     ChaCha20Poly1305::new(&Key::from(*key))
+}
+
+fn aes(account_key: &[u8; 32], plain: &[u8; 32]) -> LessSafeKey {
+    let key = Zeroizing::new(hash::keyed(account_key, "chunk/key/2", &[plain]));
+    let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("the key has 32 bytes");
+    LessSafeKey::new(key)
+}
+
+fn zero_nonce() -> aead::Nonce {
+    aead::Nonce::assume_unique_for_key([0; 12])
 }
 
 /// Every key seals exactly one piece, because it derives from the piece.

@@ -11,6 +11,10 @@
 //! and the whole hash agree. A device without the account's key still checks
 //! what it holds with [`verify_chunk`].
 //!
+//! What is kept byte for byte and may be long, an original, goes piece by piece:
+//! [`cuts`] says where, [`seal_piece_of_original`] seals one, and [`Assembly`] makes
+//! the [`Manifest`] of all, which is a blob again.
+//!
 //! Equal pieces of one account give equal chunks, so that a photo is stored
 //! once; another account's key gives other chunks, so that nobody outside can
 //! confirm a guess. No epoch takes part: the name from which a key derives
@@ -19,12 +23,14 @@
 mod chunk;
 mod error;
 mod open;
+mod original;
 mod padding;
 mod seal;
 
-pub use chunk::verify_chunk;
+pub use chunk::{open_piece, seal_piece_of_original, verify_chunk};
 pub use error::BlobError;
 pub use open::open;
+pub use original::{Assembly, Manifest, PIECES_MAX, cuts};
 pub use seal::{BLOB_BYTES_MAX, Sealed, seal};
 
 /// Bytes that a sealed chunk has at most: a padded piece, its suite byte and its tag.

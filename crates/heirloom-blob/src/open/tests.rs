@@ -109,11 +109,11 @@ fn a_missing_chunk_is_named() {
 fn a_chunk_of_a_later_suite_is_named_as_such() {
     let mut sealed = seal(&KEY, b"a photo");
     let mut chunk = sealed.chunks[0].1.clone();
-    chunk[0] = 2;
+    chunk[0] = 3;
     let id = ChunkId(hash::plain(&chunk));
     sealed.blob.chunks[0].id = id;
     let result = open(&KEY, &sealed.blob, |_| Some(chunk.clone()));
-    assert_eq!(result, Err(BlobError::Suite { id, suite: 2 }));
+    assert_eq!(result, Err(BlobError::Suite { id, suite: 3 }));
     sealed.blob.chunks[0].id = ChunkId(hash::plain(&[]));
     let result = open(&KEY, &sealed.blob, |_| Some(Vec::new()));
     assert_eq!(result, Err(BlobError::Sealed(ChunkId(hash::plain(&[])))));
