@@ -67,7 +67,8 @@ impl Decode for Manifest {
 }
 
 /// Makes the manifest of an original from its pieces, in their order; also of one
-/// that was put together again, to compare.
+/// that was put together again, to compare. Sealing may take place elsewhere, later:
+/// what was read and what it was sealed as are told apart.
 #[derive(Debug, Clone, Default)]
 pub struct Assembly {
     hasher: blake3::Hasher,
@@ -76,10 +77,14 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Takes in the next piece and the chunk that it was sealed as.
-    pub fn push(&mut self, piece: &[u8], chunk: ChunkRef) {
-        self.hasher.update(piece);
-        self.size += piece.len() as u64;
+    /// Takes in the next bytes of the original.
+    pub fn read(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// Takes in the chunk that the next piece was sealed as.
+    pub fn sealed(&mut self, chunk: ChunkRef) {
         self.pieces.push(chunk);
     }
 

@@ -11,6 +11,8 @@
 //! the network, and whose results go in again. [`LocalNode`] is the same node
 //! without a network, for a command where no daemon runs. [`join`] and
 //! [`recover`] meet a device first, and only what it grants becomes a folder.
+//! [`keep_original`] reads a photo or a video into the chunks of a store; no
+//! command does so yet.
 
 mod admission;
 mod clock;
@@ -26,6 +28,7 @@ mod local;
 mod meeting;
 mod obstacles;
 mod options;
+mod originals;
 mod randomness;
 mod serving;
 mod signals;
@@ -41,6 +44,7 @@ pub use obstacles::barred;
 pub use options::{
     Account, JoinOptions, Joined, Ready, RecoverOptions, Recovered, UpEvent, UpOptions,
 };
+pub use originals::{KeepError, keep_original};
 pub use up::up;
 
 #[cfg(test)]

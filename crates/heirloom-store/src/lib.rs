@@ -41,5 +41,5 @@ pub use index::{IndexKind, IndexState, quiet_panics};
 pub use lock::{HomeLock, LockError};
 pub use log::{AppendError, Damage, DamagedFile, Frames, LogReader, Recovery};
 pub use queue::{AppendQueue, AppendRequest, Appended, GROUP_BYTES_MAX, GROUP_REQUESTS_MAX};
-pub use regular::read as read_file;
+pub use regular::{open as open_file, read as read_file};
 pub use store::{OpenError, Problem, Sizes, Store, StoreOptions};

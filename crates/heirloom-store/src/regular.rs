@@ -11,8 +11,8 @@ use std::path::Path;
 /// Opens a file for reading.
 ///
 /// # Errors
-/// What the system reports, or [`is_irregular`].
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+/// What the system reports; of a FIFO, a socket or a device that it is no file.
+pub fn open(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().read(true), path)
 }
 
