@@ -44,27 +44,26 @@ pub(crate) fn seal_piece(account_key: &[u8; 32], piece: &[u8]) -> (ChunkRef, Vec
     (ChunkRef { id: ChunkId(hash::plain(&bytes)), plain, length }, bytes)
 }
 
-/// Seals a piece of an original: at most [`limits::CHUNK_BYTES_MAX`] bytes. The same
-/// key and piece give the same chunk, of another suite than [`crate::seal()`] makes.
+/// Seals a piece of an original, of at most [`limits::CHUNK_BYTES_MAX`] bytes, where it
+/// stands: behind one byte of `buffer`, which is the chunk afterwards. The same key and
+/// piece give the same chunk, of another suite than [`crate::seal()`] makes.
 ///
 /// # Panics
-/// When the piece is longer.
-#[must_use]
-pub fn seal_piece_of_original(account_key: &[u8; 32], piece: &[u8]) -> (ChunkRef, Vec<u8>) {
-    assert!(piece.len() <= limits::CHUNK_BYTES_MAX, "a piece of {} bytes", piece.len());
+/// When the buffer is empty or the piece is longer.
+pub fn seal_piece_of_original(account_key: &[u8; 32], buffer: &mut Vec<u8>) -> ChunkRef {
+    let length = buffer.len().checked_sub(1).expect("the piece stands behind one byte");
+    assert!(length <= limits::CHUNK_BYTES_MAX, "a piece of {length} bytes");
+    buffer.resize(1 + padded(length), 0);
+    let (suite, padded_piece) = buffer.split_at_mut(1);
+    suite.fill(SUITE_AES);
+    let piece = padded_piece.get(..length).unwrap_or_default();
     let plain = hash::keyed(account_key, "chunk/plain", &[piece]);
-    let length = padded(piece.len());
-    let mut bytes = Vec::with_capacity(OVERHEAD_BYTES + length);
-    bytes.push(SUITE_AES);
-    bytes.extend_from_slice(piece);
-    bytes.resize(1 + length, 0);
-    let (_, sealed) = bytes.split_at_mut(1);
     let tag = aes(account_key, &plain)
-        .seal_in_place_separate_tag(zero_nonce(), Aad::from([SUITE_AES]), sealed)
+        .seal_in_place_separate_tag(zero_nonce(), Aad::from([SUITE_AES]), padded_piece)
         .expect("a piece is far below the cipher's limit of 64 GiB");
-    bytes.extend_from_slice(tag.as_ref());
-    let length = u32::try_from(piece.len()).expect("a piece is at most 1 MiB");
-    (ChunkRef { id: ChunkId(hash::plain(&bytes)), plain, length }, bytes)
+    buffer.extend_from_slice(tag.as_ref());
+    let length = u32::try_from(length).expect("a piece is at most 1 MiB");
+    ChunkRef { id: ChunkId(hash::plain(buffer)), plain, length }
 }
 
 /// Opens a chunk and checks everything that its reference says.

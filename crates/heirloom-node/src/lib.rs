@@ -11,7 +11,7 @@
 //! the network, and whose results go in again. [`LocalNode`] is the same node
 //! without a network, for a command where no daemon runs. [`join`] and
 //! [`recover`] meet a device first, and only what it grants becomes a folder.
-//! [`keep_original`] reads a photo or a video into the chunks of a store; no
+//! [`keep_originals`] reads photos and videos into the chunks of a store; no
 //! command does so yet.
 
 mod admission;
@@ -44,7 +44,7 @@ pub use obstacles::barred;
 pub use options::{
     Account, JoinOptions, Joined, Ready, RecoverOptions, Recovered, UpEvent, UpOptions,
 };
-pub use originals::{KeepError, keep_original};
+pub use originals::{KeepError, OriginalFile, keep_originals};
 pub use up::up;
 
 #[cfg(test)]

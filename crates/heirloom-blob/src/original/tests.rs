@@ -1,11 +1,17 @@
 use super::*;
-use crate::{BlobError, SEALED_BYTES_MAX, open, open_piece, seal_piece_of_original, verify_chunk};
+use crate::{BlobError, SEALED_BYTES_MAX, open, open_piece, verify_chunk};
 use heirloom_base::ChunkId;
 use heirloom_base::id::to_hex;
 use proptest::prelude::*;
 
 const KEY: [u8; 32] = [7; 32];
 const PIECE: usize = limits::CHUNK_BYTES_MAX;
+
+fn seal_piece_of_original(key: &[u8; 32], piece: &[u8]) -> (ChunkRef, Vec<u8>) {
+    let mut buffer = [&[0], piece].concat();
+    let reference = crate::seal_piece_of_original(key, &mut buffer);
+    (reference, buffer)
+}
 
 fn sealed(bytes: &[u8], start: Option<u64>) -> (Manifest, Vec<(ChunkId, Vec<u8>)>) {
     let (mut assembly, mut chunks) = (Assembly::default(), Vec::new());

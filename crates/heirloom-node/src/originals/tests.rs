@@ -2,7 +2,7 @@ use super::*;
 use heirloom_blob::open_piece;
 use heirloom_store::{Store, StoreOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const KEY: [u8; 32] = [7; 32];
 const PIECE: usize = 1024 * 1024;
@@ -26,7 +26,8 @@ impl Desk {
     }
 
     fn keep(&self, path: &Path) -> Result<Manifest, KeepError> {
-        keep_original(&self.store.chunks(), &KEY, path, Some(1_000))
+        let file = OriginalFile { path: path.to_owned(), start: Some(1_000) };
+        keep_originals(&self.store.chunks(), &KEY, &[file]).remove(0)
     }
 
     /// Puts an original together again.
@@ -117,4 +118,39 @@ fn a_file_that_is_written_to_is_not_taken_for_whole() {
         ends.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(matches!(kept, Err(KeepError::Changed | KeepError::Read(_))), "{kept:?}");
     });
+}
+
+#[test]
+fn of_several_files_each_has_its_own_end() {
+    let desk = Desk::new();
+    let home = desk.home.path();
+    let contents: Vec<Vec<u8>> = (0..40).map(|number| noise(100_000 * (number % 7))).collect();
+    let file = |(number, bytes): (usize, &Vec<u8>)| {
+        let path = home.join(format!("{number}.jpg"));
+        std::fs::write(&path, bytes).unwrap();
+        OriginalFile { path, start: None }
+    };
+    let mut files: Vec<OriginalFile> = contents.iter().enumerate().map(file).collect();
+    files.insert(20, OriginalFile { path: home.join("missing"), start: None });
+    let mut kept = keep_originals(&desk.store.chunks(), &KEY, &files);
+    assert!(matches!(kept.remove(20), Err(KeepError::Read(_))));
+    for (manifest, bytes) in kept.into_iter().zip(&contents) {
+        assert!(desk.read(&manifest.unwrap()) == *bytes);
+    }
+}
+
+#[test]
+fn more_small_files_than_there_are_buffers_are_kept() {
+    let desk = Desk::new();
+    let home = desk.home.path();
+    let file = |number: usize| {
+        let path = home.join(format!("{number}.jpg"));
+        std::fs::write(&path, noise(2_000 + number)).unwrap();
+        OriginalFile { path, start: None }
+    };
+    let files: Vec<OriginalFile> = (0..3 * BUFFERS).map(file).collect();
+    let kept = keep_originals(&desk.store.chunks(), &KEY, &files);
+    for (number, manifest) in kept.into_iter().enumerate() {
+        assert!(desk.read(&manifest.unwrap()) == noise(2_000 + number));
+    }
 }
