@@ -17,6 +17,7 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 
 /// Events that wait for a slow terminal before the node waits too.
@@ -43,7 +44,10 @@ pub(crate) fn log(verbose: u8, form: LogForm) -> Result<(), Failure> {
                 let text = format!("there is no journal to write to: {error}");
                 exit::failure(Exit::Failed, "no-journal", text, "Log to stderr with `--log text`")
             })?;
-            registry.with(journal).init();
+            // The journal shows nothing of an entry without words; libraries make some.
+            let has_words =
+                filter_fn(|event| event.is_span() || event.fields().field("message").is_some());
+            registry.with(journal.with_filter(has_words)).init();
         }
     }
     Ok(())
