@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const CHANGED: usize = 100;
 /// Small edits that go to two devices, the notes that they are of, and the
 /// connections that give them.
-const SMALL_EDITS: usize = 20_000;
-const NOTES: usize = 256;
-const WRITERS: usize = 16;
+const SMALL_EDITS: usize = 100_000;
+const NOTES: usize = 1_280;
+const WRITERS: usize = 32;
 /// Time after which a pair has nothing more to say.
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 /// Time for which an idle pair is watched.

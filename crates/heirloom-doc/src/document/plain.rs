@@ -172,10 +172,11 @@ impl Plain {
 
     /// Returns the record with one more change, where that is such an edit as
     /// this device would write.
-    fn grown(&self, change: &[u8]) -> Option<Self> {
+    fn grown(self, change: &[u8]) -> Option<Self> {
         let Chunk { head, operations, .. } = Chunk::parse(change).ok()?;
         let steps = operations.iter().map(step).collect::<Option<Vec<Step>>>()?;
-        self.grown_by(&head, &steps, change)
+        let (grown, anew) = self.into_edited(head.actor, head.time, &steps)?;
+        (anew.0 == change).then_some(grown)
     }
 
     /// As [`Plain::grown`], of a change that was read.
@@ -192,20 +193,29 @@ impl Plain {
         time: i64,
         steps: &[Step],
     ) -> Option<(Self, RawChange)> {
+        self.clone().into_edited(actor, time, steps)
+    }
+
+    /// As [`Plain::edited`], of a record that nobody else has: its history is not
+    /// copied, which for each edit of a long one would be its square.
+    fn into_edited(
+        mut self,
+        actor: ActorId,
+        time: i64,
+        steps: &[Step],
+    ) -> Option<(Self, RawChange)> {
         let is_one = author::bounded(steps.to_vec(), &Texts::new()).len() == 1;
         if time <= 0 || !is_one || actor == self.born.actor() {
             return None;
         }
-        let mut later = match &self.later {
-            Some(later) => Arc::clone(later),
-            None => {
-                Arc::new(Later { edits: Vec::new(), bytes: Vec::new(), slots: slots(&self.born) })
-            }
-        };
+        let head = self.hash();
+        let mut later = self.later.take().unwrap_or_else(|| {
+            Arc::new(Later { edits: Vec::new(), bytes: Vec::new(), slots: slots(&self.born) })
+        });
         let others = overwritten(&later.slots, steps, actor)?;
         let operations = operations(&later.slots, steps, (actor, &others))?;
         let own = later.edits.iter().rev().find(|edit| edit.actor == actor);
-        let mut after = vec![self.hash()];
+        let mut after = vec![head];
         after.extend(own.map(|edit| edit.hash).filter(|hash| !after.contains(hash)));
         after.sort_unstable();
         let born_max = self.born.parts().last().map_or(0, |part| part.max_op);
@@ -232,7 +242,8 @@ impl Plain {
         let max_op = start_op + steps.len() as u64 - 1;
         grown.edits.push(Edit { hash, actor, seq, time, max_op });
         grown.bytes.extend_from_slice(&bytes);
-        Some((Self { born: Arc::clone(&self.born), later: Some(later) }, RawChange(bytes)))
+        self.later = Some(later);
+        Some((self, RawChange(bytes)))
     }
 
     /// Returns the document that the changes make.
