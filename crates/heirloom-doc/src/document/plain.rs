@@ -51,6 +51,42 @@ struct Edit {
     max_op: u64,
 }
 
+/// Where a change comes in a history of one after the other.
+#[derive(Debug)]
+struct Place {
+    after: Vec<ChangeHash>,
+    seq: u64,
+    start_op: u64,
+}
+
+impl Later {
+    /// Takes in an edit at its place; nothing where it edits a text.
+    fn take(
+        &mut self,
+        (actor, time): (ActorId, i64),
+        place: &Place,
+        steps: &[Step],
+        (change, hash): (&[u8], ChangeHash),
+    ) -> Option<()> {
+        let hlc = Hlc(u64::try_from(time).ok()?);
+        for (number, step) in (place.start_op..).zip(steps) {
+            match step {
+                Step::Put(key, scalar) => {
+                    let (value, removed) = (shown(scalar), *scalar == value::REMOVED);
+                    let slot = Slot { value, removed, number, actor, hlc, change: hash };
+                    self.slots.insert(key.clone(), slot);
+                }
+                Step::Delete(key) => drop(self.slots.remove(key)),
+                Step::MakeText(_) | Step::Splice(..) => return None,
+            }
+        }
+        let max_op = place.start_op + steps.len() as u64 - 1;
+        self.edits.push(Edit { hash, actor, seq: place.seq, time, max_op });
+        self.bytes.extend_from_slice(change);
+        Some(())
+    }
+}
+
 /// What stands under a key: what was set last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slot {
@@ -93,8 +129,9 @@ impl Plain {
             return Err(damaged());
         }
         for edit in edits {
-            chunk::hash_of(edit).map_err(|error| DocError::Damaged(error.to_string()))?;
-            plain = plain.grown(edit).ok_or_else(damaged)?;
+            let hash = chunk::hash_of(edit);
+            let hash = hash.map_err(|error| DocError::Damaged(error.to_string()))?;
+            plain = plain.read(edit, hash).ok_or_else(damaged)?;
         }
         Ok(plain)
     }
@@ -170,16 +207,25 @@ impl Plain {
         }
     }
 
-    /// Returns the record with one more change, where that is such an edit as
-    /// this device would write.
-    fn grown(self, change: &[u8]) -> Option<Self> {
+    /// Returns the record with one more change that this device has saved: its bytes
+    /// are what they were, so that they need not be written anew to be believed.
+    fn read(mut self, change: &[u8], hash: ChangeHash) -> Option<Self> {
         let Chunk { head, operations, .. } = Chunk::parse(change).ok()?;
         let steps = operations.iter().map(step).collect::<Option<Vec<Step>>>()?;
-        let (grown, anew) = self.into_edited(head.actor, head.time, &steps)?;
-        (anew.0 == change).then_some(grown)
+        let place = self.place_of_next(head.actor);
+        let is_next = head.dependencies == place.after
+            && (head.seq, head.start_op) == (place.seq, place.start_op);
+        if !is_next || head.time <= 0 || head.actor == self.born.actor() {
+            return None;
+        }
+        let mut later = self.take_later();
+        Arc::make_mut(&mut later).take((head.actor, head.time), &place, &steps, (change, hash))?;
+        self.later = Some(later);
+        Some(self)
     }
 
-    /// As [`Plain::grown`], of a change that was read.
+    /// Returns the record with one more change, where that is such an edit as
+    /// this device would write.
     pub(crate) fn grown_by(&self, head: &Head, steps: &[Step], change: &[u8]) -> Option<Self> {
         let (grown, anew) = self.edited(head.actor, head.time, steps)?;
         (anew.0 == change).then_some(grown)
@@ -193,57 +239,42 @@ impl Plain {
         time: i64,
         steps: &[Step],
     ) -> Option<(Self, RawChange)> {
-        self.clone().into_edited(actor, time, steps)
-    }
-
-    /// As [`Plain::edited`], of a record that nobody else has: its history is not
-    /// copied, which for each edit of a long one would be its square.
-    fn into_edited(
-        mut self,
-        actor: ActorId,
-        time: i64,
-        steps: &[Step],
-    ) -> Option<(Self, RawChange)> {
         let is_one = author::bounded(steps.to_vec(), &Texts::new()).len() == 1;
         if time <= 0 || !is_one || actor == self.born.actor() {
             return None;
         }
-        let head = self.hash();
-        let mut later = self.later.take().unwrap_or_else(|| {
-            Arc::new(Later { edits: Vec::new(), bytes: Vec::new(), slots: slots(&self.born) })
-        });
+        let mut grown = self.clone();
+        let mut later = grown.take_later();
         let others = overwritten(&later.slots, steps, actor)?;
         let operations = operations(&later.slots, steps, (actor, &others))?;
-        let own = later.edits.iter().rev().find(|edit| edit.actor == actor);
-        let mut after = vec![head];
-        after.extend(own.map(|edit| edit.hash).filter(|hash| !after.contains(hash)));
-        after.sort_unstable();
-        let born_max = self.born.parts().last().map_or(0, |part| part.max_op);
-        let start_op = later.edits.last().map_or(born_max, |edit| edit.max_op) + 1;
-        let seq = own.map_or(0, |edit| edit.seq) + 1;
-        let front = Front { after: &after, actor, seq, start_op, time, others: &others };
+        let place = self.place_of_next(actor);
+        let Place { after, seq, start_op } = &place;
+        let front = Front { after, actor, seq: *seq, start_op: *start_op, time, others: &others };
         let (bytes, hash) = writer::write(front, &operations);
         if later.bytes.len() + bytes.len() > EDITS_BYTES_MAX {
             return None;
         }
-        let grown = Arc::make_mut(&mut later);
-        let hlc = Hlc(u64::try_from(time).ok()?);
-        for (number, step) in (start_op..).zip(steps) {
-            match step {
-                Step::Put(key, scalar) => {
-                    let (value, removed) = (shown(scalar), *scalar == value::REMOVED);
-                    let slot = Slot { value, removed, number, actor, hlc, change: hash };
-                    grown.slots.insert(key.clone(), slot);
-                }
-                Step::Delete(key) => drop(grown.slots.remove(key)),
-                Step::MakeText(_) | Step::Splice(..) => return None,
-            }
-        }
-        let max_op = start_op + steps.len() as u64 - 1;
-        grown.edits.push(Edit { hash, actor, seq, time, max_op });
-        grown.bytes.extend_from_slice(&bytes);
-        self.later = Some(later);
-        Some((self, RawChange(bytes)))
+        Arc::make_mut(&mut later).take((actor, time), &place, steps, (&bytes, hash))?;
+        grown.later = Some(later);
+        Some((grown, RawChange(bytes)))
+    }
+
+    /// Takes the edits out, also where there are none.
+    fn take_later(&mut self) -> Arc<Later> {
+        self.later.take().unwrap_or_else(|| {
+            Arc::new(Later { edits: Vec::new(), bytes: Vec::new(), slots: slots(&self.born) })
+        })
+    }
+
+    /// Returns what the next change of an author builds on, and its numbers.
+    fn place_of_next(&self, actor: ActorId) -> Place {
+        let own = self.edits().iter().rev().find(|edit| edit.actor == actor);
+        let mut after = vec![self.hash()];
+        after.extend(own.map(|edit| edit.hash).filter(|hash| !after.contains(hash)));
+        after.sort_unstable();
+        let born_max = self.born.parts().last().map_or(0, |part| part.max_op);
+        let start_op = self.edits().last().map_or(born_max, |edit| edit.max_op) + 1;
+        Place { after, seq: own.map_or(0, |edit| edit.seq) + 1, start_op }
     }
 
     /// Returns the document that the changes make.
